@@ -1,0 +1,3 @@
+//! The domain and the protocol of Sluice.
+
+pub mod object;

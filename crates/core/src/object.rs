@@ -1,0 +1,308 @@
+//! Names of things in the bucket, as types that cannot be wrong: keys, prefixes, `ETag`s, files and their identity.
+//!
+//! Never talks to S3, and never changes a key: what a producer wrote is what is listed, copied, loaded and recorded.
+
+use std::fmt;
+use std::str::FromStr;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+/// The longest key S3 accepts, in bytes of UTF-8.
+/// Source: Amazon S3 User Guide, "Naming Amazon S3 objects".
+pub const MAX_KEY_BYTES: usize = 1024;
+
+/// An object's key, as S3 has it: 1 to 1,024 bytes, not encoded in any way.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Key(String);
+
+/// What can be wrong with a key.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum KeyError {
+    /// No key at all.
+    #[error("the key is empty")]
+    Empty,
+    /// More than [`MAX_KEY_BYTES`].
+    #[error("the key has {0} bytes; S3 allows {MAX_KEY_BYTES}")]
+    TooLong(usize),
+}
+
+impl Key {
+    /// Takes a key as S3 gives it.
+    ///
+    /// # Errors
+    /// When it is empty or longer than S3 allows.
+    pub fn new(key: impl Into<String>) -> Result<Self, KeyError> {
+        let key = key.into();
+        match key.len() {
+            0 => Err(KeyError::Empty),
+            length if length > MAX_KEY_BYTES => Err(KeyError::TooLong(length)),
+            _ => Ok(Self(key)),
+        }
+    }
+
+    /// The key's text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for Key {
+    type Error = KeyError;
+
+    fn try_from(key: String) -> Result<Self, KeyError> {
+        Self::new(key)
+    }
+}
+
+impl From<Key> for String {
+    fn from(key: Key) -> Self {
+        key.0
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The beginning of keys. Ends in `/` and does not begin with one, so that no prefix is half a name.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Prefix(String);
+
+/// What can be wrong with a prefix.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum PrefixError {
+    /// Without the slash, `flights` would also take `flights-old/`.
+    #[error("a prefix ends in \"/\": write {0:?}")]
+    NoSlash(String),
+    /// S3 keys do not begin with a slash; such a prefix would match nothing.
+    #[error("a prefix does not begin with \"/\": write {0:?}")]
+    LeadingSlash(String),
+    /// It leaves no room for a file's name.
+    #[error("a prefix of {0} bytes leaves no room for names; use 512 at most")]
+    TooLong(usize),
+}
+
+impl Prefix {
+    /// Takes a prefix such as `incoming/`.
+    ///
+    /// # Errors
+    /// When it does not end in `/`, begins with `/`, or is longer than 512 bytes.
+    pub fn new(prefix: impl Into<String>) -> Result<Self, PrefixError> {
+        let prefix = prefix.into();
+        if prefix.starts_with('/') {
+            return Err(PrefixError::LeadingSlash(format!("{}/", prefix.trim_matches('/'))));
+        }
+        if !prefix.ends_with('/') {
+            return Err(PrefixError::NoSlash(format!("{prefix}/")));
+        }
+        if prefix.len() > MAX_KEY_BYTES / 2 {
+            return Err(PrefixError::TooLong(prefix.len()));
+        }
+        Ok(Self(prefix))
+    }
+
+    /// The prefix's text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The prefix `self` followed by `inner`.
+    #[must_use]
+    pub fn join(&self, inner: &Prefix) -> Prefix {
+        Prefix(format!("{}{}", self.0, inner.0))
+    }
+
+    /// The key that is `name` under this prefix.
+    ///
+    /// # Errors
+    /// When the whole is longer than S3 allows.
+    pub fn key(&self, name: &str) -> Result<Key, KeyError> {
+        Key::new(format!("{}{name}", self.0))
+    }
+
+    /// What follows this prefix in `key`, or `None` where `key` lies elsewhere.
+    #[must_use]
+    pub fn strip<'k>(&self, key: &'k Key) -> Option<&'k str> {
+        key.as_str().strip_prefix(self.as_str())
+    }
+
+    /// Whether one of the two lies inside the other.
+    #[must_use]
+    pub fn overlaps(&self, other: &Prefix) -> bool {
+        self.0.starts_with(other.as_str()) || other.0.starts_with(self.as_str())
+    }
+}
+
+impl TryFrom<String> for Prefix {
+    type Error = PrefixError;
+
+    fn try_from(prefix: String) -> Result<Self, PrefixError> {
+        Self::new(prefix)
+    }
+}
+
+impl FromStr for Prefix {
+    type Err = PrefixError;
+
+    fn from_str(prefix: &str) -> Result<Self, PrefixError> {
+        Self::new(prefix)
+    }
+}
+
+impl From<Prefix> for String {
+    fn from(prefix: Prefix) -> Self {
+        prefix.0
+    }
+}
+
+impl fmt::Display for Prefix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// An object's `ETag`, without quotes. Names a version of the content; is a hash of it only sometimes.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+pub struct ETag(String);
+
+impl ETag {
+    /// Takes an `ETag` as S3 sends it, quoted or not.
+    #[must_use]
+    pub fn new(etag: &str) -> Self {
+        Self(etag.trim_matches('"').to_owned())
+    }
+
+    /// The `ETag`, without quotes.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The `ETag` as HTTP headers want it, in quotes.
+    #[must_use]
+    pub fn quoted(&self) -> String {
+        format!("\"{}\"", self.0)
+    }
+}
+
+impl From<String> for ETag {
+    fn from(etag: String) -> Self {
+        Self::new(&etag)
+    }
+}
+
+impl From<ETag> for String {
+    fn from(etag: ETag) -> Self {
+        etag.0
+    }
+}
+
+impl fmt::Display for ETag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// One version of one object, as a listing shows it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct File {
+    /// Its whole key.
+    pub key: Key,
+    /// Which content it has.
+    pub etag: ETag,
+    /// Bytes.
+    pub size: u64,
+    /// When S3 wrote it, by S3's clock.
+    pub last_modified: Timestamp,
+}
+
+impl File {
+    /// The file's identity: key and `ETag`. The same key with new content is another file.
+    #[must_use]
+    pub fn id(&self) -> FileId {
+        FileId::of(&self.key, &self.etag)
+    }
+}
+
+/// A file's identity as the ledger holds it: SHA-256 of key and `ETag`, so that it is short and bears nothing a
+/// producer chose.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FileId([u8; 32]);
+
+impl FileId {
+    /// The identity of `key` with content `etag`.
+    #[must_use]
+    pub fn of(key: &Key, etag: &ETag) -> Self {
+        // The zero byte keeps ("ab", "c") and ("a", "bc") apart; an ETag has none.
+        let hash = Sha256::new().chain_update(key.as_str()).chain_update([0]).chain_update(etag.as_str());
+        Self(hash.finalize().into())
+    }
+
+    /// Reads the 64 hexadecimal digits that `Display` writes; `None` for anything else.
+    #[must_use]
+    pub fn parse(hex: &str) -> Option<Self> {
+        let digits = hex.as_bytes();
+        if digits.len() != 64 || !digits.iter().all(u8::is_ascii_hexdigit) {
+            return None;
+        }
+        let mut bytes = [0; 32];
+        for (byte, pair) in bytes.iter_mut().zip(0..32) {
+            *byte = u8::from_str_radix(&hex[pair * 2..pair * 2 + 2], 16).ok()?;
+        }
+        Some(Self(bytes))
+    }
+}
+
+impl fmt::Display for FileId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for FileId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "FileId({self})")
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use test_case::test_case;
+
+    use super::*;
+
+    #[test_case("flights" => Err(PrefixError::NoSlash("flights/".into())); "no slash")]
+    #[test_case("" => Err(PrefixError::NoSlash("/".into())); "empty")]
+    #[test_case("/flights" => Err(PrefixError::LeadingSlash("flights/".into())); "leading slash")]
+    #[test_case("a b/ü/" => Ok(()); "odd but legal")]
+    fn a_prefix_is_checked(prefix: &str) -> Result<(), PrefixError> {
+        Prefix::new(prefix).map(drop)
+    }
+
+    #[test]
+    fn a_key_has_1_to_1024_bytes() {
+        assert_eq!(Key::new(""), Err(KeyError::Empty));
+        assert!(Key::new("k".repeat(1024)).is_ok());
+        assert_eq!(Key::new("ü".repeat(513)), Err(KeyError::TooLong(1026)));
+    }
+
+    #[test]
+    fn identity_is_key_and_etag() {
+        let id = |key: &str, etag: &str| FileId::of(&Key::new(key).unwrap(), &ETag::new(etag));
+        assert_eq!(id("k", "\"e\""), id("k", "e"));
+        assert_ne!(id("k", "e"), id("k", "f"));
+        assert_ne!(id("ab", "c"), id("a", "bc"));
+        assert_eq!(FileId::parse(&id("k", "e").to_string()), Some(id("k", "e")));
+        assert_eq!(FileId::parse("é".repeat(32).as_str()), None);
+    }
+}
