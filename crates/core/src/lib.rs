@@ -1,3 +1,4 @@
 //! The domain and the protocol of Sluice.
 
+pub mod config;
 pub mod object;

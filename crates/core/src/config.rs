@@ -1,0 +1,237 @@
+//! What a deployment is told to do, as types that cannot be wrong: once there is a [`Config`], it has been checked.
+//!
+//! Never reads a file or the environment (the text is handed in), and never lets a default hide an error.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::object::{Key, Prefix};
+
+pub mod check;
+pub mod copy_options;
+pub mod parse;
+pub mod pattern;
+
+pub use copy_options::{CopyFormat, CopyOptions};
+pub use parse::ConfigError;
+pub use pattern::Pattern;
+
+/// A whole deployment: one bucket and the feeds in it.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where files, claims and manifests are.
+    pub bucket: Bucket,
+    /// The feeds, in the order of the file. Their prefixes do not overlap; their names differ.
+    pub feeds: Vec<Feed>,
+}
+
+/// The bucket's name and its layout.
+#[derive(Clone, Debug)]
+pub struct Bucket {
+    /// The bucket's name.
+    pub name: String,
+    /// Where producers write. Default `incoming/`.
+    pub incoming: Prefix,
+    /// Where loaded files go. Default `processed/`.
+    pub processed: Prefix,
+    /// Where files go that the warehouse refuses. Default `failed/`.
+    pub failed: Prefix,
+    /// Where claims and manifests are. Default `sluice/`.
+    pub state: Prefix,
+}
+
+/// One prefix under `incoming/` and the table it loads.
+#[derive(Clone, Debug)]
+pub struct Feed {
+    /// Its name, as it stands in claims, metrics and the ledger's name.
+    pub name: FeedName,
+    /// Under `incoming/`.
+    pub prefix: Prefix,
+    /// What starts a load.
+    pub trigger: Trigger,
+    /// A file's name under the prefix must match one of these; empty: every name does.
+    pub include: Vec<Pattern>,
+    /// A file's name under the prefix must match none of these.
+    pub exclude: Vec<Pattern>,
+    /// X: the most files being loaded at any moment. At least `files_per_load`.
+    pub max_files: usize,
+    /// The most files of one COPY. 1 to [`MAX_FILES_PER_LOAD`].
+    pub files_per_load: usize,
+    /// The most bytes of one COPY, as stored. A single larger file is a batch of its own.
+    pub max_bytes_per_load: u64,
+    /// Which files go first.
+    pub order: Order,
+    /// Whether the lister hands batches to workers, or loads them itself, one after another.
+    pub fan_out: bool,
+    /// Where the rows go.
+    pub destination: Destination,
+}
+
+/// The most files of one COPY: so many that the guard and the ledger's rows, with the longest keys S3 allows, still fit
+/// into the 40 statements of 100 KB that a batch may have.
+/// Source: Amazon Redshift Management Guide, "Using the Amazon Redshift Data API", considerations.
+pub const MAX_FILES_PER_LOAD: usize = 1000;
+
+impl Feed {
+    /// How many batches may be loading at once: `max_files / files_per_load`, which is what bounds the feed to X files.
+    #[must_use]
+    pub fn slots(&self) -> usize {
+        (self.max_files / self.files_per_load).max(1)
+    }
+
+    /// Whether the feed takes an object with this name (what follows the feed's prefix) and size.
+    ///
+    /// Zero-byte names that end in `/` are what consoles make for folders, not files.
+    #[must_use]
+    pub fn takes(&self, name: &str, size: u64) -> bool {
+        let folder = size == 0 && (name.is_empty() || name.ends_with('/'));
+        let included = self.include.is_empty() || self.include.iter().any(|pattern| pattern.matches(name));
+        !folder && included && !self.exclude.iter().any(|pattern| pattern.matches(name))
+    }
+}
+
+/// A feed's name: 1 to 63 lower-case letters, digits, `_` and `-`, beginning with a letter.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FeedName(String);
+
+impl FeedName {
+    /// Takes a name, or `None` where it has characters that claims, metrics or table names could not bear.
+    #[must_use]
+    pub fn new(name: &str) -> Option<Self> {
+        let begins = name.starts_with(|c: char| c.is_ascii_lowercase());
+        let legal = name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '-');
+        (begins && legal && name.len() <= 63).then(|| Self(name.to_owned()))
+    }
+
+    /// The name's text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for FeedName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What starts a load.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trigger {
+    /// The lister, on its schedule.
+    Schedule,
+    /// The loader, at the file's event; the lister sweeps up what events missed.
+    Event,
+}
+
+/// Which files go first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// By last-modified, then key.
+    Oldest,
+    /// By key.
+    Key,
+}
+
+/// Where a feed's rows go. Each feed has exactly one.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Destination {
+    /// A table in Amazon Redshift, by COPY through the Data API.
+    Redshift(Redshift),
+}
+
+/// A table in Amazon Redshift.
+#[derive(Clone, Debug)]
+pub struct Redshift {
+    /// Which warehouse.
+    pub warehouse: Warehouse,
+    /// The database in it.
+    pub database: String,
+    /// Who the functions are to the database.
+    pub identity: Identity,
+    /// The table to load.
+    pub table: Table,
+    /// The ledger's table. Default: `sluice_ledger_<feed>` in the table's schema.
+    pub ledger: Table,
+    /// The columns that the files have, in order; empty: all of the table's.
+    pub columns: Vec<String>,
+    /// The role that COPY reads S3 with.
+    pub iam_role: IamRole,
+    /// The files' format.
+    pub format: CopyFormat,
+    /// COPY's other options, checked against the format.
+    pub options: CopyOptions,
+    /// How long one transaction may take before the warehouse ends it. Default 4 hours, at most 24 (the Data API's limit).
+    pub statement_timeout: Duration,
+    /// SQL run in the transaction before COPY. Comes from the configuration, never from a file or a key.
+    pub pre_sql: Vec<String>,
+    /// SQL run in the transaction after COPY.
+    pub post_sql: Vec<String>,
+}
+
+/// Which warehouse a statement goes to.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Warehouse {
+    /// A Redshift Serverless workgroup, by name.
+    Workgroup(String),
+    /// A provisioned cluster, by identifier.
+    Cluster(String),
+}
+
+/// Who the functions are to the database.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Identity {
+    /// The function's own IAM identity.
+    Iam,
+    /// A secret in AWS Secrets Manager, by ARN.
+    Secret(String),
+    /// A database user of a provisioned cluster.
+    DbUser(String),
+}
+
+/// A table's name, in parts as they are in the catalogue, not quoted.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Table {
+    /// The schema.
+    pub schema: String,
+    /// The table in it.
+    pub name: String,
+}
+
+impl fmt::Display for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.schema, self.name)
+    }
+}
+
+/// The role that COPY reads S3 with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum IamRole {
+    /// The one that is set as default in the cluster or namespace.
+    Default,
+    /// One or a chain of ARNs, comma-separated.
+    Arn(String),
+}
+
+impl Config {
+    /// The feed with this name.
+    #[must_use]
+    pub fn feed(&self, name: &str) -> Option<&Feed> {
+        self.feeds.iter().find(|feed| feed.name.as_str() == name)
+    }
+
+    /// Where the feed's files arrive: `incoming/` and its prefix.
+    #[must_use]
+    pub fn incoming(&self, feed: &Feed) -> Prefix {
+        self.bucket.incoming.join(&feed.prefix)
+    }
+
+    /// The feed whose files arrive at `key`, and the file's name under the feed's prefix.
+    #[must_use]
+    pub fn route<'k>(&self, key: &'k Key) -> Option<(&Feed, &'k str)> {
+        let path = self.bucket.incoming.strip(key)?;
+        self.feeds.iter().find_map(|feed| Some((feed, path.strip_prefix(feed.prefix.as_str())?)))
+    }
+}
