@@ -1,0 +1,58 @@
+//! A batch: files loaded by one transaction, named by what is in it.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::object::File;
+
+/// A batch's id: a hash of its members, so that the same plan always has the same id.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct BatchId(String);
+
+impl BatchId {
+    /// The id of a batch of these files, in whatever order.
+    #[must_use]
+    pub fn of(files: &[File]) -> Self {
+        let mut members: Vec<String> = files.iter().map(|file| file.id().to_string()).collect();
+        members.sort_unstable();
+        let hash = members.iter().fold(Sha256::new(), |hash, member| hash.chain_update(member));
+        Self(hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect())
+    }
+
+    /// 32 hexadecimal digits.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for BatchId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::object::{ETag, Key};
+
+    fn file(key: &str, etag: &str) -> File {
+        File { key: Key::new(key).unwrap(), etag: ETag::new(etag), size: 1, last_modified: Timestamp::UNIX_EPOCH }
+    }
+
+    #[test]
+    fn the_same_members_have_the_same_id() {
+        let one = BatchId::of(&[file("a", "1"), file("b", "2")]);
+        assert_eq!(one, BatchId::of(&[file("b", "2"), file("a", "1")]));
+        assert_ne!(one, BatchId::of(&[file("a", "1"), file("b", "3")]));
+        assert_ne!(one, BatchId::of(&[file("a", "1")]));
+        assert_eq!(one.as_str().len(), 32);
+    }
+}

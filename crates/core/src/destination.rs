@@ -1,0 +1,182 @@
+//! The port to a warehouse, whichever it is: start the transaction that loads a batch, ask how it stands, ask what the
+//! ledger knows.
+//!
+//! Nothing here knows SQL. Each destination keeps the promise that matters: rows and ledger change in one transaction,
+//! and a batch of which any file is in the ledger changes nothing.
+
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+use std::future::Future;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::batch::BatchId;
+use crate::config::Feed;
+use crate::object::{ETag, File, FileId, Key};
+use crate::ports::PortError;
+
+/// Where a feed's rows go.
+pub trait Destination: Send + Sync {
+    /// Starts the one transaction that loads the files and writes them into the ledger, and does not wait for it.
+    ///
+    /// The same `load` (token included) asked for twice starts one transaction, for as long as the destination remembers
+    /// tokens; after that, and for another attempt, the ledger sees to it that the files are loaded once.
+    fn start(
+        &self,
+        feed: &Feed,
+        load: &Load<'_>,
+    ) -> impl Future<Output = Result<StatementId, PortError>> + Send;
+
+    /// How a transaction stands; waits for its end, at most `wait`.
+    fn poll(
+        &self,
+        feed: &Feed,
+        statement: &StatementId,
+        wait: Duration,
+    ) -> impl Future<Output = Result<Progress, PortError>> + Send;
+
+    /// Makes the feed's ledger where there is none.
+    fn create_ledger(&self, feed: &Feed) -> impl Future<Output = Result<(), QueryError>> + Send;
+
+    /// Which of the files the ledger has.
+    fn loaded(
+        &self,
+        feed: &Feed,
+        files: &[File],
+    ) -> impl Future<Output = Result<HashSet<FileId>, QueryError>> + Send;
+
+    /// Which of the batch's files the warehouse refuses, and why, after `statement` failed for bad data.
+    ///
+    /// Changes no table. May load nothing, and may name some of the bad files only: the rest is asked for again.
+    fn bad_files(
+        &self,
+        feed: &Feed,
+        load: &Load<'_>,
+        statement: &StatementId,
+    ) -> impl Future<Output = Result<HashMap<Key, Refusal>, QueryError>> + Send;
+
+    /// Which version of each file `statement` read, as far as the warehouse knows.
+    fn versions_read(
+        &self,
+        feed: &Feed,
+        statement: &StatementId,
+        files: &[File],
+    ) -> impl Future<Output = Result<HashMap<Key, ETag>, QueryError>> + Send;
+
+    /// Replaces identities in the ledger: what was recorded as the first file of a pair was in truth the second.
+    /// Doing it twice changes nothing more.
+    fn amend(
+        &self,
+        feed: &Feed,
+        replaced: &[(File, File)],
+    ) -> impl Future<Output = Result<(), QueryError>> + Send;
+}
+
+/// What is to be loaded.
+#[derive(Clone, Copy, Debug)]
+pub struct Load<'a> {
+    /// The batch's id.
+    pub batch: &'a BatchId,
+    /// Its files. Not empty, no key twice.
+    pub files: &'a [File],
+    /// Tells this attempt at this batch by this claim from all others.
+    pub token: &'a str,
+}
+
+/// A transaction's id at its destination.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct StatementId(pub String);
+
+impl fmt::Display for StatementId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// How a transaction stands.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Progress {
+    /// Not at its end.
+    Running,
+    /// Committed.
+    Loaded(Loaded),
+    /// Rolled back.
+    Failed(Failure),
+    /// The destination no longer knows it. Only the ledger can tell how it ended.
+    Forgotten,
+}
+
+/// A committed load.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Loaded {
+    /// Rows, where the destination says how many.
+    pub rows: Option<u64>,
+    /// When it was committed, by the destination's clock.
+    pub at: Timestamp,
+    /// How long it ran.
+    pub duration: Duration,
+}
+
+/// A transaction that was rolled back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// What can be done about it.
+    pub kind: FailureKind,
+    /// The destination's own words, cut to a readable length.
+    pub message: String,
+}
+
+/// Why a transaction was rolled back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FailureKind {
+    /// A file of the batch is in the ledger.
+    AlreadyLoaded,
+    /// The warehouse refuses what is in some file.
+    BadData,
+    /// A file was not there.
+    FileMissing,
+    /// There is no ledger yet.
+    LedgerMissing,
+    /// It may work when tried again as it is.
+    Transient,
+    /// Somebody has to mend something first; nothing is wrong with the files.
+    Configuration,
+}
+
+/// A question to the warehouse that got no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum QueryError {
+    /// The call failed.
+    #[error(transparent)]
+    Port(#[from] PortError),
+    /// The statement failed.
+    #[error("statement {statement} failed: {}", failure.message)]
+    Failed {
+        /// Which.
+        statement: StatementId,
+        /// Why.
+        failure: Failure,
+    },
+    /// The statement did not end in time.
+    #[error("statement {0} did not end in time")]
+    Slow(StatementId),
+}
+
+/// Why the warehouse refuses a file.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refusal {
+    /// The destination's error code. Source for Redshift: Database Developer Guide, "Load error reference".
+    pub code: Option<i64>,
+    /// The destination's words.
+    pub message: String,
+    /// The line in the file, from 1.
+    pub line: Option<u64>,
+    /// The column.
+    pub column: Option<String>,
+    /// The line as it stands in the file, cut.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub raw_line: Option<String>,
+}

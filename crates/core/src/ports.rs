@@ -1,0 +1,217 @@
+//! What the protocol needs of the world, as small traits that state what they guarantee.
+//!
+//! An expected race is an answer ([`Put::Refused`], [`Copy::Occupied`]); an error ([`PortError`]) is everything else.
+//! Implemented in memory (feature `testing`), on the AWS SDK (`sluice-aws`), and held to it by one contract suite each.
+//! Nothing here knows a protocol step.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::future::Future;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::measure::Datum;
+use crate::object::{ETag, File, Key, Prefix};
+
+/// The bucket: files, claims and manifests.
+///
+/// Every call sees what calls that ended before it wrote (S3 is strongly consistent), and each conditional call decides
+/// and acts in one step.
+pub trait Objects: Send + Sync {
+    /// One page of the objects under `prefix`, in the byte order of their keys; `after` is the last page's `next`.
+    fn list(&self, prefix: &Prefix, after: Option<&str>) -> impl Future<Output = Result<Page, PortError>> + Send;
+
+    /// The object's content, or `None` where there is no such object.
+    fn get(&self, key: &Key) -> impl Future<Output = Result<Option<Content>, PortError>> + Send;
+
+    /// What a listing would show of the object, or `None` where there is no such object.
+    fn head(&self, key: &Key) -> impl Future<Output = Result<Option<File>, PortError>> + Send;
+
+    /// Writes the object, if the condition holds at that moment.
+    ///
+    /// Of several callers with [`PutIf::Absent`] at once, exactly one is told [`Put::Written`].
+    /// An error leaves open whether the object was written.
+    fn put(&self, key: &Key, body: Vec<u8>, when: PutIf<'_>) -> impl Future<Output = Result<Put, PortError>> + Send;
+
+    /// Copies exactly the version `from` to a key that does not exist yet, with its metadata. Any size.
+    ///
+    /// Never overwrites, and never copies another version than the one named.
+    fn copy(&self, from: &File, to: &Key) -> impl Future<Output = Result<Copy, PortError>> + Send;
+
+    /// Deletes the object while it still has the given `ETag`.
+    fn delete(&self, key: &Key, etag: &ETag) -> impl Future<Output = Result<Delete, PortError>> + Send;
+
+    /// Deletes at most [`MAX_DELETES`] objects, each while it still has its `ETag`; answers in the order asked.
+    fn delete_many(&self, objects: &[(Key, ETag)])
+    -> impl Future<Output = Result<Vec<Delete>, PortError>> + Send;
+}
+
+/// The most objects of one [`Objects::delete_many`]. Source: Amazon S3 API Reference, `DeleteObjects`.
+pub const MAX_DELETES: usize = 1000;
+
+/// A page of a listing.
+#[derive(Clone, Debug, Default)]
+pub struct Page {
+    /// At most 1,000 objects, in the byte order of their keys.
+    pub files: Vec<File>,
+    /// Where the next page begins; `None` on the last.
+    pub next: Option<String>,
+}
+
+/// An object with its content.
+#[derive(Clone, Debug)]
+pub struct Content {
+    /// The whole content.
+    pub body: Vec<u8>,
+    /// Its version.
+    pub etag: ETag,
+}
+
+/// When a put may take place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PutIf<'a> {
+    /// Whatever is there. Only for content that is the same whoever writes it.
+    Any,
+    /// While there is no such object.
+    Absent,
+    /// While the object has this `ETag`.
+    Matches(&'a ETag),
+}
+
+/// What came of a put.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Put {
+    /// It is there, with this `ETag`.
+    Written(ETag),
+    /// The condition did not hold, or somebody else was writing at the same moment. Nothing was written.
+    Refused,
+}
+
+/// What came of a copy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Copy {
+    /// It is there.
+    Copied,
+    /// Another object has that key already; this is what it is.
+    Occupied(File),
+    /// The source has another `ETag` by now.
+    Replaced(ETag),
+    /// There is no source any more.
+    Gone,
+}
+
+/// What came of a delete.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Delete {
+    /// The object is gone now, or was gone already.
+    Deleted,
+    /// The object has another `ETag` by now, and stays.
+    Replaced,
+}
+
+/// Whom the lister hands a claim to.
+pub trait Workers: Send + Sync {
+    /// Starts a worker on the claim, without waiting for it. At least once, in no order.
+    fn dispatch(&self, claim: &Key) -> impl Future<Output = Result<(), PortError>> + Send;
+}
+
+/// Where measures go.
+pub trait Metrics: Send + Sync {
+    /// Publishes the data, in one call where the service's limits allow.
+    fn publish(&self, data: &[Datum]) -> impl Future<Output = Result<(), PortError>> + Send;
+}
+
+/// Time, handed in so that tests own it.
+pub trait Clock: Send + Sync {
+    /// What time it is.
+    fn now(&self) -> Timestamp;
+
+    /// Returns after `duration`.
+    fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + Send;
+}
+
+/// All that a function has of the world.
+pub trait Ports: Send + Sync {
+    /// The bucket.
+    type Objects: Objects;
+    /// Where rows go.
+    type Destination: crate::destination::Destination;
+    /// Who loads what the lister claims.
+    type Workers: Workers;
+    /// Where measures go.
+    type Metrics: Metrics;
+    /// Time.
+    type Clock: Clock;
+
+    /// The bucket.
+    fn objects(&self) -> &Self::Objects;
+    /// Where rows go.
+    fn destination(&self) -> &Self::Destination;
+    /// Who loads what the lister claims.
+    fn workers(&self) -> &Self::Workers;
+    /// Where measures go.
+    fn metrics(&self) -> &Self::Metrics;
+    /// Time.
+    fn clock(&self) -> &Self::Clock;
+}
+
+/// A call that failed: what was asked of whom, about what, why, and of which kind the failure is.
+#[derive(Debug)]
+pub struct PortError {
+    /// The operation as its service names it, such as `s3:PutObject`.
+    pub operation: &'static str,
+    /// What it was about: bucket and key, a statement's id, a function's name.
+    pub subject: String,
+    /// What can be done about it.
+    pub kind: PortErrorKind,
+    /// The cause.
+    pub source: Box<dyn StdError + Send + Sync>,
+}
+
+/// What can be done about a failed call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PortErrorKind {
+    /// The service asks for fewer calls, or is full for now.
+    Throttled,
+    /// The service did not answer, or answered with a failure of its own. The call may have taken effect.
+    Unavailable,
+    /// The right to the call is missing.
+    Denied,
+    /// What the call names does not exist: a bucket, a warehouse, a function.
+    Missing,
+    /// The call is wrong as it stands; repeating it cannot help.
+    Invalid,
+}
+
+impl PortError {
+    /// An error of `operation` on `subject`.
+    pub fn new(
+        operation: &'static str,
+        subject: impl Into<String>,
+        kind: PortErrorKind,
+        source: impl Into<Box<dyn StdError + Send + Sync>>,
+    ) -> Self {
+        Self { operation, subject: subject.into(), kind, source: source.into() }
+    }
+}
+
+impl fmt::Display for PortError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { operation, subject, kind, source } = self;
+        let remedy = match kind {
+            PortErrorKind::Throttled => "throttled; it is tried again",
+            PortErrorKind::Unavailable => "no usable answer; it is tried again",
+            PortErrorKind::Denied => "access denied; grant this right to the function's role",
+            PortErrorKind::Missing => "not found; check the name, the account and the Region",
+            PortErrorKind::Invalid => "refused as invalid",
+        };
+        write!(f, "{operation} on {subject:?}: {remedy}: {source}")
+    }
+}
+
+impl StdError for PortError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        Some(self.source.as_ref())
+    }
+}
