@@ -8,3 +8,5 @@ pub mod measure;
 pub mod object;
 pub mod ports;
 pub mod redshift;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;

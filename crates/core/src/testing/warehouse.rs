@@ -1,0 +1,240 @@
+//! A warehouse in memory: tables of lines, a ledger for each feed, and transactions that take the clock's time.
+//!
+//! Keeps the promise of every destination: a transaction loads all of its files and writes them into the ledger, or does
+//! nothing, and does nothing where the ledger has one of them. Never knows SQL.
+
+mod script;
+mod transaction;
+
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+pub use script::{End, Script};
+use transaction::Transaction;
+
+use super::{ManualClock, MemoryObjects, lock};
+use crate::config::Feed;
+use crate::destination::{Destination, Failure, FailureKind, Load, Progress, QueryError, Refusal, StatementId};
+use crate::object::{ETag, File, FileId, Key};
+use crate::ports::{Clock, PortError};
+
+/// A warehouse in memory. Clones are the same warehouse.
+#[derive(Clone, Debug)]
+pub struct MemoryWarehouse {
+    objects: MemoryObjects,
+    clock: ManualClock,
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    feeds: BTreeMap<String, Table>,
+    ledgers_missing: bool,
+    transactions: Vec<Transaction>,
+    tokens: HashMap<String, StatementId>,
+    scripts: VecDeque<Script>,
+    refused: BTreeMap<Key, Refusal>,
+    named_at_most: Option<usize>,
+    versions_hidden: bool,
+}
+
+/// A feed's table and ledger.
+#[derive(Debug, Default)]
+struct Table {
+    /// Each row with the file that it came from.
+    rows: Vec<(Key, String)>,
+    /// `None`: not created yet.
+    ledger: Option<HashSet<FileId>>,
+}
+
+impl MemoryWarehouse {
+    /// An empty warehouse with ledgers that loads from `objects`.
+    #[must_use]
+    pub fn new(objects: &MemoryObjects, clock: &ManualClock) -> Self {
+        Self { objects: objects.clone(), clock: clock.clone(), state: Arc::default() }
+    }
+
+    /// A warehouse whose ledgers have to be created first.
+    #[must_use]
+    pub fn without_ledgers(self) -> Self {
+        lock(&self.state).ledgers_missing = true;
+        self
+    }
+
+    /// What becomes of the next transaction that has no script yet. Without scripts each ends well and at once.
+    pub fn next(&self, script: Script) {
+        lock(&self.state).scripts.push_back(script);
+    }
+
+    /// From now on transactions with this key fail for bad data.
+    pub fn refuse(&self, key: &Key, refusal: Refusal) {
+        lock(&self.state).refused.insert(key.clone(), refusal);
+    }
+
+    /// From now on a question for the bad files names only so many.
+    pub fn name_at_most(&self, bad_files: usize) {
+        lock(&self.state).named_at_most = Some(bad_files);
+    }
+
+    /// From now on nobody can tell which versions of files were read.
+    pub fn hide_versions(&self) {
+        lock(&self.state).versions_hidden = true;
+    }
+
+    /// Forgets all tokens, as the Data API does after eight hours.
+    pub fn forget_tokens(&self) {
+        lock(&self.state).tokens.clear();
+    }
+
+    /// All rows of the feed's table with the key they came from, sorted.
+    #[must_use]
+    pub fn rows(&self, feed: &Feed) -> Vec<(String, String)> {
+        let mut state = self.settled();
+        let rows = state.table(feed.name.as_str()).rows.iter();
+        let mut rows: Vec<_> = rows.map(|(key, row)| (key.to_string(), row.clone())).collect();
+        rows.sort_unstable();
+        rows
+    }
+
+    /// What the feed's ledger has.
+    #[must_use]
+    pub fn ledger(&self, feed: &Feed) -> HashSet<FileId> {
+        self.settled().table(feed.name.as_str()).ledger.clone().unwrap_or_default()
+    }
+
+    /// How many transactions were started, whatever became of them.
+    #[must_use]
+    pub fn started(&self) -> usize {
+        lock(&self.state).transactions.len()
+    }
+
+    /// How many files of the feed are in transactions that have not ended.
+    #[must_use]
+    pub fn in_flight(&self, feed: &Feed) -> usize {
+        let state = self.settled();
+        let running = state.transactions.iter().filter(|one| one.feed == feed.name.as_str() && !one.ended());
+        running.map(Transaction::files).sum()
+    }
+
+    /// The state, with every transaction ended whose time is over, in the order of their ends.
+    fn settled(&self) -> std::sync::MutexGuard<'_, State> {
+        let now = self.clock.now();
+        let mut state = lock(&self.state);
+        while let Some(index) = transaction::next_due(&state.transactions, now) {
+            state.settle(index);
+        }
+        state
+    }
+}
+
+impl State {
+    fn find(&self, statement: &StatementId) -> Option<&Transaction> {
+        self.transactions.iter().find(|transaction| transaction.id == *statement)
+    }
+
+    fn table(&mut self, feed: &str) -> &mut Table {
+        let ledger = (!self.ledgers_missing).then(HashSet::new);
+        self.feeds.entry(feed.to_owned()).or_insert_with(|| Table { rows: Vec::new(), ledger })
+    }
+
+    /// Commits the transaction or rolls it back, in one step.
+    fn settle(&mut self, index: usize) {
+        let feed = self.transactions[index].feed.clone();
+        self.table(&feed);
+        let Self { feeds, transactions, refused, .. } = self;
+        let (Some(table), transaction) = (feeds.get_mut(&feed), &mut transactions[index]) else {
+            return;
+        };
+        let failure = transaction
+            .scripted_failure()
+            .or_else(|| table.objects_to(transaction))
+            .or_else(|| transaction.missing_file())
+            .or_else(|| transaction.refused(refused));
+        if failure.is_none() {
+            table.commit(transaction);
+        }
+        transaction.end(failure);
+    }
+}
+
+impl Table {
+    /// Why the transaction cannot be committed: the ledger is checked first, as under its lock.
+    fn objects_to(&self, transaction: &Transaction) -> Option<Failure> {
+        let failure = |kind, message: &str| Some(Failure { kind, message: message.to_owned() });
+        match &self.ledger {
+            None => failure(FailureKind::LedgerMissing, "the ledger does not exist"),
+            Some(ledger) if transaction.ids().any(|id| ledger.contains(&id)) => {
+                failure(FailureKind::AlreadyLoaded, "division by zero")
+            }
+            Some(_) => None,
+        }
+    }
+
+    /// Rows and ledger together.
+    fn commit(&mut self, transaction: &Transaction) {
+        self.rows.extend(transaction.rows());
+        self.ledger.get_or_insert_default().extend(transaction.ids());
+    }
+}
+
+impl Destination for MemoryWarehouse {
+    async fn start(&self, feed: &Feed, load: &Load<'_>) -> Result<StatementId, PortError> {
+        let mut state = self.settled();
+        if let Some(known) = state.tokens.get(load.token) {
+            return Ok(known.clone());
+        }
+        let script = state.scripts.pop_front().unwrap_or_default();
+        let id = StatementId(format!("statement-{}", state.transactions.len()));
+        let begun = Transaction::begin(id.clone(), feed, load, script, &self.objects, self.clock.now());
+        state.transactions.push(begun);
+        state.tokens.insert(load.token.to_owned(), id.clone());
+        Ok(id)
+    }
+
+    async fn poll(&self, _: &Feed, statement: &StatementId, wait: Duration) -> Result<Progress, PortError> {
+        let left = self.settled().find(statement).map_or(Duration::ZERO, |one| one.left(self.clock.now()));
+        self.clock.sleep(left.min(wait)).await;
+        Ok(self.settled().find(statement).map_or(Progress::Forgotten, Transaction::progress))
+    }
+
+    async fn create_ledger(&self, feed: &Feed) -> Result<(), QueryError> {
+        self.settled().table(feed.name.as_str()).ledger.get_or_insert_default();
+        Ok(())
+    }
+
+    async fn loaded(&self, feed: &Feed, files: &[File]) -> Result<HashSet<FileId>, QueryError> {
+        let ledger = self.ledger(feed);
+        Ok(files.iter().map(File::id).filter(|id| ledger.contains(id)).collect())
+    }
+
+    async fn bad_files(&self, _: &Feed, load: &Load<'_>, _: &StatementId) -> Result<HashMap<Key, Refusal>, QueryError> {
+        let state = self.settled();
+        let bad = load.files.iter().filter_map(|file| Some((file.key.clone(), state.refused.get(&file.key)?.clone())));
+        Ok(bad.take(state.named_at_most.unwrap_or(usize::MAX)).collect())
+    }
+
+    async fn versions_read(
+        &self,
+        _: &Feed,
+        statement: &StatementId,
+        files: &[File],
+    ) -> Result<HashMap<Key, ETag>, QueryError> {
+        let state = self.settled();
+        let Some(transaction) = state.find(statement).filter(|_| !state.versions_hidden) else {
+            return Ok(HashMap::new());
+        };
+        Ok(files.iter().filter_map(|file| Some((file.key.clone(), transaction.read(&file.key)?))).collect())
+    }
+
+    async fn amend(&self, feed: &Feed, replaced: &[(File, File)]) -> Result<(), QueryError> {
+        let mut state = self.settled();
+        let ledger = state.table(feed.name.as_str()).ledger.get_or_insert_default();
+        for (recorded, truth) in replaced {
+            if ledger.remove(&recorded.id()) {
+                ledger.insert(truth.id());
+            }
+        }
+        Ok(())
+    }
+}
