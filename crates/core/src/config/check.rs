@@ -67,7 +67,9 @@ fn refuse_same_name(earlier: &Draft, draft: &Draft, report: &mut Report<'_>) {
 /// One ledger locks all its feeds' loads against one another, and mixes what was loaded where.
 fn refuse_same_ledger(earlier: &Draft, draft: &Draft, report: &mut Report<'_>) {
     let same_name = earlier.name.as_ref().zip(draft.name.as_ref()).is_some_and(|(one, other)| one.value == other.value);
-    let (Some(one), Some(other)) = (&earlier.redshift, &draft.redshift) else { return };
+    let (Some(one), Some(other)) = (&earlier.redshift, &draft.redshift) else {
+        return;
+    };
     if same_name || (&one.warehouse, &one.database) != (&other.warehouse, &other.database) {
         return;
     }
@@ -92,7 +94,9 @@ fn refuse_ledger_that_is_loaded(drafts: &[Draft], draft: &Draft, report: &mut Re
 }
 
 fn refuse_long_prefix(bucket: &BucketDraft, draft: &Draft, report: &mut Report<'_>) {
-    let (Some(incoming), Some(prefix)) = (&bucket.incoming, &draft.prefix) else { return };
+    let (Some(incoming), Some(prefix)) = (&bucket.incoming, &draft.prefix) else {
+        return;
+    };
     let bytes = incoming.value.as_str().len() + prefix.value.as_str().len();
     if bytes > MAX_WHOLE_PREFIX_BYTES {
         let what = format!("with incoming before it the prefix has {bytes} bytes, which leaves no room for names");

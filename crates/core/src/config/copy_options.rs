@@ -221,7 +221,9 @@ fn read_one(known: &Known, entry: Entry<&toml::de::DeValue<'_>>, report: &mut Re
 
 /// Reports a value that the option does not take.
 fn wrong<T>(entry: &Entry<&toml::de::DeValue<'_>>, expected: &str, report: &mut Report<'_>) -> Option<T> {
-    let Some(text) = entry.value.as_str() else { return mistyped(entry, expected, report) };
+    let Some(text) = entry.value.as_str() else {
+        return mistyped(entry, expected, report);
+    };
     let shown: String = text.chars().take(60).collect();
     report.add(&entry.spot, format!("{shown:?} is not a value of this option"), format!("write {expected}"));
     None

@@ -49,7 +49,9 @@ fn read_bucket(root: &Section<'_>, report: &mut Report<'_>) -> BucketDraft {
         let remedy = "write [bucket] and under it name = \"…\", the bucket that the files arrive in";
         report.add(&root.spot_at("bucket"), "missing", remedy);
     }
-    let Some(section) = root.section("bucket", report) else { return BucketDraft::default() };
+    let Some(section) = root.section("bucket", report) else {
+        return BucketDraft::default();
+    };
     section.only(BUCKET_FIELDS, report);
     let name = section.needed("name", "\"…\", the bucket that the files arrive in", report);
     let mut prefix = |name: &str, default: &str| {

@@ -88,7 +88,9 @@ impl<'d> Section<'d> {
 
     /// A list of texts; empty where there is none.
     pub(super) fn texts(&self, name: &str, report: &mut Report<'_>) -> Vec<Entry<&'d str>> {
-        let Some(entry) = self.value(name) else { return Vec::new() };
+        let Some(entry) = self.value(name) else {
+            return Vec::new();
+        };
         let Some(items) = entry.value.as_array() else {
             return mistyped(&entry, "a list of texts, such as [\"…\", \"…\"]", report).unwrap_or_default();
         };
@@ -111,7 +113,9 @@ impl<'d> Section<'d> {
 
     /// A list of tables, each called by its `name` where it has one.
     pub(super) fn sections(&self, name: &str, report: &mut Report<'_>) -> Vec<Section<'d>> {
-        let Some(entry) = self.value(name) else { return Vec::new() };
+        let Some(entry) = self.value(name) else {
+            return Vec::new();
+        };
         let expected = format!("a table for each, under [[{name}]]");
         let Some(items) = entry.value.as_array() else {
             return mistyped(&entry, &expected, report).unwrap_or_default();

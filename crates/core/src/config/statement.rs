@@ -166,7 +166,9 @@ fn after_literal(sql: &str) -> Result<&str, &'static str> {
 
 /// What follows `$tag$ … $tag$`, if `sql` begins with such a tag.
 fn after_dollars(sql: &str) -> Result<Option<&str>, &'static str> {
-    let Some((tag, after)) = sql[1..].split_once('$') else { return Ok(None) };
+    let Some((tag, after)) = sql[1..].split_once('$') else {
+        return Ok(None);
+    };
     if tag.starts_with(|c: char| c.is_ascii_digit()) || !tag.chars().all(|c| c.is_alphanumeric() || c == '_') {
         return Ok(None);
     }
