@@ -181,7 +181,7 @@ fn refuse_unfit(format: CopyFormat, section: &Section<'_>, report: &mut Report<'
 }
 
 /// The formats that take this option.
-fn formats_with(option: &str) -> String {
+pub(super) fn formats_with(option: &str) -> String {
     let takes = |format: &CopyFormat| KNOWN.iter().any(|known| known.name == option && known.fits(*format));
     CopyFormat::ALL.into_iter().filter(takes).map(CopyFormat::as_str).collect::<Vec<_>>().join(", ")
 }

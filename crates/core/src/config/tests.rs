@@ -575,3 +575,21 @@ proptest! {
 fn feed_and_redshift_fields() -> Vec<&'static str> {
     [feed::FEED_FIELDS, redshift::REDSHIFT_FIELDS].concat().into_iter().filter(|field| *field != "redshift").collect()
 }
+
+#[test]
+fn every_documented_option_names_its_formats() {
+    let documentation = include_str!("../../../../docs/CONFIGURATION.md");
+    let formats = |words: &str| {
+        let words = words.replace("row formats", "csv, json, avro, fixedwidth, delimited");
+        let words = words.replace("line formats", "csv, fixedwidth, delimited").replace(", required", "");
+        let words = words.replace("all", "csv, json, avro, parquet, orc, fixedwidth, delimited");
+        let mut words: Vec<_> = words.split(", ").map(str::to_owned).collect();
+        words.sort_unstable();
+        words
+    };
+    for option in copy_options::names() {
+        let row = documentation.lines().find(|line| line.starts_with(&format!("| `{option}` |"))).unwrap();
+        let documented = row.replace("\\|", "").split('|').nth(3).unwrap().trim().to_owned();
+        assert_eq!(formats(&documented), formats(&copy_options::formats_with(option)), "{option}");
+    }
+}
