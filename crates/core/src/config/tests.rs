@@ -593,3 +593,13 @@ fn every_documented_option_names_its_formats() {
         assert_eq!(formats(&documented), formats(&copy_options::formats_with(option)), "{option}");
     }
 }
+
+#[test]
+fn deep_nesting_is_refused() {
+    for text in ["[".repeat(100_000), format!("a = {}", "[".repeat(100_000)), format!("a = {}", "{a=".repeat(50_000))] {
+        assert!(Config::parse(&text, "any").is_err());
+    }
+    for text in [format!("{}b = 1", "a.".repeat(5_000)), format!("[{}b]", "a.".repeat(5_000))] {
+        assert!(Config::parse(&text, "any").is_err());
+    }
+}
