@@ -1,6 +1,14 @@
 //! A deployment in memory that tests drive by hand: producers, listers, loaders, workers, and what must hold after them.
 
-#![allow(dead_code, missing_docs, missing_debug_implementations, unreachable_pub, clippy::panic, clippy::expect_used, clippy::missing_panics_doc)]
+#![allow(
+    dead_code,
+    missing_docs,
+    missing_debug_implementations,
+    unreachable_pub,
+    clippy::panic,
+    clippy::expect_used,
+    clippy::missing_panics_doc
+)]
 
 use std::collections::BTreeMap;
 use std::time::Duration;
