@@ -146,6 +146,7 @@ async fn the_same_content_under_the_same_name_is_not_loaded_again() {
     let world = World::new(10, 10);
     world.drop_file("a", "one");
     world.drain().await;
+    world.ports.clock.advance(Duration::from_secs(1));
     world.drop_file("a", "one");
     let report = world.round().await.remove(0);
     assert_eq!(report.outcome, Outcome::AlreadyLoaded);
