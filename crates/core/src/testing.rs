@@ -8,6 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use crate::object::{Key, Prefix};
 
 pub mod clock;
+pub mod contract;
 pub mod fault;
 pub mod memory;
 pub mod metrics;
