@@ -7,14 +7,21 @@ use std::time::Duration;
 
 use crate::object::{Key, Prefix};
 
-pub mod check;
+mod amount;
+mod check;
 pub mod copy_options;
-pub mod parse;
+mod feed;
+mod parse;
 pub mod pattern;
+mod problem;
+mod redshift;
+mod section;
+mod statement;
+mod table;
 
-pub use copy_options::{CopyFormat, CopyOptions};
-pub use parse::ConfigError;
+pub use copy_options::{Compression, CopyFormat, CopyOption, CopyOptions};
 pub use pattern::Pattern;
+pub use problem::{ConfigError, Problem};
 
 /// A whole deployment: one bucket and the feeds in it.
 #[derive(Clone, Debug)]
@@ -53,7 +60,7 @@ pub struct Feed {
     pub include: Vec<Pattern>,
     /// A file's name under the prefix must match none of these.
     pub exclude: Vec<Pattern>,
-    /// X: the most files being loaded at any moment. At least `files_per_load`.
+    /// X: the most files being loaded at any moment. At least `files_per_load`, at most [`MAX_FILES`].
     pub max_files: usize,
     /// The most files of one COPY. 1 to [`MAX_FILES_PER_LOAD`].
     pub files_per_load: usize,
@@ -71,6 +78,9 @@ pub struct Feed {
 /// into the 40 statements of 100 KB that a batch may have.
 /// Source: Amazon Redshift Management Guide, "Using the Amazon Redshift Data API", considerations.
 pub const MAX_FILES_PER_LOAD: usize = 1000;
+
+/// The most files that a feed may have in flight. A lister keeps as many in memory, with their keys.
+pub const MAX_FILES: usize = 100_000;
 
 impl Feed {
     /// How many batches may be loading at once: `max_files / files_per_load`, which is what bounds the feed to X files.
@@ -235,3 +245,6 @@ impl Config {
         self.feeds.iter().find_map(|feed| Some((feed, path.strip_prefix(feed.prefix.as_str())?)))
     }
 }
+
+#[cfg(test)]
+mod tests;

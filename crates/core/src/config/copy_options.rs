@@ -1,0 +1,249 @@
+//! COPY's options as typed values: what the operator wrote, checked against the files' format.
+//!
+//! Never renders SQL, and never adds an option that nobody wrote: the renderer quotes the texts and writes the keywords,
+//! and so no raw word of a configuration reaches a statement.
+
+use super::problem::{Report, Spot, did_you_mean};
+use super::section::{Entry, Section, integer, mistyped};
+use catalogue::{KNOWN, Kind, Known, REFUSED};
+
+pub(super) mod catalogue;
+mod words;
+
+/// The files' format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum CopyFormat {
+    /// Comma-separated values with quoting.
+    Csv,
+    /// JSON objects or arrays, one after another.
+    Json,
+    /// Apache Avro.
+    Avro,
+    /// Apache Parquet.
+    Parquet,
+    /// Apache ORC.
+    Orc,
+    /// Columns of fixed width.
+    FixedWidth,
+    /// Text with a delimiter, which is COPY's own default format.
+    Delimited,
+}
+
+impl CopyFormat {
+    /// All formats, in the order in which messages list them.
+    pub const ALL: [Self; 7] =
+        [Self::Csv, Self::Json, Self::Avro, Self::Parquet, Self::Orc, Self::FixedWidth, Self::Delimited];
+
+    /// The format with this name, such as `csv`.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|format| format.as_str() == name)
+    }
+
+    /// The format's name, as the configuration has it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Csv => "csv",
+            Self::Json => "json",
+            Self::Avro => "avro",
+            Self::Parquet => "parquet",
+            Self::Orc => "orc",
+            Self::FixedWidth => "fixedwidth",
+            Self::Delimited => "delimited",
+        }
+    }
+
+    /// Whether the format is columnar: COPY then takes few options, matches columns by position, and wants each file's
+    /// size in the manifest.
+    #[must_use]
+    pub fn is_columnar(self) -> bool {
+        matches!(self, Self::Parquet | Self::Orc)
+    }
+}
+
+/// How the files are compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Compression {
+    /// gzip
+    Gzip,
+    /// bzip2
+    Bzip2,
+    /// lzop
+    Lzop,
+    /// Zstandard
+    Zstd,
+}
+
+impl Compression {
+    const ALL: [Self; 4] = [Self::Gzip, Self::Bzip2, Self::Lzop, Self::Zstd];
+
+    /// COPY's keyword for it.
+    #[must_use]
+    pub fn keyword(self) -> &'static str {
+        match self {
+            Self::Gzip => "GZIP",
+            Self::Bzip2 => "BZIP2",
+            Self::Lzop => "LZOP",
+            Self::Zstd => "ZSTD",
+        }
+    }
+}
+
+/// One clause of a COPY: keywords that are SQL already, and at most one value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CopyOption {
+    /// Keywords alone: `GZIP`, `FORMAT AS CSV`.
+    Flag(&'static str),
+    /// Keywords and a number: `IGNOREHEADER 1`.
+    Integer(&'static str, i64),
+    /// Keywords and a text, to be quoted as a literal: `NULL AS 'NA'`.
+    Text(&'static str, String),
+    /// Keywords and a word that is not quoted: `COMPUPDATE OFF`.
+    Word(&'static str, &'static str),
+}
+
+impl CopyOption {
+    /// The keywords that the clause begins with.
+    #[must_use]
+    pub fn keyword(&self) -> &'static str {
+        match self {
+            Self::Flag(keyword) | Self::Integer(keyword, _) | Self::Text(keyword, _) | Self::Word(keyword, _) => {
+                keyword
+            }
+        }
+    }
+}
+
+/// The clauses of a COPY that say what the files are and how they are converted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CopyOptions(Vec<CopyOption>);
+
+impl CopyOptions {
+    /// The clauses, always in the same order: first the format's own (`FORMAT AS CSV`, `FORMAT AS JSON 'auto'`,
+    /// `FIXEDWIDTH '…'`; none for delimited text), then the others. Whoever renders them adds no format of its own.
+    #[must_use]
+    pub fn options(&self) -> &[CopyOption] {
+        &self.0
+    }
+
+    /// How the files are compressed, where the options say so.
+    #[must_use]
+    pub fn compression(&self) -> Option<Compression> {
+        let given = |compression: &Compression| self.0.contains(&CopyOption::Flag(compression.keyword()));
+        Compression::ALL.into_iter().find(given)
+    }
+
+    /// Reads `[feed.redshift.options]` for files of `format`; `owner` is the destination's place, for what is missing.
+    pub(super) fn read(
+        format: CopyFormat,
+        section: Option<&Section<'_>>,
+        owner: &Spot,
+        report: &mut Report<'_>,
+    ) -> Self {
+        if let Some(section) = section {
+            refuse_unfit(format, section, report);
+            refuse_second_compression(section, report);
+        }
+        let fit = KNOWN.iter().filter(|known| known.fits(format));
+        let mut options: Vec<_> =
+            fit.filter_map(|known| read_one(known, section?.value(known.name)?, report)).collect();
+        add_format(format, &mut options, owner, report);
+        Self(options)
+    }
+}
+
+/// Reports options that Sluice sets itself, that the format does not take, and that nobody knows.
+fn refuse_unfit(format: CopyFormat, section: &Section<'_>, report: &mut Report<'_>) {
+    let fit: Vec<_> = KNOWN.iter().filter(|known| known.fits(format)).map(|known| known.name).collect();
+    for name in section.names() {
+        if fit.contains(&name.value) {
+            continue;
+        }
+        if let Some((_, what, remedy)) = REFUSED.iter().find(|(refused, ..)| *refused == name.value) {
+            report.add(&name.spot, *what, *remedy);
+        } else if KNOWN.iter().any(|known| known.name == name.value) {
+            let what = format!("the format {} does not take this option", format.as_str());
+            report.add(&name.spot, what, format!("remove it; {} takes: {}", format.as_str(), fit.join(", ")));
+        } else {
+            report.add(&name.spot, "COPY has no such option", did_you_mean(name.value, &fit));
+        }
+    }
+}
+
+/// COPY reads all files of one statement in the same way, so there is one compression at most.
+fn refuse_second_compression(section: &Section<'_>, report: &mut Report<'_>) {
+    let given = |name: &str| section.value(name).is_some_and(|entry| entry.value.as_bool() == Some(true));
+    let given: Vec<_> = ["gzip", "bzip2", "lzop", "zstd"].into_iter().filter(|name| given(name)).collect();
+    if let [first, second, ..] = given[..] {
+        let remedy = "keep one; files of several compressions need a feed for each";
+        report.add(&section.spot_at(second), format!("a second compression beside {first}"), remedy);
+    }
+}
+
+/// One option's value, checked.
+fn read_one(known: &Known, entry: Entry<&toml::de::DeValue<'_>>, report: &mut Report<'_>) -> Option<CopyOption> {
+    let keyword = known.keyword;
+    match known.kind {
+        Kind::Flag => match entry.value.as_bool() {
+            Some(given) => given.then_some(CopyOption::Flag(keyword)),
+            None => mistyped(&entry, "true or false", report),
+        },
+        Kind::Integer { least, most } => {
+            let number = entry.value.as_integer().and_then(integer).filter(|number| (least..=most).contains(number));
+            match number {
+                Some(number) => Some(CopyOption::Integer(keyword, number)),
+                None => wrong(&entry, &format!("a whole number from {least} to {most}"), report),
+            }
+        }
+        Kind::Text { check, expected } => match entry.value.as_str().and_then(check) {
+            Some(text) => Some(CopyOption::Text(keyword, text)),
+            None => wrong(&entry, expected, report),
+        },
+        Kind::FlagOrText { check, expected } => match (entry.value.as_bool(), entry.value.as_str().and_then(check)) {
+            (Some(given), _) => given.then_some(CopyOption::Flag(keyword)),
+            (_, Some(text)) => Some(CopyOption::Text(keyword, text)),
+            _ => wrong(&entry, expected, report),
+        },
+        Kind::Word { words, expected } => {
+            let text = match (entry.value.as_bool(), entry.value.as_str()) {
+                (Some(true), _) => "on".to_owned(),
+                (Some(false), _) => "off".to_owned(),
+                (_, text) => text.unwrap_or_default().to_ascii_lowercase(),
+            };
+            match words.iter().find(|(name, _)| *name == text) {
+                Some((_, word)) => Some(CopyOption::Word(keyword, word)),
+                None => wrong(&entry, expected, report),
+            }
+        }
+    }
+}
+
+/// Reports a value that the option does not take.
+fn wrong<T>(entry: &Entry<&toml::de::DeValue<'_>>, expected: &str, report: &mut Report<'_>) -> Option<T> {
+    let Some(text) = entry.value.as_str() else { return mistyped(entry, expected, report) };
+    let shown: String = text.chars().take(60).collect();
+    report.add(&entry.spot, format!("{shown:?} is not a value of this option"), format!("write {expected}"));
+    None
+}
+
+/// Puts the format's own clause first, where no option (`json`, `avro`, `fixedwidth`) was it already.
+fn add_format(format: CopyFormat, options: &mut Vec<CopyOption>, owner: &Spot, report: &mut Report<'_>) {
+    let given = options.first().is_some_and(|first| catalogue::FORMAT_CLAUSES.contains(&first.keyword()));
+    let clause = match format {
+        _ if given => return,
+        CopyFormat::Csv => CopyOption::Flag("FORMAT AS CSV"),
+        // COPY's documented default, written out so that the statement can be read alone.
+        CopyFormat::Json => CopyOption::Text("FORMAT AS JSON", "auto".to_owned()),
+        CopyFormat::Avro => CopyOption::Text("FORMAT AS AVRO", "auto".to_owned()),
+        CopyFormat::Parquet => CopyOption::Flag("FORMAT AS PARQUET"),
+        CopyFormat::Orc => CopyOption::Flag("FORMAT AS ORC"),
+        CopyFormat::Delimited => return,
+        CopyFormat::FixedWidth => {
+            let spot = Spot { path: format!("{}.options.fixedwidth", owner.path), span: owner.span.clone() };
+            report.add(&spot, "missing", "write fixedwidth = \"id:5,name:20\", a label and a width for each column");
+            return;
+        }
+    };
+    options.insert(0, clause);
+}

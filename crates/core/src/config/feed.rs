@@ -1,0 +1,203 @@
+//! Reads one `[[feed]]`.
+//!
+//! Never looks at other feeds; what they may not share is checked once all are read.
+
+use super::pattern::PatternError;
+use super::problem::{Report, did_you_mean};
+use super::section::{Entry, Section};
+use super::{Destination, Feed, FeedName, MAX_FILES, MAX_FILES_PER_LOAD, Order, Pattern, Trigger};
+use super::{amount, parse, redshift};
+use crate::object::Prefix;
+
+/// The fields of a feed.
+pub(super) const FEED_FIELDS: &[&str] = &[
+    "name",
+    "prefix",
+    "trigger",
+    "include",
+    "exclude",
+    "max_files",
+    "files_per_load",
+    "max_bytes_per_load",
+    "order",
+    "fan_out",
+    "redshift",
+];
+/// Destinations that have a name, but no code yet.
+pub(super) const LATER_DESTINATIONS: &[&str] = &["postgres", "archive"];
+
+const DEFAULT_MAX_FILES: usize = 1000;
+const DEFAULT_FILES_PER_LOAD: usize = 250;
+const DEFAULT_MAX_BYTES_PER_LOAD: u64 = 4 << 30;
+
+/// A feed as far as it could be read.
+#[derive(Debug)]
+pub(super) struct Draft {
+    pub(super) name: Option<Entry<FeedName>>,
+    pub(super) prefix: Option<Entry<Prefix>>,
+    pub(super) redshift: Option<redshift::Draft>,
+    trigger: Trigger,
+    include: Vec<Pattern>,
+    exclude: Vec<Pattern>,
+    max_files: usize,
+    files_per_load: usize,
+    max_bytes_per_load: u64,
+    order: Order,
+    fan_out: bool,
+}
+
+/// Reads a feed and reports all that is wrong within it. What could not be read is left empty or has its default.
+pub(super) fn read(section: &Section<'_>, report: &mut Report<'_>) -> Draft {
+    let fields: Vec<_> = FEED_FIELDS.iter().chain(LATER_DESTINATIONS).copied().collect();
+    section.only(&fields, report);
+    let name = read_name(section, report);
+    let prefix = section.needed("prefix", "\"…/\", the feed's prefix under incoming/", report);
+    let prefix = prefix.and_then(|prefix| parse::read_prefix(&prefix, report));
+    let (max_files, files_per_load) = read_limits(section, report);
+    let redshift = read_destination(section, name.as_ref(), report);
+    let triggers = [("schedule", Trigger::Schedule), ("event", Trigger::Event)];
+    let orders = [("oldest", Order::Oldest), ("key", Order::Key)];
+    Draft {
+        name,
+        prefix,
+        redshift,
+        trigger: read_word(section, "trigger", &triggers, report).unwrap_or(Trigger::Schedule),
+        include: read_patterns(section, "include", report),
+        exclude: read_patterns(section, "exclude", report),
+        max_files,
+        files_per_load,
+        max_bytes_per_load: read_bytes(section, report).unwrap_or(DEFAULT_MAX_BYTES_PER_LOAD),
+        order: read_word(section, "order", &orders, report).unwrap_or(Order::Oldest),
+        fan_out: section.flag("fan_out", report).is_none_or(|fan_out| fan_out.value),
+    }
+}
+
+impl Draft {
+    /// The feed, where every part of it could be read.
+    pub(super) fn finish(self) -> Option<Feed> {
+        Some(Feed {
+            name: self.name?.value,
+            prefix: self.prefix?.value,
+            trigger: self.trigger,
+            include: self.include,
+            exclude: self.exclude,
+            max_files: self.max_files,
+            files_per_load: self.files_per_load,
+            max_bytes_per_load: self.max_bytes_per_load,
+            order: self.order,
+            fan_out: self.fan_out,
+            destination: Destination::Redshift(self.redshift?.finish()?),
+        })
+    }
+}
+
+fn read_name(section: &Section<'_>, report: &mut Report<'_>) -> Option<Entry<FeedName>> {
+    let text = section.needed("name", "\"…\", as it shall stand in claims and metrics", report)?;
+    let name = FeedName::new(text.value);
+    if name.is_none() {
+        let remedy = "use 1 to 63 lower-case letters, digits, \"_\" and \"-\", beginning with a letter";
+        report.add(&text.spot, format!("{:?} is not a feed's name", text.value), remedy);
+    }
+    name.map(|name| text.with(name))
+}
+
+/// One of a few words.
+pub(super) fn read_word<T: Copy>(
+    section: &Section<'_>,
+    field: &str,
+    words: &[(&str, T)],
+    report: &mut Report<'_>,
+) -> Option<T> {
+    let text = section.text(field, report)?;
+    let found = words.iter().find(|(word, _)| *word == text.value);
+    if found.is_none() {
+        let known: Vec<_> = words.iter().map(|(word, _)| *word).collect();
+        report.add(&text.spot, format!("{:?} is not known here", text.value), did_you_mean(text.value, &known));
+    }
+    found.map(|(_, value)| *value)
+}
+
+fn read_patterns(section: &Section<'_>, field: &str, report: &mut Report<'_>) -> Vec<Pattern> {
+    let mut patterns = Vec::new();
+    for text in section.texts(field, report) {
+        match Pattern::new(text.value) {
+            Ok(pattern) => patterns.push(pattern),
+            Err(error) => {
+                let remedy = match error {
+                    PatternError::Empty => "remove it, or write \"*\" for every name",
+                    PatternError::TooLong(_) => "write a shorter one",
+                    PatternError::Stars => "write one \"*\": it matches \"/\" too",
+                    PatternError::Bracket(_) => "write \"[[]\" where a bracket is meant",
+                };
+                report.add(&text.spot, error.to_string(), remedy);
+            }
+        }
+    }
+    patterns
+}
+
+/// `max_files` and `files_per_load`, which must fit each other.
+fn read_limits(section: &Section<'_>, report: &mut Report<'_>) -> (usize, usize) {
+    let max_files = read_count(section, "max_files", MAX_FILES, report);
+    let per_load = read_count(section, "files_per_load", MAX_FILES_PER_LOAD, report);
+    let most = max_files.as_ref().map_or(DEFAULT_MAX_FILES, |entry| entry.value);
+    if let Some(per_load) = &per_load
+        && per_load.value > most
+    {
+        let what = format!("{} is more than max_files, which is {most}", per_load.value);
+        report.add(&per_load.spot, what, format!("write {most} or less, or a larger max_files"));
+    }
+    (most, per_load.map_or(DEFAULT_FILES_PER_LOAD.min(most), |entry| entry.value))
+}
+
+fn read_count(section: &Section<'_>, field: &str, most: usize, report: &mut Report<'_>) -> Option<Entry<usize>> {
+    let number = section.whole(field, report)?;
+    let count = usize::try_from(number.value).ok().filter(|count| (1..=most).contains(count));
+    if count.is_none() {
+        report.add(&number.spot, format!("{} is out of range", number.value), format!("write 1 to {most}"));
+    }
+    count.map(|count| number.with(count))
+}
+
+/// `max_bytes_per_load`, as text with a unit or as a number of bytes.
+fn read_bytes(section: &Section<'_>, report: &mut Report<'_>) -> Option<u64> {
+    let field = "max_bytes_per_load";
+    let bytes = if section.value(field)?.value.is_integer() {
+        let number = section.whole(field, report)?;
+        number.with(u64::try_from(number.value).ok())
+    } else {
+        let text = section.text(field, report)?;
+        text.with(amount::bytes(text.value))
+    };
+    let value = bytes.value.filter(|&value| value > 0);
+    if value.is_none() {
+        report.add(&bytes.spot, "this is not a size", "write bytes with a unit, such as \"4GiB\" or \"512MB\"");
+    }
+    value
+}
+
+/// The one destination that a feed has.
+fn read_destination(
+    section: &Section<'_>,
+    name: Option<&Entry<FeedName>>,
+    report: &mut Report<'_>,
+) -> Option<redshift::Draft> {
+    let later: Vec<_> = LATER_DESTINATIONS.iter().filter(|name| section.has(name)).collect();
+    for name in &later {
+        let what = "this version of Sluice does not have this destination";
+        report.add(&section.spot_at(name), what, "write [feed.redshift]");
+    }
+    match (section.has("redshift"), later.first()) {
+        (true, Some(other)) => {
+            let what = format!("a second destination beside {other}");
+            report.add(&section.spot_at("redshift"), what, "keep one; a second [[feed]] needs a prefix of its own");
+        }
+        (false, None) => {
+            let what = "the feed has no destination";
+            report.add(&section.spot_at("redshift"), what, "write [feed.redshift] below the feed's other fields");
+        }
+        _ => {}
+    }
+    let redshift = section.section("redshift", report)?;
+    Some(redshift::read(&redshift, name.map(|name| &name.value), report))
+}

@@ -1,0 +1,232 @@
+//! Reads one `[feed.redshift]`.
+//!
+//! Never talks to a warehouse: whether the table is there, only the warehouse knows.
+
+use std::time::Duration;
+
+use super::copy_options::{CopyFormat, CopyOptions};
+use super::problem::Report;
+use super::section::{Entry, Section};
+use super::{FeedName, IamRole, Identity, Redshift, Table, Warehouse};
+use super::{amount, check, feed, statement, table};
+
+/// The fields of a destination in Redshift.
+pub(super) const REDSHIFT_FIELDS: &[&str] = &[
+    "workgroup",
+    "cluster",
+    "database",
+    "secret_arn",
+    "db_user",
+    "table",
+    "ledger",
+    "columns",
+    "iam_role",
+    "format",
+    "options",
+    "statement_timeout",
+    "pre_sql",
+    "post_sql",
+];
+
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(4 * 60 * 60);
+/// The Data API ends every statement after this long.
+const MAX_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// A destination as far as it could be read.
+#[derive(Debug)]
+pub(super) struct Draft {
+    pub(super) warehouse: Option<Warehouse>,
+    pub(super) database: Option<String>,
+    pub(super) table: Option<Entry<Table>>,
+    pub(super) ledger: Option<Entry<Table>>,
+    identity: Identity,
+    columns: Vec<String>,
+    iam_role: IamRole,
+    format: Option<CopyFormat>,
+    options: Option<CopyOptions>,
+    statement_timeout: Duration,
+    pre_sql: Vec<String>,
+    post_sql: Vec<String>,
+}
+
+/// Reads a destination of the feed called `name`, and reports all that is wrong within it.
+pub(super) fn read(section: &Section<'_>, name: Option<&FeedName>, report: &mut Report<'_>) -> Draft {
+    section.only(REDSHIFT_FIELDS, report);
+    let table = section.needed("table", "\"schema.table\"", report);
+    let table = table.and_then(|table| read_table(&table, report));
+    let ledger = match section.text("ledger", report) {
+        Some(ledger) => read_table(&ledger, report),
+        None => table
+            .as_ref()
+            .zip(name)
+            .map(|(table, name)| Entry { spot: section.spot_at("ledger"), value: default_ledger(&table.value, name) }),
+    };
+    let format = read_format(section, report);
+    let options = section.section("options", report);
+    let options = format.map(|format| CopyOptions::read(format, options.as_ref(), &section.spot, report));
+    let (pre_sql, post_sql) = statement::read_extra(section, report);
+    Draft {
+        warehouse: read_warehouse(section, report),
+        database: read_database(section, report),
+        table,
+        ledger,
+        identity: read_identity(section, report),
+        columns: read_columns(section, report),
+        iam_role: read_iam_role(section, report).unwrap_or(IamRole::Default),
+        format,
+        options,
+        statement_timeout: read_timeout(section, report).unwrap_or(DEFAULT_TIMEOUT),
+        pre_sql,
+        post_sql,
+    }
+}
+
+impl Draft {
+    /// The destination, where every part of it could be read.
+    pub(super) fn finish(self) -> Option<Redshift> {
+        Some(Redshift {
+            warehouse: self.warehouse?,
+            database: self.database?,
+            identity: self.identity,
+            table: self.table?.value,
+            ledger: self.ledger?.value,
+            columns: self.columns,
+            iam_role: self.iam_role,
+            format: self.format?,
+            options: self.options?,
+            statement_timeout: self.statement_timeout,
+            pre_sql: self.pre_sql,
+            post_sql: self.post_sql,
+        })
+    }
+}
+
+fn read_table(text: &Entry<&str>, report: &mut Report<'_>) -> Option<Entry<Table>> {
+    match table::parse(text.value) {
+        Ok(table) => Some(text.with(table)),
+        Err(error) => {
+            let remedy =
+                "write \"schema.table\", with double quotes around parts that need them: '\"My Schema\".\"t\"'";
+            report.add(&text.spot, format!("{:?} is not a table's name: {error}", text.value), remedy);
+            None
+        }
+    }
+}
+
+/// `sluice_ledger_<feed>`, beside the table that the feed loads.
+fn default_ledger(table: &Table, feed: &FeedName) -> Table {
+    let name = format!("sluice_ledger_{}", feed.as_str().replace('-', "_"));
+    Table { schema: table.schema.clone(), name }
+}
+
+fn read_format(section: &Section<'_>, report: &mut Report<'_>) -> Option<CopyFormat> {
+    let formats = CopyFormat::ALL.map(|format| (format.as_str(), format));
+    if !section.has("format") {
+        let known = formats.map(|(name, _)| name).join(", ");
+        report.add(&section.spot_at("format"), "missing", format!("write one of: {known}"));
+    }
+    feed::read_word(section, "format", &formats, report)
+}
+
+fn read_warehouse(section: &Section<'_>, report: &mut Report<'_>) -> Option<Warehouse> {
+    let workgroup = section.text("workgroup", report);
+    let cluster = section.text("cluster", report);
+    for name in [&workgroup, &cluster].into_iter().flatten() {
+        if !check::is_warehouse_name(name.value) {
+            let what = format!("{:?} is not the name of a workgroup or cluster", name.value);
+            report.add(&name.spot, what, "write its name (no ARN, no host name): lower-case letters, digits and \"-\"");
+        }
+    }
+    match (section.has("workgroup"), section.has("cluster")) {
+        (true, true) => {
+            let what = "a second warehouse beside workgroup";
+            report.add(&section.spot_at("cluster"), what, "keep workgroup (Serverless) or cluster (provisioned)");
+        }
+        (false, false) => {
+            let remedy = "write workgroup = \"…\" (Serverless) or cluster = \"…\" (provisioned)";
+            report.add(&section.spot_at("workgroup"), "no warehouse is named", remedy);
+        }
+        _ => {}
+    }
+    let workgroup = workgroup.map(|name| Warehouse::Workgroup(name.value.to_owned()));
+    workgroup.or_else(|| cluster.map(|name| Warehouse::Cluster(name.value.to_owned())))
+}
+
+fn read_database(section: &Section<'_>, report: &mut Report<'_>) -> Option<String> {
+    let database = section.needed("database", "\"…\", the database in the warehouse", report)?;
+    if !table::is_column(database.value) {
+        report.add(&database.spot, format!("{:?} is not a database's name", database.value), "write 1 to 127 bytes");
+    }
+    Some(database.value.to_owned())
+}
+
+fn read_identity(section: &Section<'_>, report: &mut Report<'_>) -> Identity {
+    let secret = section.text("secret_arn", report);
+    let user = section.text("db_user", report);
+    if let Some(secret) = &secret
+        && !check::is_secret_arn(secret.value)
+    {
+        let remedy = "write arn:aws:secretsmanager:<region>:<account>:secret:<name>";
+        report.add(&secret.spot, format!("{:?} is not a secret's ARN", secret.value), remedy);
+    }
+    if let Some(user) = &user {
+        check_user(section, user, report);
+    }
+    match (secret, user) {
+        (Some(secret), _) => Identity::Secret(secret.value.to_owned()),
+        (None, Some(user)) => Identity::DbUser(user.value.to_owned()),
+        (None, None) => Identity::Iam,
+    }
+}
+
+fn check_user(section: &Section<'_>, user: &Entry<&str>, report: &mut Report<'_>) {
+    if section.has("secret_arn") {
+        report.add(&user.spot, "a second identity beside secret_arn", "keep one of secret_arn and db_user");
+    }
+    if section.has("workgroup") && !section.has("cluster") {
+        let remedy = "remove it: with a workgroup the function's IAM identity or secret_arn is the user";
+        report.add(&user.spot, "only a cluster has db_user", remedy);
+    }
+    if !table::is_column(user.value) {
+        report.add(&user.spot, format!("{:?} is not a user's name", user.value), "write 1 to 127 bytes");
+    }
+}
+
+fn read_columns(section: &Section<'_>, report: &mut Report<'_>) -> Vec<String> {
+    let mut columns: Vec<String> = Vec::new();
+    for column in section.texts("columns", report) {
+        if !table::is_column(column.value) {
+            let what = format!("{:?} is not a column's name", column.value);
+            report.add(&column.spot, what, "write 1 to 127 bytes, as the catalogue has them, without double quotes");
+        } else if columns.iter().any(|other| other == column.value) {
+            let remedy = "name each column once, in the order of the files";
+            report.add(&column.spot, format!("the column {:?} is named twice", column.value), remedy);
+        }
+        columns.push(column.value.to_owned());
+    }
+    columns
+}
+
+fn read_iam_role(section: &Section<'_>, report: &mut Report<'_>) -> Option<IamRole> {
+    let role = section.text("iam_role", report)?;
+    match role.value {
+        "default" => Some(IamRole::Default),
+        arns if check::is_role_chain(arns) => Some(IamRole::Arn(arns.to_owned())),
+        other => {
+            let remedy = "write \"default\", or arn:aws:iam::<account>:role/<name>, up to 10 with commas and no spaces";
+            report.add(&role.spot, format!("{other:?} is not a role"), remedy);
+            None
+        }
+    }
+}
+
+fn read_timeout(section: &Section<'_>, report: &mut Report<'_>) -> Option<Duration> {
+    let text = section.text("statement_timeout", report)?;
+    let legal = Duration::from_secs(1)..=MAX_TIMEOUT;
+    let timeout = amount::duration(text.value).filter(|timeout| legal.contains(timeout));
+    if timeout.is_none() {
+        let what = format!("{:?} is not a time from 1 second to 24 hours", text.value);
+        report.add(&text.spot, what, "write a number and a unit, such as \"4h\" or \"90m\"");
+    }
+    timeout
+}
