@@ -17,6 +17,8 @@ ARGS ?=
 LOCKED := $(if $(CI),--locked)
 NEXTEST_PROFILE := $(if $(CI),ci,default)
 SETUP := scripts/setup
+# All of the workspace, that its features are those of the tests, and nothing is compiled twice.
+BUILD_BINARIES := cargo build $(LOCKED) --workspace --bins
 PYTHON_TOOLS := $(SLUICE_TOOLS)/venv/bin
 
 .PHONY: help
@@ -26,16 +28,16 @@ help: ## Show the targets
 .PHONY: demo
 demo: ## Load real files end to end on this machine: incoming/ to SQL tables and on to processed/
 	@$(SETUP) postgresql
-	cargo build $(LOCKED) -p sluice-lambdas -p sluice --bins
+	$(BUILD_BINARIES)
 	"$$(scripts/target-dir)/debug/sluice" demo --examples examples $(ARGS)
 
 .PHONY: test
 test: ## Run every test; the end-to-end tests drive the real binaries
 	@$(SETUP) postgresql python nextest
-	cargo build $(LOCKED) -p sluice-lambdas -p sluice --bins
+	$(BUILD_BINARIES)
+	cargo test $(LOCKED) --quiet --workspace --doc
 	SLUICE_TEST_TOOLS="$(PYTHON_TOOLS)" PATH="$(SLUICE_TOOLS)/bin:$$PATH" \
 		cargo nextest run $(LOCKED) --workspace --profile $(NEXTEST_PROFILE) $(ARGS)
-	cargo test $(LOCKED) --workspace --doc
 
 .PHONY: check
 check: ## Check format, lints, documentation, dependencies, licences, spelling and examples
