@@ -2,6 +2,7 @@
 //!
 //! Used by `sluice local` and by every test; never part of a deployed binary.
 
-#[allow(dead_code, reason = "the services that take whole bodies are plugged in one by one")]
+pub mod s3;
+#[allow(dead_code, reason = "services are plugged in one by one")]
 mod service;
 pub mod source;
