@@ -3,8 +3,6 @@
 //! Whether the source is still what the caller saw and whether the destination is free is decided under the same lock
 //! as the copy itself; only the hashing of a source that came in parts happens before, on the content as it was.
 
-use std::sync::Arc;
-
 use super::condition::Condition;
 use super::error::StorageError;
 use super::etag::Etag;

@@ -47,6 +47,11 @@ impl Etag {
         self.parts > 0
     }
 
+    /// The MD5 as the header `Content-MD5` spells it.
+    pub(crate) fn content_md5(&self) -> String {
+        base64(&self.md5)
+    }
+
     /// Whether the client's spelling, with or without quotes, names this tag.
     pub(crate) fn matches(&self, given: &str) -> bool {
         given
@@ -112,10 +117,36 @@ fn parse(text: &str) -> Option<Etag> {
     Some(Etag { md5, parts })
 }
 
+/// Base64 of sixteen bytes, padded: the only base64 that is written here.
+fn base64(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::new();
+    for group in bytes.chunks(3) {
+        let bits = group
+            .iter()
+            .fold(0, |bits, byte| bits << 8 | usize::from(*byte))
+            << (8 * (3 - group.len()));
+        for digit in 0..4 {
+            let value = bits >> (18 - 6 * digit) & 63;
+            text.push(if digit <= group.len() {
+                char::from(DIGITS[value])
+            } else {
+                '='
+            });
+        }
+    }
+    text
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn content_md5_is_base64() {
+        assert_eq!(Etag::of(b"hello").content_md5(), "XUFAKrxLKna5cZ2REBfFkg==");
+    }
 
     #[test]
     fn the_tag_of_a_body_is_its_md5() {

@@ -14,7 +14,9 @@ mod listing;
 mod multipart;
 mod notify;
 mod object;
+pub(crate) mod operation;
 mod reading;
+pub(crate) mod service;
 mod storage;
 
 pub use condition::Condition;

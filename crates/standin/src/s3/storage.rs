@@ -344,6 +344,13 @@ impl Storage {
         Ok(true)
     }
 
+    /// Throws away a content that has arrived but is not to become an object.
+    pub(crate) fn discard(&self, content: &Content) {
+        let mut state = self.lock();
+        state.retain(content);
+        self.release(&mut state, content);
+    }
+
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         // Changes are recorded before they are made and cannot stop half way, so a panic elsewhere leaves nothing torn.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
