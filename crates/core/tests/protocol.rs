@@ -441,7 +441,7 @@ async fn work_that_failed_to_be_sent_is_sent_by_a_later_tick() {
     world.ports.workers.refuse(Some(PortErrorKind::Throttled));
     world.tick().await;
     world.ports.workers.refuse(None);
-    world.ports.workers.take();
+    assert!(world.ports.workers.take().is_empty());
     world.ports.clock.advance(Duration::from_mins(1));
     world.drain().await;
     assert_eq!(world.rows(), once(["one"]));

@@ -123,14 +123,7 @@ impl Rule {
     /// A rule for every request; narrow it down.
     #[must_use]
     pub const fn new(fault: Fault) -> Self {
-        Self {
-            fault,
-            service: None,
-            operation: None,
-            caller: None,
-            subject: None,
-            when: When::Always,
-        }
+        Self { fault, service: None, operation: None, caller: None, subject: None, when: When::Always }
     }
 
     /// Only requests to this service, such as `s3`.
@@ -184,21 +177,10 @@ impl Rule {
 
     fn is_about(&self, seen: &Seen) -> bool {
         let subject = seen.subject.as_deref().unwrap_or_default();
-        self.service
-            .as_deref()
-            .is_none_or(|service| service == seen.service)
-            && self
-                .operation
-                .as_deref()
-                .is_none_or(|operation| operation == seen.operation)
-            && self
-                .caller
-                .as_deref()
-                .is_none_or(|prefix| seen.caller.starts_with(prefix))
-            && self
-                .subject
-                .as_deref()
-                .is_none_or(|part| subject.contains(part))
+        self.service.as_deref().is_none_or(|service| service == seen.service)
+            && self.operation.as_deref().is_none_or(|operation| operation == seen.operation)
+            && self.caller.as_deref().is_none_or(|prefix| seen.caller.starts_with(prefix))
+            && self.subject.as_deref().is_none_or(|part| subject.contains(part))
     }
 }
 
@@ -216,12 +198,7 @@ impl Faults {
     /// Puts a rule in force. Of several that strike the same request the first added wins.
     pub fn add(&self, rule: Rule) -> RuleId {
         let id = RuleId(self.last.fetch_add(1, Ordering::Relaxed));
-        let active = Active {
-            id,
-            rule,
-            seen: 0,
-            asked: HashMap::new(),
-        };
+        let active = Active { id, rule, seen: 0, asked: HashMap::new() };
         self.rules().push(active);
         id
     }
@@ -252,10 +229,7 @@ impl Faults {
     pub(crate) fn plan(&self, seen: &Seen) -> Plan {
         let mut plan = Plan::Proceed;
         for active in self.rules().iter_mut() {
-            if active.rule.is_about(seen)
-                && active.strikes(self.seed, seen)
-                && matches!(plan, Plan::Proceed)
-            {
+            if active.rule.is_about(seen) && active.strikes(self.seed, seen) && matches!(plan, Plan::Proceed) {
                 plan = active.rule.fault.plan();
             }
         }
@@ -312,13 +286,9 @@ impl fmt::Debug for Fault {
 /// A number for what a request is about, leaving out who asks: processes are named anew in every run.
 fn fingerprint(seed: u64, seen: &Seen) -> u64 {
     let subject = seen.subject.as_deref().unwrap_or_default();
-    [seen.service, &seen.operation, subject]
-        .iter()
-        .fold(mix(seed), |hash, part| {
-            part.bytes().fold(mix(hash), |hash, byte| {
-                (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-            })
-        })
+    [seen.service, &seen.operation, subject].iter().fold(mix(seed), |hash, part| {
+        part.bytes().fold(mix(hash), |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+    })
 }
 
 /// `SplitMix64`'s finalizer: spreads neighbouring numbers over all others.
@@ -356,25 +326,12 @@ mod tests {
     fn a_rule_strikes_only_what_it_is_about() {
         let faults = Faults::new(1, Latency::None);
         faults.add(
-            Rule::new(Fault::Throttle)
-                .service("s3")
-                .operation("PutObject")
-                .caller("fn-worker-")
-                .subject("claims/"),
+            Rule::new(Fault::Throttle).service("s3").operation("PutObject").caller("fn-worker-").subject("claims/"),
         );
-        assert!(struck(
-            &faults,
-            &seen("PutObject", "b/sluice/claims/0.json")
-        ));
-        assert!(!struck(
-            &faults,
-            &seen("GetObject", "b/sluice/claims/0.json")
-        ));
+        assert!(struck(&faults, &seen("PutObject", "b/sluice/claims/0.json")));
+        assert!(!struck(&faults, &seen("GetObject", "b/sluice/claims/0.json")));
         assert!(!struck(&faults, &seen("PutObject", "b/incoming/1")));
-        let outsider = Seen {
-            caller: "me".to_owned(),
-            ..seen("PutObject", "b/sluice/claims/0.json")
-        };
+        let outsider = Seen { caller: "me".to_owned(), ..seen("PutObject", "b/sluice/claims/0.json") };
         assert!(!struck(&faults, &outsider));
     }
 
@@ -382,20 +339,12 @@ mod tests {
     fn the_nth_request_is_struck_once() {
         let faults = Faults::new(1, Latency::None);
         let rule = faults.add(Rule::new(Fault::LoseReply).nth(3));
-        let struck: Vec<bool> = (0..5)
-            .map(|_| struck(&faults, &seen("PutObject", "b/k")))
-            .collect();
+        let struck: Vec<bool> = (0..5).map(|_| struck(&faults, &seen("PutObject", "b/k"))).collect();
         assert_eq!(struck, [false, false, true, false, false]);
         faults.remove(rule);
         faults.add(Rule::new(Fault::LoseReply).first(1));
-        assert!(matches!(
-            faults.plan(&seen("PutObject", "b/k")),
-            Plan::Lose(Moment::After)
-        ));
-        assert!(matches!(
-            faults.plan(&seen("PutObject", "b/k")),
-            Plan::Proceed
-        ));
+        assert!(matches!(faults.plan(&seen("PutObject", "b/k")), Plan::Lose(Moment::After)));
+        assert!(matches!(faults.plan(&seen("PutObject", "b/k")), Plan::Proceed));
     }
 
     #[test]
@@ -404,9 +353,7 @@ mod tests {
         let run = |seed, keys: &mut dyn Iterator<Item = &String>| {
             let faults = Faults::new(seed, Latency::None);
             faults.add(Rule::new(Fault::InternalError).fraction(0.1));
-            let mut struck: Vec<&String> = keys
-                .filter(|key| struck(&faults, &seen("PutObject", key)))
-                .collect();
+            let mut struck: Vec<&String> = keys.filter(|key| struck(&faults, &seen("PutObject", key))).collect();
             struck.sort();
             struck.into_iter().cloned().collect::<Vec<_>>()
         };
@@ -420,9 +367,7 @@ mod tests {
     fn a_retry_is_drawn_anew() {
         let faults = Faults::new(7, Latency::None);
         faults.add(Rule::new(Fault::InternalError).fraction(0.5));
-        let draws: Vec<bool> = (0..64)
-            .map(|_| struck(&faults, &seen("PutObject", "b/k")))
-            .collect();
+        let draws: Vec<bool> = (0..64).map(|_| struck(&faults, &seen("PutObject", "b/k"))).collect();
         assert!(draws.contains(&true) && draws.contains(&false));
     }
 }

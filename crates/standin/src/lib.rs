@@ -111,16 +111,8 @@ impl StandIn {
         };
         let server = listen(options.address, door)
             .await
-            .map_err(|source| StartError::Listen {
-                address: options.address,
-                source,
-            })?;
-        Ok(Self {
-            storage,
-            journal,
-            faults,
-            server,
-        })
+            .map_err(|source| StartError::Listen { address: options.address, source })?;
+        Ok(Self { storage, journal, faults, server })
     }
 
     /// The URL of every service: for `AWS_ENDPOINT_URL`.

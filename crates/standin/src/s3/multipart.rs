@@ -59,12 +59,7 @@ pub(crate) struct UploadInfo {
 
 impl Storage {
     /// Starts an upload and gives its id.
-    pub(crate) fn start_upload(
-        &self,
-        bucket: &str,
-        key: &str,
-        headers: Headers,
-    ) -> Result<String, StorageError> {
+    pub(crate) fn start_upload(&self, bucket: &str, key: &str, headers: Headers) -> Result<String, StorageError> {
         let mut state = self.lock();
         state.bucket(bucket)?;
         let started = state.now();
@@ -90,12 +85,7 @@ impl Storage {
     ) -> Result<Part, StorageError> {
         let mut state = self.lock();
         state.retain(&content);
-        let part = Part {
-            size: content.len(),
-            content,
-            etag,
-            modified: state.now(),
-        };
+        let part = Part { size: content.len(), content, etag, modified: state.now() };
         match state.upload(name) {
             Ok(upload) => {
                 if let Some(replaced) = upload.parts.insert(number, part.clone()) {
@@ -123,10 +113,7 @@ impl Storage {
         let size = reading.object.size;
         let range = range.unwrap_or(0..size);
         if range.end > size {
-            return Err(StorageError::InvalidRange {
-                key: from.1.to_owned(),
-                size,
-            });
+            return Err(StorageError::InvalidRange { key: from.1.to_owned(), size });
         }
         if range.end - range.start > COPY_LIMIT {
             return Err(StorageError::CopyTooLarge { limit: COPY_LIMIT });
@@ -146,10 +133,7 @@ impl Storage {
         let upload = state.upload(name)?;
         let chosen = upload.choose(parts)?;
         let headers = upload.headers.clone();
-        let pieces: Vec<Piece> = chosen
-            .iter()
-            .flat_map(|part| part.content.pieces().iter().cloned())
-            .collect();
+        let pieces: Vec<Piece> = chosen.iter().flat_map(|part| part.content.pieces().iter().cloned()).collect();
         let write = Write {
             bucket: name.bucket,
             key: name.key,
@@ -177,30 +161,18 @@ impl Storage {
     pub(crate) fn parts(&self, name: UploadName<'_>) -> Result<Vec<(i32, Part)>, StorageError> {
         let mut state = self.lock();
         let upload = state.upload(name)?;
-        Ok(upload
-            .parts
-            .iter()
-            .map(|(number, part)| (*number, part.clone()))
-            .collect())
+        Ok(upload.parts.iter().map(|(number, part)| (*number, part.clone())).collect())
     }
 
     /// The uploads under way in `bucket` under `prefix`, by key and start.
-    pub(crate) fn uploads(
-        &self,
-        bucket: &str,
-        prefix: &str,
-    ) -> Result<Vec<UploadInfo>, StorageError> {
+    pub(crate) fn uploads(&self, bucket: &str, prefix: &str) -> Result<Vec<UploadInfo>, StorageError> {
         let state = self.lock();
         state.bucket(bucket)?;
         let mut uploads: Vec<_> = state
             .uploads
             .iter()
             .filter(|(_, upload)| upload.bucket == bucket && upload.key.starts_with(prefix))
-            .map(|(id, upload)| UploadInfo {
-                key: upload.key.clone(),
-                id: id.clone(),
-                started: upload.started,
-            })
+            .map(|(id, upload)| UploadInfo { key: upload.key.clone(), id: id.clone(), started: upload.started })
             .collect();
         uploads.sort_by(|a, b| (&a.key, a.started).cmp(&(&b.key, b.started)));
         Ok(uploads)
@@ -234,9 +206,7 @@ impl Upload {
     /// The parts that the client lists, checked as S3 checks them.
     fn choose(&self, listed: &[(i32, Option<String>)]) -> Result<Vec<Part>, StorageError> {
         if listed.is_empty() || !listed.is_sorted_by(|a, b| a.0 < b.0) {
-            return Err(StorageError::InvalidPartOrder {
-                key: self.key.clone(),
-            });
+            return Err(StorageError::InvalidPartOrder { key: self.key.clone() });
         }
         let mut chosen = Vec::with_capacity(listed.len());
         for (position, (number, etag)) in listed.iter().enumerate() {
@@ -244,16 +214,9 @@ impl Upload {
                 .parts
                 .get(number)
                 .filter(|part| etag.as_ref().is_none_or(|etag| part.etag.matches(etag)))
-                .ok_or_else(|| StorageError::InvalidPart {
-                    key: self.key.clone(),
-                    part: *number,
-                })?;
+                .ok_or_else(|| StorageError::InvalidPart { key: self.key.clone(), part: *number })?;
             if part.size < MIN_PART && position + 1 < listed.len() {
-                return Err(StorageError::EntityTooSmall {
-                    key: self.key.clone(),
-                    part: *number,
-                    size: part.size,
-                });
+                return Err(StorageError::EntityTooSmall { key: self.key.clone(), part: *number, size: part.size });
             }
             chosen.push(part.clone());
         }

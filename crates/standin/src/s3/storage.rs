@@ -79,10 +79,7 @@ impl Storage {
     /// An empty storage in memory.
     #[must_use]
     pub fn in_memory() -> Self {
-        Self {
-            state: Arc::default(),
-            folder: None,
-        }
+        Self { state: Arc::default(), folder: None }
     }
 
     /// The storage in `folder`, which is created where it does not exist. Uploads in parts that were not
@@ -95,10 +92,7 @@ impl Storage {
         }
         state.count_files();
         folder.compact(&state.records(), &state.files)?;
-        Ok(Self {
-            state: Arc::new(Mutex::new(state)),
-            folder: Some(Arc::new(folder)),
-        })
+        Ok(Self { state: Arc::new(Mutex::new(state)), folder: Some(Arc::new(folder)) })
     }
 
     /// Creates a bucket; one that exists already stays as it is.
@@ -109,17 +103,8 @@ impl Storage {
         }
         let created = state.now();
         let bucket = bucket.to_owned();
-        self.record(&[Record::Bucket {
-            bucket: bucket.clone(),
-            created,
-        }])?;
-        state.buckets.insert(
-            bucket,
-            Bucket {
-                created,
-                objects: BTreeMap::new(),
-            },
-        );
+        self.record(&[Record::Bucket { bucket: bucket.clone(), created }])?;
+        state.buckets.insert(bucket, Bucket { created, objects: BTreeMap::new() });
         Ok(())
     }
 
@@ -127,13 +112,9 @@ impl Storage {
     pub fn delete_bucket(&self, bucket: &str) -> Result<(), StorageError> {
         let mut state = self.lock();
         if !state.bucket(bucket)?.objects.is_empty() {
-            return Err(StorageError::BucketNotEmpty {
-                bucket: bucket.to_owned(),
-            });
+            return Err(StorageError::BucketNotEmpty { bucket: bucket.to_owned() });
         }
-        self.record(&[Record::NoBucket {
-            bucket: bucket.to_owned(),
-        }])?;
+        self.record(&[Record::NoBucket { bucket: bucket.to_owned() }])?;
         state.buckets.remove(bucket);
         Ok(())
     }
@@ -142,11 +123,7 @@ impl Storage {
     #[must_use]
     pub fn buckets(&self) -> Vec<(String, Timestamp)> {
         let state = self.lock();
-        state
-            .buckets
-            .iter()
-            .map(|(name, bucket)| (name.clone(), bucket.created))
-            .collect()
+        state.buckets.iter().map(|(name, bucket)| (name.clone(), bucket.created)).collect()
     }
 
     /// Whether the bucket exists.
@@ -156,12 +133,7 @@ impl Storage {
     }
 
     /// Writes an object, replacing what is there.
-    pub fn put(
-        &self,
-        bucket: &str,
-        key: &str,
-        body: impl Into<Bytes>,
-    ) -> Result<ObjectInfo, StorageError> {
+    pub fn put(&self, bucket: &str, key: &str, body: impl Into<Bytes>) -> Result<ObjectInfo, StorageError> {
         self.put_with(bucket, key, body, Put::default())
     }
 
@@ -203,12 +175,7 @@ impl Storage {
     }
 
     /// Deletes an object if the condition holds; tells whether there was one.
-    pub fn remove_if(
-        &self,
-        bucket: &str,
-        key: &str,
-        condition: &Condition,
-    ) -> Result<bool, StorageError> {
+    pub fn remove_if(&self, bucket: &str, key: &str, condition: &Condition) -> Result<bool, StorageError> {
         let mut state = self.lock();
         self.remove_locked(&mut state, bucket, key, condition)
     }
@@ -221,9 +188,7 @@ impl Storage {
     ) -> Result<Vec<Result<bool, StorageError>>, StorageError> {
         let mut state = self.lock();
         state.bucket(bucket)?;
-        let remove = |(key, condition): &(String, Condition)| {
-            self.remove_locked(&mut state, bucket, key, condition)
-        };
+        let remove = |(key, condition): &(String, Condition)| self.remove_locked(&mut state, bucket, key, condition);
         Ok(objects.iter().map(remove).collect())
     }
 
@@ -231,9 +196,7 @@ impl Storage {
     #[must_use]
     pub fn subscribe(&self, bucket: &str, prefix: &str) -> mpsc::UnboundedReceiver<ObjectCreated> {
         let (sender, events) = mpsc::unbounded_channel();
-        self.lock()
-            .subscribers
-            .push(Subscriber::new(bucket, prefix, sender));
+        self.lock().subscribers.push(Subscriber::new(bucket, prefix, sender));
         events
     }
 
@@ -270,11 +233,7 @@ impl Storage {
     /// The one way an object comes into being: checks the condition, records, replaces, tells the subscribers.
     ///
     /// The lock is held from the check to the end, so no rival can come between them.
-    pub(super) fn write(
-        &self,
-        state: &mut State,
-        write: Write<'_>,
-    ) -> Result<ObjectInfo, StorageError> {
+    pub(super) fn write(&self, state: &mut State, write: Write<'_>) -> Result<ObjectInfo, StorageError> {
         let files = write.content.clone();
         state.retain(&files);
         let written = self.write_retained(state, write);
@@ -284,18 +243,10 @@ impl Storage {
         written
     }
 
-    fn write_retained(
-        &self,
-        state: &mut State,
-        write: Write<'_>,
-    ) -> Result<ObjectInfo, StorageError> {
+    fn write_retained(&self, state: &mut State, write: Write<'_>) -> Result<ObjectInfo, StorageError> {
         let Write { bucket, key, .. } = write;
         check_key(key)?;
-        let current = state
-            .bucket(bucket)?
-            .objects
-            .get(key)
-            .map(|object| object.etag);
+        let current = state.bucket(bucket)?.objects.get(key).map(|object| object.etag);
         write.condition.check(bucket, key, current.as_ref())?;
         let object = Object {
             size: write.content.len(),
@@ -325,19 +276,12 @@ impl Storage {
         key: &str,
         condition: &Condition,
     ) -> Result<bool, StorageError> {
-        let current = state
-            .bucket(bucket)?
-            .objects
-            .get(key)
-            .map(|object| object.etag);
+        let current = state.bucket(bucket)?.objects.get(key).map(|object| object.etag);
         condition.check(bucket, key, current.as_ref())?;
         if current.is_none() {
             return Ok(false);
         }
-        self.record_with(|| Record::NoObject {
-            bucket: bucket.to_owned(),
-            key: key.to_owned(),
-        })?;
+        self.record_with(|| Record::NoObject { bucket: bucket.to_owned(), key: key.to_owned() })?;
         if let Some(removed) = state.bucket_mut(bucket)?.objects.remove(key) {
             self.release(state, &removed.content);
         }
@@ -390,22 +334,16 @@ impl Storage {
 
 impl State {
     pub(super) fn bucket(&self, bucket: &str) -> Result<&Bucket, StorageError> {
-        self.buckets
-            .get(bucket)
-            .ok_or_else(|| StorageError::no_such_bucket(bucket))
+        self.buckets.get(bucket).ok_or_else(|| StorageError::no_such_bucket(bucket))
     }
 
     fn bucket_mut(&mut self, bucket: &str) -> Result<&mut Bucket, StorageError> {
-        self.buckets
-            .get_mut(bucket)
-            .ok_or_else(|| StorageError::no_such_bucket(bucket))
+        self.buckets.get_mut(bucket).ok_or_else(|| StorageError::no_such_bucket(bucket))
     }
 
     pub(super) fn object(&self, bucket: &str, key: &str) -> Result<&Object, StorageError> {
         let objects = &self.bucket(bucket)?.objects;
-        objects
-            .get(key)
-            .ok_or_else(|| StorageError::no_such_key(bucket, key))
+        objects.get(key).ok_or_else(|| StorageError::no_such_key(bucket, key))
     }
 
     pub(super) fn retain(&mut self, content: &Content) {
@@ -430,29 +368,18 @@ impl State {
             return;
         }
         let created = ObjectCreated::new(bucket, info, sequence, event);
-        self.subscribers
-            .retain(|subscriber| subscriber.tell(&created));
+        self.subscribers.retain(|subscriber| subscriber.tell(&created));
     }
 
     fn replay(&mut self, record: Record) {
         match record {
             Record::Bucket { bucket, created } => {
-                self.buckets.insert(
-                    bucket,
-                    Bucket {
-                        created,
-                        objects: BTreeMap::new(),
-                    },
-                );
+                self.buckets.insert(bucket, Bucket { created, objects: BTreeMap::new() });
             }
             Record::NoBucket { bucket } => {
                 self.buckets.remove(&bucket);
             }
-            Record::Object {
-                bucket,
-                key,
-                object,
-            } => {
+            Record::Object { bucket, key, object } => {
                 let object = Object::from(*object);
                 self.sequence = self.sequence.max(object.sequence);
                 if let Some(bucket) = self.buckets.get_mut(&bucket) {
@@ -468,10 +395,7 @@ impl State {
     }
 
     fn count_files(&mut self) {
-        let objects = self
-            .buckets
-            .values()
-            .flat_map(|bucket| bucket.objects.values());
+        let objects = self.buckets.values().flat_map(|bucket| bucket.objects.values());
         for id in objects.flat_map(|object| object.content.files()) {
             *self.files.entry(id).or_default() += 1;
         }
@@ -481,10 +405,7 @@ impl State {
     fn records(&self) -> Vec<Record> {
         let mut records = Vec::new();
         for (name, bucket) in &self.buckets {
-            records.push(Record::Bucket {
-                bucket: name.clone(),
-                created: bucket.created,
-            });
+            records.push(Record::Bucket { bucket: name.clone(), created: bucket.created });
             records.extend(bucket.objects.iter().map(|(key, object)| Record::Object {
                 bucket: name.clone(),
                 key: key.to_string(),

@@ -17,17 +17,12 @@ pub(super) struct Scope {
 
 /// The scope of the request's signature, in its header or, for a presigned URL, in its query.
 pub(super) fn scope(request: &Parts) -> Option<Scope> {
-    let header = request
-        .headers
-        .get(AUTHORIZATION)
-        .and_then(|value| value.to_str().ok());
+    let header = request.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
     if let Some(credential) = header.and_then(header_credential) {
         return parse(credential);
     }
     let query = request.uri.query()?;
-    let credential = query
-        .split('&')
-        .find_map(|pair| pair.strip_prefix("X-Amz-Credential="))?;
+    let credential = query.split('&').find_map(|pair| pair.strip_prefix("X-Amz-Credential="))?;
     parse(&percent_decode_str(credential).decode_utf8().ok()?)
 }
 
@@ -41,18 +36,9 @@ fn header_credential(header: &str) -> Option<&str> {
 /// `<access key id>/<date>/<region>/<service>/aws4_request`
 fn parse(credential: &str) -> Option<Scope> {
     let mut fields = credential.rsplitn(5, '/');
-    let (_version, service, region, _date, caller) = (
-        fields.next()?,
-        fields.next()?,
-        fields.next()?,
-        fields.next()?,
-        fields.next()?,
-    );
-    Some(Scope {
-        caller: caller.to_owned(),
-        region: region.to_owned(),
-        service: service.to_owned(),
-    })
+    let (_version, service, region, _date, caller) =
+        (fields.next()?, fields.next()?, fields.next()?, fields.next()?, fields.next()?);
+    Some(Scope { caller: caller.to_owned(), region: region.to_owned(), service: service.to_owned() })
 }
 
 #[cfg(test)]
@@ -65,11 +51,7 @@ mod tests {
     }
 
     fn expected() -> Scope {
-        Scope {
-            caller: "fn-worker-1".to_owned(),
-            region: "eu-west-1".to_owned(),
-            service: "redshift-data".to_owned(),
-        }
+        Scope { caller: "fn-worker-1".to_owned(), region: "eu-west-1".to_owned(), service: "redshift-data".to_owned() }
     }
 
     #[test]
@@ -90,11 +72,6 @@ mod tests {
     #[test]
     fn nothing_is_made_up_for_unsigned_requests() {
         assert_eq!(scope(&parts(http::Request::get("/"))), None);
-        assert_eq!(
-            scope(&parts(
-                http::Request::get("/").header(AUTHORIZATION, "Bearer x")
-            )),
-            None
-        );
+        assert_eq!(scope(&parts(http::Request::get("/").header(AUTHORIZATION, "Bearer x"))), None);
     }
 }
