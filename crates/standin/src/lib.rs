@@ -2,4 +2,7 @@
 //!
 //! Used by `sluice local` and by every test; never part of a deployed binary.
 
+#[allow(dead_code, reason = "the server calls it")]
+pub mod lambda;
+mod service;
 pub mod source;
