@@ -17,9 +17,10 @@
 
 pub mod faults;
 pub mod journal;
+pub mod lambda;
 pub mod s3;
 mod server;
-mod service;
+pub mod service;
 pub mod source;
 
 use std::io;
