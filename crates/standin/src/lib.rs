@@ -2,4 +2,6 @@
 //!
 //! Used by `sluice local` and by every test; never part of a deployed binary.
 
+pub mod redshift;
+pub mod service;
 pub mod source;
