@@ -18,6 +18,7 @@
 pub mod faults;
 pub mod journal;
 pub mod lambda;
+pub mod redshift;
 pub mod s3;
 mod server;
 pub mod service;
