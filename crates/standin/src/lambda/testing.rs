@@ -31,22 +31,14 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
         let clock = ManualClock::at(jiff::Timestamp::now());
-        let options = Options {
-            clock: Arc::new(clock.clone()),
-            ..Options::new(&endpoint)
-        };
+        let options = Options { clock: Arc::new(clock.clone()), ..Options::new(&endpoint) };
         let lambda = Lambda::new(change(options));
         let handler = lambda.clone();
         let accepting = tokio::spawn(serve(listener, move |request| {
             let lambda = handler.clone();
             async move { answer(&lambda, request).await }
         }));
-        Self {
-            lambda,
-            clock,
-            endpoint,
-            accepting,
-        }
+        Self { lambda, clock, endpoint, accepting }
     }
 
     pub(crate) fn with(self, function: Function) -> Self {
@@ -61,23 +53,9 @@ impl Server {
     }
 
     /// Makes one request to the Lambda API.
-    pub(crate) async fn post(
-        &self,
-        path: &str,
-        kind: &str,
-        body: impl Into<Bytes>,
-    ) -> Response<Bytes> {
-        let request = Request::post(path)
-            .header("x-amz-invocation-type", kind)
-            .body(body.into())
-            .unwrap();
-        self.lambda
-            .call(Call {
-                caller: "tester".to_owned(),
-                region: "us-east-1".to_owned(),
-                request,
-            })
-            .await
+    pub(crate) async fn post(&self, path: &str, kind: &str, body: impl Into<Bytes>) -> Response<Bytes> {
+        let request = Request::post(path).header("x-amz-invocation-type", kind).body(body.into()).unwrap();
+        self.lambda.call(Call { caller: "tester".to_owned(), region: "us-east-1".to_owned(), request }).await
     }
 }
 
@@ -101,11 +79,7 @@ where
             async move {
                 let (parts, body) = request.into_parts();
                 let body = body.collect().await?.to_bytes();
-                Ok::<_, hyper::Error>(
-                    answer(Request::from_parts(parts, body))
-                        .await
-                        .map(Full::new),
-                )
+                Ok::<_, hyper::Error>(answer(Request::from_parts(parts, body)).await.map(Full::new))
             }
         });
         tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
@@ -123,10 +97,7 @@ async fn answer(lambda: &Lambda, request: Request<Bytes>) -> Response<Bytes> {
 
 /// The function that does what its event says, in a process for each invocation.
 pub(crate) fn echo(name: &str) -> Function {
-    Function {
-        warm: false,
-        ..Function::new(name, echo_binary())
-    }
+    Function { warm: false, ..Function::new(name, echo_binary()) }
 }
 
 /// Cargo builds examples together with tests, except when it is asked for the library's tests alone.
@@ -137,20 +108,11 @@ fn echo_binary() -> PathBuf {
     if !binary.exists() {
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let status = Command::new(cargo)
-            .args([
-                "build",
-                "--quiet",
-                "--example",
-                "echo_function",
-                "--target-dir",
-            ])
+            .args(["build", "--quiet", "--example", "echo_function", "--target-dir"])
             .arg(target.parent().unwrap())
             .current_dir(env!("CARGO_MANIFEST_DIR"))
             .status();
-        assert!(
-            status.unwrap().success(),
-            "the example that tests run as a function cannot be built"
-        );
+        assert!(status.unwrap().success(), "the example that tests run as a function cannot be built");
     }
     binary
 }

@@ -13,8 +13,8 @@ pub(crate) fn translate(tokens: &[Token<'_>]) -> Result<String, SqlError> {
 fn rewrite(token: &Token<'_>) -> Result<String, SqlError> {
     match &token.kind {
         Kind::Literal(value) => {
-            let text = std::str::from_utf8(value)
-                .map_err(|_| SqlError::new("invalid byte sequence for encoding \"UTF8\""))?;
+            let text =
+                std::str::from_utf8(value).map_err(|_| SqlError::new("invalid byte sequence for encoding \"UTF8\""))?;
             Ok(postgres_literal(text))
         }
         _ => Ok(token.text.to_owned()),
