@@ -3,8 +3,8 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
+use crate::hash;
 use crate::object::File;
 
 /// A batch's id: a hash of its members, so that the same plan always has the same id.
@@ -18,8 +18,7 @@ impl BatchId {
     pub fn of(files: &[File]) -> Self {
         let mut members: Vec<String> = files.iter().map(|file| file.id().to_string()).collect();
         members.sort_unstable();
-        let hash = members.iter().fold(Sha256::new(), |hash, member| hash.chain_update(member));
-        Self(hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect())
+        Self(hash::hex(&hash::of_parts(members.iter().map(String::as_str))[..16]))
     }
 
     /// 32 hexadecimal digits.

@@ -23,11 +23,7 @@ pub trait Destination: Send + Sync {
     ///
     /// The same `load` (token included) asked for twice starts one transaction, for as long as the destination remembers
     /// tokens; after that, and for another attempt, the ledger sees to it that the files are loaded once.
-    fn start(
-        &self,
-        feed: &Feed,
-        load: &Load<'_>,
-    ) -> impl Future<Output = Result<StatementId, PortError>> + Send;
+    fn start(&self, feed: &Feed, load: &Load<'_>) -> impl Future<Output = Result<StatementId, PortError>> + Send;
 
     /// How a transaction stands; waits for its end, at most `wait`.
     fn poll(
@@ -41,11 +37,7 @@ pub trait Destination: Send + Sync {
     fn create_ledger(&self, feed: &Feed) -> impl Future<Output = Result<(), QueryError>> + Send;
 
     /// Which of the files the ledger has.
-    fn loaded(
-        &self,
-        feed: &Feed,
-        files: &[File],
-    ) -> impl Future<Output = Result<HashSet<FileId>, QueryError>> + Send;
+    fn loaded(&self, feed: &Feed, files: &[File]) -> impl Future<Output = Result<HashSet<FileId>, QueryError>> + Send;
 
     /// Which of the batch's files the warehouse refuses, and why, after `statement` failed for bad data.
     ///
@@ -67,11 +59,7 @@ pub trait Destination: Send + Sync {
 
     /// Replaces identities in the ledger: what was recorded as the first file of a pair was in truth the second.
     /// Doing it twice changes nothing more.
-    fn amend(
-        &self,
-        feed: &Feed,
-        replaced: &[(File, File)],
-    ) -> impl Future<Output = Result<(), QueryError>> + Send;
+    fn amend(&self, feed: &Feed, replaced: &[(File, File)]) -> impl Future<Output = Result<(), QueryError>> + Send;
 }
 
 /// What is to be loaded.

@@ -1,12 +1,48 @@
-//! The domain and the protocol of Sluice.
+//! The domain and the protocol of Sluice: files that producers drop into a bucket are loaded into a warehouse, each
+//! exactly once.
+//!
+//! ```text
+//!            tick (lister)          arrive (loader)         work (worker)
+//!                 │                       │                      │
+//!   list ──▶ plan ──▶ claim ── dispatch ──┼──────────────────────┤
+//!                                         ▼                      ▼
+//!                              load: copy ──▶ archive, or quarantine
+//!                                      │
+//!                            destination (one transaction: lock, guard, COPY, ledger)
+//!                                         │
+//!                                      measure
+//! ```
+//!
+//! Three things hold everywhere:
+//!
+//! * the ledger, written in the transaction that loads the rows, alone says whether a file was loaded;
+//! * a claim fills a slot, slots are counted, and so a feed never has more than X files in flight;
+//! * a file is deleted only in the version that was copied, and copied only to where nothing is.
+//!
+//! Nothing here knows an SDK, a runtime, the environment or the time of day: those come in through [`ports`].
 
+pub mod archive;
+pub mod arrive;
 pub mod batch;
+pub mod claim;
 pub mod config;
+pub mod copy;
 pub mod destination;
+pub mod disposition;
 pub mod event;
+mod hash;
+pub mod list;
+pub mod load;
 pub mod measure;
 pub mod object;
+pub mod plan;
 pub mod ports;
+pub mod quarantine;
 pub mod redshift;
+pub mod report;
+pub mod run;
+pub mod tick;
+pub mod work;
+
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;

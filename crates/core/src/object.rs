@@ -7,7 +7,8 @@ use std::str::FromStr;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
+
+use crate::hash;
 
 /// The longest key S3 accepts, in bytes of UTF-8.
 /// Source: Amazon S3 User Guide, "Naming Amazon S3 objects".
@@ -242,9 +243,7 @@ impl FileId {
     /// The identity of `key` with content `etag`.
     #[must_use]
     pub fn of(key: &Key, etag: &ETag) -> Self {
-        // The zero byte keeps ("ab", "c") and ("a", "bc") apart; an ETag has none.
-        let hash = Sha256::new().chain_update(key.as_str()).chain_update([0]).chain_update(etag.as_str());
-        Self(hash.finalize().into())
+        Self(hash::of_parts([key.as_str(), etag.as_str()]))
     }
 
     /// Reads the 64 hexadecimal digits that `Display` writes; `None` for anything else.
@@ -264,7 +263,7 @@ impl FileId {
 
 impl fmt::Display for FileId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        f.write_str(&hash::hex(&self.0))
     }
 }
 

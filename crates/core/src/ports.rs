@@ -43,8 +43,7 @@ pub trait Objects: Send + Sync {
     fn delete(&self, key: &Key, etag: &ETag) -> impl Future<Output = Result<Delete, PortError>> + Send;
 
     /// Deletes at most [`MAX_DELETES`] objects, each while it still has its `ETag`; answers in the order asked.
-    fn delete_many(&self, objects: &[(Key, ETag)])
-    -> impl Future<Output = Result<Vec<Delete>, PortError>> + Send;
+    fn delete_many(&self, objects: &[(Key, ETag)]) -> impl Future<Output = Result<Vec<Delete>, PortError>> + Send;
 }
 
 /// The most objects of one [`Objects::delete_many`]. Source: Amazon S3 API Reference, `DeleteObjects`.

@@ -3,6 +3,253 @@
 //! Builds all SQL there is; everything a key, a file or the configuration says goes through [`quote`].
 //! Never calls an SDK: the Data API is the port [`Statements`].
 
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::config::{Bucket, Destination as Target, Feed, Redshift};
+use crate::destination::{Destination, Failure, FailureKind, Load, Loaded, Progress, QueryError, Refusal, StatementId};
+use crate::object::{ETag, File, FileId, Key};
+use crate::ports::{Objects, PortError, PortErrorKind, PutIf};
+
+pub mod failure;
+pub mod manifest;
+pub mod quote;
+pub mod sql;
 pub mod statements;
 
 pub use statements::{Description, Part, Statements, Status, Submission};
+
+use sql::{Trace, Transaction};
+
+/// How long a question to the ledger or to a system view may take.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// How long the pass over bad files may take.
+const LONG_PATIENCE: Duration = Duration::from_mins(10);
+
+/// How many bytes of a file's name the system views keep. Source: Database Developer Guide, `SYS_LOAD_ERROR_DETAIL`.
+const FILE_NAME_BYTES: usize = 256;
+
+/// Redshift, through the ports to its Data API and to the bucket that holds manifests.
+#[derive(Debug)]
+pub struct RedshiftDestination<S, O> {
+    bucket: Bucket,
+    statements: S,
+    objects: O,
+}
+
+impl<S: Statements, O: Objects> RedshiftDestination<S, O> {
+    /// A destination whose manifests are in `bucket`, which `objects` writes.
+    pub fn new(bucket: Bucket, statements: S, objects: O) -> Self {
+        Self { bucket, statements, objects }
+    }
+}
+
+impl<S: Statements, O: Objects> Destination for RedshiftDestination<S, O> {
+    async fn start(&self, feed: &Feed, load: &Load<'_>) -> Result<StatementId, PortError> {
+        let manifest = self.write_manifest(feed, load).await?;
+        let target = target(feed);
+        let transaction = sql::transaction(&self.bucket.name, feed, target, load.batch, load.files, &manifest);
+        let submission = Submission {
+            statements: transaction.statements,
+            token: Some(load.token.to_owned()),
+            name: format!("sluice {} {}", feed.name, load.batch),
+        };
+        self.statements.submit(target, &submission).await
+    }
+
+    async fn poll(&self, feed: &Feed, statement: &StatementId, wait: Duration) -> Result<Progress, PortError> {
+        let Some(description) = self.statements.describe(statement, wait).await? else {
+            return Ok(Progress::Forgotten);
+        };
+        Ok(match description.status {
+            Status::Running => Progress::Running,
+            Status::Finished => Progress::Loaded(loaded(&shape(feed), &description)),
+            Status::Failed | Status::Aborted => Progress::Failed(failure::of_transaction(&shape(feed), &description)),
+        })
+    }
+
+    async fn create_ledger(&self, feed: &Feed) -> Result<(), QueryError> {
+        let statement = sql::create_ledger(target(feed));
+        self.run(feed, "create ledger", vec![statement], PATIENCE).await.map(drop)
+    }
+
+    async fn loaded(&self, feed: &Feed, files: &[File]) -> Result<HashSet<FileId>, QueryError> {
+        let rows = self.query(feed, "read ledger", sql::loaded(target(feed), files)).await?;
+        Ok(rows.iter().filter_map(|row| FileId::parse(row.first()?.as_deref()?.trim())).collect())
+    }
+
+    async fn bad_files(
+        &self,
+        feed: &Feed,
+        load: &Load<'_>,
+        statement: &StatementId,
+    ) -> Result<HashMap<Key, Refusal>, QueryError> {
+        if !target(feed).format.is_columnar() {
+            let found = self.try_all(feed, load).await?;
+            if !found.is_empty() {
+                return Ok(found);
+            }
+        }
+        let description = self.statements.describe(statement, Duration::ZERO).await?;
+        let shape = shape(feed);
+        match description.as_ref().and_then(|description| trace(description, Some(&shape))) {
+            Some(trace) => self.load_errors(feed, load, trace).await,
+            None => Ok(HashMap::new()),
+        }
+    }
+
+    async fn versions_read(
+        &self,
+        feed: &Feed,
+        statement: &StatementId,
+        files: &[File],
+    ) -> Result<HashMap<Key, ETag>, QueryError> {
+        let description = self.statements.describe(statement, Duration::ZERO).await?;
+        let shape = shape(feed);
+        let Some(trace) = description.as_ref().and_then(|description| trace(description, Some(&shape))) else {
+            return Ok(HashMap::new());
+        };
+        let rows = self.query(feed, "read versions", sql::versions_read(trace)).await?;
+        let version = |row: &Vec<Option<String>>| {
+            let file = self.named(files, row.first()?.as_deref()?)?;
+            Some((file.key.clone(), ETag::new(row.get(1)?.as_deref()?)))
+        };
+        Ok(rows.iter().filter_map(version).collect())
+    }
+
+    async fn amend(&self, feed: &Feed, replaced: &[(File, File)]) -> Result<(), QueryError> {
+        // LOCK and at most 39 updates are one transaction of 40 statements.
+        for chunk in replaced.chunks(39) {
+            self.run(feed, "amend ledger", sql::amend(target(feed), chunk), PATIENCE).await?;
+        }
+        Ok(())
+    }
+}
+
+impl<S: Statements, O: Objects> RedshiftDestination<S, O> {
+    /// Writes the batch's manifest. Whoever writes it writes the same, so no condition is needed.
+    async fn write_manifest(&self, feed: &Feed, load: &Load<'_>) -> Result<Key, PortError> {
+        let invalid = |error: Box<dyn std::error::Error + Send + Sync>| {
+            PortError::new("manifest", load.batch.as_str(), PortErrorKind::Invalid, error)
+        };
+        let key = Key::new(format!("{}manifests/{}/{}.manifest", self.bucket.state, feed.name, load.batch))
+            .map_err(|error| invalid(error.into()))?;
+        let body = manifest::manifest(&self.bucket.name, load.files).map_err(|error| invalid(error.into()))?;
+        self.objects.put(&key, body, PutIf::Any).await?;
+        Ok(key)
+    }
+
+    /// One pass over all files that loads nothing and goes on after errors; what it found, file by file.
+    async fn try_all(&self, feed: &Feed, load: &Load<'_>) -> Result<HashMap<Key, Refusal>, QueryError> {
+        let manifest = self.write_manifest(feed, load).await?;
+        let statement = sql::try_all(&self.bucket.name, feed, target(feed), load.files, &manifest);
+        let description = match self.run(feed, "find bad files", vec![statement], LONG_PATIENCE).await {
+            Ok((_, description)) => description,
+            // Some contents end even this pass; what it found until then counts.
+            Err(QueryError::Failed { statement, failure: Failure { kind: FailureKind::BadData, .. } }) => {
+                match self.statements.describe(&statement, Duration::ZERO).await? {
+                    Some(description) => description,
+                    None => return Ok(HashMap::new()),
+                }
+            }
+            Err(error) => return Err(error),
+        };
+        match trace(&description, None) {
+            Some(trace) => self.load_errors(feed, load, trace).await,
+            None => Ok(HashMap::new()),
+        }
+    }
+
+    async fn load_errors(
+        &self,
+        feed: &Feed,
+        load: &Load<'_>,
+        trace: Trace,
+    ) -> Result<HashMap<Key, Refusal>, QueryError> {
+        let rows = self.query(feed, "read load errors", sql::load_errors(trace)).await?;
+        let mut refusals = HashMap::new();
+        for row in &rows {
+            let text = |at: usize| row.get(at).and_then(Option::as_deref);
+            if let Some(file) = text(0).and_then(|name| self.named(load.files, name)) {
+                refusals.entry(file.key.clone()).or_insert_with(|| Refusal {
+                    code: text(1).and_then(|code| code.trim().parse().ok()),
+                    message: text(2).unwrap_or_default().to_owned(),
+                    line: text(3).and_then(|line| line.trim().parse().ok()),
+                    column: text(4).filter(|column| !column.is_empty()).map(str::to_owned),
+                    raw_line: None,
+                });
+            }
+        }
+        Ok(refusals)
+    }
+
+    /// The one file that a system view names; `None` where the name, which is cut there, fits several.
+    fn named<'f>(&self, files: &'f [File], name: &str) -> Option<&'f File> {
+        let name = name.trim_end();
+        let cut = name.len() >= FILE_NAME_BYTES - 3;
+        let fits = |file: &&File| {
+            let url = manifest::url(&self.bucket.name, file);
+            url.trim_end() == name || (cut && url.starts_with(name))
+        };
+        let mut fitting = files.iter().filter(fits);
+        let first = fitting.next()?;
+        fitting.next().is_none().then_some(first)
+    }
+
+    /// Runs a question and answers its rows.
+    async fn query(&self, feed: &Feed, what: &str, statement: String) -> Result<Vec<Vec<Option<String>>>, QueryError> {
+        let (id, _) = self.run(feed, what, vec![statement], PATIENCE).await?;
+        Ok(self.statements.rows(&id).await?)
+    }
+
+    /// Runs statements to their end. They are such that doing them twice changes nothing more.
+    async fn run(
+        &self,
+        feed: &Feed,
+        what: &str,
+        statements: Vec<String>,
+        patience: Duration,
+    ) -> Result<(StatementId, Description), QueryError> {
+        let submission = Submission { statements, token: None, name: format!("sluice {} {what}", feed.name) };
+        let id = self.statements.submit(target(feed), &submission).await?;
+        match self.statements.describe(&id, patience).await? {
+            Some(description) if description.status == Status::Finished => Ok((id, description)),
+            Some(description) if description.status != Status::Running => {
+                Err(QueryError::Failed { statement: id, failure: failure::of_statement(&description) })
+            }
+            _ => Err(QueryError::Slow(id)),
+        }
+    }
+}
+
+fn target(feed: &Feed) -> &Redshift {
+    let Target::Redshift(redshift) = &feed.destination;
+    redshift
+}
+
+/// Where the parts of the feed's transaction are; the same for every batch.
+fn shape(feed: &Feed) -> Transaction {
+    let before = target(feed).pre_sql.len();
+    Transaction { statements: Vec::new(), lock: 1, guard: 2, copy: 3 + before }
+}
+
+fn loaded(shape: &Transaction, description: &Description) -> Loaded {
+    Loaded {
+        rows: description.parts.get(shape.copy).and_then(|part| part.rows),
+        at: description.updated_at.unwrap_or(Timestamp::UNIX_EPOCH),
+        duration: description.duration,
+    }
+}
+
+/// Where COPY's traces are: by the id of the COPY itself, or else by the session.
+fn trace(description: &Description, shape: Option<&Transaction>) -> Option<Trace> {
+    let query = match shape {
+        Some(shape) => description.parts.get(shape.copy).and_then(|part| part.query_id),
+        None => description.query_id,
+    };
+    let session = || Some(Trace::Session(description.pid?, description.created_at?.as_second()));
+    query.map(Trace::Query).or_else(session)
+}

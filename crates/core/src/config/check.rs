@@ -4,7 +4,7 @@
 
 use super::feed::Draft;
 use super::parse::BucketDraft;
-use super::problem::Report;
+use super::problem::{Report, shown};
 use super::section::Entry;
 use super::table::folded;
 use crate::object::Prefix;
@@ -17,7 +17,7 @@ pub(super) fn bucket(bucket: &BucketDraft, report: &mut Report<'_>) {
     if let Some(name) = &bucket.name
         && let Err(remedy) = check_bucket_name(&name.value)
     {
-        report.add(&name.spot, format!("{:?} is not a bucket's name", name.value), remedy);
+        report.add(&name.spot, format!("{} is not a bucket's name", shown(&name.value)), remedy);
     }
     let all = [&bucket.incoming, &bucket.processed, &bucket.failed, &bucket.state];
     let prefixes: Vec<_> = all.into_iter().flatten().collect();
@@ -50,7 +50,8 @@ pub(super) fn feeds(bucket: &BucketDraft, drafts: &[Draft], report: &mut Report<
 
 fn refuse_overlap(one: &Entry<Prefix>, other: &Entry<Prefix>, remedy: &str, report: &mut Report<'_>) {
     if one.value.overlaps(&other.value) {
-        let what = format!("{:?} overlaps {:?} of {}", other.value.as_str(), one.value.as_str(), one.spot.path);
+        let what =
+            format!("{} overlaps {} of {}", shown(other.value.as_str()), shown(one.value.as_str()), one.spot.path);
         report.add(&other.spot, what, remedy);
     }
 }

@@ -1,0 +1,329 @@
+//! Claim: the object that fills a slot and says who loads which batch.
+//!
+//! A slot is filled by creating its object where there is none, so however many listers and loaders run, a feed never
+//! has more batches in flight than slots. A lease is taken by replacing exactly the version that was read. Both only
+//! save double work; that no file is loaded twice is the ledger's promise, never this module's.
+
+use std::collections::HashSet;
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::batch::BatchId;
+use crate::config::{Bucket, Config, Feed};
+use crate::destination::StatementId;
+use crate::hash;
+use crate::object::{ETag, File, Key, KeyError, Prefix, PrefixError};
+use crate::ports::{Delete, Objects, PortError, PortErrorKind, Put, PutIf};
+use crate::run::{Run, later};
+
+/// How long the lister waits for a worker to take a claim before it sends another.
+const DISPATCH_GRACE: SignedDuration = SignedDuration::from_secs(45);
+
+/// How many claims are read at once.
+const READS_AT_ONCE: usize = 16;
+
+/// A claim as it stands in the bucket. Fields that a newer version adds are ignored.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claim {
+    /// The feed's name.
+    pub feed: String,
+    /// Which of the feed's slots it fills, from 0.
+    pub slot: usize,
+    /// The batch in it.
+    pub batch: BatchId,
+    /// The batch's files.
+    pub files: Vec<File>,
+    /// When the slot was filled.
+    pub created_at: Timestamp,
+    /// Which attempt at the batch this is, from 0.
+    #[serde(default)]
+    pub attempt: u32,
+    /// Who holds the lease; empty: nobody, whoever comes first may take it.
+    #[serde(default)]
+    pub owner: String,
+    /// From when on anybody may take it, and the lister sends a worker.
+    pub lease_expires_at: Timestamp,
+    /// The transaction that loads the batch, once there is one.
+    #[serde(default)]
+    pub statement_id: Option<StatementId>,
+    /// Not to be tried before.
+    #[serde(default)]
+    pub not_before: Option<Timestamp>,
+    /// What went wrong last.
+    #[serde(default)]
+    pub last_error: Option<String>,
+    /// How many times in a row something went wrong; sets the pace of retries.
+    #[serde(default)]
+    pub failures: u32,
+}
+
+impl Claim {
+    /// A claim on `files`, held by nobody: a worker has a while to take it before another is sent.
+    #[must_use]
+    pub fn offered(feed: &Feed, slot: usize, files: Vec<File>, now: Timestamp) -> Self {
+        Self::new(feed, slot, files, now, String::new(), later(now, DISPATCH_GRACE))
+    }
+
+    /// A claim on `files`, held by `run` from the beginning.
+    #[must_use]
+    pub fn held(feed: &Feed, slot: usize, files: Vec<File>, now: Timestamp, run: &Run) -> Self {
+        Self::new(feed, slot, files, now, run.owner.clone(), run.lease_expires_at())
+    }
+
+    fn new(
+        feed: &Feed,
+        slot: usize,
+        files: Vec<File>,
+        now: Timestamp,
+        owner: String,
+        lease_expires_at: Timestamp,
+    ) -> Self {
+        Self {
+            feed: feed.name.to_string(),
+            slot,
+            batch: BatchId::of(&files),
+            files,
+            created_at: now,
+            attempt: 0,
+            owner,
+            lease_expires_at,
+            statement_id: None,
+            not_before: None,
+            last_error: None,
+            failures: 0,
+        }
+    }
+
+    /// Whether a worker is to be sent: nobody holds it, and it may be tried.
+    #[must_use]
+    pub fn is_due(&self, now: Timestamp) -> bool {
+        self.lease_expires_at <= now && self.not_before.is_none_or(|not_before| not_before <= now)
+    }
+
+    /// Tells this attempt at this batch by this claim from all others, everywhere in the account.
+    ///
+    /// The claim's age is part of it: a batch that comes again after it was finished (redriven, reloaded, dropped again)
+    /// must not be answered with the statement of its former life.
+    #[must_use]
+    pub fn token(&self, bucket: &str, destination: &str) -> String {
+        let created_at = self.created_at.to_string();
+        let hash = hash::of_parts([bucket, destination, self.batch.as_str(), &created_at]);
+        format!("{}-{}", hash::hex(&hash[..20]), self.attempt)
+    }
+
+    /// Goes on with other files: a new batch in the same slot.
+    pub fn continue_with(&mut self, files: Vec<File>) {
+        self.batch = BatchId::of(&files);
+        self.files = files;
+        self.attempt = 0;
+        self.statement_id = None;
+        self.not_before = None;
+        self.last_error = None;
+        self.failures = 0;
+    }
+
+    /// Goes on with the same files in another attempt.
+    pub fn try_again(&mut self) {
+        self.attempt += 1;
+        self.statement_id = None;
+    }
+}
+
+/// Where the claims of a deployment are.
+///
+/// # Errors
+/// When the state prefix is too long.
+pub fn claims_prefix(bucket: &Bucket) -> Result<Prefix, PrefixError> {
+    Prefix::new(format!("{}claims/", bucket.state))
+}
+
+/// The object that fills a slot.
+///
+/// # Errors
+/// When the state prefix is too long.
+pub fn slot_key(bucket: &Bucket, feed: &str, slot: usize) -> Result<Key, KeyError> {
+    Key::new(format!("{}claims/{feed}/{slot}.json", bucket.state))
+}
+
+/// A claim that was read, and the version that was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// Its object.
+    pub key: Key,
+    /// That object's version.
+    pub etag: ETag,
+    /// What it says; the error's text where that cannot be understood.
+    pub claim: Result<Claim, String>,
+}
+
+/// Reads all claims under `prefix`: one LIST, and one GET for each.
+///
+/// # Errors
+/// When the list or one of the claims cannot be had.
+pub async fn read_all(objects: &impl Objects, prefix: &Prefix) -> Result<Vec<Seen>, PortError> {
+    let mut keys = Vec::new();
+    let mut after = None;
+    loop {
+        let page = objects.list(prefix, after.as_deref()).await?;
+        keys.extend(page.files.into_iter().map(|file| file.key));
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    // A claim that was finished since the list was made is no claim any more.
+    stream::iter(keys)
+        .map(|key| read(objects, key))
+        .buffered(READS_AT_ONCE)
+        .try_filter_map(async |seen| Ok(seen))
+        .try_collect()
+        .await
+}
+
+async fn read(objects: &impl Objects, key: Key) -> Result<Option<Seen>, PortError> {
+    let content = objects.get(&key).await?;
+    Ok(content.map(|content| {
+        let claim = serde_json::from_slice(&content.body).map_err(|error| error.to_string());
+        Seen { key, etag: content.etag, claim }
+    }))
+}
+
+/// The slots of `feed` that no claim fills, lowest first.
+#[must_use]
+pub fn free_slots(config: &Config, feed: &Feed, claims: &[Seen]) -> Vec<usize> {
+    let filled: HashSet<&Key> = claims.iter().map(|seen| &seen.key).collect();
+    let free =
+        |slot: &usize| slot_key(&config.bucket, feed.name.as_str(), *slot).is_ok_and(|key| !filled.contains(&key));
+    (0..feed.slots()).filter(free).collect()
+}
+
+/// A claim whose lease is ours, and the version of it that we wrote.
+#[derive(Clone, Debug)]
+pub struct Held {
+    /// Its object.
+    pub key: Key,
+    /// What it says.
+    pub claim: Claim,
+    etag: ETag,
+}
+
+/// Fills a slot, if it is still free.
+///
+/// # Errors
+/// When S3 does not say whether the slot was filled.
+pub async fn place(objects: &impl Objects, key: Key, claim: Claim) -> Result<Option<Held>, PortError> {
+    // The race of two listers, or of a lister and a loader, is decided here: S3 lets one of them create the object.
+    let written = write(objects, &key, &claim, PutIf::Absent).await?;
+    Ok(written.map(|etag| Held { key, claim, etag }))
+}
+
+/// What came of taking a lease.
+#[derive(Clone, Debug)]
+pub enum Taken {
+    /// It is ours.
+    Held(Box<Held>),
+    /// Somebody else holds it.
+    Busy,
+    /// It is not to be tried before then.
+    NotBefore(Timestamp, Option<String>),
+    /// There is no such claim: it is finished.
+    Gone,
+    /// It cannot be understood.
+    Unreadable(Box<Seen>),
+}
+
+/// Takes the lease of a claim for `run`.
+///
+/// # Errors
+/// When the claim cannot be read, or S3 does not say whether the lease was written.
+pub async fn take(objects: &impl Objects, key: &Key, run: &Run, now: Timestamp) -> Result<Taken, PortError> {
+    let Some(seen) = read(objects, key.clone()).await? else {
+        return Ok(Taken::Gone);
+    };
+    let Ok(mut claim) = seen.claim.clone() else {
+        return Ok(Taken::Unreadable(Box::new(seen)));
+    };
+    if claim.lease_expires_at > now && !claim.owner.is_empty() && claim.owner != run.owner {
+        return Ok(Taken::Busy);
+    }
+    if let Some(not_before) = claim.not_before.filter(|not_before| *not_before > now) {
+        return Ok(Taken::NotBefore(not_before, claim.last_error));
+    }
+    run.owner.clone_into(&mut claim.owner);
+    claim.lease_expires_at = run.lease_expires_at();
+    // Two workers that read the same version race here; S3 lets one of them replace it, the other one is told.
+    let written = write(objects, key, &claim, PutIf::Matches(&seen.etag)).await?;
+    Ok(written.map_or(Taken::Busy, |etag| Taken::Held(Box::new(Held { key: key.clone(), claim, etag }))))
+}
+
+/// What can go wrong with a claim that is held.
+#[derive(Debug, thiserror::Error)]
+pub enum HeldError {
+    /// Somebody else took it, which they may do once the lease has run out.
+    #[error("the claim {0} was taken by another owner")]
+    Lost(Key),
+    /// S3 does not say whether it was written.
+    #[error(transparent)]
+    Port(#[from] PortError),
+}
+
+impl Held {
+    /// Writes what the claim says now.
+    ///
+    /// # Errors
+    /// [`HeldError::Lost`] when somebody else has written it; then nothing more may be done with it.
+    pub async fn save(&mut self, objects: &impl Objects) -> Result<(), HeldError> {
+        match write(objects, &self.key, &self.claim, PutIf::Matches(&self.etag)).await? {
+            Some(etag) => {
+                self.etag = etag;
+                Ok(())
+            }
+            None => Err(HeldError::Lost(self.key.clone())),
+        }
+    }
+
+    /// Lets the lease go, so that the next tick sends a worker (not before `claim.not_before`).
+    ///
+    /// # Errors
+    /// As [`Held::save`].
+    pub async fn release(&mut self, objects: &impl Objects, now: Timestamp) -> Result<(), HeldError> {
+        self.claim.owner = String::new();
+        self.claim.lease_expires_at = now;
+        self.save(objects).await
+    }
+
+    /// Empties the slot. The last step of all: whatever was to be done with the batch is done.
+    ///
+    /// # Errors
+    /// When S3 does not answer; the next worker on the claim finds nothing left to do and empties the slot.
+    pub async fn finish(self, objects: &impl Objects) -> Result<(), HeldError> {
+        match objects.delete(&self.key, &self.etag).await? {
+            Delete::Deleted => Ok(()),
+            Delete::Replaced => Err(HeldError::Lost(self.key)),
+        }
+    }
+}
+
+/// Writes a claim under a condition; `None` where the condition did not hold.
+///
+/// A reply that is lost leaves the claim written, and the SDK's own retry of the request is then refused by the
+/// condition that the first try broke. So whoever is refused, or gets no answer, looks whether what is there is what it
+/// wrote.
+async fn write(objects: &impl Objects, key: &Key, claim: &Claim, when: PutIf<'_>) -> Result<Option<ETag>, PortError> {
+    let body = serde_json::to_vec(claim)
+        .map_err(|error| PortError::new("claim", key.as_str(), PortErrorKind::Invalid, error))?;
+    let refused = match objects.put(key, body, when).await {
+        Ok(Put::Written(etag)) => return Ok(Some(etag)),
+        Ok(Put::Refused) => None,
+        Err(error) if error.kind == PortErrorKind::Unavailable => Some(error),
+        Err(error) => return Err(error),
+    };
+    let seen = read(objects, key.clone()).await?;
+    let ours = seen.filter(|seen| seen.claim.as_ref() == Ok(claim)).map(|seen| seen.etag);
+    match (ours, refused) {
+        (None, Some(error)) => Err(error),
+        (ours, _) => Ok(ours),
+    }
+}

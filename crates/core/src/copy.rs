@@ -1,0 +1,68 @@
+//! Copy: the transaction of a batch, started once and waited for until shortly before the deadline.
+//!
+//! Never decides what a failure leads to, and never starts a second transaction while one is recorded in the claim.
+
+use std::time::Duration;
+
+use crate::claim::{Held, HeldError};
+use crate::config::{Config, Destination as Target, Feed};
+use crate::destination::{Destination, Load, Progress, StatementId};
+use crate::disposition::Pace;
+use crate::ports::{Clock, PortError, Ports};
+use crate::run::Run;
+
+/// The longest single wait for a statement. Source: Amazon Redshift Management Guide, "Long polling" (30 seconds).
+const LONGEST_POLL: Duration = Duration::from_secs(25);
+
+/// How long to leave a service alone that did not answer a question.
+const AFTER_ERROR: Duration = Duration::from_secs(1);
+
+/// Starts the batch's transaction, or takes up the one that the claim already bears.
+///
+/// # Errors
+/// When it cannot be submitted, or the claim is no longer ours.
+pub async fn start<P: Ports>(
+    config: &Config,
+    ports: &P,
+    feed: &Feed,
+    held: &mut Held,
+) -> Result<StatementId, HeldError> {
+    if let Some(statement) = &held.claim.statement_id {
+        return Ok(statement.clone());
+    }
+    let token = token(config, feed, held);
+    let load = Load { batch: &held.claim.batch, files: &held.claim.files, token: &token };
+    let statement = ports.destination().start(feed, &load).await?;
+    // A death between these two lines costs nothing: whoever comes next submits with the same token and is given the
+    // same statement; and should the token be forgotten by then, the guard finds the files in the ledger.
+    held.claim.statement_id = Some(statement.clone());
+    held.save(ports.objects()).await?;
+    Ok(statement)
+}
+
+/// The token of the claim's attempt.
+#[must_use]
+pub fn token(config: &Config, feed: &Feed, held: &Held) -> String {
+    let Target::Redshift(target) = &feed.destination;
+    let destination = format!("{:?}/{}/{}", target.warehouse, target.database, target.table);
+    held.claim.token(&config.bucket.name, &destination)
+}
+
+/// Waits for the statement's end as long as the run allows; [`Progress::Running`] when that is not long enough.
+///
+/// # Errors
+/// When the destination cannot be asked for a reason that does not pass by itself.
+pub async fn wait<P: Ports>(ports: &P, feed: &Feed, run: &Run, statement: &StatementId) -> Result<Progress, PortError> {
+    loop {
+        let left = run.wait_left(ports.clock().now());
+        match ports.destination().poll(feed, statement, left.min(LONGEST_POLL)).await {
+            Ok(Progress::Running) if left.is_zero() => return Ok(Progress::Running),
+            Ok(Progress::Running) => {}
+            Ok(progress) => return Ok(progress),
+            Err(error) if Pace::from(error.kind) == Pace::Transient && left > AFTER_ERROR => {
+                ports.clock().sleep(AFTER_ERROR).await;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}

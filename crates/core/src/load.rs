@@ -1,0 +1,412 @@
+//! Load: one claimed batch from its files to its end: copy → record → archive, and whatever failures lead to.
+//!
+//! Every step may be done twice: whoever takes up a claim after a death does the rest. The claim is deleted last. A file
+//! leaves `incoming/` only when its rows are committed (or the warehouse refuses it), and that is known from the
+//! transaction's status or from the ledger, never from memory.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+use jiff::Timestamp;
+
+use crate::archive::{self, Archived};
+use crate::claim::{Held, HeldError};
+use crate::config::{Config, Feed};
+use crate::copy;
+use crate::destination::{Destination, Failure, FailureKind, Load, Loaded, Progress, QueryError, Refusal, StatementId};
+use crate::disposition::{Disposition, Pace, signed};
+use crate::measure::{Datum, Metric};
+use crate::object::{File, Key};
+use crate::ports::{Clock, Objects, PortError, Ports};
+use crate::quarantine::{Cause, quarantine};
+use crate::report::{LoadReport, Outcome};
+use crate::run::{Run, later};
+
+/// How many files are looked at at once.
+const HEADS_AT_ONCE: usize = 16;
+
+/// A finished load: the answer, and what is measured of it.
+#[derive(Clone, Debug)]
+pub struct Done {
+    /// The answer.
+    pub report: LoadReport,
+    /// What is to be published.
+    pub data: Vec<Datum>,
+}
+
+/// Loads the claimed batch as far as the run's time allows.
+///
+/// Never fails as a whole: what cannot be done now is left in the claim for whoever comes next, and the report says so.
+pub async fn load<P: Ports>(config: &Config, ports: &P, run: &Run, feed: &Feed, held: Held) -> Done {
+    let batch = held.claim.batch.clone();
+    let files = held.claim.files.len();
+    let bytes: u64 = held.claim.files.iter().map(|file| file.size).sum();
+    let begun = ports.clock().now();
+    let mut loading = Loading { config, ports, run, feed, tally: Tally::default() };
+    let end = loading.run(held).await;
+    let Loading { mut tally, .. } = loading;
+    let report = tally.report(feed, batch, end);
+    let data = std::mem::take(&mut tally.data);
+    tracing::info!(
+        feed = %report.feed,
+        batch = report.batch.as_ref().map(tracing::field::display),
+        outcome = ?report.outcome,
+        files,
+        bytes,
+        files_loaded = report.files_loaded,
+        rows_loaded = report.rows_loaded,
+        files_quarantined = report.files_quarantined,
+        duration_ms = ports.clock().now().duration_since(begun).as_millis(),
+        error = report.error,
+        retry_at = report.retry_at.map(tracing::field::display),
+        "batch {:?}", report.outcome
+    );
+    Done { report, data }
+}
+
+struct Loading<'a, P> {
+    config: &'a Config,
+    ports: &'a P,
+    run: &'a Run,
+    feed: &'a Feed,
+    tally: Tally,
+}
+
+/// What has come about so far.
+#[derive(Default)]
+struct Tally {
+    loaded: u64,
+    rows: u64,
+    already: u64,
+    quarantined: u64,
+    data: Vec<Datum>,
+}
+
+/// How a load ends for this run.
+enum End {
+    /// The claim is finished.
+    Finished,
+    /// The transaction runs on.
+    Pending,
+    /// The claim went to another owner.
+    Busy,
+    /// To be tried again at a time, because of something.
+    Retry(Timestamp, String),
+}
+
+/// What a step leads to.
+#[allow(clippy::large_enum_variant)] // One at a time, and soon taken apart.
+enum Next {
+    /// Go on with what the claim says now.
+    Again(Held),
+    /// It ends here.
+    End(End),
+}
+
+/// What stops a step.
+#[derive(Debug, thiserror::Error)]
+enum StepError {
+    #[error(transparent)]
+    Held(#[from] HeldError),
+    #[error(transparent)]
+    Port(#[from] PortError),
+    #[error(transparent)]
+    Query(#[from] QueryError),
+}
+
+impl<P: Ports> Loading<'_, P> {
+    /// Step by step, until the claim is finished or has to be left.
+    async fn run(&mut self, mut held: Held) -> End {
+        loop {
+            // Kept aside: a step that fails half-way is told in the claim as it was before.
+            let before = held.clone();
+            match self.step(held).await {
+                Ok(Next::Again(next)) => held = next,
+                Ok(Next::End(end)) => return end,
+                Err(StepError::Held(HeldError::Lost(_))) => return End::Busy,
+                Err(error) => match self.put_off(before, &error).await {
+                    Next::Again(next) => held = next,
+                    Next::End(end) => return end,
+                },
+            }
+        }
+    }
+
+    async fn step(&mut self, mut held: Held) -> Result<Next, StepError> {
+        if held.claim.files.is_empty() {
+            held.finish(self.ports.objects()).await?;
+            return Ok(Next::End(End::Finished));
+        }
+        let statement = copy::start(self.config, self.ports, self.feed, &mut held).await?;
+        match copy::wait(self.ports, self.feed, self.run, &statement).await? {
+            Progress::Running => {
+                held.release(self.ports.objects(), self.ports.clock().now()).await?;
+                Ok(Next::End(End::Pending))
+            }
+            Progress::Loaded(loaded) => self.loaded(held, &statement, &loaded).await,
+            Progress::Failed(failure) => self.failed(held, &statement, failure).await,
+            // Nobody knows how it ended but the ledger: another attempt meets the guard if it was committed.
+            Progress::Forgotten => {
+                held.claim.try_again();
+                held.save(self.ports.objects()).await?;
+                Ok(Next::Again(held))
+            }
+        }
+    }
+
+    /// The rows are committed: archive the files, then let the claim go.
+    async fn loaded(&mut self, held: Held, statement: &StatementId, loaded: &Loaded) -> Result<Next, StepError> {
+        let files = held.claim.files.clone();
+        self.archive(statement, &files).await?;
+        // Counted once it cannot come again: a death before this line leads here a second time.
+        held.finish(self.ports.objects()).await?;
+        self.tally.loaded(self.feed, &files, loaded);
+        Ok(Next::End(End::Finished))
+    }
+
+    async fn failed(&mut self, mut held: Held, statement: &StatementId, failure: Failure) -> Result<Next, StepError> {
+        match Disposition::from(failure.kind) {
+            Disposition::AskLedger => self.archive_loaded(held, statement).await,
+            Disposition::Quarantine => self.set_aside(held, statement, &failure).await,
+            Disposition::DropMissing => self.drop_missing(held, failure).await,
+            Disposition::CreateLedger => {
+                self.ports.destination().create_ledger(self.feed).await?;
+                held.claim.try_again();
+                held.save(self.ports.objects()).await?;
+                Ok(Next::Again(held))
+            }
+            Disposition::Retry(pace) => {
+                self.tally.failed(self.feed, self.ports.clock().now());
+                held.claim.try_again();
+                Ok(self.retry(held, pace, failure.message).await)
+            }
+        }
+    }
+
+    /// Some files are in the ledger: archive those, go on with the others.
+    async fn archive_loaded(&mut self, mut held: Held, statement: &StatementId) -> Result<Next, StepError> {
+        let ids = self.ports.destination().loaded(self.feed, &held.claim.files).await?;
+        let (loaded, rest): (Vec<File>, Vec<File>) =
+            held.claim.files.iter().cloned().partition(|file| ids.contains(&file.id()));
+        self.archive(statement, &loaded).await?;
+        self.tally.already += count(&loaded);
+        if loaded.is_empty() {
+            // The guard saw a file that the ledger no longer has: somebody took it out to have it loaded again.
+            held.claim.try_again();
+        } else {
+            held.claim.continue_with(rest);
+        }
+        held.save(self.ports.objects()).await?;
+        Ok(Next::Again(held))
+    }
+
+    /// Some files are bad: they go to `failed/`, the others on.
+    async fn set_aside(
+        &mut self,
+        mut held: Held,
+        statement: &StatementId,
+        failure: &Failure,
+    ) -> Result<Next, StepError> {
+        let refusals = self.refusals(&held, statement, failure).await?;
+        let (bad, rest): (Vec<File>, Vec<File>) =
+            held.claim.files.iter().cloned().partition(|file| refusals.contains_key(&file.key));
+        if bad.is_empty() {
+            // Nobody can say which: half of them go on, the other half is free to be planned anew.
+            let half = rest.len() / 2;
+            held.claim.continue_with(rest.into_iter().take(half).collect());
+        } else {
+            let at = self.ports.clock().now();
+            let cause = Cause { feed: self.feed.name.as_str(), batch: &held.claim.batch, statement, at };
+            let moved = quarantine(self.config, self.ports.objects(), cause, &bad, &refusals).await?;
+            self.tally.quarantined(self.feed, at, moved);
+            held.claim.continue_with(rest);
+        }
+        held.save(self.ports.objects()).await?;
+        Ok(Next::Again(held))
+    }
+
+    async fn refusals(
+        &self,
+        held: &Held,
+        statement: &StatementId,
+        failure: &Failure,
+    ) -> Result<HashMap<Key, Refusal>, StepError> {
+        let claim = &held.claim;
+        let token = copy::token(self.config, self.feed, held);
+        let load = Load { batch: &claim.batch, files: &claim.files, token: &token };
+        let mut refusals = self.ports.destination().bad_files(self.feed, &load, statement).await?;
+        if let ([only], true) = (claim.files.as_slice(), refusals.is_empty()) {
+            let message = failure.message.clone();
+            refusals.insert(only.key.clone(), Refusal { message, ..Refusal::default() });
+        }
+        Ok(refusals)
+    }
+
+    /// Some files are not there any more: go on with those that are.
+    async fn drop_missing(&mut self, mut held: Held, failure: Failure) -> Result<Next, StepError> {
+        let objects = self.ports.objects();
+        let looks = stream::iter(held.claim.files.iter().cloned())
+            .map(async |file| Ok::<_, PortError>(objects.head(&file.key).await?.map(|_| file)));
+        let there: Vec<File> =
+            looks.buffered(HEADS_AT_ONCE).try_filter_map(async |file| Ok(file)).try_collect().await?;
+        if there.len() == held.claim.files.len() {
+            held.claim.try_again();
+            return Ok(self.retry(held, Pace::Transient, failure.message).await);
+        }
+        held.claim.continue_with(there);
+        held.save(objects).await?;
+        Ok(Next::Again(held))
+    }
+
+    /// Moves files to `processed/`, and sees to those that a producer replaced meanwhile.
+    async fn archive(&mut self, statement: &StatementId, files: &[File]) -> Result<(), StepError> {
+        let (objects, bucket) = (self.ports.objects(), &self.config.bucket);
+        let archived = archive::copy(objects, &bucket.incoming, &bucket.processed, files).await?;
+        archive::delete(objects, &archived.moved).await?;
+        if !archived.replaced.is_empty() {
+            self.settle_replaced(statement, archived).await?;
+        }
+        Ok(())
+    }
+
+    /// Which version did the warehouse read: the old one, then the new one is a new file and stays; the new one, then
+    /// the ledger learns so before the claim is let go, and the new one is archived.
+    async fn settle_replaced(&mut self, statement: &StatementId, archived: Archived) -> Result<(), StepError> {
+        let old: Vec<File> = archived.replaced.iter().map(|(file, _)| file.clone()).collect();
+        let read = self.ports.destination().versions_read(self.feed, statement, &old).await?;
+        let mut newer = Vec::new();
+        for (file, found) in archived.replaced {
+            match read.get(&file.key) {
+                Some(etag) if *etag == file.etag => {}
+                Some(etag) if *etag == found => {
+                    let new = self.ports.objects().head(&file.key).await?.filter(|new| new.etag == found);
+                    newer.push((file.clone(), new.unwrap_or(File { etag: found, ..file })));
+                }
+                _ => {
+                    tracing::warn!(
+                        feed = %self.feed.name, key = %file.key, planned_etag = %file.etag, found_etag = %found,
+                        read_etag = read.get(&file.key).map(tracing::field::display), statement = %statement,
+                        "a file was replaced during its load, and the warehouse does not say which version it read: \
+                         compare its rows with the file"
+                    );
+                    let at = self.ports.clock().now();
+                    self.tally.data.push(Datum::one(Metric::FilesReplaced, &self.feed.name, at, 1.0));
+                }
+            }
+        }
+        if newer.is_empty() {
+            return Ok(());
+        }
+        self.ports.destination().amend(self.feed, &newer).await?;
+        let (objects, bucket) = (self.ports.objects(), &self.config.bucket);
+        let newer: Vec<File> = newer.into_iter().map(|(_, new)| new).collect();
+        // A version that was replaced yet again is a new file.
+        let archived = archive::copy(objects, &bucket.incoming, &bucket.processed, &newer).await?;
+        archive::delete(objects, &archived.moved).await?;
+        Ok(())
+    }
+
+    /// A call failed: wait a little, or leave the batch for later.
+    async fn put_off(&mut self, held: Held, error: &StepError) -> Next {
+        let pace = match error {
+            StepError::Port(error)
+            | StepError::Held(HeldError::Port(error))
+            | StepError::Query(QueryError::Port(error)) => Pace::from(error.kind),
+            StepError::Query(QueryError::Failed { failure, .. }) if failure.kind == FailureKind::Transient => {
+                Pace::Transient
+            }
+            StepError::Query(QueryError::Failed { .. }) => Pace::Configuration,
+            StepError::Query(QueryError::Slow(_)) | StepError::Held(HeldError::Lost(_)) => Pace::Transient,
+        };
+        self.tally.failed(self.feed, self.ports.clock().now());
+        self.retry(held, pace, error.to_string()).await
+    }
+
+    /// Tries again within this run when the pause is short enough, and otherwise leaves the claim for a later one.
+    async fn retry(&mut self, mut held: Held, pace: Pace, error: String) -> Next {
+        held.claim.failures = held.claim.failures.saturating_add(1);
+        let delay = pace.delay(held.claim.failures, held.claim.batch.as_str());
+        let now = self.ports.clock().now();
+        let at = later(now, signed(delay));
+        held.claim.last_error = Some(cut(&error));
+        if pace == Pace::Transient && delay < self.run.wait_left(now) / 2 {
+            self.ports.clock().sleep(delay).await;
+            return match held.save(self.ports.objects()).await {
+                Ok(()) => Next::Again(held),
+                Err(_) => Next::End(End::Retry(at, error)),
+            };
+        }
+        held.claim.not_before = Some(at);
+        // If even this cannot be written, the lease runs out and the claim is taken up as it was.
+        match held.release(self.ports.objects(), now).await {
+            Err(HeldError::Lost(_)) => Next::End(End::Busy),
+            Ok(()) | Err(HeldError::Port(_)) => Next::End(End::Retry(at, format!("{error}; {}", pace.advice()))),
+        }
+    }
+}
+
+impl Tally {
+    fn loaded(&mut self, feed: &Feed, files: &[File], loaded: &Loaded) {
+        let (feed, at) = (&feed.name, loaded.at);
+        self.loaded += count(files);
+        self.rows += loaded.rows.unwrap_or_default();
+        let bytes: u64 = files.iter().map(|file| file.size).sum();
+        let since = |file: &File| Duration::try_from(at.duration_since(file.last_modified)).unwrap_or_default();
+        let waits: Vec<Duration> = files.iter().map(since).collect();
+        self.data.push(Datum::one(Metric::FilesLoaded, feed, at, float(count(files))));
+        self.data.push(Datum::one(Metric::BytesLoaded, feed, at, float(bytes)));
+        if let Some(rows) = loaded.rows {
+            self.data.push(Datum::one(Metric::RowsLoaded, feed, at, float(rows)));
+        }
+        self.data.push(Datum::durations(Metric::LoadDuration, feed, at, &[loaded.duration]));
+        self.data.push(Datum::durations(Metric::TimeToLoad, feed, at, &waits));
+    }
+
+    fn quarantined(&mut self, feed: &Feed, at: Timestamp, files: u64) {
+        self.quarantined += files;
+        self.data.push(Datum::one(Metric::FilesQuarantined, &feed.name, at, float(files)));
+    }
+
+    fn failed(&mut self, feed: &Feed, at: Timestamp) {
+        self.data.push(Datum::one(Metric::LoadsFailed, &feed.name, at, 1.0));
+    }
+
+    fn report(&self, feed: &Feed, batch: crate::batch::BatchId, end: End) -> LoadReport {
+        let mut report = LoadReport {
+            files_loaded: self.loaded,
+            rows_loaded: self.rows,
+            files_quarantined: self.quarantined,
+            ..LoadReport::nothing(feed.name.as_str(), Some(batch), Outcome::Loaded)
+        };
+        report.outcome = match end {
+            End::Pending => Outcome::Pending,
+            End::Busy => Outcome::Busy,
+            End::Retry(at, error) => {
+                report.retry_at = Some(at);
+                report.error = Some(error);
+                Outcome::Retry
+            }
+            End::Finished if self.loaded > 0 => Outcome::Loaded,
+            End::Finished if self.already > 0 => Outcome::AlreadyLoaded,
+            End::Finished if self.quarantined > 0 => Outcome::Quarantined,
+            // Every file of it was gone.
+            End::Finished => Outcome::Gone,
+        };
+        report
+    }
+}
+
+fn count(files: &[File]) -> u64 {
+    u64::try_from(files.len()).unwrap_or(u64::MAX)
+}
+
+#[allow(clippy::cast_precision_loss)] // Metrics are floating point; 2^53 files are enough.
+fn float(number: u64) -> f64 {
+    number as f64
+}
+
+/// As much of an error as a claim bears.
+fn cut(error: &str) -> String {
+    error.chars().take(1000).collect()
+}

@@ -1,0 +1,194 @@
+//! What Redshift's error texts mean. Pure, and the only place that reads them.
+//!
+//! A text that is not known means [`FailureKind::Configuration`]: the files stay, the load is tried again slowly, and
+//! somebody is told. Nothing unknown ever quarantines a file.
+
+use crate::destination::{Failure, FailureKind};
+
+use super::sql::Transaction;
+use super::statements::{Description, Status};
+
+/// Texts of errors that are about the content of some file.
+const BAD_DATA: [&str; 5] = [
+    "stl_load_errors",
+    "sys_load_error_detail",
+    "spectrum scan error",
+    "invalid compressed data",
+    "unexpected end of compressed",
+];
+
+/// Texts of errors that are about a file that is not there.
+const FILE_MISSING: [&str; 2] = ["mandatory url is not present in manifest", "the specified key does not exist"];
+
+/// Texts of errors that pass by themselves.
+const TRANSIENT: [&str; 22] = [
+    "serializable isolation violation",
+    "error: 1023",
+    "deadlock detected",
+    "could not serialize",
+    "could not complete because of conflict with concurrent transaction",
+    "statement timeout",
+    "cancelled on user",
+    "canceled on user",
+    "canceling statement",
+    "problem reading manifest file",
+    "connection",
+    "timed out",
+    "timeout",
+    "slowdown",
+    "slow down",
+    "internalerror",
+    "internal error",
+    "serviceunavailable",
+    "service unavailable",
+    "throttl",
+    "being resumed",
+    "restart",
+];
+
+/// Texts of errors that mention one of the above and yet do not pass by themselves.
+const CONFIGURATION: [&str; 4] =
+    ["access denied", "accessdenied", "permission denied", "must be addressed using the specified endpoint"];
+
+/// What the failure of a transaction means.
+#[must_use]
+pub fn of_transaction(transaction: &Transaction, description: &Description) -> Failure {
+    let part = failed_part(description);
+    let text = part
+        .and_then(|part| description.parts.get(part))
+        .and_then(|part| part.error.as_deref())
+        .or(description.error.as_deref())
+        .unwrap_or("no error text");
+    let kind = match part.or_else(|| numbered(description.error.as_deref()?)) {
+        Some(part) if part == transaction.guard && divides_by_zero(text) => FailureKind::AlreadyLoaded,
+        Some(part) if part == transaction.lock && is_missing_relation(text) => FailureKind::LedgerMissing,
+        _ if description.status == Status::Aborted => FailureKind::Transient,
+        _ => of_text(text),
+    };
+    Failure { kind, message: cut(description.error.as_deref().unwrap_or(text)) }
+}
+
+/// What the failure of a single statement means.
+#[must_use]
+pub fn of_statement(description: &Description) -> Failure {
+    let text = description.error.as_deref().unwrap_or("no error text");
+    let kind = match description.status {
+        Status::Aborted => FailureKind::Transient,
+        _ => of_text(text),
+    };
+    Failure { kind, message: cut(text) }
+}
+
+fn of_text(text: &str) -> FailureKind {
+    let text = text.to_lowercase();
+    let any = |texts: &[&str]| texts.iter().any(|known| text.contains(known));
+    // The manifest itself is written anew by every attempt; that it is missing passes by itself.
+    let manifest = text.contains("problem reading manifest file");
+    if any(&CONFIGURATION) {
+        FailureKind::Configuration
+    } else if any(&BAD_DATA) {
+        FailureKind::BadData
+    } else if any(&FILE_MISSING) && !manifest {
+        FailureKind::FileMissing
+    } else if any(&TRANSIENT) {
+        FailureKind::Transient
+    } else {
+        FailureKind::Configuration
+    }
+}
+
+/// Which statement of the transaction failed, from 0; the others are finished or were never begun.
+fn failed_part(description: &Description) -> Option<usize> {
+    description.parts.iter().position(|part| part.status == Status::Failed)
+}
+
+/// The same from the text: `Query #3 failed with ERROR: …` counts from 1.
+fn numbered(text: &str) -> Option<usize> {
+    let digits: String = text.split("Query #").nth(1)?.chars().take_while(char::is_ascii_digit).collect();
+    digits.parse::<usize>().ok()?.checked_sub(1)
+}
+
+fn divides_by_zero(text: &str) -> bool {
+    let text = text.to_lowercase();
+    text.contains("division by zero") || text.contains("divide by zero")
+}
+
+fn is_missing_relation(text: &str) -> bool {
+    let text = text.to_lowercase();
+    text.contains("relation") && text.contains("does not exist")
+}
+
+/// As much of a text as is read by people.
+fn cut(text: &str) -> String {
+    text.trim().chars().take(1000).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use test_case::test_case;
+
+    use super::super::statements::Part;
+    use super::*;
+
+    fn failed(number: usize, text: &str) -> Description {
+        let part = |at: usize| Part {
+            status: match at.cmp(&number) {
+                std::cmp::Ordering::Less => Status::Finished,
+                std::cmp::Ordering::Equal => Status::Failed,
+                std::cmp::Ordering::Greater => Status::Aborted,
+            },
+            error: (at == number).then(|| text.to_owned()),
+            query_id: None,
+            rows: None,
+        };
+        Description {
+            status: Status::Failed,
+            error: Some(format!("Query #{number} failed with {text}")),
+            created_at: None,
+            updated_at: None,
+            duration: Duration::ZERO,
+            pid: None,
+            query_id: None,
+            rows: None,
+            parts: (1..=5).map(part).collect(),
+        }
+    }
+
+    fn kind(number: usize, text: &str) -> FailureKind {
+        let transaction = Transaction { statements: vec![], lock: 1, guard: 2, copy: 3 };
+        let with_parts = of_transaction(&transaction, &failed(number, text));
+        let without = of_transaction(&transaction, &Description { parts: vec![], ..failed(number, text) });
+        assert_eq!(with_parts.kind, without.kind, "the number in the text says the same as the parts");
+        with_parts.kind
+    }
+
+    #[test_case(3, "ERROR: division by zero" => FailureKind::AlreadyLoaded; "the guard")]
+    #[test_case(3, "ERROR: Divide by zero" => FailureKind::AlreadyLoaded; "the guard in other words")]
+    #[test_case(5, "ERROR: division by zero" => FailureKind::Configuration; "somebody's own SQL divides by zero")]
+    #[test_case(2, "ERROR: relation \"public.sluice_ledger_flights\" does not exist" => FailureKind::LedgerMissing)]
+    #[test_case(2, "ERROR: Relation sluice_ledger_flights does not exist in the database." => FailureKind::LedgerMissing)]
+    #[test_case(4, "ERROR: Cannot COPY into nonexistent table flights" => FailureKind::Configuration)]
+    #[test_case(4, "ERROR: Load into table 'flights' failed.  Check 'stl_load_errors' system table for details." => FailureKind::BadData)]
+    #[test_case(4, "ERROR: Load into table 'flights' failed.  Check 'sys_load_error_detail' system table for details." => FailureKind::BadData)]
+    #[test_case(4, "ERROR: Spectrum Scan Error DETAIL: code: 15007 context: File 'https://s3.us-east-1.amazonaws.com/b/f.parquet' has an incompatible Parquet s" => FailureKind::BadData)]
+    #[test_case(4, "ERROR: Mandatory url is not present in manifest file" => FailureKind::FileMissing)]
+    #[test_case(4, "ERROR: Problem reading manifest file - S3ServiceException:The specified key does not exist.,Status 404,Error NoSuchKey" => FailureKind::Transient)]
+    #[test_case(4, "ERROR: S3ServiceException:Access Denied,Status 403,Error AccessDenied" => FailureKind::Configuration)]
+    #[test_case(4, "ERROR: S3ServiceException:The bucket you are attempting to access must be addressed using the specified endpoint." => FailureKind::Configuration)]
+    #[test_case(5, "ERROR: 1023 DETAIL: Serializable isolation violation on table - 100, transactions forming the cycle are: 1, 2 (pid:3)" => FailureKind::Transient)]
+    #[test_case(4, "ERROR: deadlock detected" => FailureKind::Transient)]
+    #[test_case(4, "ERROR: permission denied for relation flights" => FailureKind::Configuration)]
+    #[test_case(4, "ERROR: something that nobody has seen before" => FailureKind::Configuration; "unknown")]
+    fn texts(number: usize, text: &str) -> FailureKind {
+        kind(number, text)
+    }
+
+    #[test]
+    fn a_statement_that_somebody_stopped_is_tried_again() {
+        let transaction = Transaction { statements: vec![], lock: 1, guard: 2, copy: 3 };
+        let stopped = Description { status: Status::Aborted, error: None, parts: vec![], ..failed(1, "") };
+        assert_eq!(of_transaction(&transaction, &stopped).kind, FailureKind::Transient);
+    }
+}

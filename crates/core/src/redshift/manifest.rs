@@ -1,0 +1,70 @@
+//! The manifest: the list of objects that one COPY reads. Pure.
+//!
+//! Every entry is mandatory: without that word a file that is missing would be skipped in silence.
+//! Source: Amazon Redshift Database Developer Guide, "Using a manifest to specify data files".
+
+use serde::Serialize;
+
+use crate::object::File;
+
+#[derive(Serialize)]
+struct Manifest {
+    entries: Vec<Entry>,
+}
+
+#[derive(Serialize)]
+struct Entry {
+    url: String,
+    mandatory: bool,
+    meta: Meta,
+}
+
+/// COPY of ORC and Parquet wants the file's size in bytes.
+#[derive(Serialize)]
+struct Meta {
+    content_length: u64,
+}
+
+/// The manifest of `files` in `bucket`, as JSON.
+///
+/// # Errors
+/// Only if JSON cannot be written, which no key can bring about.
+pub fn manifest(bucket: &str, files: &[File]) -> Result<Vec<u8>, serde_json::Error> {
+    let entry =
+        |file: &File| Entry { url: url(bucket, file), mandatory: true, meta: Meta { content_length: file.size } };
+    serde_json::to_vec(&Manifest { entries: files.iter().map(entry).collect() })
+}
+
+/// A file's URL as manifests and system views have it: the key as it is, not encoded.
+#[must_use]
+pub fn url(bucket: &str, file: &File) -> String {
+    format!("s3://{bucket}/{}", file.key)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::object::{ETag, Key};
+
+    #[test]
+    fn every_entry_is_mandatory_and_keys_are_as_they_are() {
+        let file = |key: &str| File {
+            key: Key::new(key).unwrap(),
+            etag: ETag::new("e"),
+            size: 7,
+            last_modified: Timestamp::UNIX_EPOCH,
+        };
+        let json = manifest("b", &[file("in/a b+%41'\"\\"), file("in/ü\n")]).unwrap();
+        let value: serde_json::Value = serde_json::from_slice(&json).unwrap();
+        let urls: Vec<&str> =
+            value["entries"].as_array().unwrap().iter().map(|entry| entry["url"].as_str().unwrap()).collect();
+        assert_eq!(urls, ["s3://b/in/a b+%41'\"\\", "s3://b/in/ü\n"]);
+        for entry in value["entries"].as_array().unwrap() {
+            assert_eq!(entry["mandatory"], true);
+            assert_eq!(entry["meta"]["content_length"], 7);
+        }
+    }
+}

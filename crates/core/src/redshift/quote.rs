@@ -1,0 +1,87 @@
+//! Quoting: the one place where text becomes part of SQL.
+//!
+//! Whatever the text holds, the result is one literal or one identifier and nothing else.
+
+use crate::config::Table;
+
+/// `text` as a string literal of Redshift.
+///
+/// Redshift reads a backslash in an ordinary literal as an escape, which PostgreSQL does not: a value that ends in one
+/// would otherwise swallow the closing quote. So both quote and backslash are doubled.
+#[must_use]
+pub fn literal(text: &str) -> String {
+    let mut quoted = String::with_capacity(text.len() + 2);
+    quoted.push('\'');
+    for character in text.chars() {
+        match character {
+            '\'' | '\\' => quoted.extend([character, character]),
+            // No literal can hold it, and no S3 key does.
+            '\0' => quoted.push('\u{fffd}'),
+            _ => quoted.push(character),
+        }
+    }
+    quoted.push('\'');
+    quoted
+}
+
+/// `name` as an identifier.
+#[must_use]
+pub fn identifier(name: &str) -> String {
+    format!("\"{}\"", name.replace('\0', "\u{fffd}").replace('"', "\"\""))
+}
+
+/// A table's name, both parts quoted.
+#[must_use]
+pub fn table(table: &Table) -> String {
+    format!("{}.{}", identifier(&table.schema), identifier(&table.name))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use test_case::test_case;
+
+    use super::*;
+
+    #[test_case("plain", "'plain'")]
+    #[test_case("it's", "'it''s'")]
+    #[test_case("back\\", "'back\\\\'"; "ends in a backslash")]
+    #[test_case("'; DROP TABLE t; --", "'''; DROP TABLE t; --'")]
+    fn literals(text: &str, sql: &str) {
+        assert_eq!(literal(text), sql);
+    }
+
+    #[test]
+    fn identifiers() {
+        assert_eq!(identifier("a\"b"), "\"a\"\"b\"");
+        assert_eq!(table(&Table { schema: "s".into(), name: "t\";--".into() }), "\"s\".\"t\"\";--\"");
+    }
+
+    /// Reads a literal as Redshift does: the text, and what follows the closing quote.
+    fn read(sql: &str) -> Option<(String, &str)> {
+        let mut text = String::new();
+        let mut rest = sql.strip_prefix('\'')?.chars();
+        loop {
+            match rest.next()? {
+                '\\' => text.push(rest.next()?),
+                '\'' if rest.as_str().starts_with('\'') => text.extend(rest.next()),
+                '\'' => return Some((text, rest.as_str())),
+                other => text.push(other),
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_literal_is_one_literal(text in "[^\0]*") {
+            let sql = literal(&text);
+            prop_assert_eq!(read(&sql), Some((text, "")));
+        }
+
+        #[test]
+        fn hostile_literals_too(text in "[\\\\'\";-]{0,12}") {
+            let sql = literal(&text);
+            prop_assert_eq!(read(&sql), Some((text, "")));
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! All SQL that is sent to Redshift. Pure: text from types, quoted in one place.
+//!
+//! The order of [`transaction`] is the guarantee. LOCK takes no snapshot, so that everything after it sees what the
+//! previous holder of the lock committed; under Redshift's default isolation (SNAPSHOT) a guard that ran first would let
+//! two transactions both pass and both load. Source: Amazon Redshift Database Developer Guide, "Isolation levels",
+//! "LOCK".
+
+use crate::batch::BatchId;
+use crate::config::{CopyOption, Feed, IamRole, Redshift};
+use crate::object::{File, Key};
+use crate::plan::compression;
+
+use super::quote::{identifier, literal, table};
+
+/// The most bytes of one statement; the Data API takes 100 KB.
+/// Source: Amazon Redshift Management Guide, "Considerations when calling the Amazon Redshift Data API".
+const STATEMENT_BYTES: usize = 90_000;
+
+/// The most rows that a pass over bad files collects. Source: Database Developer Guide, "MAXERROR".
+const MAX_ERRORS: usize = 100_000;
+
+/// The statements of the one transaction that loads a batch, and which of them is which.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Transaction {
+    /// In order.
+    pub statements: Vec<String>,
+    /// Which one is LOCK.
+    pub lock: usize,
+    /// Which one is the guard.
+    pub guard: usize,
+    /// Which one is COPY.
+    pub copy: usize,
+}
+
+/// The transaction that loads `files`, which `manifest` lists, and writes them into the ledger.
+#[must_use]
+pub fn transaction(
+    bucket: &str,
+    feed: &Feed,
+    target: &Redshift,
+    batch: &BatchId,
+    files: &[File],
+    manifest: &Key,
+) -> Transaction {
+    let mut statements = vec![
+        format!("SET statement_timeout TO {}", target.statement_timeout.as_millis()),
+        format!("LOCK TABLE {}", table(&target.ledger)),
+        guard(target, files),
+    ];
+    let (lock, guard) = (1, 2);
+    statements.extend(target.pre_sql.iter().cloned());
+    let copy_at = statements.len();
+    statements.push(copy(bucket, feed, target, files, manifest));
+    statements.extend(target.post_sql.iter().cloned());
+    statements.extend(record(target, batch, files));
+    Transaction { statements, lock, guard, copy: copy_at }
+}
+
+/// Divides by zero if any of the files is in the ledger, which ends the transaction.
+///
+/// The divisor depends on the ledger's rows: a constant could be worked out before anything runs.
+fn guard(target: &Redshift, files: &[File]) -> String {
+    format!(
+        "SELECT 1 / (CASE WHEN COUNT(*) = 0 THEN 1 ELSE 0 END) FROM {} WHERE file IN ({})",
+        table(&target.ledger),
+        ids(files)
+    )
+}
+
+/// COPY of everything that the manifest lists.
+fn copy(bucket: &str, feed: &Feed, target: &Redshift, files: &[File], manifest: &Key) -> String {
+    let columns: Vec<String> = target.columns.iter().map(|column| identifier(column)).collect();
+    let columns = if columns.is_empty() { String::new() } else { format!(" ({})", columns.join(", ")) };
+    let role = match &target.iam_role {
+        IamRole::Default => "default".to_owned(),
+        IamRole::Arn(arn) => literal(arn),
+    };
+    let mut sql = format!(
+        "COPY {}{columns} FROM {} IAM_ROLE {role} MANIFEST",
+        table(&target.table),
+        literal(&format!("s3://{bucket}/{manifest}"))
+    );
+    for option in target.options.options() {
+        sql.push(' ');
+        sql.push_str(&clause(option));
+    }
+    // What the names say, where the options do not: the plan has put files of one compression together.
+    if target.options.compression().is_none()
+        && let Some(compression) = files.first().and_then(|file| compression(feed, &file.key))
+    {
+        sql.push(' ');
+        sql.push_str(compression.keyword());
+    }
+    sql
+}
+
+fn clause(option: &CopyOption) -> String {
+    match option {
+        CopyOption::Flag(keywords) => (*keywords).to_owned(),
+        CopyOption::Integer(keywords, number) => format!("{keywords} {number}"),
+        CopyOption::Text(keywords, text) => format!("{keywords} {}", literal(text)),
+        CopyOption::Word(keywords, word) => format!("{keywords} {word}"),
+    }
+}
+
+/// The ledger's rows, in as many statements as their size asks for.
+fn record(target: &Redshift, batch: &BatchId, files: &[File]) -> Vec<String> {
+    let head =
+        format!("INSERT INTO {} (file, object_key, etag, size, batch, loaded_at) VALUES ", table(&target.ledger));
+    let mut statements: Vec<String> = Vec::new();
+    for file in files {
+        let row = format!(
+            "({}, {}, {}, {}, {}, GETDATE())",
+            literal(&file.id().to_string()),
+            literal(file.key.as_str()),
+            literal(file.etag.as_str()),
+            file.size,
+            literal(batch.as_str())
+        );
+        match statements.last_mut() {
+            Some(statement) if statement.len() + row.len() + 2 <= STATEMENT_BYTES => {
+                statement.push_str(", ");
+                statement.push_str(&row);
+            }
+            _ => statements.push(format!("{head}{row}")),
+        }
+    }
+    statements
+}
+
+/// Makes the ledger where there is none. Keys are not enforced by Redshift; the guard under LOCK is what enforces.
+#[must_use]
+pub fn create_ledger(target: &Redshift) -> String {
+    format!(
+        "CREATE TABLE IF NOT EXISTS {} (file CHAR(64) NOT NULL, object_key VARCHAR(1024) NOT NULL, \
+         etag VARCHAR(256) NOT NULL, size BIGINT NOT NULL, batch CHAR(32) NOT NULL, loaded_at TIMESTAMP NOT NULL, \
+         PRIMARY KEY (file)) DISTKEY (file) SORTKEY (file)",
+        table(&target.ledger)
+    )
+}
+
+/// Which of the files the ledger has.
+#[must_use]
+pub fn loaded(target: &Redshift, files: &[File]) -> String {
+    format!("SELECT file FROM {} WHERE file IN ({})", table(&target.ledger), ids(files))
+}
+
+/// Replaces identities in the ledger, under the same lock as loads.
+#[must_use]
+pub fn amend(target: &Redshift, replaced: &[(File, File)]) -> Vec<String> {
+    let ledger = table(&target.ledger);
+    let update = |(old, new): &(File, File)| {
+        format!(
+            "UPDATE {ledger} SET file = {}, etag = {}, size = {} WHERE file = {}",
+            literal(&new.id().to_string()),
+            literal(new.etag.as_str()),
+            new.size,
+            literal(&old.id().to_string())
+        )
+    };
+    std::iter::once(format!("LOCK TABLE {ledger}")).chain(replaced.iter().map(update)).collect()
+}
+
+/// Reads the files without loading them, going on after every error, so that each bad one is named.
+#[must_use]
+pub fn try_all(bucket: &str, feed: &Feed, target: &Redshift, files: &[File], manifest: &Key) -> String {
+    format!("{} NOLOAD MAXERROR {MAX_ERRORS}", copy(bucket, feed, target, files, manifest))
+}
+
+/// Where a COPY's traces are in the system views.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trace {
+    /// By the query's id.
+    Query(i64),
+    /// By the backend's process id and what is newer than the statement, in seconds since 1970.
+    Session(i64, i64),
+}
+
+impl Trace {
+    fn condition(self) -> String {
+        match self {
+            Self::Query(id) => format!("query_id = {id}"),
+            Self::Session(pid, since) => {
+                format!("session_id = {pid} AND start_time >= TIMESTAMP 'epoch' + {since} * INTERVAL '1 second'")
+            }
+        }
+    }
+}
+
+/// The first error of each file that a COPY refused.
+#[must_use]
+pub fn load_errors(trace: Trace) -> String {
+    format!(
+        "SELECT TRIM(file_name), error_code, TRIM(error_message), line_number, TRIM(column_name) \
+         FROM sys_load_error_detail WHERE {} ORDER BY 1, 4",
+        trace.condition()
+    )
+}
+
+/// Which version of each file a COPY read.
+#[must_use]
+pub fn versions_read(trace: Trace) -> String {
+    format!("SELECT TRIM(file_name), TRIM(file_etag) FROM sys_load_detail WHERE {}", trace.condition())
+}
+
+fn ids(files: &[File]) -> String {
+    files.iter().map(|file| literal(&file.id().to_string())).collect::<Vec<_>>().join(", ")
+}

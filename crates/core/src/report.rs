@@ -1,0 +1,71 @@
+//! What the functions answer: outcomes by the names that other programs read.
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::batch::BatchId;
+
+/// What became of a batch or a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// Loaded now.
+    Loaded,
+    /// Loaded before; archived now.
+    AlreadyLoaded,
+    /// Still running; somebody will resume it.
+    Pending,
+    /// Every slot is filled; the next tick takes the file.
+    Deferred,
+    /// Another owner holds the lease, or another claim holds the file.
+    Busy,
+    /// The claim is finished, or the file is not there any more.
+    Gone,
+    /// Something failed; it is tried again.
+    Retry,
+    /// Nothing but bad files.
+    Quarantined,
+    /// Not a file of any feed.
+    Skipped,
+}
+
+/// The worker's answer, and what the lister and the loader say of each batch that they load themselves.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct LoadReport {
+    /// The feed's name; empty when the claim cannot be read.
+    pub feed: String,
+    /// The batch, as it was planned.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub batch: Option<BatchId>,
+    /// What became of it.
+    pub outcome: Outcome,
+    /// Files committed and archived.
+    pub files_loaded: u64,
+    /// Rows committed.
+    pub rows_loaded: u64,
+    /// Files moved to `failed/`.
+    pub files_quarantined: u64,
+    /// When it is tried again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_at: Option<Timestamp>,
+    /// What went wrong.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+impl LoadReport {
+    /// A report on nothing done.
+    #[must_use]
+    pub fn nothing(feed: &str, batch: Option<BatchId>, outcome: Outcome) -> Self {
+        Self {
+            feed: feed.to_owned(),
+            batch,
+            outcome,
+            files_loaded: 0,
+            rows_loaded: 0,
+            files_quarantined: 0,
+            retry_at: None,
+            error: None,
+        }
+    }
+}

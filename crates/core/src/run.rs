@@ -1,0 +1,53 @@
+//! One invocation: who runs, and until when.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+/// How long after an invocation's deadline its leases still hold: the clocks of two functions may differ by so much.
+const CLOCK_SKEW: SignedDuration = SignedDuration::from_secs(5);
+
+/// The most that is kept back at the end of an invocation for archiving what was loaded.
+const MAX_MARGIN: SignedDuration = SignedDuration::from_secs(30);
+
+/// One invocation of a function.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// Who owns the leases it takes: the invocation's request id. A retry of the same invocation bears the same id, and
+    /// takes up its own leases at once.
+    pub owner: String,
+    /// When it began.
+    pub started: Timestamp,
+    /// When the function is killed.
+    pub deadline: Timestamp,
+}
+
+impl Run {
+    /// Until when the run may wait for a warehouse; what is left after it is for archiving.
+    #[must_use]
+    pub fn wait_until(&self) -> Timestamp {
+        let whole = self.deadline.duration_since(self.started);
+        let margin = (whole / 5).min(MAX_MARGIN);
+        later(self.deadline, -margin)
+    }
+
+    /// How long the run may still wait at `now`.
+    #[must_use]
+    pub fn wait_left(&self, now: Timestamp) -> Duration {
+        self.wait_until().duration_since(now).try_into().unwrap_or(Duration::ZERO)
+    }
+
+    /// When a lease taken by this run ends.
+    ///
+    /// Not before the function is killed: a lease that has run out has no living holder, and nothing needs renewing.
+    #[must_use]
+    pub fn lease_expires_at(&self) -> Timestamp {
+        later(self.deadline, CLOCK_SKEW)
+    }
+}
+
+/// `time` moved by `by`, held at the ends of time.
+#[must_use]
+pub fn later(time: Timestamp, by: SignedDuration) -> Timestamp {
+    time.saturating_add(by).unwrap_or(time)
+}

@@ -1,0 +1,91 @@
+//! The worker: takes one claim's lease, loads its batch as far as its time allows, and publishes what it measured.
+//!
+//! Never chooses files: what the claim says is what is loaded.
+
+use crate::claim::{self, HeldError, Taken};
+use crate::config::Config;
+use crate::load::load;
+use crate::measure::Datum;
+use crate::object::Key;
+use crate::ports::{Clock, Metrics, Objects, PortError, Ports};
+use crate::report::{LoadReport, Outcome};
+use crate::run::Run;
+
+/// Works on the claim at `key`.
+///
+/// # Errors
+/// When the claim cannot be read or its lease not be written; the invocation's own retry or the next tick comes again.
+pub async fn work<P: Ports>(config: &Config, ports: &P, run: &Run, key: &Key) -> Result<LoadReport, PortError> {
+    let (report, data) = resume(config, ports, run, key).await?;
+    publish(ports, &data).await;
+    Ok(report)
+}
+
+/// Takes the claim's lease and goes on with its batch; answers what is to be published too.
+///
+/// # Errors
+/// As [`work`].
+pub async fn resume<P: Ports>(
+    config: &Config,
+    ports: &P,
+    run: &Run,
+    key: &Key,
+) -> Result<(LoadReport, Vec<Datum>), PortError> {
+    let nothing = |outcome| (LoadReport::nothing("", None, outcome), Vec::new());
+    let held = match claim::take(ports.objects(), key, run, ports.clock().now()).await? {
+        Taken::Held(held) => *held,
+        Taken::Busy => return Ok(nothing(Outcome::Busy)),
+        Taken::Gone => return Ok(nothing(Outcome::Gone)),
+        Taken::NotBefore(at, error) => {
+            let (mut report, data) = nothing(Outcome::Retry);
+            report.retry_at = Some(at);
+            report.error = error;
+            return Ok((report, data));
+        }
+        Taken::Unreadable(seen) => {
+            discard(ports.objects(), &seen).await?;
+            return Ok(nothing(Outcome::Gone));
+        }
+    };
+    let Some(feed) = config.feed(&held.claim.feed) else {
+        return left(ports, held).await;
+    };
+    let done = load(config, ports, run, feed, held).await;
+    Ok((done.report, done.data))
+}
+
+/// Removes a claim that nobody can understand. Its files are still where they are, the ledger knows which are loaded,
+/// and so the next tick plans them anew; left alone it would fill its slot for ever.
+///
+/// # Errors
+/// When S3 does not answer; the next tick comes again.
+pub async fn discard(objects: &impl Objects, seen: &claim::Seen) -> Result<(), PortError> {
+    objects.delete(&seen.key, &seen.etag).await?;
+    let error = seen.claim.as_ref().err();
+    tracing::error!(claim = %seen.key, error, "removed a claim that cannot be read; its files are planned anew");
+    Ok(())
+}
+
+/// Publishes measures; that this fails must not undo or repeat a load.
+pub async fn publish<P: Ports>(ports: &P, data: &[Datum]) {
+    if data.is_empty() {
+        return;
+    }
+    if let Err(error) = ports.metrics().publish(data).await {
+        tracing::error!(%error, data = data.len(), "measures were not published");
+    }
+}
+
+/// The claim's feed is not in the configuration: its files stay where they are until it is again.
+async fn left<P: Ports>(ports: &P, mut held: claim::Held) -> Result<(LoadReport, Vec<Datum>), PortError> {
+    let feed = held.claim.feed.clone();
+    let error = format!("feed {feed:?} is not in the configuration: add it again, or delete the claim {}", held.key);
+    let mut report = LoadReport::nothing(&feed, Some(held.claim.batch.clone()), Outcome::Retry);
+    match held.release(ports.objects(), ports.clock().now()).await {
+        Ok(()) | Err(HeldError::Lost(_)) => {}
+        Err(HeldError::Port(error)) => return Err(error),
+    }
+    tracing::error!(claim = %held.key, feed, "{error}");
+    report.error = Some(error);
+    Ok((report, Vec::new()))
+}
