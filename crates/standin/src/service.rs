@@ -17,14 +17,13 @@ pub(crate) type Body = UnsyncBoxBody<Bytes, std::io::Error>;
 
 /// One request to a service that takes its bodies whole.
 #[derive(Debug)]
-#[allow(dead_code, reason = "read by the services that are plugged in")]
-pub(crate) struct Call {
+pub struct Call {
     /// The access key id of the signature: who is calling. For the Runtime API, the instance in the path.
-    pub(crate) caller: String,
+    pub caller: String,
     /// The region of the signature's scope.
-    pub(crate) region: String,
+    pub region: String,
     /// The request with its whole body.
-    pub(crate) request: http::Request<Bytes>,
+    pub request: http::Request<Bytes>,
 }
 
 /// A service that takes its bodies whole.
