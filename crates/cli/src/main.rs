@@ -9,11 +9,13 @@ mod failure;
 mod local;
 mod output;
 mod project;
+mod signals;
 mod stack;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
 
 use failure::Failure;
 
@@ -37,10 +39,17 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    log();
     match run(Cli::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
     }
+}
+
+/// What the services have to say goes to standard error, as `RUST_LOG` asks for it.
+fn log() {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
 }
 
 fn run(cli: Cli) -> Result<(), Failure> {

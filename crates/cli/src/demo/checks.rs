@@ -213,7 +213,7 @@ mod tests {
             config: Config::parse(CONFIG, "test").unwrap(),
             pinned: total(2, "2816"),
             files: total(2, "2816"),
-            loaded: Loaded { totals: total(2, "2816"), ledger: ledger.collect(), ended: BTreeMap::new() },
+            loaded: Loaded { totals: total(2, "2816"), ledger: ledger.collect(), ..Loaded::default() },
             objects: sources.iter().map(place).collect(),
             sources,
         }

@@ -20,7 +20,7 @@ use super::decimal::Decimal;
 use super::source::Source;
 
 /// What the files of one feed add up to.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Totals {
     /// How many files.
