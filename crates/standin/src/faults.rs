@@ -103,6 +103,10 @@ impl Faults {
     }
 
     /// Puts a rule in force. Of several that strike the same request the first added wins.
+    #[allow(
+        clippy::must_use_candidate,
+        reason = "most rules stay until the end of their test"
+    )]
     pub fn add(&self, rule: Rule) -> RuleId {
         let id = RuleId(self.last.fetch_add(1, Ordering::Relaxed));
         self.rules().push(Active::new(id, rule));

@@ -99,19 +99,19 @@ impl Rule {
         self
     }
 
-    fn is_about(&self, seen: &Seen) -> bool {
-        let subject = seen.subject.as_deref().unwrap_or_default();
+    fn is_about(&self, request: &Seen) -> bool {
+        let subject = request.subject.as_deref().unwrap_or_default();
         self.service
             .as_deref()
-            .is_none_or(|service| service == seen.service)
+            .is_none_or(|service| service == request.service)
             && self
                 .operation
                 .as_deref()
-                .is_none_or(|operation| operation == seen.operation)
+                .is_none_or(|operation| operation == request.operation)
             && self
                 .caller
                 .as_deref()
-                .is_none_or(|prefix| seen.caller.starts_with(prefix))
+                .is_none_or(|prefix| request.caller.starts_with(prefix))
             && self
                 .subject
                 .as_deref()
@@ -134,19 +134,19 @@ impl Active {
     }
 
     /// Counts the request if the rule is about it, and gives the fault if it strikes.
-    pub(super) fn strike(&mut self, seed: u64, seen: &Seen) -> Option<&Fault> {
-        let struck = self.rule.is_about(seen) && self.strikes(seed, seen);
+    pub(super) fn strike(&mut self, seed: u64, request: &Seen) -> Option<&Fault> {
+        let struck = self.rule.is_about(request) && self.strikes(seed, request);
         struck.then_some(&self.rule.fault)
     }
 
-    fn strikes(&mut self, seed: u64, seen: &Seen) -> bool {
+    fn strikes(&mut self, seed: u64, request: &Seen) -> bool {
         self.seen += 1;
         match self.rule.when {
             When::Always => true,
             When::Nth(n) => self.seen == n,
             When::First(n) => self.seen <= n,
             When::Fraction(fraction) => {
-                let thing = fingerprint(seed ^ mix(self.id.0), seen);
+                let thing = fingerprint(seed ^ mix(self.id.0), request);
                 let asked = self.asked.entry(thing).or_default();
                 *asked += 1;
                 unit(mix(thing ^ mix(*asked))) < fraction
@@ -156,9 +156,9 @@ impl Active {
 }
 
 /// A number for what a request is about, leaving out who asks: processes are named anew in every run.
-fn fingerprint(seed: u64, seen: &Seen) -> u64 {
-    let subject = seen.subject.as_deref().unwrap_or_default();
-    [seen.service, &seen.operation, subject]
+fn fingerprint(seed: u64, request: &Seen) -> u64 {
+    let subject = request.subject.as_deref().unwrap_or_default();
+    [request.service, &request.operation, subject]
         .iter()
         .fold(mix(seed), |hash, part| {
             part.bytes().fold(mix(hash), |hash, byte| {

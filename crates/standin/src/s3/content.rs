@@ -165,7 +165,7 @@ mod tests {
                 Piece::Memory(bytes) => all.extend_from_slice(bytes),
                 Piece::Hole(len) => all.resize(all.len() + to_usize(*len), b'0'),
                 Piece::File { id, offset, len } => {
-                    all.extend(format!("<{id}:{offset}+{len}>").into_bytes())
+                    all.extend(format!("<{id}:{offset}+{len}>").into_bytes());
                 }
             }
         }

@@ -2,12 +2,18 @@
 //!
 //! Part numbers and ranges are checked here; what an upload is, the storage knows.
 
-use s3s::dto::*;
+use s3s::dto::{
+    AbortMultipartUploadInput, AbortMultipartUploadOutput, CompleteMultipartUploadInput,
+    CompleteMultipartUploadOutput, CopyPartResult, CreateMultipartUploadInput,
+    CreateMultipartUploadOutput, ListMultipartUploadsInput, ListMultipartUploadsOutput,
+    ListPartsInput, ListPartsOutput, MultipartUpload, Part, UploadPartCopyInput,
+    UploadPartCopyOutput, UploadPartInput, UploadPartOutput,
+};
 use s3s::{S3Request, S3Result, s3_error};
 
 use super::checksum::{answer, receive};
 use super::convert::{
-    error, etag, int, part_etag, read_conditions, source, text, timestamp, write_condition,
+    error, etag, int, part_etag, read_conditions, source, timestamp, write_condition,
 };
 use super::objects::headers_of;
 use crate::s3::multipart::UploadName;
@@ -62,7 +68,7 @@ pub(super) async fn upload(
         .map_err(error)?;
     let checksum = answer(received.checksum.as_ref());
     Ok(UploadPartOutput {
-        e_tag: Some(text(&part.etag)),
+        e_tag: Some(etag(part.etag)),
         checksum_crc32: checksum.checksum_crc32,
         checksum_crc32c: checksum.checksum_crc32c,
         checksum_crc64nvme: checksum.checksum_crc64nvme,
@@ -99,7 +105,7 @@ pub(super) fn copy(
         .map_err(error)?;
     Ok(UploadPartCopyOutput {
         copy_part_result: Some(CopyPartResult {
-            e_tag: Some(text(&part.etag)),
+            e_tag: Some(etag(part.etag)),
             last_modified: Some(timestamp(part.modified)),
             ..CopyPartResult::default()
         }),
@@ -170,7 +176,7 @@ pub(super) fn list(storage: &Storage, input: ListPartsInput) -> S3Result<ListPar
     parts.truncate(most);
     let part = |(number, part): &(i32, crate::s3::multipart::Part)| Part {
         part_number: Some(*number),
-        e_tag: Some(text(&part.etag)),
+        e_tag: Some(etag(part.etag)),
         size: Some(int(part.size)),
         last_modified: Some(timestamp(part.modified)),
         ..Part::default()

@@ -100,7 +100,7 @@ fn apply(storage: &Storage, model: &mut Model, op: &Op) {
                 from: (BUCKET.to_owned(), from.to_owned()),
                 to: (BUCKET.to_owned(), to.to_owned()),
                 source: ReadConditions {
-                    if_match: etag(source),
+                    etag: etag(source),
                     ..ReadConditions::default()
                 },
                 condition: given.condition(),
