@@ -179,3 +179,7 @@ fn whole(body: Bytes) -> Body {
         .map_err(|never: Infallible| match never {})
         .boxed_unsync()
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+mod tests;

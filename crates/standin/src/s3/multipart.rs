@@ -268,7 +268,7 @@ impl Upload {
 mod tests {
     use super::*;
 
-    const BUCKET: &str = "b";
+    const BUCKET: &str = "landing";
 
     fn upload(storage: &Storage, sizes: &[u64]) -> (String, Vec<(i32, Option<String>)>) {
         let id = storage

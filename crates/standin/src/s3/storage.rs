@@ -70,6 +70,10 @@ impl Storage {
 
     /// Creates a bucket; one that exists already stays as it is.
     pub fn create_bucket(&self, bucket: &str) -> Result<(), StorageError> {
+        if !s3s::path::check_bucket_name(bucket) {
+            let bucket = bucket.to_owned();
+            return Err(StorageError::InvalidBucketName { bucket });
+        }
         let mut state = self.lock();
         if state.buckets.contains_key(bucket) {
             return Ok(());

@@ -16,6 +16,7 @@ use crate::s3::reading::ReadConditions;
 pub(super) fn error(error: StorageError) -> S3Error {
     let code = match &error {
         StorageError::NoSuchBucket { .. } => S3ErrorCode::NoSuchBucket,
+        StorageError::InvalidBucketName { .. } => S3ErrorCode::InvalidBucketName,
         StorageError::BucketNotEmpty { .. } => S3ErrorCode::BucketNotEmpty,
         StorageError::NoSuchKey { .. } => S3ErrorCode::NoSuchKey,
         StorageError::KeyTooLong { .. } => S3ErrorCode::KeyTooLongError,

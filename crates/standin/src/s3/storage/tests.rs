@@ -14,7 +14,7 @@ use crate::s3::copy::Copy;
 use crate::s3::listing::{PageRequest, Start};
 use crate::s3::reading::ReadConditions;
 
-const BUCKET: &str = "b";
+const BUCKET: &str = "landing";
 /// Few keys and bodies, so that operations meet each other.
 const KEYS: [&str; 8] = ["a", "a/", "a/b", "a/b/c", "a0", "b\\", "ä", "\u{10ffff}"];
 const BODIES: [&str; 3] = ["", "one", "two"];
@@ -387,7 +387,7 @@ fn a_line_that_was_being_written_when_the_process_died_is_forgotten() {
     drop(storage);
     let index = folder.path().join("index.jsonl");
     let mut log = std::fs::read_to_string(&index).unwrap();
-    log.push_str("{\"object\":{\"bucket\":\"b\",\"key\":\"to");
+    log.push_str("{\"object\":{\"bucket\":\"landing\",\"key\":\"to");
     std::fs::write(&index, &log).unwrap();
     assert_eq!(
         Storage::in_folder(folder.path())
@@ -423,6 +423,8 @@ fn a_bucket_with_objects_stays() {
         Err(StorageError::BucketNotEmpty { .. })
     ));
     storage.create_bucket(BUCKET).unwrap();
+    let upper = storage.create_bucket("Landing");
+    assert!(matches!(upper, Err(StorageError::InvalidBucketName { .. })));
     assert_eq!(storage.keys_under(BUCKET, "").unwrap(), ["k"]);
     assert!(matches!(
         storage.put("none", "k", "x"),
