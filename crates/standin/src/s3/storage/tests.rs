@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Barrier;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use proptest::collection::vec;
@@ -245,23 +246,32 @@ proptest! {
     }
 }
 
-/// Runs `attempt` in fifty threads that start together and counts those that succeed.
-fn winners(attempt: impl Fn(usize) -> bool + Sync) -> usize {
+/// How often the rivals meet: a lock that is let go between the check and the write is rarely caught at once.
+const ROUNDS: usize = 200;
+
+/// Runs `attempt(round, rival)` in fifty threads that start each round together; in every round one must succeed.
+fn exactly_one_wins(attempt: impl Fn(usize, usize) -> bool + Sync) {
     const RIVALS: usize = 50;
     let start = Barrier::new(RIVALS);
-    let run = |rival| {
-        start.wait();
-        attempt(rival)
+    let won: Vec<AtomicUsize> = (0..ROUNDS).map(|_| AtomicUsize::new(0)).collect();
+    let rival = |rival| {
+        for (round, won) in won.iter().enumerate() {
+            start.wait();
+            if attempt(round, rival) {
+                won.fetch_add(1, Ordering::Relaxed);
+            }
+        }
     };
     thread::scope(|scope| {
-        let rivals: Vec<_> = (0..RIVALS)
-            .map(|rival| scope.spawn(move || run(rival)))
-            .collect();
-        rivals
-            .into_iter()
-            .map(|rival| usize::from(rival.join().unwrap()))
-            .sum()
-    })
+        for number in 0..RIVALS {
+            let rival = &rival;
+            scope.spawn(move || rival(number));
+        }
+    });
+    assert!(
+        won.iter().all(|won| won.load(Ordering::Relaxed) == 1),
+        "{won:?}"
+    );
 }
 
 fn both_kinds(check: impl Fn(Storage)) {
@@ -275,48 +285,59 @@ fn both_kinds(check: impl Fn(Storage)) {
     }
 }
 
+/// One object for each round, and their tags.
+fn leases(storage: &Storage) -> Vec<Condition> {
+    let lease = |round: usize| storage.put(BUCKET, &format!("claim/{round}"), round.to_string());
+    (0..ROUNDS)
+        .map(|round| Condition::IfMatch(lease(round).unwrap().etag))
+        .collect()
+}
+
 #[test]
 fn of_fifty_who_create_exactly_one_wins() {
     both_kinds(|storage| {
-        let won = winners(|rival| {
+        exactly_one_wins(|round, rival| {
             let put = Put {
                 condition: Condition::IfAbsent,
                 ..Put::default()
             };
             storage
-                .put_with(BUCKET, "claim", rival.to_string(), put)
+                .put_with(BUCKET, &format!("claim/{round}"), rival.to_string(), put)
                 .is_ok()
         });
-        assert_eq!(won, 1);
     });
 }
 
 #[test]
 fn of_fifty_who_replace_the_same_content_exactly_one_wins() {
     both_kinds(|storage| {
-        let etag = storage.put(BUCKET, "claim", "lease").unwrap().etag;
-        let won = winners(|rival| {
+        let leases = leases(&storage);
+        exactly_one_wins(|round, rival| {
             let put = Put {
-                condition: Condition::IfMatch(etag.clone()),
+                condition: leases[round].clone(),
                 ..Put::default()
             };
             storage
-                .put_with(BUCKET, "claim", rival.to_string(), put)
+                .put_with(
+                    BUCKET,
+                    &format!("claim/{round}"),
+                    format!("rival {rival}"),
+                    put,
+                )
                 .is_ok()
         });
-        assert_eq!(won, 1);
     });
 }
 
 #[test]
 fn of_fifty_who_delete_the_same_content_exactly_one_wins() {
     both_kinds(|storage| {
-        let etag = storage.put(BUCKET, "claim", "lease").unwrap().etag;
-        let condition = Condition::IfMatch(etag);
-        assert_eq!(
-            winners(|_| storage.remove_if(BUCKET, "claim", &condition).is_ok()),
-            1
-        );
+        let leases = leases(&storage);
+        exactly_one_wins(|round, _| {
+            storage
+                .remove_if(BUCKET, &format!("claim/{round}"), &leases[round])
+                .is_ok()
+        });
     });
 }
 
@@ -328,16 +349,15 @@ fn of_fifty_who_copy_to_the_same_free_place_exactly_one_wins() {
                 .put(BUCKET, &format!("incoming/{rival}"), rival.to_string())
                 .unwrap();
         }
-        let won = winners(|rival| {
+        exactly_one_wins(|round, rival| {
             let copy = Copy {
                 from: (BUCKET.to_owned(), format!("incoming/{rival}")),
-                to: (BUCKET.to_owned(), "processed/x".to_owned()),
+                to: (BUCKET.to_owned(), format!("processed/{round}")),
                 condition: Condition::IfAbsent,
                 ..Copy::default()
             };
             storage.copy_with(&copy).is_ok()
         });
-        assert_eq!(won, 1);
     });
 }
 
