@@ -36,9 +36,7 @@ pub(crate) struct Runner {
 
 impl std::fmt::Debug for Runner {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Runner")
-            .field("databases", &self.databases)
-            .finish_non_exhaustive()
+        f.debug_struct("Runner").field("databases", &self.databases).finish_non_exhaustive()
     }
 }
 
@@ -135,26 +133,14 @@ impl Runner {
     }
 
     async fn session(&self, database: &str) -> Result<Session, Stop> {
-        let client = self
-            .databases
-            .connect(database)
-            .await
-            .map_err(|error| Stop::Failed(refusal(&error)))?;
+        let client = self.databases.connect(database).await.map_err(|error| Stop::Failed(refusal(&error)))?;
         let lost = |error: tokio_postgres::Error| Stop::Failed(format!("FATAL: {}", chain(&error)));
-        let messages = client
-            .simple_query("SELECT pg_backend_pid()")
-            .await
-            .map_err(lost)?;
+        let messages = client.simple_query("SELECT pg_backend_pid()").await.map_err(lost)?;
         let pid = messages.iter().find_map(|message| match message {
             SimpleQueryMessage::Row(row) => row.get(0)?.parse().ok(),
             _ => None,
         });
-        Ok(Session {
-            client,
-            pid: pid.unwrap_or(0),
-            database: database.to_owned(),
-            committing: AtomicBool::new(false),
-        })
+        Ok(Session { client, pid: pid.unwrap_or(0), database: database.to_owned(), committing: AtomicBool::new(false) })
     }
 
     async fn work(&self, session: &Session, statement: &Statement) -> Result<(), Stop> {
@@ -165,11 +151,7 @@ impl Runner {
         let mut failure = None;
         for index in 0..submission.sqls.len() {
             if let Err(error) = self.part(session, statement, index, true).await {
-                let error = if submission.batch {
-                    numbered(index, &error)
-                } else {
-                    error.to_string()
-                };
+                let error = if submission.batch { numbered(index, &error) } else { error.to_string() };
                 failure.get_or_insert(error);
             }
         }
@@ -177,9 +159,7 @@ impl Runner {
     }
 
     async fn transaction(&self, session: &Session, statement: &Statement) -> Result<(), Stop> {
-        self.plain(session, BEGIN)
-            .await
-            .map_err(|error| Stop::Failed(error.to_string()))?;
+        self.plain(session, BEGIN).await.map_err(|error| Stop::Failed(error.to_string()))?;
         for index in 0..statement.submission.sqls.len() {
             if let Err(error) = self.part(session, statement, index, false).await {
                 let _ = session.client.batch_execute("ROLLBACK").await;
@@ -187,19 +167,11 @@ impl Runner {
             }
         }
         session.committing.store(true, Ordering::SeqCst);
-        self.plain(session, "COMMIT")
-            .await
-            .map_err(|error| Stop::Failed(error.to_string()))
+        self.plain(session, "COMMIT").await.map_err(|error| Stop::Failed(error.to_string()))
     }
 
     /// Runs one SQL statement and keeps its state. `alone`: it is a transaction of its own.
-    async fn part(
-        &self,
-        session: &Session,
-        statement: &Statement,
-        index: usize,
-        alone: bool,
-    ) -> Result<(), SqlError> {
+    async fn part(&self, session: &Session, statement: &Statement, index: usize, alone: bool) -> Result<(), SqlError> {
         let sql = &statement.submission.sqls[index];
         let begun = Instant::now();
         let query_id = self.query_ids.fetch_add(1, Ordering::SeqCst);
@@ -247,20 +219,16 @@ impl Runner {
         alone: bool,
     ) -> Result<Done, SqlError> {
         if let Some(error) = self.hooks.failure(sql) {
-            return Err(SqlError::new(
-                error.strip_prefix("ERROR: ").unwrap_or(&error),
-            ));
+            return Err(SqlError::new(error.strip_prefix("ERROR: ").unwrap_or(&error)));
         }
         let tokens = parameters::bind(tokens::tokens(sql)?, &statement.submission.parameters)?;
         match verb(&tokens).as_str() {
             "copy" if alone => self.copy_alone(session, &tokens, query_id).await,
             "copy" => copy::copy(self, session, &tokens, query_id).await,
-            "begin" | "start" | "commit" | "end" | "rollback" | "abort" if !alone => {
-                Err(SqlError::new(format!(
-                    "{} is not supported inside a batch by this stand-in",
-                    verb(&tokens).to_uppercase()
-                )))
-            }
+            "begin" | "start" | "commit" | "end" | "rollback" | "abort" if !alone => Err(SqlError::new(format!(
+                "{} is not supported inside a batch by this stand-in",
+                verb(&tokens).to_uppercase()
+            ))),
             "truncate" if !alone => {
                 let done = self.postgres(session, &tokens, query_id).await?;
                 // TRUNCATE commits the transaction in which it runs.
@@ -272,12 +240,7 @@ impl Runner {
         }
     }
 
-    async fn copy_alone(
-        &self,
-        session: &Session,
-        tokens: &[Token<'_>],
-        query_id: i64,
-    ) -> Result<Done, SqlError> {
+    async fn copy_alone(&self, session: &Session, tokens: &[Token<'_>], query_id: i64) -> Result<Done, SqlError> {
         self.plain(session, BEGIN).await?;
         match copy::copy(self, session, tokens, query_id).await {
             Ok(done) => {
@@ -293,12 +256,7 @@ impl Runner {
         }
     }
 
-    async fn postgres(
-        &self,
-        session: &Session,
-        tokens: &[Token<'_>],
-        query_id: i64,
-    ) -> Result<Done, SqlError> {
+    async fn postgres(&self, session: &Session, tokens: &[Token<'_>], query_id: i64) -> Result<Done, SqlError> {
         let sql = translate::translate(tokens)?;
         let said = |error: tokio_postgres::Error| SqlError::from_postgres(&error, query_id);
         // Rows come as text; only preparing tells their types. It analyses the statement and so takes the snapshot
@@ -315,27 +273,18 @@ impl Runner {
         for message in messages {
             match message {
                 SimpleQueryMessage::Row(row) => rows.push(row),
-                SimpleQueryMessage::CommandComplete(affected) => {
-                    count = i64::try_from(affected).unwrap_or(i64::MAX)
-                }
+                SimpleQueryMessage::CommandComplete(affected) => count = i64::try_from(affected).unwrap_or(i64::MAX),
                 _ => {}
             }
         }
         let result = columns
             .filter(|prepared| !prepared.columns().is_empty())
             .map(|prepared| result::table(prepared.columns(), &rows));
-        Ok(Done {
-            rows: count,
-            result,
-        })
+        Ok(Done { rows: count, result })
     }
 
     async fn plain(&self, session: &Session, sql: &str) -> Result<(), SqlError> {
-        session
-            .client
-            .batch_execute(sql)
-            .await
-            .map_err(|error| SqlError::from_postgres(&error, 0))
+        session.client.batch_execute(sql).await.map_err(|error| SqlError::from_postgres(&error, 0))
     }
 
     fn tell(&self, statement: &Statement) {
@@ -379,6 +328,5 @@ fn verb(tokens: &[Token<'_>]) -> String {
 
 /// Statements that need no compute node have no query id.
 fn leader_only(sql: &str) -> bool {
-    tokens::tokens(sql)
-        .is_ok_and(|tokens| matches!(verb(&tokens).as_str(), "set" | "lock" | "show" | "reset"))
+    tokens::tokens(sql).is_ok_and(|tokens| matches!(verb(&tokens).as_str(), "set" | "lock" | "show" | "reset"))
 }

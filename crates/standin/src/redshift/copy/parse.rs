@@ -110,10 +110,8 @@ impl Default for Options {
 
 /// Reads a COPY statement.
 pub(crate) fn parse(tokens: &[Token<'_>]) -> Result<Copy, SqlError> {
-    let tokens: Vec<&Token<'_>> = tokens
-        .iter()
-        .filter(|token| token.kind != Kind::Space && !token.symbol(";"))
-        .collect();
+    let tokens: Vec<&Token<'_>> =
+        tokens.iter().filter(|token| token.kind != Kind::Space && !token.symbol(";")).collect();
     let mut reader = Reader { tokens, at: 0 };
     reader.expect_word("copy")?;
     let table = reader.table()?;
@@ -121,22 +119,14 @@ pub(crate) fn parse(tokens: &[Token<'_>]) -> Result<Copy, SqlError> {
     reader.expect_word("from")?;
     let source = reader.string("FROM")?;
     let (bucket, key) = s3_url(&source).ok_or_else(|| {
-        SqlError::new(format!(
-            "COPY from {source} is not supported by this stand-in: only s3://bucket/key is"
-        ))
+        SqlError::new(format!("COPY from {source} is not supported by this stand-in: only s3://bucket/key is"))
     })?;
     let mut options = Options::default();
     while !reader.ended() {
         reader.option(&mut options)?;
     }
     check(&options)?;
-    Ok(Copy {
-        table,
-        columns,
-        bucket,
-        key,
-        options,
-    })
+    Ok(Copy { table, columns, bucket, key, options })
 }
 
 /// The bucket and the key of `s3://bucket/key`.
@@ -151,44 +141,17 @@ fn check(options: &Options) -> Result<(), SqlError> {
     let json = matches!(options.format, Format::Json(_));
     let refused = [
         (csv && options.escape, "CSV is not compatible with ESCAPE"),
-        (
-            csv && options.remove_quotes,
-            "CSV is not compatible with REMOVEQUOTES",
-        ),
+        (csv && options.remove_quotes, "CSV is not compatible with REMOVEQUOTES"),
         (json && options.escape, "JSON is not compatible with ESCAPE"),
-        (
-            json && options.remove_quotes,
-            "JSON is not compatible with REMOVEQUOTES",
-        ),
-        (
-            json && options.delimiter.is_some(),
-            "JSON is not compatible with DELIMITER",
-        ),
-        (
-            json && options.ignore_header > 0,
-            "IGNOREHEADER is not supported for JSON",
-        ),
-        (
-            json && options.fill_record,
-            "JSON is not compatible with FILLRECORD",
-        ),
-        (
-            csv && options.delimiter == Some(options.quote),
-            "the delimiter and the quote character must differ",
-        ),
-        (
-            options.ignore_all_errors && options.max_error > 0,
-            "IGNOREALLERRORS is not compatible with MAXERROR",
-        ),
-        (
-            options.max_error > 100_000,
-            "MAXERROR must be between 0 and 100000",
-        ),
+        (json && options.remove_quotes, "JSON is not compatible with REMOVEQUOTES"),
+        (json && options.delimiter.is_some(), "JSON is not compatible with DELIMITER"),
+        (json && options.ignore_header > 0, "IGNOREHEADER is not supported for JSON"),
+        (json && options.fill_record, "JSON is not compatible with FILLRECORD"),
+        (csv && options.delimiter == Some(options.quote), "the delimiter and the quote character must differ"),
+        (options.ignore_all_errors && options.max_error > 0, "IGNOREALLERRORS is not compatible with MAXERROR"),
+        (options.max_error > 100_000, "MAXERROR must be between 0 and 100000"),
     ];
-    refused
-        .iter()
-        .find(|(wrong, _)| *wrong)
-        .map_or(Ok(()), |(_, text)| Err(SqlError::new(*text)))
+    refused.iter().find(|(wrong, _)| *wrong).map_or(Ok(()), |(_, text)| Err(SqlError::new(*text)))
 }
 
 struct Reader<'a> {
@@ -206,10 +169,7 @@ impl<'a> Reader<'a> {
     }
 
     fn wrong(&self) -> SqlError {
-        self.peek().map_or_else(
-            || SqlError::new("syntax error at end of input"),
-            |token| SqlError::syntax(token.text),
-        )
+        self.peek().map_or_else(|| SqlError::new("syntax error at end of input"), |token| SqlError::syntax(token.text))
     }
 
     fn take_word(&mut self, word: &str) -> bool {
@@ -219,11 +179,7 @@ impl<'a> Reader<'a> {
     }
 
     fn expect_word(&mut self, word: &str) -> Result<(), SqlError> {
-        if self.take_word(word) {
-            Ok(())
-        } else {
-            Err(self.wrong())
-        }
+        if self.take_word(word) { Ok(()) } else { Err(self.wrong()) }
     }
 
     fn take_symbol(&mut self, symbol: &str) -> bool {
@@ -233,10 +189,7 @@ impl<'a> Reader<'a> {
     }
 
     fn name(&mut self) -> Result<String, SqlError> {
-        let name = self
-            .peek()
-            .and_then(Token::name)
-            .ok_or_else(|| self.wrong())?;
+        let name = self.peek().and_then(Token::name).ok_or_else(|| self.wrong())?;
         self.at += 1;
         Ok(name)
     }
@@ -257,11 +210,7 @@ impl<'a> Reader<'a> {
         while self.take_symbol(",") {
             columns.push(self.name()?);
         }
-        if self.take_symbol(")") {
-            Ok(Some(columns))
-        } else {
-            Err(self.wrong())
-        }
+        if self.take_symbol(")") { Ok(Some(columns)) } else { Err(self.wrong()) }
     }
 
     fn maybe_bytes(&mut self) -> Option<Vec<u8>> {
@@ -315,9 +264,7 @@ impl<'a> Reader<'a> {
             [one] if one.is_ascii() => Ok(*one),
             // As Redshift's own examples write it where a shell or a program has doubled the backslash.
             b"\\t" => Ok(b'\t'),
-            _ => Err(SqlError::new(format!(
-                "COPY {option} must be a single ASCII character"
-            ))),
+            _ => Err(SqlError::new(format!("COPY {option} must be a single ASCII character"))),
         }
     }
 
@@ -342,9 +289,7 @@ impl<'a> Reader<'a> {
             | "READRATIO"
             | "SERIALIZETOJSON"
             | "MASTER_SYMMETRIC_KEY"
-            | "SIMPLIFY" => Err(SqlError::new(format!(
-                "COPY option {word} is not supported by this stand-in"
-            ))),
+            | "SIMPLIFY" => Err(SqlError::new(format!("COPY option {word} is not supported by this stand-in"))),
             _ => {
                 self.at -= 1;
                 Err(self.wrong())
@@ -388,9 +333,7 @@ impl<'a> Reader<'a> {
                 if !matches!(format.as_str(), "CSV" | "JSON" | "DELIMITED") {
                     return match format.as_str() {
                         "PARQUET" | "ORC" | "AVRO" | "FIXEDWIDTH" | "SHAPEFILE" => {
-                            Err(SqlError::new(format!(
-                                "COPY format {format} is not supported by this stand-in"
-                            )))
+                            Err(SqlError::new(format!("COPY format {format} is not supported by this stand-in")))
                         }
                         _ => {
                             self.at -= 1;
@@ -398,11 +341,7 @@ impl<'a> Reader<'a> {
                         }
                     };
                 }
-                return if format == "DELIMITED" {
-                    Ok(true)
-                } else {
-                    self.format_option(&format, options)
-                };
+                return if format == "DELIMITED" { Ok(true) } else { self.format_option(&format, options) };
             }
             "CSV" => {
                 options.format = Format::Csv;
@@ -412,9 +351,7 @@ impl<'a> Reader<'a> {
             }
             "JSON" => {
                 self.take_word("as");
-                let paths = self
-                    .maybe_string(word)?
-                    .unwrap_or_else(|| "auto".to_owned());
+                let paths = self.maybe_string(word)?.unwrap_or_else(|| "auto".to_owned());
                 options.format = Format::Json(json_paths(&paths)?);
             }
             "QUOTE" => options.quote = self.character(word)?,
@@ -437,9 +374,7 @@ impl<'a> Reader<'a> {
             "DATEFORMAT" => options.date_format = Some(self.string_as(word)?),
             "TIMEFORMAT" => options.time_format = Some(self.string_as(word)?),
             "ACCEPTINVCHARS" => {
-                let given = self
-                    .peek()
-                    .is_some_and(|token| token.is("as") || matches!(token.kind, Kind::Literal(_)));
+                let given = self.peek().is_some_and(|token| token.is("as") || matches!(token.kind, Kind::Literal(_)));
                 options.accept_inv_chars = Some(if given { self.character(word)? } else { b'?' });
             }
             "ACCEPTANYDATE" => options.accept_any_date = true,
@@ -460,11 +395,7 @@ impl<'a> Reader<'a> {
         self.take_word("as");
         let written = self.peek().map(|token| token.text).unwrap_or_default();
         let value = self.maybe_bytes().ok_or_else(|| self.wrong())?;
-        Ok(if written == r"'\N'" {
-            b"\\N".to_vec()
-        } else {
-            value
-        })
+        Ok(if written == r"'\N'" { b"\\N".to_vec() } else { value })
     }
 
     fn encoding(&mut self) -> Result<(), SqlError> {
@@ -476,9 +407,7 @@ impl<'a> Reader<'a> {
         if matches!(encoding.to_ascii_uppercase().as_str(), "UTF8" | "UTF-8") {
             return Ok(());
         }
-        Err(SqlError::new(format!(
-            "COPY option ENCODING {encoding} is not supported by this stand-in: only UTF8 is"
-        )))
+        Err(SqlError::new(format!("COPY option ENCODING {encoding} is not supported by this stand-in: only UTF8 is")))
     }
 }
 
@@ -514,14 +443,8 @@ mod tests {
         )
         .unwrap();
         assert_eq!(copy.table, ["public", "Flights"]);
-        assert_eq!(
-            copy.columns,
-            Some(vec!["year".to_owned(), "Month".to_owned()])
-        );
-        assert_eq!(
-            (copy.bucket.as_str(), copy.key.as_str()),
-            ("b", "sluice/manifests/flights/x.manifest")
-        );
+        assert_eq!(copy.columns, Some(vec!["year".to_owned(), "Month".to_owned()]));
+        assert_eq!((copy.bucket.as_str(), copy.key.as_str()), ("b", "sluice/manifests/flights/x.manifest"));
         let expected = Options {
             manifest: true,
             format: Format::Csv,
@@ -541,13 +464,7 @@ mod tests {
     #[test_case(r"NULL AS '\0'", b"\0"; "nul")]
     #[test_case(r"NULL AS ''", b""; "empty")]
     fn null_strings(option: &str, expected: &[u8]) {
-        assert_eq!(
-            read(&format!("COPY t FROM 's3://b/k' {option}"))
-                .unwrap()
-                .options
-                .null_as,
-            expected
-        );
+        assert_eq!(read(&format!("COPY t FROM 's3://b/k' {option}")).unwrap().options.null_as, expected);
     }
 
     #[test_case(r"DELIMITER '\t'", b'\t'; "tab")]
@@ -555,13 +472,7 @@ mod tests {
     #[test_case(r"DELIMITER ';'", b';'; "semicolon")]
     #[test_case(r"DELIMITER '\001'", 1; "octal")]
     fn delimiters(option: &str, expected: u8) {
-        assert_eq!(
-            read(&format!("COPY t FROM 's3://b/k' {option}"))
-                .unwrap()
-                .options
-                .delimiter,
-            Some(expected)
-        );
+        assert_eq!(read(&format!("COPY t FROM 's3://b/k' {option}")).unwrap().options.delimiter, Some(expected));
     }
 
     #[test_case("FORMAT AS PARQUET", "COPY format PARQUET is not supported by this stand-in"; "format")]
@@ -573,9 +484,6 @@ mod tests {
     #[test_case("DELIMITER ',,'", "COPY DELIMITER must be a single ASCII character"; "long delimiter")]
     #[test_case("MAXERROR", "syntax error at end of input"; "no value")]
     fn what_is_not_known_fails_by_name(options: &str, error: &str) {
-        assert_eq!(
-            read(&format!("COPY t FROM 's3://b/k' {options}")),
-            Err(SqlError::new(error))
-        );
+        assert_eq!(read(&format!("COPY t FROM 's3://b/k' {options}")), Err(SqlError::new(error)));
     }
 }
