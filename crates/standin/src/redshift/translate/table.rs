@@ -126,11 +126,7 @@ fn column(part: Pieces<'_, '_>, key: bool) -> Result<String, SqlError> {
                 text = format!("{text} {identity}");
                 length
             }
-            "not" => {
-                not_null = true;
-                2
-            }
-            "primary" => {
+            "not" | "primary" => {
                 not_null = true;
                 2
             }
@@ -203,12 +199,10 @@ fn attributes(said: Pieces<'_, '_>, from: usize) -> Result<String, SqlError> {
     while let Some(piece) = said.get(at) {
         match piece.text.to_ascii_lowercase().as_str() {
             "backup" | "diststyle" | "encode" => at += 2,
-            "compound" | "interleaved" => at += 1,
-            "distkey" => at = closing(said, at + 1)? + 1,
+            "compound" | "interleaved" | ";" => at += 1,
             "sortkey" if said.get(at + 1).is_some_and(|piece| piece.is("auto")) => at += 2,
-            "sortkey" => at = closing(said, at + 1)? + 1,
+            "distkey" | "sortkey" => at = closing(said, at + 1)? + 1,
             "as" => return Ok(words(&said[at..])),
-            ";" => at += 1,
             _ => return Err(wrong(said, at)),
         }
     }
