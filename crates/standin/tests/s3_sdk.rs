@@ -63,6 +63,68 @@ async fn an_object_comes_back_as_it_went_with_all_that_was_said_about_it() {
 }
 
 #[tokio::test]
+async fn every_checksum_of_s3_is_compared_and_kept() {
+    use aws_sdk_s3::types::{ChecksumAlgorithm, ChecksumMode};
+    let standin = standin().await;
+    let client = client(&standin, "me");
+    let algorithms = [
+        ChecksumAlgorithm::Crc32,
+        ChecksumAlgorithm::Crc32C,
+        ChecksumAlgorithm::Crc64Nvme,
+        ChecksumAlgorithm::Sha1,
+        ChecksumAlgorithm::Sha256,
+    ];
+    for algorithm in algorithms {
+        let key = algorithm.as_str();
+        let put = client
+            .put_object()
+            .bucket(BUCKET)
+            .key(key)
+            .checksum_algorithm(algorithm.clone());
+        put.body(ByteStream::from_static(b"hello"))
+            .send()
+            .await
+            .unwrap();
+        let stored = standin
+            .storage()
+            .head(BUCKET, key)
+            .unwrap()
+            .headers
+            .unwrap()
+            .checksum
+            .clone()
+            .unwrap();
+        assert_eq!(stored.0.to_uppercase(), key);
+        // The SDK compares what it gets with the checksum that comes with it.
+        let got = client
+            .get_object()
+            .bucket(BUCKET)
+            .key(key)
+            .checksum_mode(ChecksumMode::Enabled);
+        assert_eq!(
+            got.send()
+                .await
+                .unwrap()
+                .body
+                .collect()
+                .await
+                .unwrap()
+                .to_vec(),
+            b"hello"
+        );
+    }
+    let wrong = client
+        .put_object()
+        .bucket(BUCKET)
+        .key("wrong")
+        .checksum_crc32("AAAAAA==");
+    let wrong = wrong.body(ByteStream::from_static(b"hello")).send().await;
+    assert_eq!(refusal(wrong), (400, "BadDigest".to_owned()));
+    assert!(standin.storage().head(BUCKET, "wrong").is_err());
+    standin.shutdown().await;
+}
+
+#[tokio::test]
 async fn an_empty_object_and_a_large_one_come_back() {
     let standin = standin().await;
     let client = client(&standin, "me");

@@ -14,7 +14,6 @@ use serde_json::{Map, Value, json};
 use super::Redshift;
 use super::statements::{Accepted, Parameter, Part, Statement, Status, Submission};
 use super::tokens;
-use crate::service::Call;
 
 const TARGET: &str = "x-amz-target";
 const SERVICE: &str = "RedshiftData.";
@@ -53,8 +52,8 @@ pub fn operation(request: &Request<Bytes>) -> String {
 }
 
 /// Answers one request.
-pub(crate) async fn answer(redshift: &Redshift, call: Call) -> Response<Bytes> {
-    let result = dispatch(redshift, &call).await;
+pub(crate) async fn answer(redshift: &Redshift, request: &Request<Bytes>) -> Response<Bytes> {
+    let result = dispatch(redshift, request).await;
     let (status, kind, body) = match result {
         Ok(body) => (StatusCode::OK, None, body),
         Err(error) => {
@@ -78,12 +77,12 @@ pub(crate) async fn answer(redshift: &Redshift, call: Call) -> Response<Bytes> {
     response
 }
 
-async fn dispatch(redshift: &Redshift, call: &Call) -> Result<Value, ApiError> {
-    let operation = operation(&call.request);
-    let body = call.request.body();
+async fn dispatch(redshift: &Redshift, request: &Request<Bytes>) -> Result<Value, ApiError> {
+    let operation = operation(request);
+    let body = request.body();
     match operation.as_str() {
         "ExecuteStatement" | "BatchExecuteStatement" => {
-            execute(redshift, parse(body)?, &call.caller, operation == "BatchExecuteStatement").await
+            execute(redshift, parse(body)?, operation == "BatchExecuteStatement").await
         }
         "DescribeStatement" => describe(redshift, &parse(body)?).await,
         "GetStatementResult" => result(redshift, &parse(body)?).await,
@@ -133,14 +132,14 @@ struct ParameterInput {
     value: String,
 }
 
-async fn execute(redshift: &Redshift, input: ExecuteInput, caller: &str, batch: bool) -> Result<Value, ApiError> {
+async fn execute(redshift: &Redshift, input: ExecuteInput, batch: bool) -> Result<Value, ApiError> {
     let wait = waiting(input.wait_time_seconds)?;
     check_unsupported(&input)?;
     let token = input.client_token.clone();
     if token.as_ref().is_some_and(|token| !(1..=64).contains(&token.chars().count())) {
         return Err(ApiError::validation("ClientToken must have length between 1 and 64"));
     }
-    let submission = submission(redshift, input, caller, batch)?;
+    let submission = submission(redshift, input, batch)?;
     let statement = match redshift.statements.accept(submission, token, redshift.now()) {
         Accepted::New(statement) => {
             redshift.start_running(&statement);
@@ -183,7 +182,7 @@ fn check_unsupported(input: &ExecuteInput) -> Result<(), ApiError> {
     Ok(())
 }
 
-fn submission(redshift: &Redshift, input: ExecuteInput, caller: &str, batch: bool) -> Result<Submission, ApiError> {
+fn submission(redshift: &Redshift, input: ExecuteInput, batch: bool) -> Result<Submission, ApiError> {
     let sqls = sqls(&input, batch)?;
     let parameters = input.parameters.unwrap_or_default();
     let parameters: Vec<Parameter> =
@@ -223,7 +222,6 @@ fn submission(redshift: &Redshift, input: ExecuteInput, caller: &str, batch: boo
         db_user: input.db_user,
         name: input.statement_name,
         with_event: input.with_event,
-        caller: caller.to_owned(),
     })
 }
 

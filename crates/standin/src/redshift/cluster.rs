@@ -16,7 +16,7 @@ use tokio_postgres::{Config, NoTls};
 use super::install::{self, Account, InstallError};
 
 /// How long a cluster may take to answer before the start is given up.
-const START_DEADLINE: Duration = Duration::from_secs(60);
+const START_DEADLINE: Duration = Duration::from_mins(1);
 /// A free port is found by asking for one and letting it go; another process can take it in between.
 const PORT_ATTEMPTS: usize = 5;
 /// The superuser that `initdb` creates.
@@ -97,7 +97,7 @@ impl Cluster {
                 Err(ClusterError::Ended { ref log, .. })
                     if attempt < PORT_ATTEMPTS && log.contains("could not bind") =>
                 {
-                    attempt += 1
+                    attempt += 1;
                 }
                 other => return other,
             }

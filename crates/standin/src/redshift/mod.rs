@@ -148,9 +148,9 @@ impl Redshift {
         })
     }
 
-    /// Answers one request of the Data API.
+    /// Answers one request of the Data API, whoever sent it.
     pub async fn call(&self, call: Call) -> Response<Bytes> {
-        api::answer(self, call).await
+        api::answer(self, &call.request).await
     }
 
     /// The command with which a person looks at the tables.

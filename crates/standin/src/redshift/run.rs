@@ -114,16 +114,17 @@ impl Runner {
             state.status = Status::Started;
             state.pid = session.pid;
         });
-        let work = self.work(&session, statement);
-        tokio::pin!(work);
-        loop {
-            tokio::select! {
-                biased;
-                done = &mut work => return done,
-                () = statement.cancelled(), if !session.committing.load(Ordering::SeqCst) => break,
-            }
+        // In a box, so that it can be dropped before its connection is used again.
+        let mut work = Box::pin(self.work(&session, statement));
+        tokio::select! {
+            biased;
+            done = &mut work => return done,
+            () = statement.cancelled() => {}
         }
-        // The statement that runs now is interrupted; the one after it undoes the transaction before anyone hears of the stop.
+        if session.committing.load(Ordering::SeqCst) {
+            return work.await;
+        }
+        // What runs now is interrupted; then the transaction is undone, before anyone hears of the stop.
         if let Err(error) = session.client.cancel_token().cancel_query(NoTls).await {
             tracing::debug!(%error, "cannot cancel a query");
         }

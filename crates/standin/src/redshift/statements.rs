@@ -58,7 +58,6 @@ pub(crate) struct Submission {
     pub(crate) db_user: Option<String>,
     pub(crate) name: Option<String>,
     pub(crate) with_event: bool,
-    pub(crate) caller: String,
 }
 
 /// The rows of a query, as the Data API answers them.
@@ -250,7 +249,6 @@ mod tests {
             db_user: None,
             name: None,
             with_event: false,
-            caller: "test".to_owned(),
         }
     }
 

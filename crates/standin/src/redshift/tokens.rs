@@ -97,9 +97,10 @@ fn token(rest: &str, at: usize) -> Result<(Kind, usize), TokenError> {
         b'/' if second == b'*' => Ok((Kind::Space, comment(bytes).ok_or(TokenError::Comment(at))?)),
         b'\'' => literal(bytes).map(|(value, length)| (Kind::Literal(value), length)).ok_or(TokenError::Literal(at)),
         b'"' => quoted(rest).map(|(name, length)| (Kind::Quoted(name), length)).ok_or(TokenError::Quoted(at)),
-        b'$' => dollar(rest).map_or(Ok((Kind::Symbol, 1)), |length| {
-            length.map(|length| (Kind::Dollar, length)).ok_or(TokenError::Dollar(at))
-        }),
+        b'$' => match dollar_tag(rest) {
+            None => Ok((Kind::Symbol, 1)),
+            Some(tag) => dollar(rest, tag).map(|length| (Kind::Dollar, length)).ok_or(TokenError::Dollar(at)),
+        },
         b':' if second == b':' => Ok((Kind::Symbol, 2)),
         b':' if begins_name(rest[1..].chars().next()) => {
             let length = run(&rest[1..], in_name);
@@ -202,13 +203,16 @@ fn quoted(rest: &str) -> Option<(String, usize)> {
     None
 }
 
-/// The length of a dollar-quoted string; `None` outside where this is no such string, inside where it has no end.
-fn dollar(rest: &str) -> Option<Option<usize>> {
-    let tag = run(&rest[1..], |c| c.is_ascii_alphanumeric() || c == '_') + 2;
-    let opening = rest
-        .get(..tag)
-        .filter(|opening| opening.ends_with('$') && !rest[1..].starts_with(|c: char| c.is_ascii_digit()))?;
-    Some(rest[tag..].find(opening).map(|end| tag + end + opening.len()))
+/// What opens a dollar-quoted string: `$$` or `$name$`.
+fn dollar_tag(rest: &str) -> Option<&str> {
+    let length = run(&rest[1..], |c| c.is_ascii_alphanumeric() || c == '_') + 2;
+    let numbered = rest[1..].starts_with(|c: char| c.is_ascii_digit());
+    rest.get(..length).filter(|tag| tag.ends_with('$') && !numbered)
+}
+
+/// The length of the string that `tag` opens.
+fn dollar(rest: &str, tag: &str) -> Option<usize> {
+    rest[tag.len()..].find(tag).map(|end| tag.len() + end + tag.len())
 }
 
 /// `value` as a literal that PostgreSQL reads in the standard way.

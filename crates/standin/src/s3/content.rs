@@ -53,8 +53,14 @@ impl Piece {
     fn slice(&self, range: Range<u64>) -> Self {
         let len = range.end - range.start;
         match self {
-            Self::Memory(bytes) => Self::Memory(bytes.slice(to_usize(range.start)..to_usize(range.end))),
-            Self::File { id, offset, .. } => Self::File { id: *id, offset: offset + range.start, len },
+            Self::Memory(bytes) => {
+                Self::Memory(bytes.slice(to_usize(range.start)..to_usize(range.end)))
+            }
+            Self::File { id, offset, .. } => Self::File {
+                id: *id,
+                offset: offset + range.start,
+                len,
+            },
             Self::Hole(_) => Self::Hole(len),
         }
     }
@@ -105,7 +111,9 @@ impl Content {
 
     /// Whether some of the content is a hole, whose MD5 nobody wants to wait for.
     pub(crate) fn has_hole(&self) -> bool {
-        self.pieces().iter().any(|piece| matches!(piece, Piece::Hole(_)))
+        self.pieces()
+            .iter()
+            .any(|piece| matches!(piece, Piece::Hole(_)))
     }
 
     /// The content as the index of a folder keeps it.
@@ -156,7 +164,9 @@ mod tests {
             match piece {
                 Piece::Memory(bytes) => all.extend_from_slice(bytes),
                 Piece::Hole(len) => all.resize(all.len() + to_usize(*len), b'0'),
-                Piece::File { id, offset, len } => all.extend(format!("<{id}:{offset}+{len}>").into_bytes()),
+                Piece::File { id, offset, len } => {
+                    all.extend(format!("<{id}:{offset}+{len}>").into_bytes());
+                }
             }
         }
         all
@@ -180,7 +190,11 @@ mod tests {
 
     #[test]
     fn a_slice_of_a_file_moves_its_offset() {
-        let content = Content::One(Piece::File { id: 7, offset: 10, len: 20 });
+        let content = Content::One(Piece::File {
+            id: 7,
+            offset: 10,
+            len: 20,
+        });
         assert_eq!(bytes(&content.slice(5..8)), b"<7:15+3>");
     }
 }

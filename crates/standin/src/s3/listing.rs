@@ -117,7 +117,10 @@ impl PageRequest {
 
     /// The key up to the first delimiter after the prefix.
     pub(super) fn common_prefix<'k>(&self, key: &'k str) -> Option<&'k str> {
-        let delimiter = self.delimiter.as_deref().filter(|delimiter| !delimiter.is_empty())?;
+        let delimiter = self
+            .delimiter
+            .as_deref()
+            .filter(|delimiter| !delimiter.is_empty())?;
         let found = key.get(self.prefix.len()..)?.find(delimiter)?;
         key.get(..self.prefix.len() + found + delimiter.len())
     }
@@ -146,4 +149,20 @@ pub(super) fn successor(prefix: &str) -> Option<String> {
         }
     }
     None
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_successor_is_beyond_all_that_begins_so_and_before_all_else() {
+        assert_eq!(successor("a/").unwrap(), "a0");
+        assert_eq!(successor("a\u{d7ff}").unwrap(), "a\u{e000}");
+        assert_eq!(successor("a\u{10ffff}").unwrap(), "b");
+        assert_eq!(successor("\u{10ffff}"), None);
+        assert_eq!(successor(""), None);
+        assert!(*"a/\u{10ffff}\u{10ffff}" < *successor("a/").unwrap());
+    }
 }

@@ -29,11 +29,11 @@ static ZEROS: [u8; CHUNK] = [0; CHUNK];
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ReadConditions {
     /// A tag, or `*`.
-    pub(crate) if_match: Option<String>,
+    pub(crate) etag: Option<String>,
     /// A tag, or `*`.
-    pub(crate) if_none_match: Option<String>,
-    pub(crate) if_modified_since: Option<Timestamp>,
-    pub(crate) if_unmodified_since: Option<Timestamp>,
+    pub(crate) not_etag: Option<String>,
+    pub(crate) modified_since: Option<Timestamp>,
+    pub(crate) unmodified_since: Option<Timestamp>,
 }
 
 /// An object held open.
@@ -51,13 +51,21 @@ impl Storage {
     }
 
     /// Opens an object for reading, if the conditions hold.
-    pub(crate) fn open(&self, bucket: &str, key: &str, conditions: &ReadConditions) -> Result<Reading, StorageError> {
+    pub(crate) fn open(
+        &self,
+        bucket: &str,
+        key: &str,
+        conditions: &ReadConditions,
+    ) -> Result<Reading, StorageError> {
         let mut state = self.lock();
         let object = state.object(bucket, key)?.clone();
         conditions.check(bucket, key, &object)?;
         state.retain(&object.content);
         drop(state);
-        Ok(Reading { object, storage: self.clone() })
+        Ok(Reading {
+            object,
+            storage: self.clone(),
+        })
     }
 }
 
@@ -71,9 +79,11 @@ impl Source for Storage {
             Err(error) => return Err(io::Error::other(error)),
         };
         Ok(Some(SourceObject {
-            body: reading.bytes(0..reading.object.size).map_err(io::Error::other)?,
+            body: reading
+                .bytes(0..reading.object.size)
+                .map_err(io::Error::other)?,
             etag: reading.object.etag.to_string(),
-            last_modified: reading.object.modified,
+            last_modified: reading.object.modified_second(),
         }))
     }
 
@@ -88,22 +98,37 @@ impl Source for Storage {
 
 impl ReadConditions {
     /// Checks them in S3's order: a tag that is given outweighs a time.
-    pub(crate) fn check(&self, bucket: &str, key: &str, object: &Object) -> Result<(), StorageError> {
+    pub(crate) fn check(
+        &self,
+        bucket: &str,
+        key: &str,
+        object: &Object,
+    ) -> Result<(), StorageError> {
         let names = |given: &str| given == "*" || object.etag.matches(given);
         // Clients are told whole seconds, so they can only ever ask about whole seconds.
-        let modified = object.modified.as_second();
-        let failed = match (&self.if_match, &self.if_none_match) {
+        let modified = object.modified_second().as_second();
+        let failed = match (&self.etag, &self.not_etag) {
             (Some(given), _) if !names(given) => Some("If-Match"),
-            (None, _) if self.if_unmodified_since.is_some_and(|since| modified > since.as_second()) => {
+            (None, _)
+                if self
+                    .unmodified_since
+                    .is_some_and(|since| modified > since.as_second()) =>
+            {
                 Some("If-Unmodified-Since")
             }
             (_, Some(given)) if names(given) => Some("If-None-Match"),
-            (_, None) if self.if_modified_since.is_some_and(|since| modified <= since.as_second()) => {
+            (_, None)
+                if self
+                    .modified_since
+                    .is_some_and(|since| modified <= since.as_second()) =>
+            {
                 Some("If-Modified-Since")
             }
             _ => None,
         };
-        failed.map_or(Ok(()), |condition| Err(StorageError::failed(bucket, key, condition)))
+        failed.map_or(Ok(()), |condition| {
+            Err(StorageError::failed(bucket, key, condition))
+        })
     }
 }
 
@@ -166,7 +191,13 @@ impl Drop for Reading {
     }
 }
 
-fn visit_file(folder: Option<&Folder>, id: u64, offset: u64, len: u64, each: &mut impl FnMut(&[u8])) -> io::Result<()> {
+fn visit_file(
+    folder: Option<&Folder>,
+    id: u64,
+    offset: u64,
+    len: u64,
+    each: &mut impl FnMut(&[u8]),
+) -> io::Result<()> {
     let mut file = folder.ok_or(io::ErrorKind::NotFound)?.read(id)?;
     file.seek(SeekFrom::Start(offset))?;
     let mut rest = file.take(len);
@@ -179,7 +210,10 @@ fn visit_file(folder: Option<&Folder>, id: u64, offset: u64, len: u64, each: &mu
     }
 }
 
-fn stream_piece(piece: Piece, folder: Option<Arc<Folder>>) -> BoxStream<'static, io::Result<Bytes>> {
+fn stream_piece(
+    piece: Piece,
+    folder: Option<Arc<Folder>>,
+) -> BoxStream<'static, io::Result<Bytes>> {
     match piece {
         Piece::Memory(bytes) => stream::once(async { Ok(bytes) }).boxed(),
         Piece::Hole(len) => stream::iter(holes(len).map(Ok)).boxed(),
@@ -197,5 +231,6 @@ fn stream_piece(piece: Piece, folder: Option<Arc<Folder>>) -> BoxStream<'static,
 /// `len` zeros in chunks that share one piece of memory.
 fn holes(len: u64) -> impl Iterator<Item = Bytes> + Send {
     let chunk = CHUNK as u64;
-    (0..len.div_ceil(chunk)).map(move |i| Bytes::from_static(&ZEROS[..to_usize(chunk.min(len - i * chunk))]))
+    (0..len.div_ceil(chunk))
+        .map(move |i| Bytes::from_static(&ZEROS[..to_usize(chunk.min(len - i * chunk))]))
 }

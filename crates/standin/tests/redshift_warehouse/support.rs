@@ -95,7 +95,7 @@ impl Warehouse {
         self.ok("BatchExecuteStatement", body).await["Id"].as_str().unwrap().to_owned()
     }
 
-    /// What DescribeStatement says once the statement is over.
+    /// What `DescribeStatement` says once the statement is over.
     pub(crate) async fn end_of(&self, id: &str) -> Value {
         loop {
             let answer = self.ok("DescribeStatement", json!({ "Id": id, "WaitTimeSeconds": 30 })).await;

@@ -112,8 +112,13 @@ fn quoted(data: &[u8], quote: u8, fields: &mut Fields) -> Result<(usize, u64), (
 fn broken(data: &[u8], at: usize, begun: usize, fields: &mut Fields) -> Cut {
     fields.end(begun);
     let length = data[at..].iter().position(|byte| *byte == b'\n').map_or(data.len(), |end| at + end + 1);
-    let lines = data[..length].iter().filter(|byte| **byte == b'\n').count().max(1);
-    Cut { length, lines: lines as u64, fault: Some(Fault::new(1214, "Invalid quote formatting for CSV")) }
+    let lines = newlines(&data[..length]).max(1);
+    Cut { length, lines, fault: Some(Fault::new(1214, "Invalid quote formatting for CSV")) }
+}
+
+/// How many newlines there are.
+pub(crate) fn newlines(data: &[u8]) -> u64 {
+    data.split(|byte| *byte == b'\n').skip(1).count() as u64
 }
 
 /// A line without its end.

@@ -223,7 +223,7 @@ impl Cursor<'_> {
     fn zone(&mut self) {
         let rest = self.text.trim_start();
         if let Some(after) = ["Z", "z", "UTC", "GMT"].iter().find_map(|zone| rest.strip_prefix(zone)) {
-            self.parts.zone = "+00".to_owned();
+            self.parts.zone.push_str("+00");
             self.text = after;
         } else if rest.starts_with(['+', '-']) {
             let length = rest.bytes().skip(1).take_while(|byte| byte.is_ascii_digit() || *byte == b':').count() + 1;
@@ -262,11 +262,7 @@ fn element<'a>(format: &'a str, cursor: &mut Cursor<'_>) -> Option<&'a str> {
     };
     match *name {
         "YYYY" => cursor.parts.year = i32::try_from(cursor.number(4, 4)?).ok()?,
-        "YY" => {
-            cursor.parts.year = i32::try_from(cursor.number(2, 2)?)
-                .ok()
-                .map(|year| if year < 70 { year + 2000 } else { year + 1900 })?
-        }
+        "YY" => cursor.parts.year = short_year(cursor.number(2, 2)?)?,
         "MONTH" | "MON" => cursor.parts.month = cursor.month_name()?,
         "MM" => cursor.parts.month = cursor.number(1, 2)?,
         "DD" => cursor.parts.day = cursor.number(1, 2)?,
@@ -282,6 +278,11 @@ fn element<'a>(format: &'a str, cursor: &mut Cursor<'_>) -> Option<&'a str> {
         }
     }
     Some(&format[name.len()..])
+}
+
+/// 69 is 2069, 70 is 1970.
+fn short_year(year: u32) -> Option<i32> {
+    i32::try_from(if year < 70 { year + 2000 } else { year + 1900 }).ok()
 }
 
 /// Reads `field` in any of the formats that `'auto'` recognises.

@@ -38,16 +38,15 @@ pub(crate) async fn keep(runner: &Runner, entry: &Entry<'_>, report: &Report) {
 }
 
 async fn write(runner: &Runner, entry: &Entry<'_>, report: &Report) -> Result<(), DatabaseError> {
-    let mut sql = String::from("SET search_path = redshift_system;");
-    if !report.errors.is_empty() {
-        let rows: Vec<String> = report.errors.iter().map(|error| error_row(entry, error)).collect();
-        sql += &format!("INSERT INTO load_error VALUES {};", rows.join(","));
-    }
-    if !report.files.is_empty() {
-        let rows: Vec<String> = report.files.iter().map(|file| file_row(entry, file)).collect();
-        sql += &format!("INSERT INTO sys_load_detail VALUES {};", rows.join(","));
-    }
-    sql += &format!("INSERT INTO sys_load_history VALUES {};", history_row(entry, report));
+    let errors: Vec<String> = report.errors.iter().map(|error| error_row(entry, error)).collect();
+    let files: Vec<String> = report.files.iter().map(|file| file_row(entry, file)).collect();
+    let history = vec![history_row(entry, report)];
+    let inserts = [("load_error", errors), ("sys_load_detail", files), ("sys_load_history", history)];
+    let inserts = inserts.iter().filter(|(_, rows)| !rows.is_empty());
+    let sql: Vec<String> = std::iter::once("SET search_path = redshift_system".to_owned())
+        .chain(inserts.map(|(table, rows)| format!("INSERT INTO {table} VALUES {}", rows.join(","))))
+        .collect();
+    let sql = sql.join(";");
     runner.databases.query(&entry.session.database, &sql).await.map(|_| ())
 }
 

@@ -111,14 +111,14 @@ impl Rows<'_> {
         for file in &listed {
             let object =
                 source.read(&file.bucket, &file.key).map_err(|error| files::unreadable(&file.url(), &error))?;
-            match object {
-                Some(object) => {
-                    if self.file(file, &object, paths.as_ref())? == Flow::Stop {
-                        return Ok(());
-                    }
+            let Some(object) = object else {
+                if file.mandatory {
+                    return Err(files::absent(file, copy.options.manifest));
                 }
-                None if file.mandatory => return Err(files::absent(file, copy.options.manifest)),
-                None => {}
+                continue;
+            };
+            if self.file(file, &object, paths.as_ref())? == Flow::Stop {
+                return Ok(());
             }
         }
         if self.report.files.is_empty() {

@@ -9,13 +9,14 @@ use s3s::{S3Error, S3ErrorCode, S3Result, s3_error};
 
 use crate::s3::condition::Condition;
 use crate::s3::error::StorageError;
-use crate::s3::etag::Etag;
+use crate::s3::object::whole_second;
 use crate::s3::reading::ReadConditions;
 
 /// S3's answer to a failure.
 pub(super) fn error(error: StorageError) -> S3Error {
     let code = match &error {
         StorageError::NoSuchBucket { .. } => S3ErrorCode::NoSuchBucket,
+        StorageError::InvalidBucketName { .. } => S3ErrorCode::InvalidBucketName,
         StorageError::BucketNotEmpty { .. } => S3ErrorCode::BucketNotEmpty,
         StorageError::NoSuchKey { .. } => S3ErrorCode::NoSuchKey,
         StorageError::KeyTooLong { .. } => S3ErrorCode::KeyTooLongError,
@@ -25,7 +26,9 @@ pub(super) fn error(error: StorageError) -> S3Error {
         StorageError::InvalidPart { .. } => S3ErrorCode::InvalidPart,
         StorageError::InvalidPartOrder { .. } => S3ErrorCode::InvalidPartOrder,
         StorageError::EntityTooSmall { .. } => S3ErrorCode::EntityTooSmall,
-        StorageError::CopyTooLarge { .. } | StorageError::CopyOntoItself => S3ErrorCode::InvalidRequest,
+        StorageError::CopyTooLarge { .. } | StorageError::CopyOntoItself => {
+            S3ErrorCode::InvalidRequest
+        }
         StorageError::InvalidRange { .. } => S3ErrorCode::InvalidRange,
         StorageError::Io { .. } => S3ErrorCode::InternalError,
     };
@@ -37,22 +40,22 @@ pub(super) fn error(error: StorageError) -> S3Error {
 /// As `error`, for reads: a condition that asks for news and finds none is no failure but 304.
 pub(super) fn read_error(failure: StorageError) -> S3Error {
     match failure {
-        StorageError::PreconditionFailed { condition: "If-None-Match" | "If-Modified-Since", .. } => {
-            s3_error!(NotModified)
-        }
+        StorageError::PreconditionFailed {
+            condition: "If-None-Match" | "If-Modified-Since",
+            ..
+        } => s3_error!(NotModified),
         failure => error(failure),
     }
 }
 
 /// The time as S3 tells it: in whole seconds.
 pub(super) fn timestamp(at: jiff::Timestamp) -> dto::Timestamp {
-    let seconds = jiff::Timestamp::from_second(at.as_second()).unwrap_or(at);
-    SystemTime::from(seconds).into()
+    SystemTime::from(whole_second(at)).into()
 }
 
 /// A tag for an answer; S3's are all strong.
-pub(super) fn etag(etag: impl ToString) -> dto::ETag {
-    dto::ETag::Strong(etag.to_string())
+pub(super) fn etag(etag: impl Into<String>) -> dto::ETag {
+    dto::ETag::Strong(etag.into())
 }
 
 /// A size or a count for an answer.
@@ -69,7 +72,9 @@ pub(super) fn write_condition(
         (None, None) => Ok(Condition::None),
         (None, Some(ETagCondition::Any)) => Ok(Condition::IfAbsent),
         (Some(ETagCondition::ETag(etag)), None) => Ok(Condition::IfMatch(etag.into_value())),
-        (None, Some(ETagCondition::ETag(_))) => Err(refuse("If-None-Match with an ETag on a write: only `*`")),
+        (None, Some(ETagCondition::ETag(_))) => {
+            Err(refuse("If-None-Match with an ETag on a write: only `*`"))
+        }
         (Some(ETagCondition::Any), None) => Err(refuse("If-Match: * on a write: only an ETag")),
         (Some(_), Some(_)) => Err(refuse("If-Match and If-None-Match together on a write")),
     }
@@ -95,9 +100,18 @@ pub(super) fn condition_in(headers: &http::HeaderMap) -> S3Result<Condition> {
         None => Ok(None),
         Some(value) => ETagCondition::parse_http_header(value.as_bytes())
             .map(Some)
-            .map_err(|source| s3_error!(source, InvalidArgument, "the header {name} is neither an ETag nor `*`")),
+            .map_err(|source| {
+                s3_error!(
+                    source,
+                    InvalidArgument,
+                    "the header {name} is neither an ETag nor `*`"
+                )
+            }),
     };
-    write_condition(read(http::header::IF_MATCH)?, read(http::header::IF_NONE_MATCH)?)
+    write_condition(
+        read(http::header::IF_MATCH)?,
+        read(http::header::IF_NONE_MATCH)?,
+    )
 }
 
 /// The conditions of a read, or those on the source of a copy.
@@ -108,10 +122,10 @@ pub(super) fn read_conditions(
     unmodified: Option<dto::Timestamp>,
 ) -> ReadConditions {
     ReadConditions {
-        if_match: if_match.map(spelling),
-        if_none_match: if_none_match.map(spelling),
-        if_modified_since: modified.and_then(|at| read_time(&at)),
-        if_unmodified_since: unmodified.and_then(|at| read_time(&at)),
+        etag: if_match.map(spelling),
+        not_etag: if_none_match.map(spelling),
+        modified_since: modified.and_then(|at| read_time(&at)),
+        unmodified_since: unmodified.and_then(|at| read_time(&at)),
     }
 }
 
@@ -131,17 +145,18 @@ fn read_time(at: &dto::Timestamp) -> Option<jiff::Timestamp> {
 /// Bucket and key of the source of a copy.
 pub(super) fn source(source: &CopySource) -> S3Result<(&str, &str)> {
     match source {
-        CopySource::Bucket { bucket, key, version_id: None } => Ok((bucket, key)),
-        _ => Err(refuse("a copy from an access point or of a version, in this stand-in")),
+        CopySource::Bucket {
+            bucket,
+            key,
+            version_id: None,
+        } => Ok((bucket, key)),
+        _ => Err(refuse(
+            "a copy from an access point or of a version, in this stand-in",
+        )),
     }
 }
 
-/// Whether `given` is a tag at all; for the parts of an upload.
+/// The tag of a part as its uploader names it.
 pub(super) fn part_etag(given: Option<&dto::ETag>) -> Option<String> {
     given.map(|etag| etag.value().to_owned())
-}
-
-/// The text of a stored tag.
-pub(super) fn text(etag: &Etag) -> dto::ETag {
-    dto::ETag::Strong(etag.to_string())
 }

@@ -4,6 +4,8 @@
 
 use std::borrow::Cow;
 
+use super::super::csv::newlines;
+
 /// Deeper than any sane file, and shallow enough for a thread's stack.
 const DEEPEST: usize = 128;
 
@@ -63,8 +65,7 @@ impl<'a> Scanner<'a> {
 
     /// The line of the place, from 1.
     pub(super) fn line(&mut self) -> u64 {
-        let newlines = self.data[self.counted..self.at].iter().filter(|byte| **byte == b'\n').count();
-        self.line += newlines as u64;
+        self.line += newlines(&self.data[self.counted..self.at]);
         self.counted = self.at;
         self.line
     }
