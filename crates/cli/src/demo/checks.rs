@@ -169,7 +169,7 @@ mod tests {
 
     const CONFIG: &str = r#"
         [bucket]
-        name = "b"
+        name = "landing"
         [[feed]]
         name = "flights"
         prefix = "flights/"
