@@ -3,6 +3,9 @@
 //! Used by `sluice local` and by every test; never part of a deployed binary.
 
 #[allow(dead_code, reason = "the server calls it")]
+pub mod cloudwatch;
+#[allow(dead_code, reason = "the server calls it")]
 pub mod lambda;
+pub mod schedule;
 mod service;
 pub mod source;
