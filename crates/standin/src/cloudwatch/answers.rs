@@ -11,9 +11,10 @@ use super::{
     input::{
         Dimension, GetMetricData, GetMetricStatistics, ListMetrics, MetricDataQuery, MetricStat,
     },
-    put::{Unit, dimensions, required},
+    put::{dimensions, required},
     statistics::{Span, Statistic, compute},
     store::{Metric, Sample, Store},
+    unit::Unit,
     wire::{Node, Refusal},
 };
 use crate::lambda::between;

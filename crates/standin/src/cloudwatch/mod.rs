@@ -11,6 +11,7 @@ mod store;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 mod tests;
+mod unit;
 mod wire;
 
 use std::{
@@ -28,7 +29,7 @@ use self::{
     store::{Sample, Store},
     wire::{Node, Question, Refusal},
 };
-pub use self::{put::Unit, store::Metric};
+pub use self::{store::Metric, unit::Unit};
 use crate::{lambda::Clock, service::Call};
 
 /// How far back a value may be dated, and how far ahead.

@@ -3,13 +3,13 @@
 //! All or nothing: one bad value and none of the request is kept.
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 
 use super::{
     WINDOW,
     fields::Number,
     input::{Dimension, MetricDatum, PutMetricData, StatisticSet},
     store::{Metric, Sample, Store},
+    unit::Unit,
     wire::{Node, Refusal},
 };
 use crate::lambda::between;
@@ -17,67 +17,6 @@ use crate::lambda::between;
 const METRICS_LIMIT: usize = 1000;
 const VALUES_LIMIT: usize = 150;
 const DIMENSIONS_LIMIT: usize = 30;
-
-/// The units that the service knows.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
-#[allow(missing_docs, reason = "each is what it says")]
-pub enum Unit {
-    Seconds,
-    Microseconds,
-    Milliseconds,
-    Bytes,
-    Kilobytes,
-    Megabytes,
-    Gigabytes,
-    Terabytes,
-    Bits,
-    Kilobits,
-    Megabits,
-    Gigabits,
-    Terabits,
-    Percent,
-    Count,
-    #[serde(rename = "Bytes/Second")]
-    BytesPerSecond,
-    #[serde(rename = "Kilobytes/Second")]
-    KilobytesPerSecond,
-    #[serde(rename = "Megabytes/Second")]
-    MegabytesPerSecond,
-    #[serde(rename = "Gigabytes/Second")]
-    GigabytesPerSecond,
-    #[serde(rename = "Terabytes/Second")]
-    TerabytesPerSecond,
-    #[serde(rename = "Bits/Second")]
-    BitsPerSecond,
-    #[serde(rename = "Kilobits/Second")]
-    KilobitsPerSecond,
-    #[serde(rename = "Megabits/Second")]
-    MegabitsPerSecond,
-    #[serde(rename = "Gigabits/Second")]
-    GigabitsPerSecond,
-    #[serde(rename = "Terabits/Second")]
-    TerabitsPerSecond,
-    #[serde(rename = "Count/Second")]
-    CountPerSecond,
-    None,
-}
-
-impl Unit {
-    pub(super) fn parse(text: &str, at: &str) -> Result<Self, Refusal> {
-        serde_json::from_value(text.into()).map_err(|_| {
-            Refusal::value(format!(
-                "The parameter {at} must be a value in the set of units; {text:?} is none."
-            ))
-        })
-    }
-
-    pub(super) fn name(self) -> String {
-        serde_json::to_value(self)
-            .ok()
-            .and_then(|name| name.as_str().map(ToOwned::to_owned))
-            .unwrap_or_default()
-    }
-}
 
 /// Keeps the values of one request.
 pub(super) fn put_metric_data(

@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, str::FromStr};
 
 use jiff::Timestamp;
 
-use super::{put::Unit, store::Sample, wire::Refusal};
+use super::{store::Sample, unit::Unit, wire::Refusal};
 
 /// One number for one period.
 #[derive(Clone, Debug, PartialEq)]

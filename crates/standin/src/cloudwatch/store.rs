@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use jiff::Timestamp;
 
-use super::{Datum, put::Unit};
+use super::{Datum, unit::Unit};
 
 /// Values kept per metric; the oldest go first.
 const KEPT: usize = 200_000;
