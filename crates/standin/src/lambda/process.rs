@@ -1,18 +1,17 @@
-//! One process of a function: its environment, its life, and the one invocation it serves at a time.
+//! One process of a function: its life, and the one invocation it serves at a time.
 //!
 //! Never decides whether an invocation is tried again.
 
 use std::{
     collections::HashMap,
-    path::Path,
-    process::{ExitStatus, Stdio},
+    process::ExitStatus,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use bytes::Bytes;
 use tokio::{
-    process::{Child, Command},
+    process::Child,
     sync::{mpsc, oneshot, watch},
     task::JoinHandle,
     time::{Instant, timeout_at},
@@ -21,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Inner,
+    command::command,
     function::Function,
     logs::{Printer, Stream},
     report::{FunctionError, TIMED_OUT},
@@ -106,7 +106,7 @@ impl Process {
     ) -> Result<Self, FunctionError> {
         let id = inner.next_instance();
         let caller = format!("fn-{}-{id}", function.name);
-        let child = command(inner, function, &id, &caller).spawn().map_err(|error| {
+        let child = command(&inner.options, function, &id, &caller).spawn().map_err(|error| {
             let reason = format!("Couldn't find valid bootstrap(s): {}: {error}", function.binary.display());
             FunctionError::platform(request_id, "Runtime.InvalidEntrypoint", &reason)
         })?;
@@ -230,40 +230,6 @@ const EXITED: &str = "Runtime.ExitError";
 
 fn timed_out(request_id: &str, limit: Duration) -> FunctionError {
     FunctionError::platform(request_id, TIMED_OUT, &format!("Task timed out after {:.2} seconds", limit.as_secs_f64()))
-}
-
-/// The command with Lambda's environment and nothing inherited but `PATH`.
-fn command(inner: &Inner, function: &Function, id: &str, caller: &str) -> Command {
-    let options = &inner.options;
-    let endpoint = &options.endpoint;
-    let mut command = Command::new(&function.binary);
-    command.env_clear().stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
-    if let Some(path) = std::env::var_os("PATH") {
-        command.env("PATH", path);
-    }
-    let task_root = function.binary.parent().filter(|parent| parent.is_dir()).unwrap_or(Path::new("/"));
-    command.current_dir(task_root).env("LAMBDA_TASK_ROOT", task_root);
-    command
-        // A base with a path needs its scheme: the runtime's URI parser takes "host:port/path" for nonsense.
-        .env("AWS_LAMBDA_RUNTIME_API", format!("{endpoint}/_runtime/{id}"))
-        .env("AWS_ENDPOINT_URL", endpoint)
-        .env("AWS_LAMBDA_FUNCTION_NAME", &function.name)
-        .env("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
-        .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", function.memory_mb.to_string())
-        .env("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand")
-        .env("AWS_LAMBDA_LOG_GROUP_NAME", format!("/aws/lambda/{}", function.name))
-        .env("AWS_LAMBDA_LOG_STREAM_NAME", format!("[$LATEST]{id}"))
-        .env("AWS_LAMBDA_LOG_FORMAT", "JSON")
-        .env("AWS_LAMBDA_LOG_LEVEL", "INFO")
-        .env("AWS_REGION", &options.region)
-        .env("AWS_DEFAULT_REGION", &options.region)
-        .env("AWS_ACCESS_KEY_ID", caller)
-        .env("AWS_SECRET_ACCESS_KEY", "sluice")
-        .env("AWS_EXECUTION_ENV", "AWS_Lambda_provided.al2023")
-        .env("TZ", ":UTC")
-        .env("_HANDLER", "bootstrap")
-        .envs(&function.environment);
-    command
 }
 
 /// Waits for the end of a process, or brings it about.
