@@ -1,0 +1,70 @@
+# Everything a developer or CI does. Each target installs what it lacks first, says so, and does it once.
+#
+# Variables:
+#   ARGS              more arguments for `make demo`, or a filter for `make test`
+#   CARGO_TARGET_DIR  where cargo builds, as everywhere
+#   SLUICE_TOOLS      where tools are installed (default: .tools); clones may share one
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+MAKEFLAGS += --no-builtin-rules
+.DEFAULT_GOAL := help
+
+export SLUICE_TOOLS := $(abspath $(or $(SLUICE_TOOLS),.tools))
+
+ARGS ?=
+# CI builds what Cargo.lock says, or fails.
+LOCKED := $(if $(CI),--locked)
+NEXTEST_PROFILE := $(if $(CI),ci,default)
+SETUP := scripts/setup
+# All of the workspace, that its features are those of the tests, and nothing is compiled twice.
+BUILD_BINARIES := cargo build $(LOCKED) --workspace --bins
+PYTHON_TOOLS := $(SLUICE_TOOLS)/venv/bin
+
+.PHONY: help
+help: ## Show the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: ## Load real files end to end on this machine: incoming/ to SQL tables and on to processed/
+	@$(SETUP) postgresql
+	$(BUILD_BINARIES)
+	"$$(scripts/target-dir)/debug/sluice" demo --examples examples $(ARGS)
+
+.PHONY: test
+test: ## Run every test; the end-to-end tests drive the real binaries
+	@$(SETUP) postgresql python nextest
+	$(BUILD_BINARIES)
+	cargo test $(LOCKED) --quiet --workspace --doc
+	SLUICE_TEST_TOOLS="$(PYTHON_TOOLS)" PATH="$(SLUICE_TOOLS)/bin:$$PATH" \
+		cargo nextest run $(LOCKED) --workspace --profile $(NEXTEST_PROFILE) $(ARGS)
+
+.PHONY: check
+check: ## Check format, lints, documentation, dependencies, licences, spelling and examples
+	@$(SETUP) python deny machete
+	scripts/check-text
+	scripts/check-examples
+	"$(PYTHON_TOOLS)/typos"
+	cargo fmt --all --check
+	scripts/check-dependencies
+	"$(SLUICE_TOOLS)/bin/cargo-machete" --skip-target-dir
+	"$(SLUICE_TOOLS)/bin/cargo-deny" $(LOCKED) --log-level error check bans licenses sources
+	cargo clippy $(LOCKED) --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc $(LOCKED) --workspace --no-deps --document-private-items
+
+.PHONY: audit
+audit: ## Check the dependencies against the RustSec advisories (fetches their database)
+	@$(SETUP) deny
+	"$(SLUICE_TOOLS)/bin/cargo-deny" --log-level error check advisories
+
+.PHONY: fmt
+fmt: ## Format the code
+	cargo fmt --all
+
+.PHONY: setup
+setup: ## Install all that the other targets need
+	@$(SETUP) postgresql python deny machete nextest
+
+.PHONY: clean-tools
+clean-tools: ## Remove what setup put into .tools
+	rm -rf "$(SLUICE_TOOLS)"
