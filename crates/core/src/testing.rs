@@ -8,10 +8,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use crate::object::{Key, Prefix};
 
 pub mod clock;
+pub mod contract;
 pub mod fault;
 pub mod memory;
 pub mod metrics;
 pub mod ports;
+pub mod statements;
 pub mod warehouse;
 pub mod workers;
 
@@ -20,6 +22,7 @@ pub use fault::{Fault, Faults, Faulty};
 pub use memory::MemoryObjects;
 pub use metrics::RecordedMetrics;
 pub use ports::TestPorts;
+pub use statements::{Answer, ScriptedStatements};
 pub use warehouse::{MemoryWarehouse, Script};
 pub use workers::RecordedWorkers;
 

@@ -4,7 +4,7 @@
 
 use super::feed::Draft;
 use super::parse::BucketDraft;
-use super::problem::Report;
+use super::problem::{Report, shown};
 use super::section::Entry;
 use super::table::folded;
 use crate::object::Prefix;
@@ -17,7 +17,7 @@ pub(super) fn bucket(bucket: &BucketDraft, report: &mut Report<'_>) {
     if let Some(name) = &bucket.name
         && let Err(remedy) = check_bucket_name(&name.value)
     {
-        report.add(&name.spot, format!("{:?} is not a bucket's name", name.value), remedy);
+        report.add(&name.spot, format!("{} is not a bucket's name", shown(&name.value)), remedy);
     }
     let all = [&bucket.incoming, &bucket.processed, &bucket.failed, &bucket.state];
     let prefixes: Vec<_> = all.into_iter().flatten().collect();
@@ -50,7 +50,8 @@ pub(super) fn feeds(bucket: &BucketDraft, drafts: &[Draft], report: &mut Report<
 
 fn refuse_overlap(one: &Entry<Prefix>, other: &Entry<Prefix>, remedy: &str, report: &mut Report<'_>) {
     if one.value.overlaps(&other.value) {
-        let what = format!("{:?} overlaps {:?} of {}", other.value.as_str(), one.value.as_str(), one.spot.path);
+        let what =
+            format!("{} overlaps {} of {}", shown(other.value.as_str()), shown(one.value.as_str()), one.spot.path);
         report.add(&other.spot, what, remedy);
     }
 }
@@ -67,9 +68,7 @@ fn refuse_same_name(earlier: &Draft, draft: &Draft, report: &mut Report<'_>) {
 /// One ledger locks all its feeds' loads against one another, and mixes what was loaded where.
 fn refuse_same_ledger(earlier: &Draft, draft: &Draft, report: &mut Report<'_>) {
     let same_name = earlier.name.as_ref().zip(draft.name.as_ref()).is_some_and(|(one, other)| one.value == other.value);
-    let (Some(one), Some(other)) = (&earlier.redshift, &draft.redshift) else {
-        return;
-    };
+    let (Some(one), Some(other)) = (&earlier.redshift, &draft.redshift) else { return };
     if same_name || (&one.warehouse, &one.database) != (&other.warehouse, &other.database) {
         return;
     }
@@ -94,9 +93,7 @@ fn refuse_ledger_that_is_loaded(drafts: &[Draft], draft: &Draft, report: &mut Re
 }
 
 fn refuse_long_prefix(bucket: &BucketDraft, draft: &Draft, report: &mut Report<'_>) {
-    let (Some(incoming), Some(prefix)) = (&bucket.incoming, &draft.prefix) else {
-        return;
-    };
+    let (Some(incoming), Some(prefix)) = (&bucket.incoming, &draft.prefix) else { return };
     let bytes = incoming.value.as_str().len() + prefix.value.as_str().len();
     if bytes > MAX_WHOLE_PREFIX_BYTES {
         let what = format!("with incoming before it the prefix has {bytes} bytes, which leaves no room for names");

@@ -3,11 +3,14 @@
 //! Never renders SQL, and never adds an option that nobody wrote: the renderer quotes the texts and writes the keywords,
 //! and so no raw word of a configuration reaches a statement.
 
-use super::problem::{Report, Spot, did_you_mean};
-use super::section::{Entry, Section, integer, mistyped};
+use toml::de::DeValue;
+
+use super::problem::{Report, Spot, shown};
+use super::redshift::REDSHIFT_FIELDS;
+use super::section::{Entry, Section, integer, mistyped, right_place};
 use catalogue::{KNOWN, Kind, Known, REFUSED};
 
-pub(super) mod catalogue;
+mod catalogue;
 mod words;
 
 /// The files' format.
@@ -147,10 +150,15 @@ impl CopyOptions {
         }
         let fit = KNOWN.iter().filter(|known| known.fits(format));
         let mut options: Vec<_> =
-            fit.filter_map(|known| read_one(known, section?.value(known.name)?, report)).collect();
+            fit.filter_map(|known| read_one(known, &section?.value(known.name)?, report)).collect();
         add_format(format, &mut options, owner, report);
         Self(options)
     }
+}
+
+/// The names of all options.
+pub(super) fn names() -> Vec<&'static str> {
+    KNOWN.iter().map(|known| known.name).collect()
 }
 
 /// Reports options that Sluice sets itself, that the format does not take, and that nobody knows.
@@ -164,11 +172,18 @@ fn refuse_unfit(format: CopyFormat, section: &Section<'_>, report: &mut Report<'
             report.add(&name.spot, *what, *remedy);
         } else if KNOWN.iter().any(|known| known.name == name.value) {
             let what = format!("the format {} does not take this option", format.as_str());
-            report.add(&name.spot, what, format!("remove it; {} takes: {}", format.as_str(), fit.join(", ")));
+            report.add(&name.spot, what, format!("remove it; it is for {}", formats_with(name.value)));
         } else {
-            report.add(&name.spot, "COPY has no such option", did_you_mean(name.value, &fit));
+            let elsewhere = [(REDSHIFT_FIELDS, "under [feed.redshift], above [feed.redshift.options]")];
+            report.add(&name.spot, "COPY has no such option", right_place(name.value, &fit, &elsewhere));
         }
     }
+}
+
+/// The formats that take this option.
+pub(super) fn formats_with(option: &str) -> String {
+    let takes = |format: &CopyFormat| KNOWN.iter().any(|known| known.name == option && known.fits(*format));
+    CopyFormat::ALL.into_iter().filter(takes).map(CopyFormat::as_str).collect::<Vec<_>>().join(", ")
 }
 
 /// COPY reads all files of one statement in the same way, so there is one compression at most.
@@ -182,28 +197,28 @@ fn refuse_second_compression(section: &Section<'_>, report: &mut Report<'_>) {
 }
 
 /// One option's value, checked.
-fn read_one(known: &Known, entry: Entry<&toml::de::DeValue<'_>>, report: &mut Report<'_>) -> Option<CopyOption> {
+fn read_one(known: &Known, entry: &Entry<&DeValue<'_>>, report: &mut Report<'_>) -> Option<CopyOption> {
     let keyword = known.keyword;
     match known.kind {
         Kind::Flag => match entry.value.as_bool() {
             Some(given) => given.then_some(CopyOption::Flag(keyword)),
-            None => mistyped(&entry, "true or false", report),
+            None => mistyped(entry, "true or false", report),
         },
         Kind::Integer { least, most } => {
             let number = entry.value.as_integer().and_then(integer).filter(|number| (least..=most).contains(number));
             match number {
                 Some(number) => Some(CopyOption::Integer(keyword, number)),
-                None => wrong(&entry, &format!("a whole number from {least} to {most}"), report),
+                None => wrong(entry, &format!("a whole number from {least} to {most}"), report),
             }
         }
         Kind::Text { check, expected } => match entry.value.as_str().and_then(check) {
             Some(text) => Some(CopyOption::Text(keyword, text)),
-            None => wrong(&entry, expected, report),
+            None => wrong(entry, expected, report),
         },
         Kind::FlagOrText { check, expected } => match (entry.value.as_bool(), entry.value.as_str().and_then(check)) {
             (Some(given), _) => given.then_some(CopyOption::Flag(keyword)),
             (_, Some(text)) => Some(CopyOption::Text(keyword, text)),
-            _ => wrong(&entry, expected, report),
+            _ => wrong(entry, expected, report),
         },
         Kind::Word { words, expected } => {
             let text = match (entry.value.as_bool(), entry.value.as_str()) {
@@ -213,19 +228,20 @@ fn read_one(known: &Known, entry: Entry<&toml::de::DeValue<'_>>, report: &mut Re
             };
             match words.iter().find(|(name, _)| *name == text) {
                 Some((_, word)) => Some(CopyOption::Word(keyword, word)),
-                None => wrong(&entry, expected, report),
+                None => wrong(entry, expected, report),
             }
         }
     }
 }
 
 /// Reports a value that the option does not take.
-fn wrong<T>(entry: &Entry<&toml::de::DeValue<'_>>, expected: &str, report: &mut Report<'_>) -> Option<T> {
-    let Some(text) = entry.value.as_str() else {
-        return mistyped(entry, expected, report);
+fn wrong<T>(entry: &Entry<&DeValue<'_>>, expected: &str, report: &mut Report<'_>) -> Option<T> {
+    let given = match entry.value {
+        DeValue::String(text) => shown(text),
+        DeValue::Integer(number) => number.to_string(),
+        _ => return mistyped(entry, expected, report),
     };
-    let shown: String = text.chars().take(60).collect();
-    report.add(&entry.spot, format!("{shown:?} is not a value of this option"), format!("write {expected}"));
+    report.add(&entry.spot, format!("{given} is not a value of this option"), format!("write {expected}"));
     None
 }
 

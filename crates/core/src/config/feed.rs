@@ -3,7 +3,7 @@
 //! Never looks at other feeds; what they may not share is checked once all are read.
 
 use super::pattern::PatternError;
-use super::problem::{Report, did_you_mean};
+use super::problem::{Report, did_you_mean, shown};
 use super::section::{Entry, Section};
 use super::{Destination, Feed, FeedName, MAX_FILES, MAX_FILES_PER_LOAD, Order, Pattern, Trigger};
 use super::{amount, parse, redshift};
@@ -49,7 +49,7 @@ pub(super) struct Draft {
 /// Reads a feed and reports all that is wrong within it. What could not be read is left empty or has its default.
 pub(super) fn read(section: &Section<'_>, report: &mut Report<'_>) -> Draft {
     let fields: Vec<_> = FEED_FIELDS.iter().chain(LATER_DESTINATIONS).copied().collect();
-    section.only(&fields, report);
+    section.only(&fields, &[(redshift::REDSHIFT_FIELDS, "under [feed.redshift]")], report);
     let name = read_name(section, report);
     let prefix = section.needed("prefix", "\"…/\", the feed's prefix under incoming/", report);
     let prefix = prefix.and_then(|prefix| parse::read_prefix(&prefix, report));
@@ -96,7 +96,7 @@ fn read_name(section: &Section<'_>, report: &mut Report<'_>) -> Option<Entry<Fee
     let name = FeedName::new(text.value);
     if name.is_none() {
         let remedy = "use 1 to 63 lower-case letters, digits, \"_\" and \"-\", beginning with a letter";
-        report.add(&text.spot, format!("{:?} is not a feed's name", text.value), remedy);
+        report.add(&text.spot, format!("{} is not a feed's name", shown(text.value)), remedy);
     }
     name.map(|name| text.with(name))
 }
@@ -112,7 +112,7 @@ pub(super) fn read_word<T: Copy>(
     let found = words.iter().find(|(word, _)| *word == text.value);
     if found.is_none() {
         let known: Vec<_> = words.iter().map(|(word, _)| *word).collect();
-        report.add(&text.spot, format!("{:?} is not known here", text.value), did_you_mean(text.value, &known));
+        report.add(&text.spot, format!("{} is not known here", shown(text.value)), did_you_mean(text.value, &known));
     }
     found.map(|(_, value)| *value)
 }

@@ -5,7 +5,7 @@
 use toml::de::DeTable;
 
 use super::feed::Draft;
-use super::problem::Report;
+use super::problem::{Report, shown};
 use super::section::{Entry, Section};
 use super::{Bucket, Config, ConfigError, check, feed};
 use crate::object::Prefix;
@@ -24,7 +24,7 @@ impl Config {
         let document = DeTable::parse(text).map_err(|error| ConfigError::syntax(text, origin, error))?;
         let mut report = Report::new(text);
         let root = Section::root(document.get_ref());
-        root.only(ROOT_FIELDS, &mut report);
+        root.only(ROOT_FIELDS, &[], &mut report);
 
         let bucket = read_bucket(&root, &mut report);
         let drafts = read_feeds(&root, &mut report);
@@ -49,10 +49,8 @@ fn read_bucket(root: &Section<'_>, report: &mut Report<'_>) -> BucketDraft {
         let remedy = "write [bucket] and under it name = \"…\", the bucket that the files arrive in";
         report.add(&root.spot_at("bucket"), "missing", remedy);
     }
-    let Some(section) = root.section("bucket", report) else {
-        return BucketDraft::default();
-    };
-    section.only(BUCKET_FIELDS, report);
+    let Some(section) = root.section("bucket", report) else { return BucketDraft::default() };
+    section.only(BUCKET_FIELDS, &[], report);
     let name = section.needed("name", "\"…\", the bucket that the files arrive in", report);
     let mut prefix = |name: &str, default: &str| {
         let written = section.text(name, report);
@@ -78,7 +76,7 @@ pub(super) fn read_prefix(entry: &Entry<&str>, report: &mut Report<'_>) -> Optio
         }
         Ok(prefix) => Some(entry.with(prefix)),
         Err(error) => {
-            report.add(&entry.spot, format!("{:?} is not a prefix", entry.value), error.to_string());
+            report.add(&entry.spot, format!("{} is not a prefix", shown(entry.value)), error.to_string());
             None
         }
     }
@@ -86,7 +84,7 @@ pub(super) fn read_prefix(entry: &Entry<&str>, report: &mut Report<'_>) -> Optio
 
 fn read_feeds(root: &Section<'_>, report: &mut Report<'_>) -> Vec<Draft> {
     let feeds = root.sections("feed", report);
-    if feeds.is_empty() && root.value("feed").is_none_or(|entry| entry.value.is_array()) {
+    if root.value("feed").is_none_or(|entry| entry.value.as_array().is_some_and(|feeds| feeds.is_empty())) {
         let remedy = "write [[feed]] with name, prefix and [feed.redshift] for each table to load";
         report.add(&root.spot_at("feed"), "there is no feed", remedy);
     }

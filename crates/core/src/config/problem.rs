@@ -135,6 +135,13 @@ fn place(text: &str, byte: usize) -> (usize, usize) {
     (before.matches('\n').count() + 1, line.chars().count() + 1)
 }
 
+/// A text of the configuration in quotes, cut where it is long.
+pub(super) fn shown(text: &str) -> String {
+    const MOST: usize = 80;
+    let cut: String = text.chars().take(MOST).collect();
+    if cut.len() < text.len() { format!("{cut:?}…") } else { format!("{cut:?}") }
+}
+
 /// "did you mean …" for a word that is nearly one of `known`, else the list of what there is.
 pub(super) fn did_you_mean(word: &str, known: &[&str]) -> String {
     let lower = word.to_lowercase().replace('-', "_");

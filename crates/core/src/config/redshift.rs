@@ -5,10 +5,10 @@
 use std::time::Duration;
 
 use super::copy_options::{CopyFormat, CopyOptions};
-use super::problem::Report;
+use super::problem::{Report, shown};
 use super::section::{Entry, Section};
 use super::{FeedName, IamRole, Identity, Redshift, Table, Warehouse};
-use super::{amount, check, feed, statement, table};
+use super::{amount, check, copy_options, feed, statement, table};
 
 /// The fields of a destination in Redshift.
 pub(super) const REDSHIFT_FIELDS: &[&str] = &[
@@ -28,9 +28,10 @@ pub(super) const REDSHIFT_FIELDS: &[&str] = &[
     "post_sql",
 ];
 
-const DEFAULT_TIMEOUT: Duration = Duration::from_secs(4 * 60 * 60);
+const OPTIONS: &str = "under [feed.redshift.options]";
+const DEFAULT_TIMEOUT: Duration = Duration::from_hours(4);
 /// The Data API ends every statement after this long.
-const MAX_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
+const MAX_TIMEOUT: Duration = Duration::from_hours(24);
 
 /// A destination as far as it could be read.
 #[derive(Debug)]
@@ -51,7 +52,9 @@ pub(super) struct Draft {
 
 /// Reads a destination of the feed called `name`, and reports all that is wrong within it.
 pub(super) fn read(section: &Section<'_>, name: Option<&FeedName>, report: &mut Report<'_>) -> Draft {
-    section.only(REDSHIFT_FIELDS, report);
+    let options = copy_options::names();
+    let elsewhere = [(feed::FEED_FIELDS, "under [[feed]], above [feed.redshift]"), (&options, OPTIONS)];
+    section.only(REDSHIFT_FIELDS, &elsewhere, report);
     let table = section.needed("table", "\"schema.table\"", report);
     let table = table.and_then(|table| read_table(&table, report));
     let ledger = match section.text("ledger", report) {
@@ -107,7 +110,7 @@ fn read_table(text: &Entry<&str>, report: &mut Report<'_>) -> Option<Entry<Table
         Err(error) => {
             let remedy =
                 "write \"schema.table\", with double quotes around parts that need them: '\"My Schema\".\"t\"'";
-            report.add(&text.spot, format!("{:?} is not a table's name: {error}", text.value), remedy);
+            report.add(&text.spot, format!("{} is not a table's name: {error}", shown(text.value)), remedy);
             None
         }
     }
@@ -133,7 +136,7 @@ fn read_warehouse(section: &Section<'_>, report: &mut Report<'_>) -> Option<Ware
     let cluster = section.text("cluster", report);
     for name in [&workgroup, &cluster].into_iter().flatten() {
         if !check::is_warehouse_name(name.value) {
-            let what = format!("{:?} is not the name of a workgroup or cluster", name.value);
+            let what = format!("{} is not the name of a workgroup or cluster", shown(name.value));
             report.add(&name.spot, what, "write its name (no ARN, no host name): lower-case letters, digits and \"-\"");
         }
     }
@@ -155,7 +158,11 @@ fn read_warehouse(section: &Section<'_>, report: &mut Report<'_>) -> Option<Ware
 fn read_database(section: &Section<'_>, report: &mut Report<'_>) -> Option<String> {
     let database = section.needed("database", "\"…\", the database in the warehouse", report)?;
     if !table::is_column(database.value) {
-        report.add(&database.spot, format!("{:?} is not a database's name", database.value), "write 1 to 127 bytes");
+        report.add(
+            &database.spot,
+            format!("{} is not a database's name", shown(database.value)),
+            "write 1 to 127 bytes",
+        );
     }
     Some(database.value.to_owned())
 }
@@ -167,7 +174,7 @@ fn read_identity(section: &Section<'_>, report: &mut Report<'_>) -> Identity {
         && !check::is_secret_arn(secret.value)
     {
         let remedy = "write arn:aws:secretsmanager:<region>:<account>:secret:<name>";
-        report.add(&secret.spot, format!("{:?} is not a secret's ARN", secret.value), remedy);
+        report.add(&secret.spot, format!("{} is not a secret's ARN", shown(secret.value)), remedy);
     }
     if let Some(user) = &user {
         check_user(section, user, report);
@@ -188,7 +195,7 @@ fn check_user(section: &Section<'_>, user: &Entry<&str>, report: &mut Report<'_>
         report.add(&user.spot, "only a cluster has db_user", remedy);
     }
     if !table::is_column(user.value) {
-        report.add(&user.spot, format!("{:?} is not a user's name", user.value), "write 1 to 127 bytes");
+        report.add(&user.spot, format!("{} is not a user's name", shown(user.value)), "write 1 to 127 bytes");
     }
 }
 
@@ -196,7 +203,7 @@ fn read_columns(section: &Section<'_>, report: &mut Report<'_>) -> Vec<String> {
     let mut columns: Vec<String> = Vec::new();
     for column in section.texts("columns", report) {
         if !table::is_column(column.value) {
-            let what = format!("{:?} is not a column's name", column.value);
+            let what = format!("{} is not a column's name", shown(column.value));
             report.add(&column.spot, what, "write 1 to 127 bytes, as the catalogue has them, without double quotes");
         } else if columns.iter().any(|other| other == column.value) {
             let remedy = "name each column once, in the order of the files";
@@ -214,7 +221,7 @@ fn read_iam_role(section: &Section<'_>, report: &mut Report<'_>) -> Option<IamRo
         arns if check::is_role_chain(arns) => Some(IamRole::Arn(arns.to_owned())),
         other => {
             let remedy = "write \"default\", or arn:aws:iam::<account>:role/<name>, up to 10 with commas and no spaces";
-            report.add(&role.spot, format!("{other:?} is not a role"), remedy);
+            report.add(&role.spot, format!("{} is not a role", shown(other)), remedy);
             None
         }
     }
@@ -225,7 +232,7 @@ fn read_timeout(section: &Section<'_>, report: &mut Report<'_>) -> Option<Durati
     let legal = Duration::from_secs(1)..=MAX_TIMEOUT;
     let timeout = amount::duration(text.value).filter(|timeout| legal.contains(timeout));
     if timeout.is_none() {
-        let what = format!("{:?} is not a time from 1 second to 24 hours", text.value);
+        let what = format!("{} is not a time from 1 second to 24 hours", shown(text.value));
         report.add(&text.spot, what, "write a number and a unit, such as \"4h\" or \"90m\"");
     }
     timeout

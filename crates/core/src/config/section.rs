@@ -16,6 +16,15 @@ pub(super) struct Section<'d> {
     table: &'d DeTable<'d>,
 }
 
+/// Fields of another table, and where that is.
+pub(super) type Place<'p> = (&'p [&'p str], &'p str);
+
+/// Where a field belongs that is unknown where it stands.
+pub(super) fn right_place(name: &str, known: &[&str], elsewhere: &[Place<'_>]) -> String {
+    let place = elsewhere.iter().find(|(fields, _)| fields.contains(&name));
+    place.map_or_else(|| did_you_mean(name, known), |(_, place)| format!("write it {place}"))
+}
+
 /// A value and where it stands.
 #[derive(Clone, Debug)]
 pub(super) struct Entry<T> {
@@ -36,10 +45,11 @@ impl<'d> Section<'d> {
         Self { spot: Spot { path: String::new(), span: 0..0 }, table }
     }
 
-    /// Reports each field that is not in `known`.
-    pub(super) fn only(&self, known: &[&str], report: &mut Report<'_>) {
+    /// Reports each field that is not in `known`. A field of `elsewhere` is sent where it belongs: in TOML, what stands
+    /// below a table's header belongs to that table.
+    pub(super) fn only(&self, known: &[&str], elsewhere: &[Place<'_>], report: &mut Report<'_>) {
         for name in self.names().filter(|name| !known.contains(&name.value)) {
-            report.add(&name.spot, "unknown field", did_you_mean(name.value, known));
+            report.add(&name.spot, "unknown field", right_place(name.value, known, elsewhere));
         }
     }
 
@@ -88,9 +98,7 @@ impl<'d> Section<'d> {
 
     /// A list of texts; empty where there is none.
     pub(super) fn texts(&self, name: &str, report: &mut Report<'_>) -> Vec<Entry<&'d str>> {
-        let Some(entry) = self.value(name) else {
-            return Vec::new();
-        };
+        let Some(entry) = self.value(name) else { return Vec::new() };
         let Some(items) = entry.value.as_array() else {
             return mistyped(&entry, "a list of texts, such as [\"…\", \"…\"]", report).unwrap_or_default();
         };
@@ -113,9 +121,7 @@ impl<'d> Section<'d> {
 
     /// A list of tables, each called by its `name` where it has one.
     pub(super) fn sections(&self, name: &str, report: &mut Report<'_>) -> Vec<Section<'d>> {
-        let Some(entry) = self.value(name) else {
-            return Vec::new();
-        };
+        let Some(entry) = self.value(name) else { return Vec::new() };
         let expected = format!("a table for each, under [[{name}]]");
         let Some(items) = entry.value.as_array() else {
             return mistyped(&entry, &expected, report).unwrap_or_default();

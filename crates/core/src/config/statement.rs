@@ -61,7 +61,7 @@ fn ends_transaction(words: &[String]) -> Option<(&'static str, &'static str)> {
     match first {
         "TRUNCATE" => Some(("TRUNCATE", "write DELETE FROM instead")),
         "VACUUM" => Some(("VACUUM", "run it elsewhere, outside of loads")),
-        "ALTER" if words.iter().any(|word| word == "APPEND") => {
+        "ALTER" if words.windows(2).any(|pair| pair == ["APPEND", "FROM"]) => {
             Some(("ALTER TABLE APPEND", "write INSERT INTO … SELECT instead"))
         }
         "COMMIT" => Some(("COMMIT", own)),
@@ -85,7 +85,7 @@ struct Statement {
 /// Splits SQL into words, as far as needed to know its command. An error names what was left open.
 fn words(sql: &str) -> Result<Statement, &'static str> {
     let mut statement = Statement::default();
-    let mut ended = false;
+    let (mut begun, mut ended) = (false, false);
     let mut rest = sql;
     while let Some(c) = rest.chars().next() {
         if c.is_whitespace() {
@@ -97,11 +97,12 @@ fn words(sql: &str) -> Result<Statement, &'static str> {
             continue;
         }
         if c == ';' {
-            ended = ended || !statement.words.is_empty();
+            ended = begun;
             rest = &rest[1..];
             continue;
         }
         statement.more |= ended;
+        begun = true;
         if let Some(after) = after_quoted(rest)? {
             rest = after;
             continue;
@@ -166,9 +167,7 @@ fn after_literal(sql: &str) -> Result<&str, &'static str> {
 
 /// What follows `$tag$ … $tag$`, if `sql` begins with such a tag.
 fn after_dollars(sql: &str) -> Result<Option<&str>, &'static str> {
-    let Some((tag, after)) = sql[1..].split_once('$') else {
-        return Ok(None);
-    };
+    let Some((tag, after)) = sql[1..].split_once('$') else { return Ok(None) };
     if tag.starts_with(|c: char| c.is_ascii_digit()) || !tag.chars().all(|c| c.is_alphanumeric() || c == '_') {
         return Ok(None);
     }

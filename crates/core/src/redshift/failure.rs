@@ -122,3 +122,73 @@ fn is_missing_relation(text: &str) -> bool {
 fn cut(text: &str) -> String {
     text.trim().chars().take(1000).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use test_case::test_case;
+
+    use super::super::statements::Part;
+    use super::*;
+
+    fn failed(number: usize, text: &str) -> Description {
+        let part = |at: usize| Part {
+            status: match at.cmp(&number) {
+                std::cmp::Ordering::Less => Status::Finished,
+                std::cmp::Ordering::Equal => Status::Failed,
+                std::cmp::Ordering::Greater => Status::Aborted,
+            },
+            error: (at == number).then(|| text.to_owned()),
+            query_id: None,
+            rows: None,
+        };
+        Description {
+            status: Status::Failed,
+            error: Some(format!("Query #{number} failed with {text}")),
+            created_at: None,
+            updated_at: None,
+            duration: Duration::ZERO,
+            pid: None,
+            query_id: None,
+            rows: None,
+            parts: (1..=5).map(part).collect(),
+        }
+    }
+
+    fn kind(number: usize, text: &str) -> FailureKind {
+        let transaction = Transaction { statements: vec![], lock: 1, guard: 2, copy: 3 };
+        let with_parts = of_transaction(&transaction, &failed(number, text));
+        let without = of_transaction(&transaction, &Description { parts: vec![], ..failed(number, text) });
+        assert_eq!(with_parts.kind, without.kind, "the number in the text says the same as the parts");
+        with_parts.kind
+    }
+
+    #[test_case(3, "ERROR: division by zero" => FailureKind::AlreadyLoaded; "the guard")]
+    #[test_case(3, "ERROR: Divide by zero" => FailureKind::AlreadyLoaded; "the guard in other words")]
+    #[test_case(5, "ERROR: division by zero" => FailureKind::Configuration; "somebody's own SQL divides by zero")]
+    #[test_case(2, "ERROR: relation \"public.sluice_ledger_flights\" does not exist" => FailureKind::LedgerMissing)]
+    #[test_case(2, "ERROR: Relation sluice_ledger_flights does not exist in the database." => FailureKind::LedgerMissing)]
+    #[test_case(4, "ERROR: Cannot COPY into nonexistent table flights" => FailureKind::Configuration)]
+    #[test_case(4, "ERROR: Load into table 'flights' failed.  Check 'stl_load_errors' system table for details." => FailureKind::BadData)]
+    #[test_case(4, "ERROR: Load into table 'flights' failed.  Check 'sys_load_error_detail' system table for details." => FailureKind::BadData)]
+    #[test_case(4, "ERROR: Spectrum Scan Error DETAIL: code: 15007 context: File 'https://s3.us-east-1.amazonaws.com/b/f.parquet' has an incompatible Parquet s" => FailureKind::BadData)]
+    #[test_case(4, "ERROR: Mandatory url is not present in manifest file" => FailureKind::FileMissing)]
+    #[test_case(4, "ERROR: Problem reading manifest file - S3ServiceException:The specified key does not exist.,Status 404,Error NoSuchKey" => FailureKind::Transient)]
+    #[test_case(4, "ERROR: S3ServiceException:Access Denied,Status 403,Error AccessDenied" => FailureKind::Configuration)]
+    #[test_case(4, "ERROR: S3ServiceException:The bucket you are attempting to access must be addressed using the specified endpoint." => FailureKind::Configuration)]
+    #[test_case(5, "ERROR: 1023 DETAIL: Serializable isolation violation on table - 100, transactions forming the cycle are: 1, 2 (pid:3)" => FailureKind::Transient)]
+    #[test_case(4, "ERROR: deadlock detected" => FailureKind::Transient)]
+    #[test_case(4, "ERROR: permission denied for relation flights" => FailureKind::Configuration)]
+    #[test_case(4, "ERROR: something that nobody has seen before" => FailureKind::Configuration; "unknown")]
+    fn texts(number: usize, text: &str) -> FailureKind {
+        kind(number, text)
+    }
+
+    #[test]
+    fn a_statement_that_somebody_stopped_is_tried_again() {
+        let transaction = Transaction { statements: vec![], lock: 1, guard: 2, copy: 3 };
+        let stopped = Description { status: Status::Aborted, error: None, parts: vec![], ..failed(1, "") };
+        assert_eq!(of_transaction(&transaction, &stopped).kind, FailureKind::Transient);
+    }
+}

@@ -238,3 +238,6 @@ impl Destination for MemoryWarehouse {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,9 +8,9 @@ use super::words;
 
 /// One option of COPY.
 #[derive(Debug)]
-pub(in crate::config) struct Known {
+pub(super) struct Known {
     /// As the configuration writes it.
-    pub(in crate::config) name: &'static str,
+    pub(super) name: &'static str,
     /// As SQL writes it.
     pub(super) keyword: &'static str,
     pub(super) kind: Kind,
@@ -80,7 +80,7 @@ const JSON: &str = "\"auto\", \"auto ignorecase\", \"noshred\", or \"s3://bucket
 const AVRO: &str = "\"auto\", \"auto ignorecase\", or \"s3://bucket/key\" of a jsonpaths file";
 
 /// All options, in the order in which they stand in a statement.
-pub(in crate::config) const KNOWN: &[Known] = &[
+pub(super) const KNOWN: &[Known] = &[
     known("json", "FORMAT AS JSON", text(words::json, JSON), &[Json]),
     known("avro", "FORMAT AS AVRO", text(words::avro, AVRO), &[Avro]),
     known(

@@ -1,0 +1,40 @@
+//! Workers: the function that the lister invokes with a claim.
+//!
+//! Hands over the claim's key and nothing else: what is in the claim, the worker reads.
+
+use aws_sdk_lambda::Client;
+use aws_sdk_lambda::primitives::Blob;
+use aws_sdk_lambda::types::InvocationType;
+use sluice_core::object::Key;
+use sluice_core::ports::{PortError, PortErrorKind, Workers};
+
+use crate::error::failed;
+use crate::lazy::Lazy;
+
+const INVOKE: &str = "lambda:Invoke";
+
+/// A function that is invoked asynchronously.
+#[derive(Clone, Debug)]
+pub struct LambdaWorkers {
+    client: Lazy<Client>,
+    function: Option<String>,
+}
+
+impl LambdaWorkers {
+    pub(crate) fn new(client: Lazy<Client>, function: Option<String>) -> Self {
+        Self { client, function }
+    }
+}
+
+impl Workers for LambdaWorkers {
+    async fn dispatch(&self, claim: &Key) -> Result<(), PortError> {
+        let Some(function) = &self.function else {
+            let cause = "no worker is known: set SLUICE_WORKER_FUNCTION to its name, or fan_out = false";
+            return Err(PortError::new(INVOKE, claim.as_str(), PortErrorKind::Invalid, cause));
+        };
+        let payload = serde_json::json!({ "claim": claim }).to_string();
+        let invoke = self.client.invoke().function_name(function).invocation_type(InvocationType::Event);
+        let sent = invoke.payload(Blob::new(payload)).send().await;
+        sent.map(drop).map_err(|error| failed(INVOKE, format!("{function} with {claim}"), error))
+    }
+}

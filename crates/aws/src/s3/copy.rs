@@ -1,0 +1,74 @@
+//! Copies in one call: `CopyObject` with a condition on either side.
+
+use std::time::Duration;
+
+use aws_sdk_s3::config::timeout::TimeoutConfig;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use sluice_core::object::{File, Key};
+use sluice_core::ports::{Copy, PortError, PortErrorKind};
+
+use super::attempts::Attempts;
+use super::{S3Objects, get, no_such_key, refused};
+use crate::error::failed;
+
+const COPY: &str = "s3:CopyObject";
+
+/// S3 answers when it has copied, and 5 GiB take a while.
+const COPY_TIMEOUT: Duration = Duration::from_mins(5);
+
+pub(super) async fn copy(bucket: &S3Objects, from: &File, to: &Key) -> Result<Copy, PortError> {
+    let attempts = Attempts::default();
+    let copy = bucket.client.copy_object().bucket(&bucket.bucket).key(to.as_str());
+    let copy = copy.copy_source(source(&bucket.bucket, &from.key)).copy_source_if_match(from.etag.quoted());
+    let copy = copy.if_none_match("*").customize().config_override(patient()).mutate_request(attempts.counter());
+    match copy.send().await {
+        Ok(_) => Ok(Copy::Copied),
+        Err(error) if refused(&error) || no_such_key(&error) => {
+            let ours = |there: &File| attempts.repeated() && there.etag == from.etag && there.size == from.size;
+            why_refused(bucket, from, to, ours).await
+        }
+        Err(error) => Err(failed(COPY, subject(bucket, from, to), error)),
+    }
+}
+
+/// S3 says only that a condition did not hold, not which: the two objects tell.
+///
+/// They may have changed since the refusal, so that the answer is of now; each answer is one that the copy could have got
+/// a moment later. `ours` tells whether the occupant is what an earlier try of the same call has made.
+pub(super) async fn why_refused(
+    bucket: &S3Objects,
+    from: &File,
+    to: &Key,
+    ours: impl Fn(&File) -> bool,
+) -> Result<Copy, PortError> {
+    let occupant = get::head(bucket, to).await?;
+    if occupant.as_ref().is_some_and(ours) {
+        return Ok(Copy::Copied);
+    }
+    match (get::head(bucket, &from.key).await?, occupant) {
+        (None, _) => Ok(Copy::Gone),
+        (Some(now), _) if now.etag != from.etag => Ok(Copy::Replaced(now.etag)),
+        (Some(_), Some(occupant)) => Ok(Copy::Occupied(occupant)),
+        (Some(_), None) => {
+            let cause = "refused, although the source is unchanged and nothing has the new key: somebody is writing it";
+            Err(PortError::new(COPY, subject(bucket, from, to), PortErrorKind::Unavailable, cause))
+        }
+    }
+}
+
+/// The header `x-amz-copy-source`, which has to be URL-encoded.
+/// Source: Amazon S3 API Reference, `CopyObject`.
+pub(super) fn source(bucket: &str, key: &Key) -> String {
+    const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'/');
+    format!("{bucket}/{}", utf8_percent_encode(key.as_str(), PLAIN))
+}
+
+pub(super) fn subject(bucket: &S3Objects, from: &File, to: &Key) -> String {
+    format!("{} to {to}", bucket.subject(&from.key))
+}
+
+/// More time for the one call.
+pub(super) fn patient() -> aws_sdk_s3::config::Builder {
+    let timeout = TimeoutConfig::builder().operation_attempt_timeout(COPY_TIMEOUT).build();
+    aws_sdk_s3::config::Builder::new().timeout_config(timeout)
+}

@@ -1,0 +1,72 @@
+//! Deletes, each of one version: `DeleteObject` and `DeleteObjects`.
+
+use std::collections::HashMap;
+
+use aws_sdk_s3::types::{Delete as Request, Error, ObjectIdentifier};
+use sluice_core::object::{ETag, Key};
+use sluice_core::ports::{Delete, PortError, PortErrorKind};
+
+use super::{S3Objects, no_such_key};
+use crate::error::{failed, kind_of_code, status};
+
+const ONE: &str = "s3:DeleteObject";
+const MANY: &str = "s3:DeleteObjects";
+
+pub(super) async fn one(bucket: &S3Objects, key: &Key, etag: &ETag) -> Result<Delete, PortError> {
+    let delete = bucket.client.delete_object().bucket(&bucket.bucket).key(key.as_str()).if_match(etag.quoted());
+    match delete.send().await {
+        Ok(_) => Ok(Delete::Deleted),
+        Err(error) if no_such_key(&error) => Ok(Delete::Deleted),
+        Err(error) if status(&error) == Some(412) => Ok(Delete::Replaced),
+        Err(error) => Err(failed(ONE, bucket.subject(key), error)),
+    }
+}
+
+/// One call for all keys that XML can say, and one for each of the others.
+pub(super) async fn many(bucket: &S3Objects, objects: &[(Key, ETag)]) -> Result<Vec<Delete>, PortError> {
+    let (plain, odd): (Vec<_>, Vec<_>) = objects.iter().partition(|(key, _)| fits_xml(key));
+    let mut deleted = HashMap::new();
+    for (key, etag) in odd {
+        deleted.insert(key, one(bucket, key, etag).await?);
+    }
+    let failures = if plain.is_empty() { Vec::new() } else { send(bucket, &plain).await? };
+    let mut failures: HashMap<&str, &Error> =
+        failures.iter().filter_map(|failure| Some((failure.key()?, failure))).collect();
+    for (key, _) in plain {
+        deleted.insert(key, outcome(bucket, key, failures.remove(key.as_str()))?);
+    }
+    Ok(objects.iter().filter_map(|(key, _)| deleted.get(key).copied()).collect())
+}
+
+/// Deletes them and says which were not.
+async fn send(bucket: &S3Objects, objects: &[&(Key, ETag)]) -> Result<Vec<Error>, PortError> {
+    let subject = || format!("{} objects of {}", objects.len(), bucket.bucket);
+    let built = || {
+        let identifier =
+            |(key, etag): &(Key, ETag)| ObjectIdentifier::builder().key(key.as_str()).e_tag(etag.quoted()).build();
+        let identifiers = objects.iter().map(|object| identifier(object)).collect::<Result<_, _>>()?;
+        // Quiet: only what was not deleted is answered.
+        Request::builder().set_objects(Some(identifiers)).quiet(true).build()
+    };
+    let request = built().map_err(|error| PortError::new(MANY, subject(), PortErrorKind::Invalid, error))?;
+    let delete = bucket.client.delete_objects().bucket(&bucket.bucket).delete(request);
+    let answer = delete.send().await.map_err(|error| failed(MANY, subject(), error))?;
+    Ok(answer.errors.unwrap_or_default())
+}
+
+fn outcome(bucket: &S3Objects, key: &Key, failure: Option<&Error>) -> Result<Delete, PortError> {
+    let Some(failure) = failure else {
+        return Ok(Delete::Deleted);
+    };
+    let (code, message) = (failure.code().unwrap_or_default(), failure.message().unwrap_or_default());
+    match code {
+        "PreconditionFailed" => Ok(Delete::Replaced),
+        "NoSuchKey" => Ok(Delete::Deleted),
+        _ => Err(PortError::new(MANY, bucket.subject(key), kind_of_code(code), format!("{code}: {message}"))),
+    }
+}
+
+/// Whether XML 1.0 has characters for all of the key. Source: W3C, "Extensible Markup Language (XML) 1.0", 2.2.
+fn fits_xml(key: &Key) -> bool {
+    key.as_str().chars().all(|c| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{fffd}' | '\u{10000}'..))
+}

@@ -1,0 +1,52 @@
+//! Listings: `ListObjectsV2`.
+
+use aws_sdk_s3::types::{EncodingType, Object};
+use percent_encoding::percent_decode_str;
+use sluice_core::object::{File, Key, Prefix};
+use sluice_core::ports::{Page, PortError, PortErrorKind};
+
+use super::{S3Objects, file, incomplete};
+use crate::error::failed;
+
+const LIST: &str = "s3:ListObjectsV2";
+
+/// Keys come encoded, because there are keys that XML cannot say, and one of them would make the page unreadable.
+pub(super) async fn list(bucket: &S3Objects, prefix: &Prefix, after: Option<&str>) -> Result<Page, PortError> {
+    let subject = || format!("{}/{prefix}", bucket.bucket);
+    let list = bucket.client.list_objects_v2().bucket(&bucket.bucket).prefix(prefix.as_str());
+    let list = list.set_continuation_token(after.map(str::to_owned)).encoding_type(EncodingType::Url);
+    let page = list.send().await.map_err(|error| failed(LIST, subject(), error))?;
+    let encoded = page.encoding_type() == Some(&EncodingType::Url);
+    let files = page.contents().iter().map(|object| listed(object, encoded)).collect::<Result<_, _>>()?;
+    let next = match (page.is_truncated(), page.next_continuation_token) {
+        (Some(true), None) => return Err(incomplete(LIST, &subject(), "where the next page begins")),
+        (truncated, next) => next.filter(|_| truncated == Some(true)),
+    };
+    Ok(Page { files, next })
+}
+
+fn listed(object: &Object, encoded: bool) -> Result<File, PortError> {
+    let key = object.key().ok_or_else(|| incomplete(LIST, "", "a key"))?;
+    let decoded = if encoded { form_decoded(key) } else { Some(key.to_owned()) };
+    let decoded = decoded.ok_or_else(|| incomplete(LIST, key, "a key in UTF-8"))?;
+    let invalid = |error| PortError::new(LIST, key, PortErrorKind::Invalid, error);
+    let key = Key::new(decoded).map_err(|error| invalid(Box::new(error)))?;
+    file(LIST, &key, object.e_tag(), object.size(), object.last_modified())
+}
+
+/// S3 encodes as forms do: a space is `+`.
+fn form_decoded(text: &str) -> Option<String> {
+    let spaced = text.replace('+', " ");
+    Some(percent_decode_str(&spaced).decode_utf8().ok()?.into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_decoded_as_forms_are() {
+        assert_eq!(form_decoded("a+b%2Bc%20d/%C3%A9%0A").as_deref(), Some("a b+c d/é\n"));
+        assert_eq!(form_decoded("%FF"), None);
+    }
+}

@@ -1,0 +1,209 @@
+//! One contract suite for every implementation of [`Objects`]: the bucket in memory, the SDK against the stand-in, the
+//! SDK against an implementation that is not ours.
+//!
+//! Each check is a function of its own that works under a prefix of its own, so that checks may run in any order and a
+//! bucket may be used again. Checks know the port only: what S3 does beyond it is not theirs.
+
+mod copy;
+mod delete;
+mod large;
+mod list;
+mod names;
+mod put;
+
+use std::fmt;
+
+use crate::object::{File, Key, KeyError, Prefix, PrefixError};
+use crate::ports::{Objects, PortError, Put, PutIf};
+
+/// Runs every check of [`Objects`] under `root`, where nothing may be yet.
+///
+/// Control characters are not among the names: S3 takes them, but XML 1.0 cannot say them, so that its own listings of
+/// them cannot be read.
+#[allow(clippy::too_many_lines, reason = "the list of all checks, in one place")]
+pub async fn objects<O: Objects>(objects: &O, root: &Prefix) -> Report {
+    let mut report = Report::default();
+    macro_rules! checks {
+        ($($module:ident: $($check:ident),+;)+) => {
+            $($({
+                let name = concat!(stringify!($module), "::", stringify!($check));
+                let outcome = match Space::new(objects, root, name) {
+                    Ok(space) => $module::$check(&space).await,
+                    Err(broken) => Err(broken),
+                };
+                report.outcomes.push((name, outcome));
+            })+)+
+        };
+    }
+    checks! {
+        put: absent_on_nothing_writes, absent_on_something_is_refused, absent_on_the_same_content_is_refused,
+            matches_writes, matches_another_etag_is_refused, matches_on_nothing_is_refused, any_overwrites,
+            one_of_many_absent_puts_wins, one_of_many_matching_puts_wins, a_missing_object_is_none, empty_content;
+        list: nothing_is_an_empty_page, order_is_by_bytes, every_object_is_listed_once, a_prefix_ends_at_its_slash,
+            shows_what_head_shows, shows_what_was_just_done, a_page_may_begin_at_a_key_that_is_gone;
+        copy: copies_content, of_empty_content, never_overwrites, never_overwrites_even_the_same_content,
+            of_a_replaced_source, of_a_missing_source, of_a_replaced_source_onto_something,
+            of_a_missing_source_onto_something, one_of_many_copies_wins, leaves_the_source;
+        large: copies_12_mib, never_overwrites, of_a_replaced_source, of_a_missing_source;
+        delete: deletes, a_replaced_object_stays, a_missing_object_is_deleted, many_in_the_order_asked, a_thousand,
+            none_at_all;
+        names: odd_ones_are_kept, the_longest_ones_are_kept, path_like_ones_are_kept,
+            a_name_may_be_the_beginning_of_another;
+    }
+    report
+}
+
+/// What came of each check.
+#[derive(Debug, Default)]
+pub struct Report {
+    outcomes: Vec<(&'static str, Result<(), Broken>)>,
+}
+
+impl Report {
+    /// The names of all checks.
+    pub fn names(&self) -> impl Iterator<Item = &'static str> {
+        self.outcomes.iter().map(|(name, _)| *name)
+    }
+
+    /// The checks that failed, and how.
+    #[must_use]
+    pub fn failures(&self) -> Vec<(&'static str, String)> {
+        let failed = |(name, outcome): &(&'static str, Result<(), Broken>)| {
+            outcome.as_ref().err().map(|broken| (*name, broken.to_string()))
+        };
+        self.outcomes.iter().filter_map(failed).collect()
+    }
+
+    /// What differs from the expectation that exactly the checks in `known` fail: a check that fails and is not listed,
+    /// one that is listed and passes, and one that is listed and does not exist.
+    #[must_use]
+    pub fn surprises(&self, known: &[&str]) -> Vec<String> {
+        let differs = |(name, outcome): &(&'static str, Result<(), Broken>)| match outcome {
+            Err(broken) if !known.contains(name) => Some(format!("{name}: {broken}")),
+            Ok(()) if known.contains(name) => Some(format!("{name}: passes, and is listed as failing")),
+            _ => None,
+        };
+        let unknown = known.iter().filter(|name| !self.names().any(|check| check == **name));
+        let unknown = unknown.map(|name| format!("{name}: there is no such check"));
+        self.outcomes.iter().filter_map(differs).chain(unknown).collect()
+    }
+}
+
+/// How a check failed.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Broken {
+    /// Not as promised.
+    #[error("{0}")]
+    Promise(String),
+    /// The call failed.
+    #[error(transparent)]
+    Port(#[from] PortError),
+    /// The check itself asks for a key that cannot be.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// The check itself asks for a prefix that cannot be.
+    #[error(transparent)]
+    Prefix(#[from] PrefixError),
+}
+
+type Check = Result<(), Broken>;
+
+/// Where a check works: the bucket, and a prefix of its own.
+struct Space<'o, O> {
+    objects: &'o O,
+    prefix: Prefix,
+}
+
+impl<'o, O: Objects> Space<'o, O> {
+    fn new(objects: &'o O, root: &Prefix, check: &str) -> Result<Self, Broken> {
+        Ok(Self { objects, prefix: root.join(&Prefix::new(format!("{}/", check.replace("::", "/")))?) })
+    }
+
+    fn key(&self, name: &str) -> Result<Key, Broken> {
+        Ok(self.prefix.key(name)?)
+    }
+
+    /// Writes an object and says what a listing would.
+    async fn write(&self, name: &str, body: &[u8]) -> Result<File, Broken> {
+        let key = self.key(name)?;
+        self.objects.put(&key, body.to_vec(), PutIf::Any).await?;
+        let file = self.objects.head(&key).await?;
+        file.ok_or_else(|| Broken::Promise(format!("{key} was written and is not there")))
+    }
+
+    /// All files under the prefix, page by page.
+    async fn list(&self) -> Result<Vec<File>, Broken> {
+        let (mut files, mut after) = (Vec::new(), None);
+        loop {
+            let page = self.objects.list(&self.prefix, after.as_deref()).await?;
+            files.extend(page.files);
+            if page.next.is_none() {
+                return Ok(files);
+            }
+            after = page.next;
+        }
+    }
+
+    /// The names under the prefix, in the order of the listing.
+    async fn names(&self) -> Result<Vec<String>, Broken> {
+        Ok(self.list().await?.iter().filter_map(|file| self.prefix.strip(&file.key)).map(str::to_owned).collect())
+    }
+
+    /// The object has this content.
+    async fn has(&self, name: &str, body: &[u8]) -> Check {
+        let content = self.objects.get(&self.key(name)?).await?.map(|content| content.body);
+        if content.as_deref() == Some(body) {
+            return Ok(());
+        }
+        let shown =
+            |body: &[u8]| format!("{} bytes, {:?}", body.len(), String::from_utf8_lossy(&body[..body.len().min(40)]));
+        equal(&format!("the content of {name:?}"), &content.as_deref().map(shown), &Some(shown(body)))
+    }
+
+    /// There is no such object.
+    async fn lacks(&self, name: &str) -> Check {
+        equal(&format!("{name:?}"), &self.objects.head(&self.key(name)?).await?, &None)
+    }
+}
+
+/// The two are equal; otherwise says of what.
+fn equal<T: PartialEq + fmt::Debug>(what: &str, is: &T, should: &T) -> Check {
+    if is == should {
+        return Ok(());
+    }
+    Err(Broken::Promise(format!("{what} is {is:?}, and should be {should:?}")))
+}
+
+/// The put was written; its `ETag`.
+fn written(put: Put) -> Result<crate::object::ETag, Broken> {
+    match put {
+        Put::Written(etag) => Ok(etag),
+        Put::Refused => Err(Broken::Promise("a put was refused that should have been written".to_owned())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{ManualClock, MemoryObjects, prefix};
+
+    #[tokio::test]
+    async fn the_bucket_in_memory_keeps_the_contract() {
+        for page_size in [1000, 7] {
+            let bucket = MemoryObjects::new(&ManualClock::default()).paged(page_size);
+            let report = objects(&bucket, &prefix("contract/")).await;
+            assert_eq!(report.surprises(&[]), Vec::<String>::new());
+        }
+    }
+
+    #[test]
+    fn a_list_of_known_failures_has_to_be_right() {
+        let broken = || Err(Broken::Promise("no".to_owned()));
+        let report = Report { outcomes: vec![("good", Ok(())), ("bad", broken()), ("worse", broken())] };
+        assert_eq!(report.surprises(&["bad", "worse"]), Vec::<String>::new());
+        assert_eq!(
+            report.surprises(&["bad", "good", "old"]),
+            ["good: passes, and is listed as failing", "worse: no", "old: there is no such check"]
+        );
+    }
+}

@@ -1,0 +1,166 @@
+//! The SQL that Redshift is sent, as text, and what its answers lead to.
+
+#![allow(missing_docs, clippy::unwrap_used)]
+
+mod world;
+
+use std::time::Duration;
+
+use sluice_core::batch::BatchId;
+use sluice_core::config::{Config, Destination as Target};
+use sluice_core::destination::{Destination, Load, Progress};
+use sluice_core::object::{ETag, File};
+use sluice_core::redshift::{RedshiftDestination, Submission, sql};
+use sluice_core::testing::statements::{Answer, ScriptedStatements};
+use sluice_core::testing::{ManualClock, MemoryObjects, key};
+
+fn file(name: &str) -> File {
+    File {
+        key: key(&format!("incoming/flights/{name}")),
+        etag: ETag::new("etag"),
+        size: 7,
+        last_modified: jiff::Timestamp::UNIX_EPOCH,
+    }
+}
+
+fn full_config() -> Config {
+    Config::parse(
+        r#"
+        [bucket]
+        name = "acme-landing"
+        [[feed]]
+        name = "flights"
+        prefix = "flights/"
+        [feed.redshift]
+        workgroup = "analytics"
+        database = "dev"
+        table = '"My ""Schema""".flights'
+        columns = ["year", "odd \" name"]
+        iam_role = "arn:aws:iam::123456789012:role/copy"
+        format = "csv"
+        pre_sql = ["DELETE FROM public.flights_today"]
+        post_sql = ["INSERT INTO public.audit SELECT 1"]
+        statement_timeout = "1h"
+        [feed.redshift.options]
+        ignoreheader = 1
+        null_as = '\N'
+        quote = "'"
+        "#,
+        "test",
+    )
+    .unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn transaction(config: &Config, files: &[File]) -> sql::Transaction {
+    let feed = &config.feeds[0];
+    let Target::Redshift(target) = &feed.destination else { panic!("another destination") };
+    sql::transaction(
+        "acme-landing",
+        feed,
+        target,
+        &BatchId::of(files),
+        files,
+        &key("sluice/manifests/flights/b.manifest"),
+    )
+}
+
+#[test]
+fn the_transaction_locks_before_it_looks_and_records_what_it_loads() {
+    let config = full_config();
+    let transaction = transaction(&config, &[file("it's; -- \\.csv.gz"), file("b.csv.gz")]);
+    insta::assert_snapshot!(transaction.statements.join(";\n"));
+    assert!(transaction.statements[transaction.lock].starts_with("LOCK"));
+    assert!(transaction.statements[transaction.guard].starts_with("SELECT 1 /"));
+    assert!(transaction.statements[transaction.copy].starts_with("COPY"));
+    assert!(transaction.lock < transaction.guard && transaction.guard < transaction.copy);
+}
+
+#[test]
+fn the_largest_batch_with_the_longest_keys_fits_the_data_api() {
+    // A backslash is doubled: no key of 1,024 bytes becomes longer in SQL.
+    let files: Vec<File> = (0..1000).map(|number| file(&format!("{number:04}{}", "\\".repeat(1003)))).collect();
+    assert_eq!(files[0].key.as_str().len(), 1024);
+    let transaction = transaction(&full_config(), &files);
+    // Two statements of the configuration's own are in it; ten are allowed.
+    assert!(transaction.statements.len() + 8 <= 40, "{}", transaction.statements.len());
+    for statement in &transaction.statements {
+        assert!(statement.len() <= 100_000, "{}", statement.len());
+    }
+}
+
+#[test]
+fn other_statements() {
+    let config = full_config();
+    let Target::Redshift(target) = &config.feeds[0].destination else { panic!("another destination") };
+    let (old, new) = (file("a"), File { etag: ETag::new("new"), ..file("a") });
+    let mut statements = vec![sql::create_ledger(target), sql::loaded(target, std::slice::from_ref(&old))];
+    statements.extend(sql::amend(target, &[(old, new)]));
+    statements.push(sql::load_errors(sql::Trace::Query(7)));
+    statements.push(sql::versions_read(sql::Trace::Session(8, 1_700_000_000)));
+    insta::assert_snapshot!(statements.join(";\n"));
+}
+
+fn destination(
+    statements: &ScriptedStatements,
+) -> (Config, RedshiftDestination<ScriptedStatements, MemoryObjects>, MemoryObjects) {
+    let config = world::config("");
+    let objects = MemoryObjects::new(&ManualClock::default());
+    let destination = RedshiftDestination::new(config.bucket.clone(), statements.clone(), objects.clone());
+    (config, destination, objects)
+}
+
+#[tokio::test]
+async fn a_batch_is_submitted_with_its_manifest_and_token() {
+    let statements = ScriptedStatements::new(|submission| {
+        let mut answer = Answer::finished(submission).after_polls(1);
+        answer.end.parts[3].rows = Some(842);
+        answer
+    });
+    let (config, destination, objects) = destination(&statements);
+    let files = [file("a"), file("b")];
+    let batch = BatchId::of(&files);
+    let load = Load { batch: &batch, files: &files, token: "token-0" };
+    let id = destination.start(&config.feeds[0], &load).await.unwrap();
+    let manifest = objects.body(&format!("sluice/manifests/flights/{batch}.manifest")).unwrap();
+    assert!(String::from_utf8(manifest).unwrap().contains("s3://bucket/incoming/flights/b"));
+    let Submission { token, name, .. } = statements.submitted().remove(0);
+    assert_eq!((token.as_deref(), name), (Some("token-0"), format!("sluice flights {batch}")));
+    let poll = async || destination.poll(&config.feeds[0], &id, Duration::ZERO).await.unwrap();
+    assert_eq!(poll().await, Progress::Running);
+    let Progress::Loaded(loaded) = poll().await else { panic!("not loaded") };
+    assert_eq!(loaded.rows, Some(842));
+    statements.forget(&id);
+    assert_eq!(poll().await, Progress::Forgotten);
+}
+
+#[tokio::test]
+async fn bad_files_are_named_by_one_pass_that_loads_nothing() {
+    let long = "x".repeat(300);
+    let (one, other) = (format!("{long}1.csv"), format!("{long}2.csv"));
+    let cut: String = format!("s3://bucket/incoming/flights/{one}").chars().take(256).collect();
+    let name = cut.clone();
+    let statements = ScriptedStatements::new(move |submission| {
+        let sql = &submission.statements[0];
+        let mut answer = Answer::finished(submission);
+        answer.end.query_id = Some(77);
+        if sql.starts_with("SELECT TRIM(file_name), error_code") {
+            assert!(sql.contains("query_id = 77"), "{sql}");
+            let row = |file| vec![Some(file), Some("1207"), Some("Invalid digit"), Some("3"), Some("year")];
+            let rows = [row("s3://bucket/incoming/flights/bad.csv"), row(&name)];
+            let rows: Vec<&[Option<&str>]> = rows.iter().map(Vec::as_slice).collect();
+            answer = answer.with_rows(0, &rows);
+        } else {
+            assert!(sql.starts_with("COPY") && sql.ends_with("NOLOAD MAXERROR 100000"), "{sql}");
+        }
+        answer
+    });
+    let (config, destination, _) = destination(&statements);
+    let files = [file("bad.csv"), file("good.csv"), file(&one), file(&other)];
+    let batch = BatchId::of(&files);
+    let load = Load { batch: &batch, files: &files, token: "token-0" };
+    let failed = sluice_core::destination::StatementId("failed".into());
+    let bad = destination.bad_files(&config.feeds[0], &load, &failed).await.unwrap();
+    assert_eq!(bad.len(), 1, "a name that is cut and fits two files names neither");
+    let refusal = &bad[&files[0].key];
+    assert_eq!((refusal.code, refusal.line, refusal.column.as_deref()), (Some(1207), Some(3), Some("year")));
+}

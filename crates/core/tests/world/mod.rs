@@ -1,0 +1,152 @@
+//! A deployment in memory that tests drive by hand: producers, listers, loaders, workers, and what must hold after them.
+
+#![allow(
+    dead_code,
+    missing_docs,
+    missing_debug_implementations,
+    unreachable_pub,
+    clippy::panic,
+    clippy::expect_used,
+    clippy::missing_panics_doc
+)]
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use sluice_core::arrive::{ArriveReport, arrive};
+use sluice_core::config::{Config, Feed};
+use sluice_core::event::Arrival;
+use sluice_core::object::{File, Key};
+use sluice_core::ports::{Clock, Ports};
+use sluice_core::report::LoadReport;
+use sluice_core::run::Run;
+use sluice_core::testing::{Faults, Faulty, MemoryObjects, MemoryWarehouse, TestPorts, key};
+use sluice_core::tick::{TickReport, tick};
+use sluice_core::work::work;
+
+/// How long one invocation may run.
+pub const TIMEOUT: Duration = Duration::from_secs(300);
+
+pub type FaultyPorts = TestPorts<Faulty<MemoryObjects>, Faulty<MemoryWarehouse>>;
+
+/// The bucket, the warehouse and the configuration; functions come and go.
+pub struct World {
+    pub config: Config,
+    pub ports: TestPorts,
+    invocations: std::cell::Cell<usize>,
+}
+
+/// A configuration of one feed, `flights`, with these lines.
+pub fn config(lines: &str) -> Config {
+    let text = format!(
+        r#"
+        [bucket]
+        name = "bucket"
+        [[feed]]
+        name = "flights"
+        prefix = "flights/"
+        {lines}
+        [feed.redshift]
+        workgroup = "demo"
+        database = "dev"
+        table = "public.flights"
+        format = "csv"
+        "#
+    );
+    Config::parse(&text, "test").expect("a configuration")
+}
+
+impl World {
+    /// A world whose feed takes `max_files` files, `files_per_load` at a time.
+    pub fn new(max_files: usize, files_per_load: usize) -> Self {
+        Self::with(&format!("max_files = {max_files}\nfiles_per_load = {files_per_load}"))
+    }
+
+    pub fn with(lines: &str) -> Self {
+        Self { config: config(lines), ports: TestPorts::default(), invocations: std::cell::Cell::default() }
+    }
+
+    pub fn feed(&self) -> &Feed {
+        &self.config.feeds[0]
+    }
+
+    /// A producer writes a file.
+    pub fn drop_file(&self, name: &str, body: &str) -> File {
+        self.ports.objects.drop_file(&format!("incoming/flights/{name}"), body)
+    }
+
+    pub fn run(&self) -> Run {
+        self.invocations.set(self.invocations.get() + 1);
+        let started = self.ports.clock.now();
+        let deadline = started + SignedDuration::try_from(TIMEOUT).expect("a duration");
+        Run { owner: format!("request-{}", self.invocations.get()), started, deadline }
+    }
+
+    pub async fn tick(&self) -> TickReport {
+        tick(&self.config, &self.ports, &self.run(), None).await.expect("a tick")
+    }
+
+    pub async fn work(&self, claim: &Key) -> LoadReport {
+        work(&self.config, &self.ports, &self.run(), claim).await.expect("a report")
+    }
+
+    pub async fn arrive(&self, names: &[&str]) -> ArriveReport {
+        let arrivals: Vec<Arrival> = names.iter().map(|name| arrival(name)).collect();
+        arrive(&self.config, &self.ports, &self.run(), &arrivals).await.expect("a report")
+    }
+
+    /// The same world, seen through faults.
+    pub fn faulty(&self, faults: &Faults) -> FaultyPorts {
+        let objects = faults.over(self.ports.objects.clone());
+        TestPorts::of(objects, faults.over(self.ports.destination.clone()), &self.ports.clock)
+    }
+
+    /// A tick, and every worker it sends, one after another.
+    pub async fn round(&self) -> Vec<LoadReport> {
+        self.tick().await;
+        let mut reports = Vec::new();
+        for claim in self.ports.workers().take() {
+            reports.push(self.work(&claim).await);
+        }
+        reports
+    }
+
+    /// Rounds until nothing is left to do; far more than ever needed is a failure.
+    pub async fn drain(&self) {
+        for _ in 0..100 {
+            self.round().await;
+            if self.keys("incoming/").is_empty() && self.keys("sluice/claims/").is_empty() {
+                return;
+            }
+            self.ports.clock.advance(Duration::from_secs(400));
+        }
+        panic!("never drained: {:?} {:?}", self.keys("incoming/"), self.keys("sluice/claims/"));
+    }
+
+    pub fn keys(&self, start: &str) -> Vec<String> {
+        self.ports.objects.keys(start)
+    }
+
+    /// The rows of the table, each with how often it is there.
+    pub fn rows(&self) -> BTreeMap<String, usize> {
+        let mut rows = BTreeMap::new();
+        for (_, row) in self.ports.destination.rows(self.feed()) {
+            *rows.entry(row).or_default() += 1;
+        }
+        rows
+    }
+
+    pub fn now(&self) -> Timestamp {
+        self.ports.clock.now()
+    }
+}
+
+pub fn arrival(name: &str) -> Arrival {
+    Arrival { bucket: "bucket".into(), key: key(&format!("incoming/flights/{name}")), message_id: None }
+}
+
+/// Each of these rows once, and no other.
+pub fn once<'r>(rows: impl IntoIterator<Item = &'r str>) -> BTreeMap<String, usize> {
+    rows.into_iter().map(|row| (row.to_owned(), 1)).collect()
+}

@@ -1,0 +1,109 @@
+//! One try of one invocation: find or start a process, let it serve, report, put it away.
+//!
+//! Never decides whether the invocation is tried again.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use tokio::time::Instant;
+
+use super::{
+    Inner,
+    clock::later,
+    function::Function,
+    process::{Delivery, Process},
+    queue::Job,
+    report::{FunctionError, Report},
+};
+
+struct Attempt {
+    result: Result<Bytes, FunctionError>,
+    duration: Duration,
+    cold_start: bool,
+    process: Option<Process>,
+}
+
+impl Inner {
+    /// One try, from a process to the report.
+    pub(super) async fn run(self: Arc<Self>, function: Arc<Function>, mut job: Job) {
+        job.tries += 1;
+        let started_at = self.options.clock.now();
+        let attempt = self.attempt(&function, &job).await;
+        let report = Arc::new(Report {
+            function: function.name.clone(),
+            request_id: job.request_id.clone(),
+            source: job.source,
+            attempt: job.tries,
+            instance: attempt.process.as_ref().map(|process| process.id.clone()),
+            cold_start: attempt.cold_start,
+            started_at,
+            duration: attempt.duration,
+            payload: job.payload.clone(),
+            result: attempt.result,
+        });
+        let reply = job.reply.take();
+        let kept = self.put_away(&function, attempt.process).await;
+        self.finish(&function, job, &report, kept);
+        // Only now, so that a caller who comes back at once finds the room that this try has left.
+        if let Some(reply) = reply {
+            // The caller has gone away; the function has run all the same.
+            let _ = reply.send(report);
+        }
+    }
+
+    async fn attempt(self: &Arc<Self>, function: &Arc<Function>, job: &Job) -> Attempt {
+        loop {
+            let started = Instant::now();
+            let (mut process, cold_start) = match self.take_idle(function) {
+                Some(process) => (process, false),
+                None => match Process::start(self, function, &job.request_id).await {
+                    Ok(process) => (process, true),
+                    Err(error) => {
+                        return Attempt {
+                            result: Err(error),
+                            duration: started.elapsed(),
+                            cold_start: true,
+                            process: None,
+                        };
+                    }
+                },
+            };
+            let delivered = Instant::now();
+            let delivery = Delivery {
+                request_id: job.request_id.clone(),
+                deadline: later(Timestamp::now(), function.timeout),
+                arn: function.arn(&self.options.region),
+                payload: job.payload.clone(),
+            };
+            // A warm process that died meanwhile has not seen the event: the next one gets it.
+            if let Ok(result) = process.serve(delivery, function.timeout).await {
+                return Attempt {
+                    result,
+                    duration: delivered.elapsed(),
+                    cold_start,
+                    process: Some(process),
+                };
+            }
+        }
+    }
+
+    fn take_idle(&self, function: &Arc<Function>) -> Option<Process> {
+        let mut state = self.state();
+        let registered = state.functions.get_mut(&function.name)?;
+        if !Arc::ptr_eq(&registered.function, function) {
+            return None;
+        }
+        std::iter::from_fn(|| registered.idle.pop()).find(Process::is_ready)
+    }
+
+    /// Ends a process that is not to be used again.
+    async fn put_away(&self, function: &Function, process: Option<Process>) -> Option<Process> {
+        let mut process = process?;
+        if function.warm && process.is_ready() {
+            return Some(process);
+        }
+        process.kill().await;
+        None
+    }
+}

@@ -1,0 +1,380 @@
+//! One process of a function: its environment, its life, and the one invocation it serves at a time.
+//!
+//! Never decides whether an invocation is tried again.
+
+use std::{
+    collections::HashMap,
+    path::Path,
+    process::{ExitStatus, Stdio},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use tokio::{
+    process::{Child, Command},
+    sync::{mpsc, oneshot, watch},
+    task::JoinHandle,
+    time::{Instant, timeout_at},
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Inner,
+    function::Function,
+    logs::{Printer, Stream},
+    report::{FunctionError, TIMED_OUT},
+};
+
+/// How long a process may take until it asks for its first event.
+const INIT_LIMIT: Duration = Duration::from_secs(10);
+
+/// How long the last lines of a dead process are waited for; only a pipe that somebody else holds open takes longer than no time.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// What the Runtime API hands to a process.
+#[derive(Debug)]
+pub(super) struct Delivery {
+    pub(super) request_id: String,
+    pub(super) deadline: jiff::Timestamp,
+    pub(super) arn: String,
+    pub(super) payload: Bytes,
+}
+
+/// What a process tells the Runtime API.
+#[derive(Debug)]
+pub(super) enum Message {
+    /// It wants an event; the request waits for it.
+    Next(oneshot::Sender<Delivery>),
+    /// It is done with the event it was given.
+    Done(Result<Bytes, FunctionError>),
+    /// It cannot start.
+    InitError(FunctionError),
+}
+
+/// A way to a running process, for the Runtime API and for tests that kill.
+#[derive(Clone, Debug)]
+pub(super) struct Instance {
+    pub(super) caller: String,
+    pub(super) messages: mpsc::UnboundedSender<Message>,
+    /// The invocation whose answer is awaited.
+    pub(super) serving: Arc<Mutex<Option<String>>>,
+    pub(super) kill: CancellationToken,
+    pub(super) exit: watch::Receiver<Option<String>>,
+}
+
+/// All processes that are alive, by their ids.
+#[derive(Debug, Default)]
+pub(super) struct Instances(Mutex<HashMap<String, Instance>>);
+
+impl Instances {
+    pub(super) fn lock(&self) -> MutexGuard<'_, HashMap<String, Instance>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A running process, owned by whoever gives it its next invocation.
+#[derive(Debug)]
+pub(super) struct Process {
+    pub(super) id: String,
+    instances: Arc<Instances>,
+    messages: mpsc::UnboundedReceiver<Message>,
+    next: Option<oneshot::Sender<Delivery>>,
+    serving: Arc<Mutex<Option<String>>>,
+    printer: Printer,
+    output: Vec<JoinHandle<()>>,
+    exit: watch::Receiver<Option<String>>,
+    kill: CancellationToken,
+}
+
+/// The process was gone before it saw the event: another one may have it.
+#[derive(Debug)]
+pub(super) struct Undelivered;
+
+enum Heard {
+    Message(Message),
+    Exit(String),
+    Silence,
+}
+
+impl Process {
+    /// Starts a process and waits until it asks for its first event.
+    pub(super) async fn start(
+        inner: &Arc<Inner>,
+        function: &Function,
+        request_id: &str,
+    ) -> Result<Self, FunctionError> {
+        let id = inner.next_instance();
+        let caller = format!("fn-{}-{id}", function.name);
+        let child = command(inner, function, &id, &caller)
+            .spawn()
+            .map_err(|error| {
+                let reason = format!(
+                    "Couldn't find valid bootstrap(s): {}: {error}",
+                    function.binary.display()
+                );
+                FunctionError::platform(request_id, "Runtime.InvalidEntrypoint", &reason)
+            })?;
+        let mut process = Self::adopt(inner, function, id, caller, child);
+        process.init(request_id).await?;
+        Ok(process)
+    }
+
+    fn adopt(
+        inner: &Arc<Inner>,
+        function: &Function,
+        id: String,
+        caller: String,
+        mut child: Child,
+    ) -> Self {
+        let printer = Printer {
+            function: function.name.clone(),
+            instance: id.clone(),
+            request_id: Arc::default(),
+        };
+        let stdout = child
+            .stdout
+            .take()
+            .map(|pipe| Arc::clone(&inner.logs).read(pipe, Stream::Stdout, printer.clone()));
+        let stderr = child
+            .stderr
+            .take()
+            .map(|pipe| Arc::clone(&inner.logs).read(pipe, Stream::Stderr, printer.clone()));
+        let output = stdout
+            .map(tokio::spawn)
+            .into_iter()
+            .chain(stderr.map(tokio::spawn))
+            .collect();
+        let (sender, messages) = mpsc::unbounded_channel();
+        let (exited, exit) = watch::channel(None);
+        let kill = inner.stop.child_token();
+        inner.tasks.spawn(reap(child, kill.clone(), exited));
+        let serving = Arc::default();
+        let instance = Instance {
+            caller,
+            messages: sender,
+            serving: Arc::clone(&serving),
+            kill: kill.clone(),
+            exit: exit.clone(),
+        };
+        inner.instances.lock().insert(id.clone(), instance);
+        Self {
+            id,
+            instances: Arc::clone(&inner.instances),
+            messages,
+            next: None,
+            serving,
+            printer,
+            output,
+            exit,
+            kill,
+        }
+    }
+
+    async fn init(&mut self, request_id: &str) -> Result<(), FunctionError> {
+        match self.heard(Instant::now() + INIT_LIMIT).await {
+            Heard::Message(Message::Next(next)) => {
+                self.next = Some(next);
+                Ok(())
+            }
+            Heard::Message(Message::InitError(error) | Message::Done(Err(error))) => Err(error),
+            Heard::Message(Message::Done(Ok(_))) => Err(FunctionError::platform(
+                request_id,
+                "Runtime.InvalidRequest",
+                "an answer before the first event",
+            )),
+            Heard::Exit(reason) => Err(FunctionError::platform(request_id, EXITED, &reason)),
+            Heard::Silence => {
+                self.kill().await;
+                Err(timed_out(request_id, INIT_LIMIT))
+            }
+        }
+    }
+
+    /// Whether it waits for an event.
+    pub(super) fn is_ready(&self) -> bool {
+        self.exit.borrow().is_none() && self.next.as_ref().is_some_and(|next| !next.is_closed())
+    }
+
+    /// Gives the process an event and waits for its answer, its death, or the end of its time.
+    pub(super) async fn serve(
+        &mut self,
+        delivery: Delivery,
+        timeout: Duration,
+    ) -> Result<Result<Bytes, FunctionError>, Undelivered> {
+        let request_id = delivery.request_id.clone();
+        *self.serving.lock().unwrap_or_else(PoisonError::into_inner) = Some(request_id.clone());
+        *self
+            .printer
+            .request_id
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = Some(request_id.clone());
+        let deadline = Instant::now() + timeout;
+        self.next
+            .take()
+            .ok_or(Undelivered)?
+            .send(delivery)
+            .map_err(|_| Undelivered)?;
+        Ok(match self.heard(deadline).await {
+            Heard::Message(Message::Done(result)) => {
+                self.settle(deadline).await;
+                result
+            }
+            Heard::Message(Message::InitError(error)) => Err(error),
+            Heard::Message(Message::Next(_)) => {
+                let reason = "the runtime asked for another event before it answered";
+                Err(FunctionError::platform(
+                    &request_id,
+                    "Runtime.InvalidRequest",
+                    reason,
+                ))
+            }
+            Heard::Exit(reason) => Err(FunctionError::platform(&request_id, EXITED, &reason)),
+            Heard::Silence => {
+                self.kill().await;
+                Err(timed_out(&request_id, timeout))
+            }
+        })
+    }
+
+    /// An invocation ends when the runtime asks for the next one, not with the answer: extensions may have work left.
+    async fn settle(&mut self, deadline: Instant) {
+        if let Heard::Message(Message::Next(next)) = self.heard(deadline).await {
+            self.next = Some(next);
+        }
+    }
+
+    /// Kills the process and waits until it is dead and its last lines are read.
+    pub(super) async fn kill(&mut self) {
+        self.kill.cancel();
+        exited(&mut self.exit).await;
+        for reader in self.output.drain(..) {
+            let _ = tokio::time::timeout(LAST_WORDS, reader).await;
+        }
+    }
+
+    async fn heard(&mut self, deadline: Instant) -> Heard {
+        let first = async {
+            tokio::select! {
+                // What the process said before it died comes first.
+                biased;
+                Some(message) = self.messages.recv() => Heard::Message(message),
+                reason = exited(&mut self.exit) => Heard::Exit(reason),
+            }
+        };
+        timeout_at(deadline, first).await.unwrap_or(Heard::Silence)
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill.cancel();
+        self.instances.lock().remove(&self.id);
+    }
+}
+
+const EXITED: &str = "Runtime.ExitError";
+
+fn timed_out(request_id: &str, limit: Duration) -> FunctionError {
+    FunctionError::platform(
+        request_id,
+        TIMED_OUT,
+        &format!("Task timed out after {:.2} seconds", limit.as_secs_f64()),
+    )
+}
+
+/// The command with Lambda's environment and nothing inherited but `PATH`.
+fn command(inner: &Inner, function: &Function, id: &str, caller: &str) -> Command {
+    let options = &inner.options;
+    let endpoint = &options.endpoint;
+    let mut command = Command::new(&function.binary);
+    command
+        .env_clear()
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true);
+    if let Some(path) = std::env::var_os("PATH") {
+        command.env("PATH", path);
+    }
+    let task_root = function
+        .binary
+        .parent()
+        .filter(|parent| parent.is_dir())
+        .unwrap_or(Path::new("/"));
+    command
+        .current_dir(task_root)
+        .env("LAMBDA_TASK_ROOT", task_root);
+    command
+        // A base with a path needs its scheme: the runtime's URI parser takes "host:port/path" for nonsense.
+        .env(
+            "AWS_LAMBDA_RUNTIME_API",
+            format!("{endpoint}/_runtime/{id}"),
+        )
+        .env("AWS_ENDPOINT_URL", endpoint)
+        .env("AWS_LAMBDA_FUNCTION_NAME", &function.name)
+        .env("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
+        .env(
+            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
+            function.memory_mb.to_string(),
+        )
+        .env("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand")
+        .env(
+            "AWS_LAMBDA_LOG_GROUP_NAME",
+            format!("/aws/lambda/{}", function.name),
+        )
+        .env("AWS_LAMBDA_LOG_STREAM_NAME", format!("[$LATEST]{id}"))
+        .env("AWS_LAMBDA_LOG_FORMAT", "JSON")
+        .env("AWS_LAMBDA_LOG_LEVEL", "INFO")
+        .env("AWS_REGION", &options.region)
+        .env("AWS_DEFAULT_REGION", &options.region)
+        .env("AWS_ACCESS_KEY_ID", caller)
+        .env("AWS_SECRET_ACCESS_KEY", "sluice")
+        .env("AWS_EXECUTION_ENV", "AWS_Lambda_provided.al2023")
+        .env("TZ", ":UTC")
+        .env("_HANDLER", "bootstrap")
+        .envs(&function.environment);
+    command
+}
+
+/// Waits for the end of a process, or brings it about.
+async fn reap(mut child: Child, kill: CancellationToken, exited: watch::Sender<Option<String>>) {
+    let status = tokio::select! {
+        status = child.wait() => status,
+        () = kill.cancelled() => {
+            // Fails only when the process is dead already.
+            let _ = child.start_kill();
+            child.wait().await
+        }
+    };
+    let reason = status.map_or_else(|error| format!("Runtime exited: {error}"), exit_reason);
+    exited.send_replace(Some(reason));
+}
+
+/// How Lambda words the end of a process.
+#[allow(
+    clippy::needless_pass_by_value,
+    reason = "the shape that map_or_else wants"
+)]
+fn exit_reason(status: ExitStatus) -> String {
+    use std::os::unix::process::ExitStatusExt;
+
+    match (status.code(), status.signal()) {
+        (Some(0), _) => "Runtime exited without providing a reason".to_owned(),
+        (Some(code), _) => format!("Runtime exited with error: exit status {code}"),
+        (None, Some(9)) => "Runtime exited with error: signal: killed".to_owned(),
+        (None, Some(6)) => "Runtime exited with error: signal: aborted".to_owned(),
+        (None, signal) => format!(
+            "Runtime exited with error: signal: {}",
+            signal.unwrap_or_default()
+        ),
+    }
+}
+
+/// Waits for the end of a process and says how it came.
+pub(super) async fn exited(exit: &mut watch::Receiver<Option<String>>) -> String {
+    match exit.wait_for(Option::is_some).await {
+        Ok(reason) => reason.clone().unwrap_or_default(),
+        Err(_) => "Runtime exited with the stand-in".to_owned(),
+    }
+}

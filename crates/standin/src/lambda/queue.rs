@@ -1,0 +1,330 @@
+//! Who runs when: concurrency limits, the queue of events, retries, giving up.
+//!
+//! Every event that was accepted ends as a success or in the list of failures; none is lost on the way.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+};
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use tokio::sync::oneshot;
+use uuid::Uuid;
+
+use super::{
+    Inner,
+    clock::between,
+    function::{Function, arn},
+    process::Process,
+    report::{Condition, Failure, FunctionError, InvokeError, Report, Source, Stats},
+};
+
+/// Reports kept per function; the oldest go first.
+const KEPT: usize = 10_000;
+
+/// Everything that changes, under one lock that is never held while anything is awaited.
+#[derive(Debug, Default)]
+pub(super) struct State {
+    pub(super) functions: BTreeMap<String, Registered>,
+    in_flight: usize,
+}
+
+/// A function and what happens to it.
+#[derive(Debug)]
+pub(super) struct Registered {
+    pub(super) function: Arc<Function>,
+    pub(super) stats: Stats,
+    pub(super) reports: VecDeque<Arc<Report>>,
+    pub(super) failures: Vec<Failure>,
+    /// How often each event is delivered: once, unless a test wants Lambda's rarer side.
+    pub(super) deliveries: usize,
+    pub(super) idle: Vec<Process>,
+    queue: VecDeque<Job>,
+}
+
+/// One invocation on its way, through all its tries.
+#[derive(Debug)]
+pub(super) struct Job {
+    pub(super) request_id: String,
+    pub(super) payload: Bytes,
+    pub(super) tries: u32,
+    accepted: Timestamp,
+    pub(super) source: Source,
+    pub(super) reply: Option<oneshot::Sender<Arc<Report>>>,
+    last_error: Option<FunctionError>,
+}
+
+impl Registered {
+    pub(super) fn new(function: Function) -> Self {
+        Self {
+            function: Arc::new(function),
+            stats: Stats::default(),
+            reports: VecDeque::new(),
+            failures: Vec::new(),
+            deliveries: 1,
+            idle: Vec::new(),
+            queue: VecDeque::new(),
+        }
+    }
+
+    /// Puts new settings in the place of the old ones; processes that were started with those serve nobody any more.
+    pub(super) fn replace(&mut self, function: Function) {
+        self.function = Arc::new(function);
+        // Dropped after the lock is let go would be kinder, but a process only marks its own death here.
+        self.idle.clear();
+    }
+
+    fn has_room(&self) -> bool {
+        self.function
+            .concurrency
+            .is_none_or(|limit| self.stats.in_flight < limit)
+    }
+
+    fn keep(&mut self, report: &Arc<Report>) {
+        self.stats.count(report);
+        if self.reports.len() == KEPT {
+            self.reports.pop_front();
+        }
+        self.reports.push_back(Arc::clone(report));
+    }
+}
+
+impl State {
+    fn registered(&mut self, region: &str, name: &str) -> Result<&mut Registered, InvokeError> {
+        self.functions
+            .get_mut(name)
+            .ok_or_else(|| InvokeError::NotFound {
+                arn: arn(region, name),
+            })
+    }
+}
+
+impl Inner {
+    /// Starts an invocation for a caller that waits; refused when the function runs as often as it may.
+    pub(super) fn request(
+        self: &Arc<Self>,
+        name: &str,
+        payload: Bytes,
+    ) -> Result<oneshot::Receiver<Arc<Report>>, InvokeError> {
+        let (reply, answer) = oneshot::channel();
+        let mut job = self.accept(name, payload, Source::Request)?;
+        job.reply = Some(reply);
+        let mut state = self.state();
+        let account_has_room = state.in_flight < self.options.concurrency;
+        let registered = state.registered(&self.options.region, name)?;
+        if !(account_has_room && registered.has_room()) {
+            registered.stats.throttles += 1;
+            return Err(InvokeError::Throttled {
+                function: name.to_owned(),
+            });
+        }
+        self.busy.send_modify(|busy| *busy += 1);
+        self.begin(&mut state, name, job);
+        Ok(answer)
+    }
+
+    /// Queues an event and returns its request id.
+    pub(super) fn event(
+        self: &Arc<Self>,
+        name: &str,
+        payload: Bytes,
+    ) -> Result<String, InvokeError> {
+        let job = self.accept(name, payload, Source::Event)?;
+        let request_id = job.request_id.clone();
+        let mut state = self.state();
+        let registered = state.registered(&self.options.region, name)?;
+        for _ in 1..registered.deliveries {
+            self.busy.send_modify(|busy| *busy += 1);
+            registered.queue.push_back(job.copy());
+        }
+        self.busy.send_modify(|busy| *busy += 1);
+        registered.queue.push_back(job);
+        self.pump(&mut state);
+        Ok(request_id)
+    }
+
+    fn accept(&self, name: &str, payload: Bytes, source: Source) -> Result<Job, InvokeError> {
+        if self.stop.is_cancelled() {
+            return Err(InvokeError::Stopping {
+                function: name.to_owned(),
+            });
+        }
+        let payload = if payload.is_empty() {
+            Bytes::from_static(b"{}")
+        } else {
+            payload
+        };
+        let (request_id, accepted) = (Uuid::new_v4().to_string(), self.options.clock.now());
+        Ok(Job {
+            request_id,
+            payload,
+            tries: 0,
+            accepted,
+            source,
+            reply: None,
+            last_error: None,
+        })
+    }
+
+    /// Starts queued events, oldest first, as far as the limits allow.
+    fn pump(self: &Arc<Self>, state: &mut State) {
+        let names: Vec<_> = state
+            .functions
+            .iter()
+            .filter(|(_, it)| !it.queue.is_empty())
+            .map(|(name, _)| name.clone())
+            .collect();
+        for name in names {
+            while let Some(job) = self.take_queued(state, &name) {
+                self.begin(state, &name, job);
+            }
+        }
+    }
+
+    fn take_queued(&self, state: &mut State, name: &str) -> Option<Job> {
+        if self.stop.is_cancelled() {
+            self.forget_queue(state, name);
+            return None;
+        }
+        let now = self.options.clock.now();
+        let account_has_room = state.in_flight < self.options.concurrency;
+        let registered = state.functions.get_mut(name)?;
+        while account_has_room && registered.has_room() {
+            let job = registered.queue.pop_front()?;
+            if between(job.accepted, now) <= registered.function.maximum_event_age {
+                return Some(job);
+            }
+            self.give_up(registered, job, Condition::EventAgeExceeded);
+        }
+        None
+    }
+
+    /// Empties all queues of a stand-in that is being stopped.
+    pub(super) fn forget_queues(self: &Arc<Self>) {
+        let mut state = self.state();
+        self.pump(&mut state);
+    }
+
+    /// What a stopped stand-in has not begun it never will.
+    fn forget_queue(&self, state: &mut State, name: &str) {
+        let queue = state
+            .functions
+            .get_mut(name)
+            .map(|registered| std::mem::take(&mut registered.queue));
+        queue.into_iter().flatten().for_each(|_| self.done());
+    }
+
+    fn begin(self: &Arc<Self>, state: &mut State, name: &str, job: Job) {
+        let Some(registered) = state.functions.get_mut(name) else {
+            return;
+        };
+        state.in_flight += 1;
+        let counts = &mut registered.stats;
+        counts.in_flight += 1;
+        counts.peak_in_flight = counts.peak_in_flight.max(counts.in_flight);
+        let function = Arc::clone(&registered.function);
+        self.tasks.spawn(Arc::clone(self).run(function, job));
+    }
+
+    /// Counts a finished try, frees its room, and lets a failed event wait for its next one.
+    pub(super) fn finish(
+        self: &Arc<Self>,
+        function: &Arc<Function>,
+        mut job: Job,
+        report: &Arc<Report>,
+        kept: Option<Process>,
+    ) {
+        let mut state = self.state();
+        state.in_flight -= 1;
+        let Some(registered) = state.functions.get_mut(&function.name) else {
+            return;
+        };
+        registered.stats.in_flight -= 1;
+        registered.keep(report);
+        if Arc::ptr_eq(&registered.function, function) {
+            registered.idle.extend(kept);
+        }
+        // Nobody follows: nothing to do.
+        let _ = self.reports.send(Arc::clone(report));
+        match (&report.result, job.source) {
+            (Err(error), Source::Event) => {
+                job.last_error = Some(error.clone());
+                self.retry(registered, job);
+            }
+            _ => self.done(),
+        }
+        self.pump(&mut state);
+    }
+
+    /// Lets an event wait for its next try, or gives it up.
+    fn retry(self: &Arc<Self>, registered: &mut Registered, job: Job) {
+        let function = &registered.function;
+        let delay = function.retry_delay(job.tries);
+        if job.tries > function.retries {
+            return self.give_up(registered, job, Condition::RetriesExhausted);
+        }
+        if between(job.accepted, self.options.clock.now()) + delay > function.maximum_event_age {
+            return self.give_up(registered, job, Condition::EventAgeExceeded);
+        }
+        let (inner, name, sleep) = (
+            Arc::clone(self),
+            function.name.clone(),
+            self.options.clock.sleep(delay),
+        );
+        self.tasks.spawn(async move {
+            tokio::select! {
+                () = inner.stop.cancelled() => inner.done(),
+                () = sleep => inner.queue_again(&name, job),
+            }
+        });
+    }
+
+    fn queue_again(self: &Arc<Self>, name: &str, job: Job) {
+        let mut state = self.state();
+        if let Some(registered) = state.functions.get_mut(name) {
+            registered.queue.push_back(job);
+        }
+        self.pump(&mut state);
+    }
+
+    fn give_up(&self, registered: &mut Registered, job: Job, condition: Condition) {
+        registered.failures.push(Failure {
+            function: registered.function.name.clone(),
+            request_id: job.request_id,
+            condition,
+            attempts: job.tries,
+            at: self.options.clock.now(),
+            payload: job.payload,
+            error: job.last_error,
+        });
+        self.done();
+    }
+
+    fn done(&self) {
+        self.busy.send_modify(|busy| *busy -= 1);
+    }
+}
+
+impl Job {
+    /// A second delivery of the same event.
+    fn copy(&self) -> Self {
+        Self {
+            request_id: self.request_id.clone(),
+            payload: self.payload.clone(),
+            reply: None,
+            last_error: None,
+            ..*self
+        }
+    }
+}
+
+impl Registered {
+    /// The counts at this moment.
+    pub(super) fn stats(&self) -> Stats {
+        Stats {
+            queued: self.queue.len(),
+            ..self.stats.clone()
+        }
+    }
+}

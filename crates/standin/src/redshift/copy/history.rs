@@ -1,0 +1,167 @@
+//! What the system tables say about a load: which files it read, which lines it refused.
+//!
+//! Written on a connection of its own, so that it stays when the load is rolled back; never fails a load.
+
+use jiff::Timestamp;
+
+use super::super::databases::DatabaseError;
+use super::super::run::{Runner, Session};
+use super::super::tokens::postgres_literal;
+use super::columns::Target;
+use super::load::{FileRead, LoadError, Report};
+use super::parse::{Copy, Format};
+use super::sql_time;
+
+/// `file_name` is char(256).
+const FILE_NAME: usize = 256;
+
+/// Which load it was.
+pub(crate) struct Entry<'a> {
+    pub(crate) session: &'a Session,
+    pub(crate) query_id: i64,
+    pub(crate) copy: &'a Copy,
+    pub(crate) target: &'a Target,
+    pub(crate) started: Timestamp,
+    pub(crate) ended: Timestamp,
+    pub(crate) aborted: bool,
+}
+
+/// Writes everything about one load.
+pub(crate) async fn keep(runner: &Runner, entry: &Entry<'_>, report: &Report) {
+    if let Err(error) = write(runner, entry, report).await {
+        tracing::warn!(
+            query_id = entry.query_id,
+            error = &error as &dyn std::error::Error,
+            "cannot write the load history"
+        );
+    }
+}
+
+async fn write(runner: &Runner, entry: &Entry<'_>, report: &Report) -> Result<(), DatabaseError> {
+    let mut sql = String::from("SET search_path = redshift_system;");
+    if !report.errors.is_empty() {
+        let rows: Vec<String> = report
+            .errors
+            .iter()
+            .map(|error| error_row(entry, error))
+            .collect();
+        sql += &format!("INSERT INTO load_error VALUES {};", rows.join(","));
+    }
+    if !report.files.is_empty() {
+        let rows: Vec<String> = report
+            .files
+            .iter()
+            .map(|file| file_row(entry, file))
+            .collect();
+        sql += &format!("INSERT INTO sys_load_detail VALUES {};", rows.join(","));
+    }
+    sql += &format!(
+        "INSERT INTO sys_load_history VALUES {};",
+        history_row(entry, report)
+    );
+    runner
+        .databases
+        .query(&entry.session.database, &sql)
+        .await
+        .map(|_| ())
+}
+
+/// The columns that all three tables begin with.
+fn common(entry: &Entry<'_>) -> String {
+    let database = postgres_literal(&entry.session.database);
+    format!(
+        "100, {}, 0, {}, {database}",
+        entry.query_id, entry.session.pid
+    )
+}
+
+fn error_row(entry: &Entry<'_>, error: &LoadError) -> String {
+    let column = error
+        .column
+        .and_then(|index| entry.target.columns.get(index));
+    let (name, kind, length) = column.map_or_else(Default::default, |column| {
+        (
+            column.name.clone(),
+            column.kind.name(),
+            column.kind.length(),
+        )
+    });
+    format!(
+        "({}, {}, '{}', {}, {}, {}, {}, {}, {}, {}, {}, {}, {})",
+        common(entry),
+        entry.target.oid,
+        sql_time(entry.started),
+        file_name(&error.file),
+        error.line,
+        postgres_literal(&name),
+        postgres_literal(kind),
+        postgres_literal(&length),
+        error.position,
+        error.fault.code,
+        postgres_literal(cut(&error.fault.message, 512)),
+        postgres_literal(&error.raw_line),
+        postgres_literal(&error.raw_value),
+    )
+}
+
+fn file_row(entry: &Entry<'_>, file: &FileRead) -> String {
+    format!(
+        "({}, {}, '{}', '{}', {}, '{}', {}, {}, '{}', {})",
+        common(entry),
+        entry.target.oid,
+        sql_time(entry.started),
+        sql_time(entry.ended),
+        file_name(&file.url),
+        format_name(entry.copy),
+        file.bytes,
+        file.lines,
+        sql_time(file.last_modified),
+        postgres_literal(&file.etag),
+    )
+}
+
+fn history_row(entry: &Entry<'_>, report: &Report) -> String {
+    let bytes: usize = report.files.iter().map(|file| file.bytes).sum();
+    let micros = entry.ended.duration_since(entry.started).as_micros();
+    let loaded = if entry.aborted || entry.copy.options.no_load {
+        0
+    } else {
+        report.rows
+    };
+    format!(
+        "({}, '{}', {}, '{}', '{}', {micros}, {}, '{}', {loaded}, {bytes}, {}, {bytes}, {}, {bytes}, {}, NULL)",
+        common(entry),
+        if entry.aborted {
+            "aborted"
+        } else {
+            "completed"
+        },
+        postgres_literal(cut(&entry.target.name, 256)),
+        sql_time(entry.started),
+        sql_time(entry.ended),
+        postgres_literal(cut(
+            &format!("s3://{}/{}", entry.copy.bucket, entry.copy.key),
+            1024
+        )),
+        format_name(entry.copy),
+        report.listed,
+        report.files.len(),
+        report.errors.len(),
+    )
+}
+
+fn format_name(copy: &Copy) -> &'static str {
+    match copy.options.format {
+        Format::Csv => "csv",
+        Format::Json(_) => "json",
+        Format::Delimited => "text",
+    }
+}
+
+fn file_name(url: &str) -> String {
+    postgres_literal(cut(url, FILE_NAME))
+}
+
+fn cut(text: &str, bytes: usize) -> &str {
+    &text[..text.floor_char_boundary(bytes)]
+}

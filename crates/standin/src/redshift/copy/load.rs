@@ -1,0 +1,294 @@
+//! Reads the files of one COPY and turns their lines into PostgreSQL's rows, on a thread of its own.
+//!
+//! Never talks to PostgreSQL: rows go into a channel, everything else into the report.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use tokio::sync::mpsc;
+
+use super::super::error::SqlError;
+use super::columns::Target;
+use super::convert::convert;
+use super::files::{self, Listed};
+use super::parse::{Copy, Format, JsonPaths};
+use super::record::{Fault, Fields, Flow, Record};
+use super::{Chunk, csv, delimited, json, unpack};
+use crate::source::{Source, SourceObject};
+
+const CHUNK: usize = 256 * 1024;
+/// "Data that does not fit" is cut here for the system tables.
+const RAW_LENGTH: usize = 1024;
+
+/// One COPY's reading.
+pub(crate) struct Job {
+    pub(crate) source: Arc<dyn Source>,
+    pub(crate) copy: Copy,
+    pub(crate) target: Target,
+    pub(crate) rows: mpsc::Sender<Chunk>,
+    pub(crate) stop: Arc<AtomicBool>,
+}
+
+/// What reading found.
+#[derive(Debug, Default)]
+pub(crate) struct Report {
+    pub(crate) rows: u64,
+    pub(crate) errors: Vec<LoadError>,
+    pub(crate) files: Vec<FileRead>,
+    pub(crate) listed: usize,
+    pub(crate) ended: Ended,
+}
+
+/// How reading ended.
+#[derive(Debug, Default)]
+pub(crate) enum Ended {
+    #[default]
+    Complete,
+    TooManyErrors,
+    Refused(SqlError),
+}
+
+/// A row of `sys_load_error_detail`.
+#[derive(Debug)]
+pub(crate) struct LoadError {
+    pub(crate) file: String,
+    pub(crate) line: u64,
+    /// Which column, where it is one's fault.
+    pub(crate) column: Option<usize>,
+    /// From the beginning of the line.
+    pub(crate) position: usize,
+    pub(crate) fault: Fault,
+    pub(crate) raw_line: String,
+    pub(crate) raw_value: String,
+}
+
+/// A row of `sys_load_detail`.
+#[derive(Debug)]
+pub(crate) struct FileRead {
+    pub(crate) url: String,
+    pub(crate) etag: String,
+    pub(crate) last_modified: Timestamp,
+    pub(crate) bytes: usize,
+    pub(crate) lines: u64,
+}
+
+impl Job {
+    /// Reads everything.
+    pub(crate) fn run(self) -> Report {
+        let mut rows = Rows {
+            job: &self,
+            report: Report::default(),
+            out: Vec::with_capacity(CHUNK + 4096),
+        };
+        let read = rows.all_files();
+        let mut report = rows.report;
+        match read {
+            Ok(()) if matches!(report.ended, Ended::Complete) => {
+                // Nobody receives any more: whoever stopped knows why.
+                let _ = self.rows.blocking_send(Chunk::End);
+            }
+            Ok(()) => {}
+            Err(error) => report.ended = Ended::Refused(error),
+        }
+        report
+    }
+}
+
+struct Rows<'a> {
+    job: &'a Job,
+    report: Report,
+    out: Vec<u8>,
+}
+
+impl Rows<'_> {
+    fn all_files(&mut self) -> Result<(), SqlError> {
+        let copy = &self.job.copy;
+        let source = self.job.source.as_ref();
+        let listed = files::listed(source, copy)?;
+        let paths = match &copy.options.format {
+            Format::Json(paths) => Some(json::paths(source, paths, &self.job.target)?),
+            _ => None,
+        };
+        self.report.listed = listed.len();
+        for file in &listed {
+            let object = source
+                .read(&file.bucket, &file.key)
+                .map_err(|error| files::unreadable(&file.url(), &error))?;
+            match object {
+                Some(object) => {
+                    if self.file(file, &object, paths.as_ref())? == Flow::Stop {
+                        return Ok(());
+                    }
+                }
+                None if file.mandatory => return Err(files::absent(file, copy.options.manifest)),
+                None => {}
+            }
+        }
+        if self.report.files.is_empty() {
+            return Err(SqlError::new(format!(
+                "The specified S3 prefix '{}' does not exist",
+                copy.key
+            )));
+        }
+        self.send();
+        Ok(())
+    }
+
+    fn file(
+        &mut self,
+        file: &Listed,
+        object: &SourceObject,
+        paths: Option<&json::Paths>,
+    ) -> Result<Flow, SqlError> {
+        let url = file.url();
+        let options = &self.job.copy.options;
+        let data = unpack::unpack(&object.body, options.compression, &url)?;
+        let mut flow = Flow::Continue;
+        let mut take = |record: Record<'_>| {
+            flow = self.record(&url, &record);
+            flow
+        };
+        let lines = match (&options.format, paths) {
+            (Format::Csv, _) => csv::read(&data, options, take),
+            (Format::Json(JsonPaths::NoShred), _) | (Format::Json(_), None) => {
+                return Err(SqlError::new(
+                    "JSON 'noshred' is not supported by this stand-in",
+                ));
+            }
+            (Format::Json(_), Some(paths)) => json::read(&data, paths, &mut take),
+            (Format::Delimited, _) => delimited::read(&data, options, take),
+        };
+        let read = FileRead {
+            url,
+            etag: object.etag.clone(),
+            last_modified: object.last_modified,
+            bytes: object.body.len(),
+            lines,
+        };
+        self.report.files.push(read);
+        Ok(flow)
+    }
+
+    fn record(&mut self, url: &str, record: &Record<'_>) -> Flow {
+        if self.job.stop.load(Ordering::Relaxed) {
+            return Flow::Stop;
+        }
+        let begun = self.out.len();
+        match self.row(record) {
+            Ok(()) => {
+                self.report.rows += 1;
+                if self.out.len() >= CHUNK {
+                    self.send();
+                }
+                Flow::Continue
+            }
+            Err((column, fault)) => {
+                self.out.truncate(begun);
+                self.fault(url, record, column, fault)
+            }
+        }
+    }
+
+    /// Writes one row, or says in which column it failed.
+    fn row(&mut self, record: &Record<'_>) -> Result<(), (Option<usize>, Fault)> {
+        if let Some(fault) = &record.fault {
+            return Err((
+                record
+                    .fields
+                    .len()
+                    .checked_sub(1)
+                    .filter(|column| *column < self.job.target.columns.len()),
+                fault.clone(),
+            ));
+        }
+        let options = &self.job.copy.options;
+        let columns = &self.job.target.columns;
+        count(record, columns.len(), options.fill_record)?;
+        for (index, column) in columns.iter().enumerate() {
+            if index > 0 {
+                self.out.push(b'\t');
+            }
+            let field = match record.fields {
+                fields if index < fields.len() => {
+                    (!fields.is_null(index)).then(|| fields.get(index))
+                }
+                // FILLRECORD: a VARCHAR becomes empty, everything else null.
+                _ if matches!(column.kind, super::columns::Kind::Varchar(_)) => {
+                    Some(b"".as_slice())
+                }
+                _ => None,
+            };
+            convert(column, field, options, &mut self.out).map_err(|fault| (Some(index), fault))?;
+        }
+        self.out.push(b'\n');
+        Ok(())
+    }
+
+    fn fault(
+        &mut self,
+        url: &str,
+        record: &Record<'_>,
+        column: Option<usize>,
+        fault: Fault,
+    ) -> Flow {
+        let fields: &Fields = record.fields;
+        let (begin, value) = match column.filter(|column| *column < fields.len()) {
+            Some(column) => (fields.position(column), shown(fields.get(column))),
+            None => (0, String::new()),
+        };
+        let position = begin + fault.position;
+        self.report.errors.push(LoadError {
+            file: url.to_owned(),
+            line: record.line,
+            column,
+            position,
+            fault,
+            raw_line: shown(record.raw),
+            raw_value: value,
+        });
+        let options = &self.job.copy.options;
+        let limit = options.max_error.max(1);
+        if !options.ignore_all_errors && self.report.errors.len() as u64 >= limit {
+            self.report.ended = Ended::TooManyErrors;
+            return Flow::Stop;
+        }
+        Flow::Continue
+    }
+
+    fn send(&mut self) {
+        if self.out.is_empty() {
+            return;
+        }
+        let chunk = std::mem::replace(&mut self.out, Vec::with_capacity(CHUNK + 4096));
+        if self
+            .job
+            .rows
+            .blocking_send(Chunk::Rows(Bytes::from(chunk)))
+            .is_err()
+        {
+            // PostgreSQL has refused something, and says so at the other end.
+            self.job.stop.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+fn count(record: &Record<'_>, columns: usize, fill: bool) -> Result<(), (Option<usize>, Fault)> {
+    let found = record.fields.len();
+    if record.raw.is_empty() && columns > 1 && !fill {
+        return Err((None, Fault::new(1211, "Input line contains no data")));
+    }
+    if found > columns {
+        return Err((None, Fault::new(1202, "Extra column(s) found")));
+    }
+    if found < columns && !fill {
+        return Err((Some(found - 1), Fault::new(1201, "Delimiter not found")));
+    }
+    Ok(())
+}
+
+fn shown(bytes: &[u8]) -> String {
+    let text = String::from_utf8_lossy(&bytes[..bytes.len().min(RAW_LENGTH)]).replace('\0', "");
+    text[..text.floor_char_boundary(RAW_LENGTH)].to_owned()
+}

@@ -1,0 +1,234 @@
+//! The Redshift Data API, with COPY as Redshift does it, on a real PostgreSQL.
+//!
+//! Never pretends: what Redshift has and this has not fails, and says so by name.
+
+mod api;
+mod cluster;
+mod copy;
+mod databases;
+mod error;
+mod hooks;
+mod install;
+mod parameters;
+mod result;
+mod run;
+mod statements;
+mod system;
+mod tokens;
+mod translate;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::Response;
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::broadcast;
+
+pub use api::operation;
+pub use cluster::ClusterError;
+pub use databases::DatabaseError;
+pub use hooks::Hold;
+pub use install::InstallError;
+
+use crate::service::Call;
+use crate::source::Source;
+use databases::Databases;
+use hooks::Hooks;
+use run::Runner;
+use statements::{Limits, Statement, Statements};
+
+/// Which PostgreSQL is behind the warehouse.
+#[derive(Clone, Debug, Default)]
+pub enum Server {
+    /// A private one, whose data go when it stops.
+    #[default]
+    Private,
+    /// A private one, whose data stay in `<folder>/postgres` for the next start.
+    Kept(PathBuf),
+    /// One that somebody else runs, as `postgres://user:password@host:port/database`.
+    /// The first of [`Options::databases`] stands for the database that the URL names.
+    Url(String),
+}
+
+/// Tells the time where retention matters.
+pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
+/// What the warehouse is to be.
+#[derive(Clone)]
+pub struct Options {
+    /// The PostgreSQL behind it.
+    pub server: Server,
+    /// The databases that there are; each is created when it is first used, the first one at once.
+    pub databases: Vec<String>,
+    /// The workgroups and clusters that there are; empty: any name will do.
+    pub endpoints: Vec<String>,
+    /// The region of the buckets that COPY reads.
+    pub region: String,
+    /// How long a client token stands for its statement.
+    pub token_retention: SignedDuration,
+    /// How long a finished statement is remembered.
+    pub result_retention: SignedDuration,
+    /// How many statements may be active at once.
+    pub active_statements: usize,
+    /// The time.
+    pub clock: Clock,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            server: Server::Private,
+            databases: vec!["dev".to_owned()],
+            endpoints: Vec::new(),
+            region: "us-east-1".to_owned(),
+            token_retention: SignedDuration::from_hours(8),
+            result_retention: SignedDuration::from_hours(24),
+            active_statements: 500,
+            clock: Arc::new(Timestamp::now),
+        }
+    }
+}
+
+impl std::fmt::Debug for Options {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Options")
+            .field("server", &self.server)
+            .field("databases", &self.databases)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A statement with `WithEvent` that is over: what EventBridge would be told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finished {
+    /// The statement.
+    pub id: String,
+    /// Its `StatementName`.
+    pub name: Option<String>,
+    /// `FINISHED`, `FAILED` or `ABORTED`.
+    pub state: String,
+    /// Rows of the last part, or -1.
+    pub rows: i64,
+}
+
+/// The warehouse. Dropping it stops its private PostgreSQL.
+pub struct Redshift {
+    statements: Arc<Statements>,
+    runner: Arc<Runner>,
+    endpoints: Vec<String>,
+    clock: Clock,
+}
+
+impl std::fmt::Debug for Redshift {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Redshift")
+            .field("runner", &self.runner)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Redshift {
+    /// Starts the warehouse; COPY reads `source`.
+    ///
+    /// # Errors
+    /// Where there is no PostgreSQL, or it does not start.
+    pub async fn start(options: Options, source: Arc<dyn Source>) -> Result<Self, DatabaseError> {
+        let databases = Databases::start(&options.server, options.databases.clone()).await?;
+        let limits = Limits {
+            token_retention: options.token_retention,
+            result_retention: options.result_retention,
+            active: options.active_statements,
+        };
+        let first_query = databases.last_query_id().await? + 1;
+        let runner = Arc::new(Runner::new(
+            databases,
+            source,
+            options.region,
+            Arc::clone(&options.clock),
+            first_query,
+        ));
+        Ok(Self {
+            statements: Arc::new(Statements::new(limits)),
+            runner,
+            endpoints: options.endpoints,
+            clock: options.clock,
+        })
+    }
+
+    /// Answers one request of the Data API.
+    pub async fn call(&self, call: Call) -> Response<Bytes> {
+        api::answer(self, call).await
+    }
+
+    /// The command with which a person looks at the tables.
+    #[must_use]
+    pub fn psql(&self) -> String {
+        format!("psql {}", self.url())
+    }
+
+    /// The first database, for PostgreSQL clients.
+    #[must_use]
+    pub fn url(&self) -> String {
+        self.runner.databases.url()
+    }
+
+    /// Asks PostgreSQL directly, beside the Data API: for demos and tests. Several statements may be parted by semicolons.
+    ///
+    /// # Errors
+    /// What PostgreSQL says.
+    pub async fn query(
+        &self,
+        database: &str,
+        sql: &str,
+    ) -> Result<Vec<Vec<Option<String>>>, DatabaseError> {
+        self.runner.databases.query(database, sql).await
+    }
+
+    /// Statements with `WithEvent`, as they end.
+    #[must_use]
+    pub fn finished(&self) -> broadcast::Receiver<Finished> {
+        self.runner.finished.subscribe()
+    }
+
+    /// Holds every COPY that begins from now on, before it reads anything, until the answer is dropped.
+    #[must_use]
+    pub fn hold_copies(&self) -> Hold {
+        self.hooks().hold_copies()
+    }
+
+    /// Lets the next statement whose SQL contains `part` fail with `error`, as if the warehouse had said so.
+    pub fn fail_next(&self, part: impl Into<String>, error: impl Into<String>) {
+        self.hooks().fail_next(part.into(), error.into());
+    }
+
+    /// Makes every COPY take this much longer.
+    pub fn slow_copies(&self, by: std::time::Duration) {
+        self.hooks().slow_copies(by);
+    }
+
+    /// Stops a private PostgreSQL in order. Nothing can be asked afterwards.
+    pub async fn shutdown(&self) {
+        let runner = Arc::clone(&self.runner);
+        // Waiting for a process blocks.
+        let _ = tokio::task::spawn_blocking(move || runner.databases.stop()).await;
+    }
+
+    fn hooks(&self) -> &Hooks {
+        &self.runner.hooks
+    }
+
+    fn now(&self) -> Timestamp {
+        (self.clock)()
+    }
+
+    fn knows(&self, endpoint: &str) -> bool {
+        self.endpoints.is_empty() || self.endpoints.iter().any(|known| known == endpoint)
+    }
+
+    fn start_running(&self, statement: &Arc<Statement>) {
+        let runner = Arc::clone(&self.runner);
+        let statement = Arc::clone(statement);
+        tokio::spawn(async move { runner.run(&statement).await });
+    }
+}

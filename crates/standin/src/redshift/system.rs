@@ -1,0 +1,11 @@
+//! What Redshift has in every database and PostgreSQL has not: load history, functions, the type SUPER.
+//!
+//! Lives in a schema of its own that every session searches last, so that nothing here hides a user's table.
+
+/// Said at the beginning of every session.
+pub(crate) const SESSION: &str = "\
+SET standard_conforming_strings = on; SET client_min_messages = warning; SET timezone = 'UTC'; SET datestyle = 'ISO, YMD';
+SET default_transaction_isolation = 'repeatable read'; SET search_path = \"$user\", public, redshift_system";
+
+/// Made once in every database.
+pub(crate) const SCHEMA: &str = include_str!("system.sql");

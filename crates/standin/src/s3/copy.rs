@@ -1,0 +1,91 @@
+//! Copies within the storage: they share the content and move no bytes.
+//!
+//! Whether the source is still what the caller saw and whether the destination is free is decided under the same lock
+//! as the copy itself; only the hashing of a source that came in parts happens before, on the content as it was.
+
+use super::condition::Condition;
+use super::error::StorageError;
+use super::etag::Etag;
+use super::notify::Created;
+use super::object::{Headers, Object, ObjectInfo, shared};
+use super::reading::ReadConditions;
+use super::storage::{State, Storage, Write};
+
+/// The most that `CopyObject` and `UploadPartCopy` move at once: 5 GiB, as in S3.
+pub(crate) const COPY_LIMIT: u64 = 5 * 1024 * 1024 * 1024;
+
+/// A copy to be made.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Copy {
+    pub(crate) from: (String, String),
+    pub(crate) to: (String, String),
+    /// What must hold of the source.
+    pub(crate) source: ReadConditions,
+    /// What must hold of the destination.
+    pub(crate) condition: Condition,
+    /// Replaces the source's headers.
+    pub(crate) headers: Option<Headers>,
+}
+
+impl Storage {
+    /// Copies an object over whatever is at the destination.
+    pub fn copy(&self, from: (&str, &str), to: (&str, &str)) -> Result<ObjectInfo, StorageError> {
+        self.copy_with(&Copy {
+            from: (from.0.to_owned(), from.1.to_owned()),
+            to: (to.0.to_owned(), to.1.to_owned()),
+            ..Copy::default()
+        })
+    }
+
+    /// Copies an object under conditions on both its source and its destination.
+    pub(crate) fn copy_with(&self, copy: &Copy) -> Result<ObjectInfo, StorageError> {
+        if copy.from == copy.to && copy.headers.is_none() {
+            return Err(StorageError::CopyOntoItself);
+        }
+        let mut state = self.lock();
+        let object = copy.check_source(&state)?;
+        if !object.etag.is_multipart() {
+            let etag = object.etag;
+            return self.write_copy(&mut state, copy, object, etag);
+        }
+        // The copy is written in one piece, so its tag is the MD5 of the content, which nobody has computed yet.
+        drop(state);
+        let reading = self.open(&copy.from.0, &copy.from.1, &copy.source)?;
+        let etag = reading.etag(0..reading.object.size)?;
+        let mut state = self.lock();
+        self.write_copy(&mut state, copy, reading.object.clone(), etag)
+    }
+
+    fn write_copy(
+        &self,
+        state: &mut State,
+        copy: &Copy,
+        object: Object,
+        etag: Etag,
+    ) -> Result<ObjectInfo, StorageError> {
+        let headers = copy.headers.clone().map_or(object.headers, shared);
+        let write = Write {
+            bucket: &copy.to.0,
+            key: &copy.to.1,
+            content: object.content,
+            etag,
+            headers,
+            condition: &copy.condition,
+            last_modified: None,
+            event: Created::Copy,
+        };
+        self.write(state, write)
+    }
+}
+
+impl Copy {
+    fn check_source(&self, state: &State) -> Result<Object, StorageError> {
+        let (bucket, key) = (self.from.0.as_str(), self.from.1.as_str());
+        let object = state.object(bucket, key)?;
+        self.source.check(bucket, key, object)?;
+        if object.size > COPY_LIMIT {
+            return Err(StorageError::CopyTooLarge { limit: COPY_LIMIT });
+        }
+        Ok(object.clone())
+    }
+}

@@ -1,0 +1,135 @@
+//! What can go wrong with the stored objects, in S3's own terms.
+//!
+//! One enum for all operations, because S3 answers the same conditions with the same codes everywhere.
+
+use std::io;
+
+/// Why an operation on the storage failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StorageError {
+    /// The bucket does not exist.
+    #[error("bucket `{bucket}` does not exist: create it first")]
+    NoSuchBucket {
+        /// The bucket asked for.
+        bucket: String,
+    },
+    /// The bucket still holds objects.
+    #[error("bucket `{bucket}` is not empty: delete its objects first")]
+    BucketNotEmpty {
+        /// The bucket to be deleted.
+        bucket: String,
+    },
+    /// The object does not exist; also the answer to `If-Match` where there is none.
+    #[error("bucket `{bucket}` has no object `{key}`")]
+    NoSuchKey {
+        /// The bucket.
+        bucket: String,
+        /// The key asked for.
+        key: String,
+    },
+    /// The key is longer than 1,024 bytes.
+    #[error("a key of {len} bytes is too long for S3: at most 1,024")]
+    KeyTooLong {
+        /// Its length in bytes.
+        len: usize,
+    },
+    /// A condition did not hold; somebody else was first.
+    #[error("`{condition}` does not hold for `{key}` in bucket `{bucket}`")]
+    PreconditionFailed {
+        /// The bucket.
+        bucket: String,
+        /// The key.
+        key: String,
+        /// The condition by the name of its header.
+        condition: &'static str,
+    },
+    /// A condition of a form that S3 does not offer for this operation.
+    #[error("S3 does not offer {what}")]
+    NotImplemented {
+        /// What was asked for.
+        what: &'static str,
+    },
+    /// No such multipart upload, or it is completed or aborted already.
+    #[error("there is no multipart upload `{upload}` for `{key}` in bucket `{bucket}`")]
+    NoSuchUpload {
+        /// The bucket.
+        bucket: String,
+        /// The key.
+        key: String,
+        /// The upload's id.
+        upload: String,
+    },
+    /// A part that was never uploaded, or whose `ETag` differs.
+    #[error("part {part} of `{key}` was not uploaded, or with another ETag")]
+    InvalidPart {
+        /// The key.
+        key: String,
+        /// The part's number.
+        part: i32,
+    },
+    /// Parts must be listed in ascending order.
+    #[error("the parts of `{key}` are not in ascending order")]
+    InvalidPartOrder {
+        /// The key.
+        key: String,
+    },
+    /// A part other than the last is smaller than 5 MiB.
+    #[error("part {part} of `{key}` has {size} bytes; every part but the last needs at least 5 MiB")]
+    EntityTooSmall {
+        /// The key.
+        key: String,
+        /// The part's number.
+        part: i32,
+        /// Its size.
+        size: u64,
+    },
+    /// More than S3 copies in one request.
+    #[error("The specified copy source is larger than the maximum allowable size for a copy source: {limit}")]
+    CopyTooLarge {
+        /// The most that one copy may move.
+        limit: u64,
+    },
+    /// A copy of an object onto itself that changes nothing.
+    #[error(
+        "This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata"
+    )]
+    CopyOntoItself,
+    /// The range lies outside the object.
+    #[error("the range lies outside `{key}`, which has {size} bytes")]
+    InvalidRange {
+        /// The key.
+        key: String,
+        /// The object's size.
+        size: u64,
+    },
+    /// The disk underneath failed.
+    #[error("cannot {doing}")]
+    Io {
+        /// What was being done, with the path.
+        doing: String,
+        /// What the disk said.
+        #[source]
+        source: io::Error,
+    },
+}
+
+impl StorageError {
+    pub(crate) fn no_such_bucket(bucket: &str) -> Self {
+        Self::NoSuchBucket { bucket: bucket.to_owned() }
+    }
+
+    pub(crate) fn no_such_key(bucket: &str, key: &str) -> Self {
+        Self::NoSuchKey { bucket: bucket.to_owned(), key: key.to_owned() }
+    }
+
+    pub(crate) fn failed(bucket: &str, key: &str, condition: &'static str) -> Self {
+        Self::PreconditionFailed { bucket: bucket.to_owned(), key: key.to_owned(), condition }
+    }
+
+    /// For `map_err`: the disk failed while `doing`.
+    pub(crate) fn io(doing: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
+        let doing = doing.into();
+        move |source| Self::Io { doing, source }
+    }
+}

@@ -1,0 +1,27 @@
+//! The stand-in's S3: storage of its own under one lock, spoken to through the `s3s` crate's protocol.
+//!
+//! It does what the claims of Sluice need and other local S3s lack: conditional writes, copies and deletes that are
+//! atomic, and listings with `ETag`s whose pages cost what they hold.
+
+mod condition;
+mod content;
+mod copy;
+mod error;
+mod etag;
+mod folder;
+mod intake;
+mod listing;
+mod multipart;
+mod notify;
+mod object;
+pub(crate) mod operation;
+mod reading;
+pub(crate) mod service;
+mod storage;
+
+pub use condition::Condition;
+pub use error::StorageError;
+pub use listing::{Page, PageRequest, Start};
+pub use notify::ObjectCreated;
+pub use object::{Headers, ObjectInfo};
+pub use storage::{Put, Storage};

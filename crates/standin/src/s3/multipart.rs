@@ -1,0 +1,225 @@
+//! Uploads in parts, and copies in parts for what is too large for one.
+//!
+//! Parts keep their content apart; completing an upload joins them without moving a byte.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use super::condition::Condition;
+use super::content::{Content, Piece};
+use super::copy::COPY_LIMIT;
+use super::error::StorageError;
+use super::etag::Etag;
+use super::notify::Created;
+use super::object::{Headers, ObjectInfo, shared};
+use super::reading::ReadConditions;
+use super::storage::{State, Storage, Write};
+
+/// The least that every part but the last must hold.
+const MIN_PART: u64 = 5 * 1024 * 1024;
+
+/// An upload under way.
+#[derive(Debug)]
+pub(super) struct Upload {
+    bucket: String,
+    key: String,
+    started: Timestamp,
+    headers: Option<Arc<Headers>>,
+    parts: BTreeMap<i32, Part>,
+}
+
+/// A part of an upload.
+#[derive(Clone, Debug)]
+pub(crate) struct Part {
+    pub(crate) content: Content,
+    pub(crate) size: u64,
+    pub(crate) etag: Etag,
+    pub(crate) modified: Timestamp,
+}
+
+/// Names an upload: its bucket, its key and its id.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct UploadName<'a> {
+    pub(crate) bucket: &'a str,
+    pub(crate) key: &'a str,
+    pub(crate) id: &'a str,
+}
+
+/// An upload as listings show it.
+#[derive(Clone, Debug)]
+pub(crate) struct UploadInfo {
+    pub(crate) key: String,
+    pub(crate) id: String,
+    pub(crate) started: Timestamp,
+}
+
+impl Storage {
+    /// Starts an upload and gives its id.
+    pub(crate) fn start_upload(&self, bucket: &str, key: &str, headers: Headers) -> Result<String, StorageError> {
+        let mut state = self.lock();
+        state.bucket(bucket)?;
+        let started = state.now();
+        let id = Uuid::new_v4().simple().to_string();
+        let upload = Upload {
+            bucket: bucket.to_owned(),
+            key: key.to_owned(),
+            started,
+            headers: shared(headers),
+            parts: BTreeMap::new(),
+        };
+        state.uploads.insert(id.clone(), upload);
+        Ok(id)
+    }
+
+    /// Puts a part whose content has arrived, replacing one of the same number.
+    pub(crate) fn put_part(
+        &self,
+        name: UploadName<'_>,
+        number: i32,
+        content: Content,
+        etag: Etag,
+    ) -> Result<Part, StorageError> {
+        let mut state = self.lock();
+        state.retain(&content);
+        let part = Part { size: content.len(), content, etag, modified: state.now() };
+        match state.upload(name) {
+            Ok(upload) => {
+                if let Some(replaced) = upload.parts.insert(number, part.clone()) {
+                    self.release(&mut state, &replaced.content);
+                }
+                Ok(part)
+            }
+            Err(error) => {
+                self.release(&mut state, &part.content);
+                Err(error)
+            }
+        }
+    }
+
+    /// Copies the bytes `range` of an object, or all of it, as a part.
+    pub(crate) fn copy_part(
+        &self,
+        name: UploadName<'_>,
+        number: i32,
+        from: (&str, &str),
+        source: &ReadConditions,
+        range: Option<Range<u64>>,
+    ) -> Result<Part, StorageError> {
+        let reading = self.open(from.0, from.1, source)?;
+        let size = reading.object.size;
+        let range = range.unwrap_or(0..size);
+        if range.end > size {
+            return Err(StorageError::InvalidRange { key: from.1.to_owned(), size });
+        }
+        if range.end - range.start > COPY_LIMIT {
+            return Err(StorageError::CopyTooLarge { limit: COPY_LIMIT });
+        }
+        let etag = reading.etag(range.clone())?;
+        self.put_part(name, number, reading.object.content.slice(range), etag)
+    }
+
+    /// Makes the object of the named parts, if the condition holds, and ends the upload.
+    pub(crate) fn complete_upload(
+        &self,
+        name: UploadName<'_>,
+        parts: &[(i32, Option<String>)],
+        condition: &Condition,
+    ) -> Result<ObjectInfo, StorageError> {
+        let mut state = self.lock();
+        let upload = state.upload(name)?;
+        let chosen = upload.choose(parts)?;
+        let headers = upload.headers.clone();
+        let pieces: Vec<Piece> = chosen.iter().flat_map(|part| part.content.pieces().iter().cloned()).collect();
+        let write = Write {
+            bucket: name.bucket,
+            key: name.key,
+            content: Content::join(pieces),
+            etag: Etag::of_parts(chosen.iter().map(|part| &part.etag)),
+            headers,
+            condition,
+            last_modified: None,
+            event: Created::CompleteMultipartUpload,
+        };
+        let info = self.write(&mut state, write)?;
+        self.forget_upload(&mut state, name.id);
+        Ok(info)
+    }
+
+    /// Gives up an upload and its parts.
+    pub(crate) fn abort_upload(&self, name: UploadName<'_>) -> Result<(), StorageError> {
+        let mut state = self.lock();
+        state.upload(name)?;
+        self.forget_upload(&mut state, name.id);
+        Ok(())
+    }
+
+    /// The parts of an upload, by number.
+    pub(crate) fn parts(&self, name: UploadName<'_>) -> Result<Vec<(i32, Part)>, StorageError> {
+        let mut state = self.lock();
+        let upload = state.upload(name)?;
+        Ok(upload.parts.iter().map(|(number, part)| (*number, part.clone())).collect())
+    }
+
+    /// The uploads under way in `bucket` under `prefix`, by key and start.
+    pub(crate) fn uploads(&self, bucket: &str, prefix: &str) -> Result<Vec<UploadInfo>, StorageError> {
+        let state = self.lock();
+        state.bucket(bucket)?;
+        let mut uploads: Vec<_> = state
+            .uploads
+            .iter()
+            .filter(|(_, upload)| upload.bucket == bucket && upload.key.starts_with(prefix))
+            .map(|(id, upload)| UploadInfo { key: upload.key.clone(), id: id.clone(), started: upload.started })
+            .collect();
+        uploads.sort_by(|a, b| (&a.key, a.started).cmp(&(&b.key, b.started)));
+        Ok(uploads)
+    }
+
+    fn forget_upload(&self, state: &mut State, id: &str) {
+        let Some(upload) = state.uploads.remove(id) else {
+            return;
+        };
+        for part in upload.parts.values() {
+            self.release(state, &part.content);
+        }
+    }
+}
+
+impl State {
+    fn upload(&mut self, name: UploadName<'_>) -> Result<&mut Upload, StorageError> {
+        self.bucket(name.bucket)?;
+        self.uploads
+            .get_mut(name.id)
+            .filter(|upload| upload.bucket == name.bucket && upload.key == name.key)
+            .ok_or_else(|| StorageError::NoSuchUpload {
+                bucket: name.bucket.to_owned(),
+                key: name.key.to_owned(),
+                upload: name.id.to_owned(),
+            })
+    }
+}
+
+impl Upload {
+    /// The parts that the client lists, checked as S3 checks them.
+    fn choose(&self, listed: &[(i32, Option<String>)]) -> Result<Vec<Part>, StorageError> {
+        if listed.is_empty() || !listed.is_sorted_by(|a, b| a.0 < b.0) {
+            return Err(StorageError::InvalidPartOrder { key: self.key.clone() });
+        }
+        let mut chosen = Vec::with_capacity(listed.len());
+        for (position, (number, etag)) in listed.iter().enumerate() {
+            let part = self
+                .parts
+                .get(number)
+                .filter(|part| etag.as_ref().is_none_or(|etag| part.etag.matches(etag)))
+                .ok_or_else(|| StorageError::InvalidPart { key: self.key.clone(), part: *number })?;
+            if part.size < MIN_PART && position + 1 < listed.len() {
+                return Err(StorageError::EntityTooSmall { key: self.key.clone(), part: *number, size: part.size });
+            }
+            chosen.push(part.clone());
+        }
+        Ok(chosen)
+    }
+}

@@ -1,0 +1,131 @@
+//! Notifications of created objects, and S3's way of writing them down.
+//!
+//! Subscribers are told while the storage's lock is held, so in the order of the writes; S3 itself promises no order,
+//! and at least one delivery. Nothing here waits for a subscriber.
+
+use jiff::Timestamp;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+
+use super::object::ObjectInfo;
+
+/// What S3 leaves as it is in the key of a notification; a space becomes `+`.
+const KEY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.').remove(b'*').remove(b' ');
+
+/// How an object came into being.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Created {
+    Put,
+    Copy,
+    CompleteMultipartUpload,
+}
+
+impl Created {
+    const fn event_name(self) -> &'static str {
+        match self {
+            Self::Put => "ObjectCreated:Put",
+            Self::Copy => "ObjectCreated:Copy",
+            Self::CompleteMultipartUpload => "ObjectCreated:CompleteMultipartUpload",
+        }
+    }
+}
+
+/// An object came into being.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ObjectCreated {
+    /// Its bucket.
+    pub bucket: String,
+    /// Its key, as it is.
+    pub key: String,
+    /// Its size in bytes.
+    pub size: u64,
+    /// Its `ETag`, without quotes.
+    pub etag: String,
+    /// Grows with every write; hexadecimal, as S3 gives it.
+    pub sequencer: String,
+    /// `ObjectCreated:Put`, `ObjectCreated:Copy` or `ObjectCreated:CompleteMultipartUpload`.
+    pub event_name: &'static str,
+    /// When it was written.
+    pub at: Timestamp,
+}
+
+impl ObjectCreated {
+    pub(crate) fn new(bucket: &str, info: &ObjectInfo, sequence: u64, event: Created) -> Self {
+        Self {
+            bucket: bucket.to_owned(),
+            key: info.key.clone(),
+            size: info.size,
+            etag: info.etag.clone(),
+            sequencer: format!("{sequence:018X}"),
+            event_name: event.event_name(),
+            at: info.last_modified,
+        }
+    }
+
+    /// The record of this event in the form that S3 sends to Lambda, SQS and SNS; put it into `{"Records": […]}`.
+    #[must_use]
+    pub fn record(&self, region: &str) -> Value {
+        json!({
+            "eventVersion": "2.1",
+            "eventSource": "aws:s3",
+            "awsRegion": region,
+            "eventTime": format!("{:.3}", self.at),
+            "eventName": self.event_name,
+            "userIdentity": {"principalId": "AWS:AIDASLUICESTANDIN"},
+            "requestParameters": {"sourceIPAddress": "127.0.0.1"},
+            "responseElements": {
+                "x-amz-request-id": self.sequencer,
+                "x-amz-id-2": self.sequencer,
+            },
+            "s3": {
+                "s3SchemaVersion": "1.0",
+                "configurationId": "standin",
+                "bucket": {
+                    "name": self.bucket,
+                    "ownerIdentity": {"principalId": "SLUICESTANDIN"},
+                    "arn": format!("arn:aws:s3:::{}", self.bucket),
+                },
+                "object": {
+                    "key": encoded_key(&self.key),
+                    "size": self.size,
+                    "eTag": self.etag,
+                    "sequencer": self.sequencer,
+                },
+            },
+        })
+    }
+
+    /// A whole notification of this one event.
+    #[must_use]
+    pub fn notification(&self, region: &str) -> Value {
+        json!({"Records": [self.record(region)]})
+    }
+}
+
+/// The key as notifications spell it: form-encoded, with the slashes left alone.
+fn encoded_key(key: &str) -> String {
+    utf8_percent_encode(key, KEY).to_string().replace(' ', "+")
+}
+
+/// Who wants to know of new objects.
+#[derive(Debug)]
+pub(super) struct Subscriber {
+    bucket: String,
+    prefix: String,
+    events: mpsc::UnboundedSender<ObjectCreated>,
+}
+
+impl Subscriber {
+    pub(super) fn new(bucket: &str, prefix: &str, events: mpsc::UnboundedSender<ObjectCreated>) -> Self {
+        Self { bucket: bucket.to_owned(), prefix: prefix.to_owned(), events }
+    }
+
+    /// Tells of the event if it is of interest; `false` if nobody listens any more.
+    pub(super) fn tell(&self, created: &ObjectCreated) -> bool {
+        if created.bucket != self.bucket || !created.key.starts_with(&self.prefix) {
+            return !self.events.is_closed();
+        }
+        self.events.send(created.clone()).is_ok()
+    }
+}

@@ -1,0 +1,83 @@
+//! One stored object and what callers see of it.
+//!
+//! An object in the index is kept small, because there may be a million; it never holds its own key.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::content::Content;
+use super::etag::Etag;
+
+/// An object as the index holds it.
+#[derive(Clone, Debug)]
+pub(crate) struct Object {
+    pub(crate) content: Content,
+    pub(crate) size: u64,
+    pub(crate) etag: Etag,
+    pub(crate) modified: Timestamp,
+    /// Grows with every write to the storage: the `sequencer` of notifications.
+    pub(crate) sequence: u64,
+    pub(crate) headers: Option<Arc<Headers>>,
+}
+
+/// What a writer says about an object beside its content.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Headers {
+    /// `Content-Type`; S3 answers `binary/octet-stream` where there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub content_type: Option<String>,
+    /// `Content-Encoding`, without `aws-chunked`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub content_encoding: Option<String>,
+    /// `Content-Language`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub content_language: Option<String>,
+    /// `Content-Disposition`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub content_disposition: Option<String>,
+    /// `Cache-Control`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache_control: Option<String>,
+    /// User metadata: the headers `x-amz-meta-…` without that prefix.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub metadata: BTreeMap<String, String>,
+    /// The checksum that came with the body, verified: its algorithm and its base64.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub checksum: Option<(String, String)>,
+}
+
+/// What there is to know about an object without reading it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ObjectInfo {
+    /// The key.
+    pub key: String,
+    /// How many bytes it has.
+    pub size: u64,
+    /// The `ETag`, without quotes.
+    pub etag: String,
+    /// When it was written, to the nanosecond: the order of writes. S3's clients are told whole seconds.
+    pub last_modified: Timestamp,
+    /// What its writer said about it.
+    pub headers: Option<Arc<Headers>>,
+}
+
+impl Object {
+    pub(crate) fn info(&self, key: &str) -> ObjectInfo {
+        ObjectInfo {
+            key: key.to_owned(),
+            size: self.size,
+            etag: self.etag.to_string(),
+            last_modified: self.modified,
+            headers: self.headers.clone(),
+        }
+    }
+}
+
+/// `None` where the writer said nothing, which is what a million objects have in common.
+pub(crate) fn shared(headers: Headers) -> Option<Arc<Headers>> {
+    (headers != Headers::default()).then(|| Arc::new(headers))
+}

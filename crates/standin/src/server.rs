@@ -1,0 +1,160 @@
+//! One port for all services: takes requests, finds out whose they are, and answers.
+//!
+//! Every request passes the faults, the latency and the journal here and nowhere else. Knows no service from within.
+
+mod door;
+mod scope;
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+pub(crate) use door::Door;
+
+use crate::service::Body;
+
+/// How long requests in progress may take to finish when the server stops.
+const GRACE: Duration = Duration::from_millis(500);
+
+/// A running server.
+#[derive(Debug)]
+pub(crate) struct Server {
+    address: SocketAddr,
+    /// No more connections and requests.
+    stop: CancellationToken,
+    /// Nothing more at all.
+    end: CancellationToken,
+    tasks: TaskTracker,
+}
+
+impl Server {
+    /// Begins to accept on the listener.
+    pub(crate) fn start(listener: TcpListener, door: Door) -> std::io::Result<Self> {
+        let server = Self {
+            address: listener.local_addr()?,
+            stop: CancellationToken::new(),
+            end: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+        };
+        let port =
+            Arc::new(Port { door, stop: server.stop.clone(), end: server.end.clone(), tasks: server.tasks.clone() });
+        let accept = accept(listener, port);
+        server.tasks.spawn(server.stop.clone().run_until_cancelled_owned(accept));
+        Ok(server)
+    }
+
+    pub(crate) const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Stops accepting, lets requests in progress finish for a moment, and ends the rest. Nothing runs afterwards.
+    pub(crate) async fn shutdown(&self) {
+        self.stop.cancel();
+        self.tasks.close();
+        if tokio::time::timeout(GRACE, self.tasks.wait()).await.is_err() {
+            self.end.cancel();
+            self.tasks.wait().await;
+        }
+    }
+}
+
+/// A server that is dropped without a shutdown ends at once.
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.stop.cancel();
+        self.end.cancel();
+    }
+}
+
+/// What all connections share.
+struct Port {
+    door: Door,
+    stop: CancellationToken,
+    end: CancellationToken,
+    tasks: TaskTracker,
+}
+
+async fn accept(listener: TcpListener, port: Arc<Port>) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                let connection = connection(stream, Arc::clone(&port));
+                port.tasks.spawn(port.end.clone().run_until_cancelled_owned(connection));
+            }
+            Err(error) => {
+                // Most likely too many open files: it passes when others close, and a hot loop would not help.
+                tracing::warn!(%error, "cannot accept a connection");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        }
+    }
+}
+
+async fn connection(stream: TcpStream, port: Arc<Port>) {
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "a connection goes without TCP_NODELAY");
+    }
+    let stop = port.stop.clone();
+    let service = service_fn(move |request| answer(Arc::clone(&port), request));
+    let mut connection = std::pin::pin!(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+    let served = tokio::select! {
+        served = connection.as_mut() => served,
+        () = stop.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = served {
+        // Clients that are killed and replies that are lost on purpose end here too.
+        tracing::debug!(%error, "a connection ended early");
+    }
+}
+
+/// The reply is not to reach the client; returned as an error, it makes hyper close the connection.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("the reply is lost on purpose")]
+struct Lost;
+
+/// Executes a request in a task of its own: in AWS a request that has arrived is executed even if its sender dies
+/// while it is, and tests that kill senders must meet the same.
+async fn answer(port: Arc<Port>, request: http::Request<Incoming>) -> Result<http::Response<Body>, Lost> {
+    let request = port.door.admit(request).await;
+    if !request.outlives_client() {
+        return port.door.execute(request).await;
+    }
+    let execution = {
+        let port = Arc::clone(&port);
+        async move { port.door.execute(request).await }
+    };
+    let task = port.tasks.spawn(port.end.clone().run_until_cancelled_owned(execution));
+    match task.await {
+        Ok(Some(answer)) => answer,
+        Ok(None) => Err(Lost),
+        Err(error) => {
+            tracing::error!(%error, "a request could not be executed to its end");
+            Ok(plain(http::StatusCode::INTERNAL_SERVER_ERROR, "the stand-in failed; see its log"))
+        }
+    }
+}
+
+/// An answer of the stand-in itself.
+fn plain(status: http::StatusCode, text: &'static str) -> http::Response<Body> {
+    let mut response = http::Response::new(whole(Bytes::from_static(text.as_bytes())));
+    *response.status_mut() = status;
+    response
+}
+
+fn whole(body: Bytes) -> Body {
+    Full::new(body).map_err(|never: Infallible| match never {}).boxed_unsync()
+}
