@@ -9,8 +9,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::StandIn;
-use crate::lambda::{Function, InvokeError, Lambda, Report};
+use crate::lambda::{Function, InvokeError, Lambda, Report, SystemClock};
 use crate::s3::StorageError;
+use crate::schedule::{Running, Schedule};
 
 /// The function that takes S3 events.
 pub const LOADER: &str = "sluice-loader";
@@ -134,6 +135,14 @@ fn function(deployment: &Deployment, name: &str, binary: &str) -> Result<Functio
 }
 
 impl Deployed {
+    /// Has the lister invoked from now on, first at once, until the answer is dropped.
+    #[must_use]
+    pub fn schedule(&self, every: Duration) -> Running {
+        let mut schedule = Schedule::new("sluice-tick", LISTER, every);
+        schedule.skip_when_busy = true;
+        schedule.start(&self.lambda, Arc::new(SystemClock))
+    }
+
     /// Invokes the lister as its schedule does, and waits for its answer.
     ///
     /// # Errors

@@ -103,10 +103,7 @@ impl Faults {
     }
 
     /// Puts a rule in force. Of several that strike the same request the first added wins.
-    #[allow(
-        clippy::must_use_candidate,
-        reason = "most rules stay until the end of their test"
-    )]
+    #[allow(clippy::must_use_candidate, reason = "most rules stay until the end of their test")]
     pub fn add(&self, rule: Rule) -> RuleId {
         let id = RuleId(self.last.fetch_add(1, Ordering::Relaxed));
         self.rules().push(Active::new(id, rule));
@@ -212,25 +209,12 @@ mod tests {
     fn a_rule_strikes_only_what_it_is_about() {
         let faults = Faults::new(1, Latency::None);
         faults.add(
-            Rule::new(Fault::Throttle)
-                .service("s3")
-                .operation("PutObject")
-                .caller("fn-worker-")
-                .subject("claims/"),
+            Rule::new(Fault::Throttle).service("s3").operation("PutObject").caller("fn-worker-").subject("claims/"),
         );
-        assert!(struck(
-            &faults,
-            &seen("PutObject", "b/sluice/claims/0.json")
-        ));
-        assert!(!struck(
-            &faults,
-            &seen("GetObject", "b/sluice/claims/0.json")
-        ));
+        assert!(struck(&faults, &seen("PutObject", "b/sluice/claims/0.json")));
+        assert!(!struck(&faults, &seen("GetObject", "b/sluice/claims/0.json")));
         assert!(!struck(&faults, &seen("PutObject", "b/incoming/1")));
-        let outsider = Seen {
-            caller: "me".to_owned(),
-            ..seen("PutObject", "b/sluice/claims/0.json")
-        };
+        let outsider = Seen { caller: "me".to_owned(), ..seen("PutObject", "b/sluice/claims/0.json") };
         assert!(!struck(&faults, &outsider));
     }
 
@@ -238,20 +222,12 @@ mod tests {
     fn the_nth_request_is_struck_once() {
         let faults = Faults::new(1, Latency::None);
         let rule = faults.add(Rule::new(Fault::LoseReply).nth(3));
-        let struck: Vec<bool> = (0..5)
-            .map(|_| struck(&faults, &seen("PutObject", "b/k")))
-            .collect();
+        let struck: Vec<bool> = (0..5).map(|_| struck(&faults, &seen("PutObject", "b/k"))).collect();
         assert_eq!(struck, [false, false, true, false, false]);
         faults.remove(rule);
         faults.add(Rule::new(Fault::LoseReply).first(1));
-        assert!(matches!(
-            faults.plan(&seen("PutObject", "b/k")),
-            Plan::Lose(Moment::After)
-        ));
-        assert!(matches!(
-            faults.plan(&seen("PutObject", "b/k")),
-            Plan::Proceed
-        ));
+        assert!(matches!(faults.plan(&seen("PutObject", "b/k")), Plan::Lose(Moment::After)));
+        assert!(matches!(faults.plan(&seen("PutObject", "b/k")), Plan::Proceed));
     }
 
     #[test]
@@ -260,9 +236,7 @@ mod tests {
         let run = |seed, keys: &mut dyn Iterator<Item = &String>| {
             let faults = Faults::new(seed, Latency::None);
             faults.add(Rule::new(Fault::InternalError).fraction(0.1));
-            let mut struck: Vec<&String> = keys
-                .filter(|key| struck(&faults, &seen("PutObject", key)))
-                .collect();
+            let mut struck: Vec<&String> = keys.filter(|key| struck(&faults, &seen("PutObject", key))).collect();
             struck.sort();
             struck.into_iter().cloned().collect::<Vec<_>>()
         };
@@ -276,9 +250,7 @@ mod tests {
     fn a_retry_is_drawn_anew() {
         let faults = Faults::new(7, Latency::None);
         faults.add(Rule::new(Fault::InternalError).fraction(0.5));
-        let draws: Vec<bool> = (0..64)
-            .map(|_| struck(&faults, &seen("PutObject", "b/k")))
-            .collect();
+        let draws: Vec<bool> = (0..64).map(|_| struck(&faults, &seen("PutObject", "b/k"))).collect();
         assert!(draws.contains(&true) && draws.contains(&false));
     }
 }

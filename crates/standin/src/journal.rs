@@ -52,10 +52,7 @@ pub struct Journal {
 
 impl Default for Journal {
     fn default() -> Self {
-        Self {
-            entries: Arc::default(),
-            length: Arc::new(watch::Sender::new(0)),
-        }
+        Self { entries: Arc::default(), length: Arc::new(watch::Sender::new(0)) }
     }
 }
 
@@ -81,8 +78,7 @@ impl Journal {
     /// How many requests callers whose id begins with `caller` made of `operation`, such as `PutObject`.
     #[must_use]
     pub fn count(&self, caller: &str, operation: &str) -> usize {
-        let matches =
-            |entry: &&Entry| entry.caller.starts_with(caller) && entry.operation == operation;
+        let matches = |entry: &&Entry| entry.caller.starts_with(caller) && entry.operation == operation;
         self.lock().iter().filter(matches).count()
     }
 
@@ -107,12 +103,7 @@ impl Journal {
             length.borrow_and_update();
             {
                 let entries = self.lock();
-                if let Some(entry) = entries
-                    .get(seen..)
-                    .unwrap_or_default()
-                    .iter()
-                    .find(|entry| wanted(entry))
-                {
+                if let Some(entry) = entries.get(seen..).unwrap_or_default().iter().find(|entry| wanted(entry)) {
                     return entry.clone();
                 }
                 seen = seen.max(entries.len());
@@ -165,19 +156,14 @@ mod tests {
         assert_eq!(journal.count("", "PutObject"), 3);
         assert_eq!(journal.since(mark).len(), 2);
         let counts = journal.counts(mark, "fn-worker-");
-        assert_eq!(
-            counts.into_iter().collect::<Vec<_>>(),
-            [("s3:CopyObject".to_owned(), 1)]
-        );
+        assert_eq!(counts.into_iter().collect::<Vec<_>>(), [("s3:CopyObject".to_owned(), 1)]);
     }
 
     #[tokio::test]
     async fn waiting_finds_what_is_there_and_what_comes() {
         let journal = Journal::default();
         journal.record(entry("a", "PutObject"));
-        let found = journal
-            .wait_for(Mark::default(), |entry| entry.caller == "a")
-            .await;
+        let found = journal.wait_for(Mark::default(), |entry| entry.caller == "a").await;
         assert_eq!(found.operation, "PutObject");
         let waiting = journal.wait_for(journal.mark(), |entry| entry.caller == "b");
         let coming = async {

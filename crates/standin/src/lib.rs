@@ -1,4 +1,4 @@
-//! A local AWS for Sluice: S3, the Redshift Data API, `CloudWatch`, Lambda and a schedule on one port.
+//! A local AWS for Sluice: S3, the Redshift Data API, CloudWatch, Lambda and a schedule on one port.
 //!
 //! Used by `sluice local` and by every test; never part of a deployed binary.
 //!
@@ -15,12 +15,14 @@
 //! # }
 //! ```
 
+pub mod cloudwatch;
 pub mod deployment;
 pub mod faults;
 pub mod journal;
 pub mod lambda;
 pub mod redshift;
 pub mod s3;
+pub mod schedule;
 mod server;
 pub mod service;
 mod services;
@@ -33,9 +35,10 @@ use std::sync::Arc;
 
 use tokio::net::TcpListener;
 
+use cloudwatch::CloudWatch;
 use faults::{Faults, Latency};
 use journal::Journal;
-use lambda::Lambda;
+use lambda::{Lambda, SystemClock};
 use redshift::{DatabaseError, Redshift};
 use s3::{Storage, StorageError};
 use server::{Door, Server};
@@ -113,6 +116,7 @@ pub struct StandIn {
     storage: Storage,
     redshift: Option<Arc<Redshift>>,
     lambda: Lambda,
+    cloudwatch: CloudWatch,
     journal: Journal,
     faults: Faults,
     server: Server,
@@ -128,16 +132,17 @@ impl StandIn {
         let storage = storage(&options)?;
         let redshift = warehouse(&options, &storage).await?;
         let lambda = Lambda::new(lambda::Options { region: options.region.clone(), ..lambda::Options::new(endpoint) });
+        let cloudwatch = CloudWatch::new(Arc::new(SystemClock));
         let journal = Journal::default();
         let faults = Faults::new(options.seed, options.latency);
         let door = Door {
             s3: s3::service::service(storage.clone(), &options.region),
-            services: services::registry(redshift.as_ref(), &lambda),
+            services: services::registry(redshift.as_ref(), &lambda, &cloudwatch),
             journal: journal.clone(),
             faults: faults.clone(),
         };
         let server = Server::start(listener, door).map_err(listen)?;
-        Ok(Self { region: options.region, storage, redshift, lambda, journal, faults, server })
+        Ok(Self { region: options.region, storage, redshift, lambda, cloudwatch, journal, faults, server })
     }
 
     /// The URL of every service: for `AWS_ENDPOINT_URL`.
@@ -168,6 +173,12 @@ impl StandIn {
     #[must_use]
     pub const fn lambda(&self) -> &Lambda {
         &self.lambda
+    }
+
+    /// Its CloudWatch.
+    #[must_use]
+    pub const fn cloudwatch(&self) -> &CloudWatch {
+        &self.cloudwatch
     }
 
     /// Every request so far.

@@ -47,16 +47,10 @@ impl Server {
             end: CancellationToken::new(),
             tasks: TaskTracker::new(),
         };
-        let port = Arc::new(Port {
-            door,
-            stop: server.stop.clone(),
-            end: server.end.clone(),
-            tasks: server.tasks.clone(),
-        });
+        let port =
+            Arc::new(Port { door, stop: server.stop.clone(), end: server.end.clone(), tasks: server.tasks.clone() });
         let accept = accept(listener, port);
-        server
-            .tasks
-            .spawn(server.stop.clone().run_until_cancelled_owned(accept));
+        server.tasks.spawn(server.stop.clone().run_until_cancelled_owned(accept));
         Ok(server)
     }
 
@@ -68,10 +62,7 @@ impl Server {
     pub(crate) async fn shutdown(&self) {
         self.stop.cancel();
         self.tasks.close();
-        if tokio::time::timeout(GRACE, self.tasks.wait())
-            .await
-            .is_err()
-        {
+        if tokio::time::timeout(GRACE, self.tasks.wait()).await.is_err() {
             self.end.cancel();
             self.tasks.wait().await;
         }
@@ -99,8 +90,7 @@ async fn accept(listener: TcpListener, port: Arc<Port>) {
         match listener.accept().await {
             Ok((stream, _)) => {
                 let connection = connection(stream, Arc::clone(&port));
-                port.tasks
-                    .spawn(port.end.clone().run_until_cancelled_owned(connection));
+                port.tasks.spawn(port.end.clone().run_until_cancelled_owned(connection));
             }
             Err(error) => {
                 // Most likely too many open files: it passes when others close, and a hot loop would not help.
@@ -117,8 +107,7 @@ async fn connection(stream: TcpStream, port: Arc<Port>) {
     }
     let stop = port.stop.clone();
     let service = service_fn(move |request| answer(Arc::clone(&port), request));
-    let mut connection =
-        std::pin::pin!(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+    let mut connection = std::pin::pin!(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
     let served = tokio::select! {
         served = connection.as_mut() => served,
         () = stop.cancelled() => {
@@ -139,10 +128,7 @@ struct Lost;
 
 /// Executes a request in a task of its own: in AWS a request that has arrived is executed even if its sender dies
 /// while it is, and tests that kill senders must meet the same.
-async fn answer(
-    port: Arc<Port>,
-    request: http::Request<Incoming>,
-) -> Result<http::Response<Body>, Lost> {
+async fn answer(port: Arc<Port>, request: http::Request<Incoming>) -> Result<http::Response<Body>, Lost> {
     let request = port.door.admit(request).await;
     if !request.outlives_client() {
         return port.door.execute(request).await;
@@ -151,18 +137,13 @@ async fn answer(
         let port = Arc::clone(&port);
         async move { port.door.execute(request).await }
     };
-    let task = port
-        .tasks
-        .spawn(port.end.clone().run_until_cancelled_owned(execution));
+    let task = port.tasks.spawn(port.end.clone().run_until_cancelled_owned(execution));
     match task.await {
         Ok(Some(answer)) => answer,
         Ok(None) => Err(Lost),
         Err(error) => {
             tracing::error!(%error, "a request could not be executed to its end");
-            Ok(plain(
-                http::StatusCode::INTERNAL_SERVER_ERROR,
-                "the stand-in failed; see its log",
-            ))
+            Ok(plain(http::StatusCode::INTERNAL_SERVER_ERROR, "the stand-in failed; see its log"))
         }
     }
 }
@@ -175,9 +156,7 @@ fn plain(status: http::StatusCode, text: &'static str) -> http::Response<Body> {
 }
 
 fn whole(body: Bytes) -> Body {
-    Full::new(body)
-        .map_err(|never: Infallible| match never {})
-        .boxed_unsync()
+    Full::new(body).map_err(|never: Infallible| match never {}).boxed_unsync()
 }
 
 #[cfg(test)]

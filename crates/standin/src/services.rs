@@ -10,16 +10,18 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use http::{Request, Response};
 
+use crate::cloudwatch::CloudWatch;
 use crate::lambda::Lambda;
 use crate::redshift::{self, Redshift};
 use crate::service::{Call, RUNTIME, Registry, Service};
 
 /// All services that this stand-in has.
-pub(crate) fn registry(redshift: Option<&Arc<Redshift>>, lambda: &Lambda) -> Registry {
+pub(crate) fn registry(redshift: Option<&Arc<Redshift>>, lambda: &Lambda, cloudwatch: &CloudWatch) -> Registry {
     let mut registry = Registry::new();
     if let Some(redshift) = redshift {
         registry.insert("redshift-data", Arc::new(DataApi(Arc::clone(redshift))));
     }
+    registry.insert("monitoring", Arc::new(Monitoring(cloudwatch.clone())));
     registry.insert("lambda", Arc::new(Functions(lambda.clone())));
     registry.insert(RUNTIME, Arc::new(Runtime(lambda.clone())));
     registry
@@ -31,6 +33,19 @@ struct DataApi(Arc<Redshift>);
 impl Service for DataApi {
     fn operation(&self, request: &Request<Bytes>) -> Cow<'static, str> {
         redshift::operation(request).into()
+    }
+
+    fn call(&self, call: Call) -> BoxFuture<'_, Response<Bytes>> {
+        self.0.call(call).boxed()
+    }
+}
+
+#[derive(Debug)]
+struct Monitoring(CloudWatch);
+
+impl Service for Monitoring {
+    fn operation(&self, request: &Request<Bytes>) -> Cow<'static, str> {
+        CloudWatch::operation(request).into()
     }
 
     fn call(&self, call: Call) -> BoxFuture<'_, Response<Bytes>> {

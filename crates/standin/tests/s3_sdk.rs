@@ -76,48 +76,15 @@ async fn every_checksum_of_s3_is_compared_and_kept() {
     ];
     for algorithm in algorithms {
         let key = algorithm.as_str();
-        let put = client
-            .put_object()
-            .bucket(BUCKET)
-            .key(key)
-            .checksum_algorithm(algorithm.clone());
-        put.body(ByteStream::from_static(b"hello"))
-            .send()
-            .await
-            .unwrap();
-        let stored = standin
-            .storage()
-            .head(BUCKET, key)
-            .unwrap()
-            .headers
-            .unwrap()
-            .checksum
-            .clone()
-            .unwrap();
+        let put = client.put_object().bucket(BUCKET).key(key).checksum_algorithm(algorithm.clone());
+        put.body(ByteStream::from_static(b"hello")).send().await.unwrap();
+        let stored = standin.storage().head(BUCKET, key).unwrap().headers.unwrap().checksum.clone().unwrap();
         assert_eq!(stored.0.to_uppercase(), key);
         // The SDK compares what it gets with the checksum that comes with it.
-        let got = client
-            .get_object()
-            .bucket(BUCKET)
-            .key(key)
-            .checksum_mode(ChecksumMode::Enabled);
-        assert_eq!(
-            got.send()
-                .await
-                .unwrap()
-                .body
-                .collect()
-                .await
-                .unwrap()
-                .to_vec(),
-            b"hello"
-        );
+        let got = client.get_object().bucket(BUCKET).key(key).checksum_mode(ChecksumMode::Enabled);
+        assert_eq!(got.send().await.unwrap().body.collect().await.unwrap().to_vec(), b"hello");
     }
-    let wrong = client
-        .put_object()
-        .bucket(BUCKET)
-        .key("wrong")
-        .checksum_crc32("AAAAAA==");
+    let wrong = client.put_object().bucket(BUCKET).key("wrong").checksum_crc32("AAAAAA==");
     let wrong = wrong.body(ByteStream::from_static(b"hello")).send().await;
     assert_eq!(refusal(wrong), (400, "BadDigest".to_owned()));
     assert!(standin.storage().head(BUCKET, "wrong").is_err());

@@ -17,9 +17,6 @@ use crate::object::{File, Key, KeyError, Prefix, PrefixError};
 use crate::ports::{Objects, PortError, Put, PutIf};
 
 /// Runs every check of [`Objects`] under `root`, where nothing may be yet.
-///
-/// Control characters are not among the names: S3 takes them, but XML 1.0 cannot say them, so that its own listings of
-/// them cannot be read.
 #[allow(clippy::too_many_lines, reason = "the list of all checks, in one place")]
 pub async fn objects<O: Objects>(objects: &O, root: &Prefix) -> Report {
     let mut report = Report::default();
@@ -48,6 +45,7 @@ pub async fn objects<O: Objects>(objects: &O, root: &Prefix) -> Report {
         delete: deletes, a_replaced_object_stays, a_missing_object_is_deleted, many_in_the_order_asked, a_thousand,
             none_at_all;
         names: odd_ones_are_kept, the_longest_ones_are_kept, path_like_ones_are_kept,
+            control_characters_are_kept,
             a_name_may_be_the_beginning_of_another;
     }
     report

@@ -75,16 +75,10 @@ mod tests {
 
     #[test]
     fn draws_lie_around_the_median_and_within_the_factor() {
-        let mut draws: Vec<Duration> = (0..1001)
-            .map(|i| Latency::Aws.of("s3", "PutObject", mix(i)))
-            .collect();
+        let mut draws: Vec<Duration> = (0..1001).map(|i| Latency::Aws.of("s3", "PutObject", mix(i))).collect();
         draws.sort();
         assert!(draws[0] >= Duration::from_micros(8_750), "{:?}", draws[0]);
-        assert!(
-            draws[1000] <= Duration::from_millis(140),
-            "{:?}",
-            draws[1000]
-        );
+        assert!(draws[1000] <= Duration::from_millis(140), "{:?}", draws[1000]);
         let median = draws[500].as_secs_f64() * 1000.0;
         assert!((30.0..40.0).contains(&median), "{median}");
     }

@@ -28,13 +28,10 @@ impl Refusal {
     /// The answer of `service` to a request with these headers.
     pub(crate) fn response(self, service: &str, request: &HeaderMap) -> Response<Bytes> {
         let words = self.words(service);
-        let cbor = request
-            .get("smithy-protocol")
-            .is_some_and(|protocol| protocol == "rpc-v2-cbor");
-        let form = request.get(CONTENT_TYPE).is_some_and(|form| {
-            form.as_bytes()
-                .starts_with(b"application/x-www-form-urlencoded")
-        });
+        let cbor = request.get("smithy-protocol").is_some_and(|protocol| protocol == "rpc-v2-cbor");
+        let form = request
+            .get(CONTENT_TYPE)
+            .is_some_and(|form| form.as_bytes().starts_with(b"application/x-www-form-urlencoded"));
         match service {
             "s3" => s3(words),
             _ if cbor => rpc_v2_cbor(words),
@@ -45,31 +42,21 @@ impl Refusal {
 
     const fn words(self, service: &str) -> Words {
         match (self, service.as_bytes()) {
-            (Self::Throttled, b"s3") => (
-                StatusCode::SERVICE_UNAVAILABLE,
-                "SlowDown",
-                "Please reduce your request rate.",
-            ),
-            (Self::Throttled, b"lambda") => (
-                StatusCode::TOO_MANY_REQUESTS,
-                "TooManyRequestsException",
-                "Rate Exceeded.",
-            ),
-            (Self::Throttled, _) => (
-                StatusCode::BAD_REQUEST,
-                "ThrottlingException",
-                "Rate exceeded",
-            ),
+            (Self::Throttled, b"s3") => {
+                (StatusCode::SERVICE_UNAVAILABLE, "SlowDown", "Please reduce your request rate.")
+            }
+            (Self::Throttled, b"lambda") => {
+                (StatusCode::TOO_MANY_REQUESTS, "TooManyRequestsException", "Rate Exceeded.")
+            }
+            (Self::Throttled, _) => (StatusCode::BAD_REQUEST, "ThrottlingException", "Rate exceeded"),
             (Self::InternalError, b"s3") => (
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "InternalError",
                 "We encountered an internal error. Please try again.",
             ),
-            (Self::InternalError, b"lambda") => (
-                StatusCode::INTERNAL_SERVER_ERROR,
-                "ServiceException",
-                "The service encountered an internal error.",
-            ),
+            (Self::InternalError, b"lambda") => {
+                (StatusCode::INTERNAL_SERVER_ERROR, "ServiceException", "The service encountered an internal error.")
+            }
             (Self::InternalError, b"monitoring") => (
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "InternalServiceFault",
@@ -93,11 +80,7 @@ fn s3((status, code, message): Words) -> Response<Bytes> {
 }
 
 fn query((status, code, message): Words) -> Response<Bytes> {
-    let kind = if status.is_server_error() {
-        "Receiver"
-    } else {
-        "Sender"
-    };
+    let kind = if status.is_server_error() { "Receiver" } else { "Sender" };
     let body = format!(
         "<ErrorResponse><Error><Type>{kind}</Type><Code>{code}</Code><Message>{message}</Message></Error>\
          <RequestId>standin</RequestId></ErrorResponse>"
@@ -107,24 +90,14 @@ fn query((status, code, message): Words) -> Response<Bytes> {
 
 fn json((status, code, message): Words) -> Response<Bytes> {
     let body = json!({"__type": code, "message": message, "Message": message}).to_string();
-    answer(
-        status,
-        "application/x-amz-json-1.1",
-        Some(("x-amzn-errortype", code)),
-        body.into(),
-    )
+    answer(status, "application/x-amz-json-1.1", Some(("x-amzn-errortype", code)), body.into())
 }
 
 fn rpc_v2_cbor((status, code, message): Words) -> Response<Bytes> {
     let mut body = Vec::new();
     // Writing to a vector cannot fail, and text can always be encoded.
     _ = ciborium::into_writer(&json!({"__type": code, "message": message}), &mut body);
-    answer(
-        status,
-        "application/cbor",
-        Some(("smithy-protocol", "rpc-v2-cbor")),
-        body.into(),
-    )
+    answer(status, "application/cbor", Some(("smithy-protocol", "rpc-v2-cbor")), body.into())
 }
 
 fn answer(
@@ -151,22 +124,14 @@ mod tests {
     fn s3_says_slow_down_in_xml() {
         let response = Refusal::Throttled.response("s3", &HeaderMap::new());
         assert_eq!(response.status(), 503);
-        assert!(
-            response
-                .body()
-                .windows(8)
-                .any(|window| window == b"SlowDown")
-        );
+        assert!(response.body().windows(8).any(|window| window == b"SlowDown"));
     }
 
     #[test]
     fn the_data_api_says_throttling_exception_in_json() {
         let response = Refusal::Throttled.response("redshift-data", &HeaderMap::new());
         assert_eq!(response.status(), 400);
-        assert_eq!(
-            response.headers()["x-amzn-errortype"],
-            "ThrottlingException"
-        );
+        assert_eq!(response.headers()["x-amzn-errortype"], "ThrottlingException");
     }
 
     #[test]

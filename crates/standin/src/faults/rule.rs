@@ -40,14 +40,7 @@ impl Rule {
     /// A rule for every request; narrow it down.
     #[must_use]
     pub const fn new(fault: Fault) -> Self {
-        Self {
-            fault,
-            service: None,
-            operation: None,
-            caller: None,
-            subject: None,
-            when: When::Always,
-        }
+        Self { fault, service: None, operation: None, caller: None, subject: None, when: When::Always }
     }
 
     /// Only requests to this service, such as `s3`.
@@ -101,32 +94,16 @@ impl Rule {
 
     fn is_about(&self, request: &Seen) -> bool {
         let subject = request.subject.as_deref().unwrap_or_default();
-        self.service
-            .as_deref()
-            .is_none_or(|service| service == request.service)
-            && self
-                .operation
-                .as_deref()
-                .is_none_or(|operation| operation == request.operation)
-            && self
-                .caller
-                .as_deref()
-                .is_none_or(|prefix| request.caller.starts_with(prefix))
-            && self
-                .subject
-                .as_deref()
-                .is_none_or(|part| subject.contains(part))
+        self.service.as_deref().is_none_or(|service| service == request.service)
+            && self.operation.as_deref().is_none_or(|operation| operation == request.operation)
+            && self.caller.as_deref().is_none_or(|prefix| request.caller.starts_with(prefix))
+            && self.subject.as_deref().is_none_or(|part| subject.contains(part))
     }
 }
 
 impl Active {
     pub(super) fn new(id: RuleId, rule: Rule) -> Self {
-        Self {
-            id,
-            rule,
-            seen: 0,
-            asked: HashMap::new(),
-        }
+        Self { id, rule, seen: 0, asked: HashMap::new() }
     }
 
     pub(super) const fn id(&self) -> RuleId {
@@ -158,11 +135,7 @@ impl Active {
 /// A number for what a request is about, leaving out who asks: processes are named anew in every run.
 fn fingerprint(seed: u64, request: &Seen) -> u64 {
     let subject = request.subject.as_deref().unwrap_or_default();
-    [request.service, &request.operation, subject]
-        .iter()
-        .fold(mix(seed), |hash, part| {
-            part.bytes().fold(mix(hash), |hash, byte| {
-                (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-            })
-        })
+    [request.service, &request.operation, subject].iter().fold(mix(seed), |hash, part| {
+        part.bytes().fold(mix(hash), |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+    })
 }

@@ -8,6 +8,7 @@
 mod api;
 mod attempt;
 mod clock;
+mod command;
 mod function;
 mod logs;
 mod process;

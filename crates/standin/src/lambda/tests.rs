@@ -1,6 +1,9 @@
 //! Lambda with real processes: every promise that the other parts build on.
 
-use std::time::Duration;
+use std::{
+    io::{ErrorKind, Read},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
@@ -24,6 +27,17 @@ fn pid(answer: &Value) -> u64 {
 
 fn is_alive(pid: u64) -> bool {
     std::path::Path::new(&format!("/proc/{pid}")).exists()
+}
+
+/// The function at the other end would wait at the gate for ever: the line to it only ends with its life.
+fn assert_is_over(mut line: std::net::TcpStream) {
+    line.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    let end = line.read(&mut [0]);
+    let is_over = match &end {
+        Ok(read) => *read == 0,
+        Err(error) => error.kind() == ErrorKind::ConnectionReset,
+    };
+    assert!(is_over, "{end:?}");
 }
 
 #[tokio::test]
@@ -137,12 +151,14 @@ async fn an_answer_over_six_megabytes_is_an_error() {
 #[tokio::test]
 async fn a_function_that_takes_too_long_is_killed() {
     let server = Server::start().await.with(Function { timeout: Duration::from_millis(1500), ..echo("echo") });
-    let report = server.lambda.invoke("echo", event(&json!({"do": "hang"}))).await.unwrap();
+    let gate = Gate::open().await;
+    let (report, line) = tokio::join!(server.lambda.invoke("echo", gate.event()), gate.arrival());
+    let report = report.unwrap();
     let error = report.result.as_ref().unwrap_err();
     assert_eq!(error.message, format!("RequestId: {} Error: Task timed out after 1.50 seconds", report.request_id));
     assert!(error.is_timeout());
     assert_eq!(server.lambda.stats("echo").timeouts, 1);
-    assert_eq!(server.lambda.callers(), Vec::<String>::new(), "the process must be gone");
+    assert_is_over(line.into_line());
 }
 
 #[tokio::test]
@@ -361,14 +377,14 @@ async fn a_shutdown_leaves_no_process_and_takes_nothing_more() {
 #[test]
 fn processes_die_with_the_runtime_that_ran_them() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let warm = runtime.block_on(async {
-        let server = Server::start().await.with(Function { warm: true, ..echo("echo") });
-        pid(&server.lambda.invoke("echo", "{}").await.unwrap().answer().unwrap())
+    let line = runtime.block_on(async {
+        let server = Server::start().await.with(echo("echo"));
+        let gate = Gate::open().await;
+        server.lambda.deliver("echo", gate.event()).unwrap();
+        gate.arrival().await.into_line()
     });
     drop(runtime);
-    // Dead, though nobody has asked for its exit status: a zombie still has a name, but no memory.
-    let status = std::fs::read_to_string(format!("/proc/{warm}/status")).unwrap_or_default();
-    assert!(!status.contains("VmRSS"), "{status}");
+    assert_is_over(line);
 }
 
 #[tokio::test]

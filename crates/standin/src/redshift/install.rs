@@ -144,6 +144,7 @@ pub(crate) fn initialise(programs: &Programs, account: &Account, folder: &Path) 
         fs::create_dir_all(parent).map_err(trouble)?;
     }
     let folder = &std::path::absolute(folder).map_err(trouble)?;
+    let_through(account, folder).map_err(trouble)?;
     reachable(account, folder)?;
     if folder.join("PG_VERSION").is_file() {
         return Ok(());
@@ -198,6 +199,17 @@ fn template(programs: &Programs, account: &Account) -> Result<PathBuf, InstallEr
 fn usable(template: &Path, account: &Account) -> bool {
     let ours = fs::symlink_metadata(template).is_ok_and(|found| found.is_dir() && found.uid() == account.uid);
     ours && template.join("PG_VERSION").is_file()
+}
+
+/// Temporary folders are made for one user only; ours has to be passed through by another.
+fn let_through(account: &Account, folder: &Path) -> io::Result<()> {
+    let (Some(_), Some(parent)) = (&account.drop_to, folder.parent()) else { return Ok(()) };
+    let found = fs::metadata(parent)?;
+    let mode = found.permissions().mode();
+    if found.uid() != 0 || mode & 0o001 != 0 || !parent.starts_with(std::env::temp_dir()) {
+        return Ok(());
+    }
+    fs::set_permissions(parent, fs::Permissions::from_mode(mode | 0o001))
 }
 
 fn reachable(account: &Account, folder: &Path) -> Result<(), InstallError> {

@@ -7,6 +7,7 @@ mod cluster;
 mod copy;
 mod databases;
 mod error;
+mod execute;
 mod hooks;
 mod install;
 mod parameters;

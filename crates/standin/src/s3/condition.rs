@@ -24,18 +24,11 @@ impl Condition {
     ///
     /// `If-Match` where there is no object is 404 and not 412, as in S3: a writer that lost the object
     /// is told apart from one that lost a race.
-    pub(crate) fn check(
-        &self,
-        bucket: &str,
-        key: &str,
-        current: Option<&Etag>,
-    ) -> Result<(), StorageError> {
+    pub(crate) fn check(&self, bucket: &str, key: &str, current: Option<&Etag>) -> Result<(), StorageError> {
         match (self, current) {
             (Self::None, _) | (Self::IfAbsent, None) | (Self::IfPresent, Some(_)) => Ok(()),
             (Self::IfAbsent, Some(_)) => Err(StorageError::failed(bucket, key, "If-None-Match")),
-            (Self::IfMatch(_) | Self::IfPresent, None) => {
-                Err(StorageError::no_such_key(bucket, key))
-            }
+            (Self::IfMatch(_) | Self::IfPresent, None) => Err(StorageError::no_such_key(bucket, key)),
             (Self::IfMatch(given), Some(current)) if current.matches(given) => Ok(()),
             (Self::IfMatch(_), Some(_)) => Err(StorageError::failed(bucket, key, "If-Match")),
         }
@@ -71,16 +64,8 @@ mod tests {
             (differs, "404", "412"),
         ];
         for (condition, absent, present) in table {
-            assert_eq!(
-                verdict(&condition, None),
-                absent,
-                "{condition:?} on nothing"
-            );
-            assert_eq!(
-                verdict(&condition, Some(&here)),
-                present,
-                "{condition:?} on an object"
-            );
+            assert_eq!(verdict(&condition, None), absent, "{condition:?} on nothing");
+            assert_eq!(verdict(&condition, Some(&here)), present, "{condition:?} on an object");
         }
     }
 }

@@ -53,14 +53,8 @@ impl Piece {
     fn slice(&self, range: Range<u64>) -> Self {
         let len = range.end - range.start;
         match self {
-            Self::Memory(bytes) => {
-                Self::Memory(bytes.slice(to_usize(range.start)..to_usize(range.end)))
-            }
-            Self::File { id, offset, .. } => Self::File {
-                id: *id,
-                offset: offset + range.start,
-                len,
-            },
+            Self::Memory(bytes) => Self::Memory(bytes.slice(to_usize(range.start)..to_usize(range.end))),
+            Self::File { id, offset, .. } => Self::File { id: *id, offset: offset + range.start, len },
             Self::Hole(_) => Self::Hole(len),
         }
     }
@@ -111,9 +105,7 @@ impl Content {
 
     /// Whether some of the content is a hole, whose MD5 nobody wants to wait for.
     pub(crate) fn has_hole(&self) -> bool {
-        self.pieces()
-            .iter()
-            .any(|piece| matches!(piece, Piece::Hole(_)))
+        self.pieces().iter().any(|piece| matches!(piece, Piece::Hole(_)))
     }
 
     /// The content as the index of a folder keeps it.
@@ -190,11 +182,7 @@ mod tests {
 
     #[test]
     fn a_slice_of_a_file_moves_its_offset() {
-        let content = Content::One(Piece::File {
-            id: 7,
-            offset: 10,
-            len: 20,
-        });
+        let content = Content::One(Piece::File { id: 7, offset: 10, len: 20 });
         assert_eq!(bytes(&content.slice(5..8)), b"<7:15+3>");
     }
 }

@@ -81,9 +81,7 @@ pub enum StorageError {
         key: String,
     },
     /// A part other than the last is smaller than 5 MiB.
-    #[error(
-        "part {part} of `{key}` has {size} bytes; every part but the last needs at least 5 MiB"
-    )]
+    #[error("part {part} of `{key}` has {size} bytes; every part but the last needs at least 5 MiB")]
     EntityTooSmall {
         /// The key.
         key: String,
@@ -93,9 +91,7 @@ pub enum StorageError {
         size: u64,
     },
     /// More than S3 copies in one request.
-    #[error(
-        "The specified copy source is larger than the maximum allowable size for a copy source: {limit}"
-    )]
+    #[error("The specified copy source is larger than the maximum allowable size for a copy source: {limit}")]
     CopyTooLarge {
         /// The most that one copy may move.
         limit: u64,
@@ -126,24 +122,15 @@ pub enum StorageError {
 
 impl StorageError {
     pub(crate) fn no_such_bucket(bucket: &str) -> Self {
-        Self::NoSuchBucket {
-            bucket: bucket.to_owned(),
-        }
+        Self::NoSuchBucket { bucket: bucket.to_owned() }
     }
 
     pub(crate) fn no_such_key(bucket: &str, key: &str) -> Self {
-        Self::NoSuchKey {
-            bucket: bucket.to_owned(),
-            key: key.to_owned(),
-        }
+        Self::NoSuchKey { bucket: bucket.to_owned(), key: key.to_owned() }
     }
 
     pub(crate) fn failed(bucket: &str, key: &str, condition: &'static str) -> Self {
-        Self::PreconditionFailed {
-            bucket: bucket.to_owned(),
-            key: key.to_owned(),
-            condition,
-        }
+        Self::PreconditionFailed { bucket: bucket.to_owned(), key: key.to_owned(), condition }
     }
 
     /// For `map_err`: the disk failed while `doing`.

@@ -36,10 +36,7 @@ impl Etag {
             md5.update(part.md5);
             count += 1;
         }
-        Self {
-            md5: md5.finalize().into(),
-            parts: count,
-        }
+        Self { md5: md5.finalize().into(), parts: count }
     }
 
     /// Whether the object was uploaded in parts, so that its tag is not the MD5 of its content.
@@ -54,10 +51,7 @@ impl Etag {
 
     /// Whether the client's spelling, with or without quotes, names this tag.
     pub(crate) fn matches(&self, given: &str) -> bool {
-        given
-            .trim_matches('"')
-            .parse::<Self>()
-            .is_ok_and(|given| given == *self)
+        given.trim_matches('"').parse::<Self>().is_ok_and(|given| given == *self)
     }
 }
 
@@ -81,9 +75,7 @@ impl From<Etag> for String {
 
 /// A text that is no tag of ours.
 #[derive(Debug, thiserror::Error)]
-#[error(
-    "`{0}` is not an ETag: expected 32 hexadecimal digits, and `-<parts>` after an upload in parts"
-)]
+#[error("`{0}` is not an ETag: expected 32 hexadecimal digits, and `-<parts>` after an upload in parts")]
 pub(crate) struct NotAnEtag(String);
 
 impl TryFrom<String> for Etag {
@@ -122,17 +114,10 @@ fn base64(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::new();
     for group in bytes.chunks(3) {
-        let bits = group
-            .iter()
-            .fold(0, |bits, byte| bits << 8 | usize::from(*byte))
-            << (8 * (3 - group.len()));
+        let bits = group.iter().fold(0, |bits, byte| bits << 8 | usize::from(*byte)) << (8 * (3 - group.len()));
         for digit in 0..4 {
             let value = bits >> (18 - 6 * digit) & 63;
-            text.push(if digit <= group.len() {
-                char::from(DIGITS[value])
-            } else {
-                '='
-            });
+            text.push(if digit <= group.len() { char::from(DIGITS[value]) } else { '=' });
         }
     }
     text
@@ -150,20 +135,14 @@ mod tests {
 
     #[test]
     fn the_tag_of_a_body_is_its_md5() {
-        assert_eq!(
-            Etag::of(b"hello").to_string(),
-            "5d41402abc4b2a76b9719d911017c592"
-        );
+        assert_eq!(Etag::of(b"hello").to_string(), "5d41402abc4b2a76b9719d911017c592");
     }
 
     #[test]
     fn the_tag_of_parts_is_the_md5_of_their_md5s_and_their_number() {
         // printf hello | openssl md5 -binary > a; cat a a | openssl md5
         let part = Etag::of(b"hello");
-        assert_eq!(
-            Etag::of_parts([&part, &part]).to_string(),
-            "616b22817b80eed9f65c3aa38cd29054-2"
-        );
+        assert_eq!(Etag::of_parts([&part, &part]).to_string(), "616b22817b80eed9f65c3aa38cd29054-2");
     }
 
     #[test]

@@ -21,22 +21,10 @@ use super::object::{Headers, Object, shared};
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Record {
-    Bucket {
-        bucket: String,
-        created: Timestamp,
-    },
-    NoBucket {
-        bucket: String,
-    },
-    Object {
-        bucket: String,
-        key: String,
-        object: Box<StoredObject>,
-    },
-    NoObject {
-        bucket: String,
-        key: String,
-    },
+    Bucket { bucket: String, created: Timestamp },
+    NoBucket { bucket: String },
+    Object { bucket: String, key: String, object: Box<StoredObject> },
+    NoObject { bucket: String, key: String },
 }
 
 /// An object as a line of the index holds it.
@@ -90,32 +78,20 @@ impl Folder {
     /// Opens or creates the folder and gives back every change its index records.
     pub(crate) fn open(root: &Path) -> Result<(Self, Vec<Record>), StorageError> {
         let bodies = root.join("bodies");
-        fs::create_dir_all(&bodies)
-            .map_err(StorageError::io(format!("create {}", bodies.display())))?;
+        fs::create_dir_all(&bodies).map_err(StorageError::io(format!("create {}", bodies.display())))?;
         let lock = take_lock(&root.join("lock"))?;
         let path = root.join("index.jsonl");
         let records = read_index(&path)?;
         let index = append_to(&path)?;
-        let folder = Self {
-            root: root.to_owned(),
-            index,
-            next: AtomicU64::new(1),
-            _lock: lock,
-        };
+        let folder = Self { root: root.to_owned(), index, next: AtomicU64::new(1), _lock: lock };
         Ok((folder, records))
     }
 
     /// Replaces the log by one with `records` only, and removes the body files that `used` does not count.
-    pub(crate) fn compact(
-        &mut self,
-        records: &[Record],
-        used: &HashMap<u64, u32>,
-    ) -> Result<(), StorageError> {
+    pub(crate) fn compact(&mut self, records: &[Record], used: &HashMap<u64, u32>) -> Result<(), StorageError> {
         let (path, fresh) = (self.root.join("index.jsonl"), self.root.join("index.new"));
-        fs::write(&fresh, lines(records)?)
-            .map_err(StorageError::io(format!("write {}", fresh.display())))?;
-        fs::rename(&fresh, &path)
-            .map_err(StorageError::io(format!("replace {}", path.display())))?;
+        fs::write(&fresh, lines(records)?).map_err(StorageError::io(format!("write {}", fresh.display())))?;
+        fs::rename(&fresh, &path).map_err(StorageError::io(format!("replace {}", path.display())))?;
         self.index = append_to(&path)?;
         self.remove_unused(used)
     }
@@ -127,10 +103,7 @@ impl Folder {
         for shard in fs::read_dir(&bodies).map_err(failed)? {
             for file in fs::read_dir(shard.map_err(failed)?.path()).map_err(failed)? {
                 let name = file.map_err(failed)?.file_name();
-                let Some(id) = name
-                    .to_str()
-                    .and_then(|name| u64::from_str_radix(name, 16).ok())
-                else {
+                let Some(id) = name.to_str().and_then(|name| u64::from_str_radix(name, 16).ok()) else {
                     continue;
                 };
                 if !used.contains_key(&id) {
@@ -146,9 +119,7 @@ impl Folder {
     /// Writes changes into the index, all by one `write`.
     pub(crate) fn append(&self, records: &[Record]) -> Result<(), StorageError> {
         let path = self.root.join("index.jsonl");
-        (&self.index)
-            .write_all(&lines(records)?)
-            .map_err(StorageError::io(format!("append to {}", path.display())))
+        (&self.index).write_all(&lines(records)?).map_err(StorageError::io(format!("append to {}", path.display())))
     }
 
     /// A new, empty body file and its number.
@@ -156,11 +127,9 @@ impl Folder {
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         let path = self.path(id);
         if let Some(shard) = path.parent() {
-            fs::create_dir_all(shard)
-                .map_err(StorageError::io(format!("create {}", shard.display())))?;
+            fs::create_dir_all(shard).map_err(StorageError::io(format!("create {}", shard.display())))?;
         }
-        let file =
-            File::create(&path).map_err(StorageError::io(format!("create {}", path.display())))?;
+        let file = File::create(&path).map_err(StorageError::io(format!("create {}", path.display())))?;
         Ok((id, file))
     }
 
@@ -181,23 +150,16 @@ impl Folder {
 
     /// Bodies lie in 256 folders, because a folder with a million files is slow to list.
     fn path(&self, id: u64) -> PathBuf {
-        self.root
-            .join("bodies")
-            .join(format!("{:02x}", id % 256))
-            .join(format!("{id:x}"))
+        self.root.join("bodies").join(format!("{:02x}", id % 256)).join(format!("{id:x}"))
     }
 }
 
 /// Two processes on one folder would each trust their own index, so the second is refused.
 fn take_lock(path: &Path) -> Result<File, StorageError> {
-    let file =
-        File::create(path).map_err(StorageError::io(format!("create {}", path.display())))?;
+    let file = File::create(path).map_err(StorageError::io(format!("create {}", path.display())))?;
     file.try_lock()
         .map_err(io::Error::from)
-        .map_err(StorageError::io(format!(
-            "lock {}: is another stand-in using this folder?",
-            path.display()
-        )))?;
+        .map_err(StorageError::io(format!("lock {}: is another stand-in using this folder?", path.display())))?;
     Ok(file)
 }
 
@@ -221,13 +183,11 @@ fn read_index(path: &Path) -> Result<Vec<Record>, StorageError> {
         .lines()
         .enumerate()
         .map(|(number, line)| {
-            serde_json::from_str(line)
-                .map_err(io::Error::from)
-                .map_err(StorageError::io(format!(
-                    "read line {} of {}",
-                    number + 1,
-                    path.display()
-                )))
+            serde_json::from_str(line).map_err(io::Error::from).map_err(StorageError::io(format!(
+                "read line {} of {}",
+                number + 1,
+                path.display()
+            )))
         })
         .collect()
 }

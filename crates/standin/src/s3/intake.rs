@@ -52,19 +52,10 @@ impl Intake {
             Some(folder) => {
                 let (id, file) = folder.create()?;
                 let folder = Arc::clone(folder);
-                Sink::File(BodyFile {
-                    folder,
-                    id,
-                    file,
-                    len: 0,
-                    kept: false,
-                })
+                Sink::File(BodyFile { folder, id, file, len: 0, kept: false })
             }
         };
-        Ok(Self {
-            md5: Md5::new(),
-            sink,
-        })
+        Ok(Self { md5: Md5::new(), sink })
     }
 
     /// Takes the next bytes.
@@ -73,9 +64,7 @@ impl Intake {
         match &mut self.sink {
             Sink::Memory(body) => body.extend_from_slice(bytes),
             Sink::File(body) => {
-                body.file
-                    .write_all(bytes)
-                    .map_err(StorageError::io("write a body file"))?;
+                body.file.write_all(bytes).map_err(StorageError::io("write a body file"))?;
                 body.len += bytes.len() as u64;
             }
         }
@@ -89,11 +78,7 @@ impl Intake {
             Sink::Memory(body) => Piece::Memory(Bytes::from(body)),
             Sink::File(mut body) => {
                 body.kept = true;
-                Piece::File {
-                    id: body.id,
-                    offset: 0,
-                    len: body.len,
-                }
+                Piece::File { id: body.id, offset: 0, len: body.len }
             }
         };
         (Content::One(piece), etag)

@@ -117,10 +117,7 @@ impl PageRequest {
 
     /// The key up to the first delimiter after the prefix.
     pub(super) fn common_prefix<'k>(&self, key: &'k str) -> Option<&'k str> {
-        let delimiter = self
-            .delimiter
-            .as_deref()
-            .filter(|delimiter| !delimiter.is_empty())?;
+        let delimiter = self.delimiter.as_deref().filter(|delimiter| !delimiter.is_empty())?;
         let found = key.get(self.prefix.len()..)?.find(delimiter)?;
         key.get(..self.prefix.len() + found + delimiter.len())
     }

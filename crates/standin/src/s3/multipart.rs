@@ -61,12 +61,7 @@ pub(crate) struct UploadInfo {
 
 impl Storage {
     /// Starts an upload and gives its id.
-    pub(crate) fn start_upload(
-        &self,
-        bucket: &str,
-        key: &str,
-        headers: Headers,
-    ) -> Result<String, StorageError> {
+    pub(crate) fn start_upload(&self, bucket: &str, key: &str, headers: Headers) -> Result<String, StorageError> {
         let mut state = self.lock();
         state.bucket(bucket)?;
         let started = state.now();
@@ -92,12 +87,7 @@ impl Storage {
     ) -> Result<Part, StorageError> {
         let mut state = self.lock();
         state.retain(&content);
-        let part = Part {
-            size: content.len(),
-            content,
-            etag,
-            modified: state.now(),
-        };
+        let part = Part { size: content.len(), content, etag, modified: state.now() };
         match state.upload(name) {
             Ok(upload) => {
                 if let Some(replaced) = upload.parts.insert(number, part.clone()) {
@@ -125,10 +115,7 @@ impl Storage {
         let size = reading.object.size;
         let range = range.unwrap_or(0..size);
         if range.end > size {
-            return Err(StorageError::InvalidRange {
-                key: from.1.to_owned(),
-                size,
-            });
+            return Err(StorageError::InvalidRange { key: from.1.to_owned(), size });
         }
         if range.end - range.start > COPY_LIMIT {
             return Err(StorageError::CopyTooLarge { limit: COPY_LIMIT });
@@ -148,10 +135,7 @@ impl Storage {
         let upload = state.upload(name)?;
         let chosen = upload.choose(parts)?;
         let headers = upload.headers.clone();
-        let pieces: Vec<Piece> = chosen
-            .iter()
-            .flat_map(|part| part.content.pieces().iter().cloned())
-            .collect();
+        let pieces: Vec<Piece> = chosen.iter().flat_map(|part| part.content.pieces().iter().cloned()).collect();
         let write = Write {
             bucket: name.bucket,
             key: name.key,
@@ -179,30 +163,18 @@ impl Storage {
     pub(crate) fn parts(&self, name: UploadName<'_>) -> Result<Vec<(i32, Part)>, StorageError> {
         let mut state = self.lock();
         let upload = state.upload(name)?;
-        Ok(upload
-            .parts
-            .iter()
-            .map(|(number, part)| (*number, part.clone()))
-            .collect())
+        Ok(upload.parts.iter().map(|(number, part)| (*number, part.clone())).collect())
     }
 
     /// The uploads under way in `bucket` under `prefix`, by key and start.
-    pub(crate) fn uploads(
-        &self,
-        bucket: &str,
-        prefix: &str,
-    ) -> Result<Vec<UploadInfo>, StorageError> {
+    pub(crate) fn uploads(&self, bucket: &str, prefix: &str) -> Result<Vec<UploadInfo>, StorageError> {
         let state = self.lock();
         state.bucket(bucket)?;
         let mut uploads: Vec<_> = state
             .uploads
             .iter()
             .filter(|(_, upload)| upload.bucket == bucket && upload.key.starts_with(prefix))
-            .map(|(id, upload)| UploadInfo {
-                key: upload.key.clone(),
-                id: id.clone(),
-                started: upload.started,
-            })
+            .map(|(id, upload)| UploadInfo { key: upload.key.clone(), id: id.clone(), started: upload.started })
             .collect();
         uploads.sort_by(|a, b| (&a.key, a.started).cmp(&(&b.key, b.started)));
         Ok(uploads)
@@ -236,9 +208,7 @@ impl Upload {
     /// The parts that the client lists, checked as S3 checks them.
     fn choose(&self, listed: &[(i32, Option<String>)]) -> Result<Vec<Part>, StorageError> {
         if listed.is_empty() || !listed.is_sorted_by(|a, b| a.0 < b.0) {
-            return Err(StorageError::InvalidPartOrder {
-                key: self.key.clone(),
-            });
+            return Err(StorageError::InvalidPartOrder { key: self.key.clone() });
         }
         let mut chosen = Vec::with_capacity(listed.len());
         for (position, (number, etag)) in listed.iter().enumerate() {
@@ -246,16 +216,9 @@ impl Upload {
                 .parts
                 .get(number)
                 .filter(|part| etag.as_ref().is_none_or(|etag| part.etag.matches(etag)))
-                .ok_or_else(|| StorageError::InvalidPart {
-                    key: self.key.clone(),
-                    part: *number,
-                })?;
+                .ok_or_else(|| StorageError::InvalidPart { key: self.key.clone(), part: *number })?;
             if part.size < MIN_PART && position + 1 < listed.len() {
-                return Err(StorageError::EntityTooSmall {
-                    key: self.key.clone(),
-                    part: *number,
-                    size: part.size,
-                });
+                return Err(StorageError::EntityTooSmall { key: self.key.clone(), part: *number, size: part.size });
             }
             chosen.push(part.clone());
         }
@@ -271,14 +234,8 @@ mod tests {
     const BUCKET: &str = "landing";
 
     fn upload(storage: &Storage, sizes: &[u64]) -> (String, Vec<(i32, Option<String>)>) {
-        let id = storage
-            .start_upload(BUCKET, "k", Headers::default())
-            .unwrap();
-        let name = UploadName {
-            bucket: BUCKET,
-            key: "k",
-            id: &id,
-        };
+        let id = storage.start_upload(BUCKET, "k", Headers::default()).unwrap();
+        let name = UploadName { bucket: BUCKET, key: "k", id: &id };
         let parts = (1..).zip(sizes).map(|(number, size)| {
             let body = vec![b'x'; usize::try_from(*size).unwrap()];
             let mut intake = storage.intake(body.len()).unwrap();
@@ -291,20 +248,8 @@ mod tests {
         (id, parts)
     }
 
-    fn complete(
-        storage: &Storage,
-        id: &str,
-        parts: &[(i32, Option<String>)],
-    ) -> Result<ObjectInfo, StorageError> {
-        storage.complete_upload(
-            UploadName {
-                bucket: BUCKET,
-                key: "k",
-                id,
-            },
-            parts,
-            &Condition::None,
-        )
+    fn complete(storage: &Storage, id: &str, parts: &[(i32, Option<String>)]) -> Result<ObjectInfo, StorageError> {
+        storage.complete_upload(UploadName { bucket: BUCKET, key: "k", id }, parts, &Condition::None)
     }
 
     #[test]
@@ -313,34 +258,14 @@ mod tests {
         storage.create_bucket(BUCKET).unwrap();
         let (id, parts) = upload(&storage, &[MIN_PART, 10, 3]);
         let [first, second, third] = <[_; 3]>::try_from(parts).unwrap();
-        let too_small = complete(
-            &storage,
-            &id,
-            &[first.clone(), second.clone(), third.clone()],
-        );
-        assert!(matches!(
-            too_small,
-            Err(StorageError::EntityTooSmall {
-                part: 2,
-                size: 10,
-                ..
-            })
-        ));
+        let too_small = complete(&storage, &id, &[first.clone(), second.clone(), third.clone()]);
+        assert!(matches!(too_small, Err(StorageError::EntityTooSmall { part: 2, size: 10, .. })));
         let disordered = complete(&storage, &id, &[second.clone(), first.clone()]);
-        assert!(matches!(
-            disordered,
-            Err(StorageError::InvalidPartOrder { .. })
-        ));
+        assert!(matches!(disordered, Err(StorageError::InvalidPartOrder { .. })));
         let wrong_tag = complete(&storage, &id, &[first.clone(), (2, third.1)]);
-        assert!(matches!(
-            wrong_tag,
-            Err(StorageError::InvalidPart { part: 2, .. })
-        ));
+        assert!(matches!(wrong_tag, Err(StorageError::InvalidPart { part: 2, .. })));
         let never_sent = complete(&storage, &id, &[first.clone(), (9, None)]);
-        assert!(matches!(
-            never_sent,
-            Err(StorageError::InvalidPart { part: 9, .. })
-        ));
+        assert!(matches!(never_sent, Err(StorageError::InvalidPart { part: 9, .. })));
         let done = complete(&storage, &id, &[first, second]).unwrap();
         assert_eq!(done.size, MIN_PART + 10);
     }
@@ -353,13 +278,7 @@ mod tests {
         storage.create_bucket(BUCKET).unwrap();
         let (aborted, _) = upload(&storage, &[3, 3]);
         assert_eq!(files(), 2);
-        storage
-            .abort_upload(UploadName {
-                bucket: BUCKET,
-                key: "k",
-                id: &aborted,
-            })
-            .unwrap();
+        storage.abort_upload(UploadName { bucket: BUCKET, key: "k", id: &aborted }).unwrap();
         assert_eq!(files(), 0);
         let (id, parts) = upload(&storage, &[MIN_PART, 3, 3]);
         complete(&storage, &id, &parts[..2]).unwrap();
@@ -373,8 +292,6 @@ mod tests {
 
     fn walk(bodies: &std::path::Path) -> usize {
         let shards = std::fs::read_dir(bodies).unwrap();
-        shards
-            .map(|shard| std::fs::read_dir(shard.unwrap().path()).unwrap().count())
-            .sum()
+        shards.map(|shard| std::fs::read_dir(shard.unwrap().path()).unwrap().count()).sum()
     }
 }

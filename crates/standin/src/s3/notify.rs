@@ -11,13 +11,7 @@ use tokio::sync::mpsc;
 use super::object::ObjectInfo;
 
 /// What S3 leaves as it is in the key of a notification; a space becomes `+`.
-const KEY: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'/')
-    .remove(b'-')
-    .remove(b'_')
-    .remove(b'.')
-    .remove(b'*')
-    .remove(b' ');
+const KEY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.').remove(b'*').remove(b' ');
 
 /// How an object came into being.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,16 +117,8 @@ pub(super) struct Subscriber {
 }
 
 impl Subscriber {
-    pub(super) fn new(
-        bucket: &str,
-        prefix: &str,
-        events: mpsc::UnboundedSender<ObjectCreated>,
-    ) -> Self {
-        Self {
-            bucket: bucket.to_owned(),
-            prefix: prefix.to_owned(),
-            events,
-        }
+    pub(super) fn new(bucket: &str, prefix: &str, events: mpsc::UnboundedSender<ObjectCreated>) -> Self {
+        Self { bucket: bucket.to_owned(), prefix: prefix.to_owned(), events }
     }
 
     /// Tells of the event if it is of interest; `false` if nobody listens any more.
@@ -176,9 +162,6 @@ mod tests {
 
     #[test]
     fn keys_are_spelled_as_forms_spell_them() {
-        assert_eq!(
-            encoded_key("a b+c=d:e%/ü*~"),
-            "a+b%2Bc%3Dd%3Ae%25/%C3%BC*%7E"
-        );
+        assert_eq!(encoded_key("a b+c=d:e%/ü*~"), "a+b%2Bc%3Dd%3Ae%25/%C3%BC*%7E");
     }
 }

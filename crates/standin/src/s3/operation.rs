@@ -70,10 +70,7 @@ fn other(method: &Method, of: &str, query: &str) -> Cow<'static, str> {
         Method::DELETE => "Delete",
         _ => "Other",
     };
-    Cow::Owned(format!(
-        "{verb}{of}{}",
-        sub_resource(query).unwrap_or_default()
-    ))
+    Cow::Owned(format!("{verb}{of}{}", sub_resource(query).unwrap_or_default()))
 }
 
 fn sub_resource(query: &str) -> Option<&'static str> {
@@ -89,16 +86,11 @@ fn sub_resource(query: &str) -> Option<&'static str> {
         ("versioning", "Versioning"),
         ("versions", "Versions"),
     ];
-    KNOWN
-        .into_iter()
-        .find(|(name, _)| has(query, name))
-        .map(|(_, known)| known)
+    KNOWN.into_iter().find(|(name, _)| has(query, name)).map(|(_, known)| known)
 }
 
 fn has(query: &str, name: &str) -> bool {
-    query
-        .split('&')
-        .any(|pair| pair.split('=').next() == Some(name))
+    query.split('&').any(|pair| pair.split('=').next() == Some(name))
 }
 
 fn subject(bucket: &str, key: &str) -> Option<String> {
@@ -153,19 +145,13 @@ mod tests {
             assert_eq!(told(method, uri, false).0, name, "{method} {uri}");
         }
         assert_eq!(told("PUT", "/b/k", true).0, "CopyObject");
-        assert_eq!(
-            told("PUT", "/b/k?partNumber=1&uploadId=u", true).0,
-            "UploadPartCopy"
-        );
+        assert_eq!(told("PUT", "/b/k?partNumber=1&uploadId=u", true).0, "UploadPartCopy");
     }
 
     #[test]
     fn the_subject_is_bucket_and_key_as_they_are() {
         assert_eq!(told("GET", "/", false).1, None);
         assert_eq!(told("GET", "/b", false).1.unwrap(), "b");
-        assert_eq!(
-            told("GET", "/b/a%20b/%2B%C3%BC", false).1.unwrap(),
-            "b/a b/+ü"
-        );
+        assert_eq!(told("GET", "/b/a%20b/%2B%C3%BC", false).1.unwrap(), "b/a b/+ü");
     }
 }

@@ -51,21 +51,13 @@ impl Storage {
     }
 
     /// Opens an object for reading, if the conditions hold.
-    pub(crate) fn open(
-        &self,
-        bucket: &str,
-        key: &str,
-        conditions: &ReadConditions,
-    ) -> Result<Reading, StorageError> {
+    pub(crate) fn open(&self, bucket: &str, key: &str, conditions: &ReadConditions) -> Result<Reading, StorageError> {
         let mut state = self.lock();
         let object = state.object(bucket, key)?.clone();
         conditions.check(bucket, key, &object)?;
         state.retain(&object.content);
         drop(state);
-        Ok(Reading {
-            object,
-            storage: self.clone(),
-        })
+        Ok(Reading { object, storage: self.clone() })
     }
 }
 
@@ -79,9 +71,7 @@ impl Source for Storage {
             Err(error) => return Err(io::Error::other(error)),
         };
         Ok(Some(SourceObject {
-            body: reading
-                .bytes(0..reading.object.size)
-                .map_err(io::Error::other)?,
+            body: reading.bytes(0..reading.object.size).map_err(io::Error::other)?,
             etag: reading.object.etag.to_string(),
             last_modified: reading.object.modified_second(),
         }))
@@ -98,37 +88,22 @@ impl Source for Storage {
 
 impl ReadConditions {
     /// Checks them in S3's order: a tag that is given outweighs a time.
-    pub(crate) fn check(
-        &self,
-        bucket: &str,
-        key: &str,
-        object: &Object,
-    ) -> Result<(), StorageError> {
+    pub(crate) fn check(&self, bucket: &str, key: &str, object: &Object) -> Result<(), StorageError> {
         let names = |given: &str| given == "*" || object.etag.matches(given);
         // Clients are told whole seconds, so they can only ever ask about whole seconds.
         let modified = object.modified_second().as_second();
         let failed = match (&self.etag, &self.not_etag) {
             (Some(given), _) if !names(given) => Some("If-Match"),
-            (None, _)
-                if self
-                    .unmodified_since
-                    .is_some_and(|since| modified > since.as_second()) =>
-            {
+            (None, _) if self.unmodified_since.is_some_and(|since| modified > since.as_second()) => {
                 Some("If-Unmodified-Since")
             }
             (_, Some(given)) if names(given) => Some("If-None-Match"),
-            (_, None)
-                if self
-                    .modified_since
-                    .is_some_and(|since| modified <= since.as_second()) =>
-            {
+            (_, None) if self.modified_since.is_some_and(|since| modified <= since.as_second()) => {
                 Some("If-Modified-Since")
             }
             _ => None,
         };
-        failed.map_or(Ok(()), |condition| {
-            Err(StorageError::failed(bucket, key, condition))
-        })
+        failed.map_or(Ok(()), |condition| Err(StorageError::failed(bucket, key, condition)))
     }
 }
 
@@ -191,13 +166,7 @@ impl Drop for Reading {
     }
 }
 
-fn visit_file(
-    folder: Option<&Folder>,
-    id: u64,
-    offset: u64,
-    len: u64,
-    each: &mut impl FnMut(&[u8]),
-) -> io::Result<()> {
+fn visit_file(folder: Option<&Folder>, id: u64, offset: u64, len: u64, each: &mut impl FnMut(&[u8])) -> io::Result<()> {
     let mut file = folder.ok_or(io::ErrorKind::NotFound)?.read(id)?;
     file.seek(SeekFrom::Start(offset))?;
     let mut rest = file.take(len);
@@ -210,10 +179,7 @@ fn visit_file(
     }
 }
 
-fn stream_piece(
-    piece: Piece,
-    folder: Option<Arc<Folder>>,
-) -> BoxStream<'static, io::Result<Bytes>> {
+fn stream_piece(piece: Piece, folder: Option<Arc<Folder>>) -> BoxStream<'static, io::Result<Bytes>> {
     match piece {
         Piece::Memory(bytes) => stream::once(async { Ok(bytes) }).boxed(),
         Piece::Hole(len) => stream::iter(holes(len).map(Ok)).boxed(),
@@ -231,6 +197,5 @@ fn stream_piece(
 /// `len` zeros in chunks that share one piece of memory.
 fn holes(len: u64) -> impl Iterator<Item = Bytes> + Send {
     let chunk = CHUNK as u64;
-    (0..len.div_ceil(chunk))
-        .map(move |i| Bytes::from_static(&ZEROS[..to_usize(chunk.min(len - i * chunk))]))
+    (0..len.div_ceil(chunk)).map(move |i| Bytes::from_static(&ZEROS[..to_usize(chunk.min(len - i * chunk))]))
 }

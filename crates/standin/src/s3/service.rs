@@ -11,16 +11,14 @@ mod parts;
 use s3s::auth::{S3Auth, SecretKey};
 use s3s::dto::{
     AbortMultipartUploadInput, AbortMultipartUploadOutput, Bucket, BucketLocationConstraint,
-    CompleteMultipartUploadInput, CompleteMultipartUploadOutput, CopyObjectInput, CopyObjectOutput,
-    CreateBucketInput, CreateBucketOutput, CreateMultipartUploadInput, CreateMultipartUploadOutput,
-    DeleteBucketInput, DeleteBucketOutput, DeleteObjectInput, DeleteObjectOutput,
-    DeleteObjectsInput, DeleteObjectsOutput, GetBucketLocationInput, GetBucketLocationOutput,
-    GetObjectInput, GetObjectOutput, GetObjectTaggingInput, GetObjectTaggingOutput,
-    HeadBucketInput, HeadBucketOutput, HeadObjectInput, HeadObjectOutput, ListBucketsInput,
-    ListBucketsOutput, ListMultipartUploadsInput, ListMultipartUploadsOutput, ListObjectsInput,
-    ListObjectsOutput, ListObjectsV2Input, ListObjectsV2Output, ListPartsInput, ListPartsOutput,
-    PutObjectInput, PutObjectOutput, UploadPartCopyInput, UploadPartCopyOutput, UploadPartInput,
-    UploadPartOutput,
+    CompleteMultipartUploadInput, CompleteMultipartUploadOutput, CopyObjectInput, CopyObjectOutput, CreateBucketInput,
+    CreateBucketOutput, CreateMultipartUploadInput, CreateMultipartUploadOutput, DeleteBucketInput, DeleteBucketOutput,
+    DeleteObjectInput, DeleteObjectOutput, DeleteObjectsInput, DeleteObjectsOutput, GetBucketLocationInput,
+    GetBucketLocationOutput, GetObjectInput, GetObjectOutput, GetObjectTaggingInput, GetObjectTaggingOutput,
+    HeadBucketInput, HeadBucketOutput, HeadObjectInput, HeadObjectOutput, ListBucketsInput, ListBucketsOutput,
+    ListMultipartUploadsInput, ListMultipartUploadsOutput, ListObjectsInput, ListObjectsOutput, ListObjectsV2Input,
+    ListObjectsV2Output, ListPartsInput, ListPartsOutput, PutObjectInput, PutObjectOutput, UploadPartCopyInput,
+    UploadPartCopyOutput, UploadPartInput, UploadPartOutput,
 };
 use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s::{S3, S3Request, S3Response, S3Result};
@@ -34,10 +32,7 @@ pub(crate) const SECRET: &str = "sluice";
 
 /// The S3 service on a storage, ready to take HTTP requests.
 pub(crate) fn service(storage: Storage, region: &str) -> S3Service {
-    let mut builder = S3ServiceBuilder::new(Api {
-        storage,
-        region: region.to_owned(),
-    });
+    let mut builder = S3ServiceBuilder::new(Api { storage, region: region.to_owned() });
     builder.set_auth(AnyCaller);
     builder.build()
 }
@@ -70,39 +65,25 @@ fn ok<T>(output: T) -> Answer<T> {
 #[async_trait::async_trait]
 impl S3 for Api {
     async fn create_bucket(&self, req: S3Request<CreateBucketInput>) -> Answer<CreateBucketOutput> {
-        self.storage
-            .create_bucket(&req.input.bucket)
-            .map_err(error)?;
-        ok(CreateBucketOutput {
-            location: Some(format!("/{}", req.input.bucket)),
-        })
+        self.storage.create_bucket(&req.input.bucket).map_err(error)?;
+        ok(CreateBucketOutput { location: Some(format!("/{}", req.input.bucket)) })
     }
 
     async fn delete_bucket(&self, req: S3Request<DeleteBucketInput>) -> Answer<DeleteBucketOutput> {
-        self.storage
-            .delete_bucket(&req.input.bucket)
-            .map_err(error)?;
+        self.storage.delete_bucket(&req.input.bucket).map_err(error)?;
         ok(DeleteBucketOutput::default())
     }
 
     async fn head_bucket(&self, req: S3Request<HeadBucketInput>) -> Answer<HeadBucketOutput> {
         self.must_exist(&req.input.bucket)?;
-        ok(HeadBucketOutput {
-            bucket_region: Some(self.region.clone()),
-            ..HeadBucketOutput::default()
-        })
+        ok(HeadBucketOutput { bucket_region: Some(self.region.clone()), ..HeadBucketOutput::default() })
     }
 
-    async fn get_bucket_location(
-        &self,
-        req: S3Request<GetBucketLocationInput>,
-    ) -> Answer<GetBucketLocationOutput> {
+    async fn get_bucket_location(&self, req: S3Request<GetBucketLocationInput>) -> Answer<GetBucketLocationOutput> {
         self.must_exist(&req.input.bucket)?;
         // The oldest region has no name here.
         let named = Some(&self.region).filter(|region| *region != "us-east-1");
-        ok(GetBucketLocationOutput {
-            location_constraint: named.cloned().map(BucketLocationConstraint::from),
-        })
+        ok(GetBucketLocationOutput { location_constraint: named.cloned().map(BucketLocationConstraint::from) })
     }
 
     async fn list_buckets(&self, _: S3Request<ListBucketsInput>) -> Answer<ListBucketsOutput> {
@@ -137,21 +118,13 @@ impl S3 for Api {
         objects::delete(&self.storage, req.input).and_then(ok)
     }
 
-    async fn delete_objects(
-        &self,
-        req: S3Request<DeleteObjectsInput>,
-    ) -> Answer<DeleteObjectsOutput> {
+    async fn delete_objects(&self, req: S3Request<DeleteObjectsInput>) -> Answer<DeleteObjectsOutput> {
         objects::delete_many(&self.storage, req.input).and_then(ok)
     }
 
-    async fn get_object_tagging(
-        &self,
-        req: S3Request<GetObjectTaggingInput>,
-    ) -> Answer<GetObjectTaggingOutput> {
+    async fn get_object_tagging(&self, req: S3Request<GetObjectTaggingInput>) -> Answer<GetObjectTaggingOutput> {
         // Asked for by the AWS CLI before it copies in parts. Tags are not kept.
-        self.storage
-            .head(&req.input.bucket, &req.input.key)
-            .map_err(error)?;
+        self.storage.head(&req.input.bucket, &req.input.key).map_err(error)?;
         ok(GetObjectTaggingOutput::default())
     }
 
@@ -159,10 +132,7 @@ impl S3 for Api {
         listing::v1(&self.storage, req.input).and_then(ok)
     }
 
-    async fn list_objects_v2(
-        &self,
-        req: S3Request<ListObjectsV2Input>,
-    ) -> Answer<ListObjectsV2Output> {
+    async fn list_objects_v2(&self, req: S3Request<ListObjectsV2Input>) -> Answer<ListObjectsV2Output> {
         listing::v2(&self.storage, req.input).and_then(ok)
     }
 
@@ -177,10 +147,7 @@ impl S3 for Api {
         parts::upload(&self.storage, req).await.and_then(ok)
     }
 
-    async fn upload_part_copy(
-        &self,
-        req: S3Request<UploadPartCopyInput>,
-    ) -> Answer<UploadPartCopyOutput> {
+    async fn upload_part_copy(&self, req: S3Request<UploadPartCopyInput>) -> Answer<UploadPartCopyOutput> {
         parts::copy(&self.storage, req.input).and_then(ok)
     }
 

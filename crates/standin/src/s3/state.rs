@@ -34,22 +34,16 @@ pub(super) struct Bucket {
 
 impl State {
     pub(super) fn bucket(&self, bucket: &str) -> Result<&Bucket, StorageError> {
-        self.buckets
-            .get(bucket)
-            .ok_or_else(|| StorageError::no_such_bucket(bucket))
+        self.buckets.get(bucket).ok_or_else(|| StorageError::no_such_bucket(bucket))
     }
 
     pub(super) fn bucket_mut(&mut self, bucket: &str) -> Result<&mut Bucket, StorageError> {
-        self.buckets
-            .get_mut(bucket)
-            .ok_or_else(|| StorageError::no_such_bucket(bucket))
+        self.buckets.get_mut(bucket).ok_or_else(|| StorageError::no_such_bucket(bucket))
     }
 
     pub(super) fn object(&self, bucket: &str, key: &str) -> Result<&Object, StorageError> {
         let objects = &self.bucket(bucket)?.objects;
-        objects
-            .get(key)
-            .ok_or_else(|| StorageError::no_such_key(bucket, key))
+        objects.get(key).ok_or_else(|| StorageError::no_such_key(bucket, key))
     }
 
     pub(super) fn retain(&mut self, content: &Content) {
@@ -74,29 +68,18 @@ impl State {
             return;
         }
         let created = ObjectCreated::new(bucket, info, sequence, event);
-        self.subscribers
-            .retain(|subscriber| subscriber.tell(&created));
+        self.subscribers.retain(|subscriber| subscriber.tell(&created));
     }
 
     pub(super) fn replay(&mut self, record: Record) {
         match record {
             Record::Bucket { bucket, created } => {
-                self.buckets.insert(
-                    bucket,
-                    Bucket {
-                        created,
-                        objects: BTreeMap::new(),
-                    },
-                );
+                self.buckets.insert(bucket, Bucket { created, objects: BTreeMap::new() });
             }
             Record::NoBucket { bucket } => {
                 self.buckets.remove(&bucket);
             }
-            Record::Object {
-                bucket,
-                key,
-                object,
-            } => {
+            Record::Object { bucket, key, object } => {
                 let object = Object::from(*object);
                 self.sequence = self.sequence.max(object.sequence);
                 if let Some(bucket) = self.buckets.get_mut(&bucket) {
@@ -112,10 +95,7 @@ impl State {
     }
 
     pub(super) fn count_files(&mut self) {
-        let objects = self
-            .buckets
-            .values()
-            .flat_map(|bucket| bucket.objects.values());
+        let objects = self.buckets.values().flat_map(|bucket| bucket.objects.values());
         for id in objects.flat_map(|object| object.content.files()) {
             *self.files.entry(id).or_default() += 1;
         }
@@ -125,10 +105,7 @@ impl State {
     pub(super) fn records(&self) -> Vec<Record> {
         let mut records = Vec::new();
         for (name, bucket) in &self.buckets {
-            records.push(Record::Bucket {
-                bucket: name.clone(),
-                created: bucket.created,
-            });
+            records.push(Record::Bucket { bucket: name.clone(), created: bucket.created });
             records.extend(bucket.objects.iter().map(|(key, object)| Record::Object {
                 bucket: name.clone(),
                 key: key.to_string(),

@@ -46,10 +46,7 @@ impl Storage {
     /// An empty storage in memory.
     #[must_use]
     pub fn in_memory() -> Self {
-        Self {
-            state: Arc::default(),
-            folder: None,
-        }
+        Self { state: Arc::default(), folder: None }
     }
 
     /// The storage in `folder`, which is created where it does not exist. Uploads in parts that were not
@@ -62,10 +59,7 @@ impl Storage {
         }
         state.count_files();
         folder.compact(&state.records(), &state.files)?;
-        Ok(Self {
-            state: Arc::new(Mutex::new(state)),
-            folder: Some(Arc::new(folder)),
-        })
+        Ok(Self { state: Arc::new(Mutex::new(state)), folder: Some(Arc::new(folder)) })
     }
 
     /// Creates a bucket; one that exists already stays as it is.
@@ -80,17 +74,8 @@ impl Storage {
         }
         let created = state.now();
         let bucket = bucket.to_owned();
-        self.record(&[Record::Bucket {
-            bucket: bucket.clone(),
-            created,
-        }])?;
-        state.buckets.insert(
-            bucket,
-            Bucket {
-                created,
-                objects: BTreeMap::new(),
-            },
-        );
+        self.record(&[Record::Bucket { bucket: bucket.clone(), created }])?;
+        state.buckets.insert(bucket, Bucket { created, objects: BTreeMap::new() });
         Ok(())
     }
 
@@ -98,13 +83,9 @@ impl Storage {
     pub fn delete_bucket(&self, bucket: &str) -> Result<(), StorageError> {
         let mut state = self.lock();
         if !state.bucket(bucket)?.objects.is_empty() {
-            return Err(StorageError::BucketNotEmpty {
-                bucket: bucket.to_owned(),
-            });
+            return Err(StorageError::BucketNotEmpty { bucket: bucket.to_owned() });
         }
-        self.record(&[Record::NoBucket {
-            bucket: bucket.to_owned(),
-        }])?;
+        self.record(&[Record::NoBucket { bucket: bucket.to_owned() }])?;
         state.buckets.remove(bucket);
         Ok(())
     }
@@ -113,11 +94,7 @@ impl Storage {
     #[must_use]
     pub fn buckets(&self) -> Vec<(String, Timestamp)> {
         let state = self.lock();
-        state
-            .buckets
-            .iter()
-            .map(|(name, bucket)| (name.clone(), bucket.created))
-            .collect()
+        state.buckets.iter().map(|(name, bucket)| (name.clone(), bucket.created)).collect()
     }
 
     /// Whether the bucket exists.
@@ -127,12 +104,7 @@ impl Storage {
     }
 
     /// Writes an object, replacing what is there.
-    pub fn put(
-        &self,
-        bucket: &str,
-        key: &str,
-        body: impl Into<Bytes>,
-    ) -> Result<ObjectInfo, StorageError> {
+    pub fn put(&self, bucket: &str, key: &str, body: impl Into<Bytes>) -> Result<ObjectInfo, StorageError> {
         self.put_with(bucket, key, body, Put::default())
     }
 
@@ -174,12 +146,7 @@ impl Storage {
     }
 
     /// Deletes an object if the condition holds; tells whether there was one.
-    pub fn remove_if(
-        &self,
-        bucket: &str,
-        key: &str,
-        condition: &Condition,
-    ) -> Result<bool, StorageError> {
+    pub fn remove_if(&self, bucket: &str, key: &str, condition: &Condition) -> Result<bool, StorageError> {
         let mut state = self.lock();
         self.remove_locked(&mut state, bucket, key, condition)
     }
@@ -192,9 +159,7 @@ impl Storage {
     ) -> Result<Vec<Result<bool, StorageError>>, StorageError> {
         let mut state = self.lock();
         state.bucket(bucket)?;
-        let remove = |(key, condition): &(String, Condition)| {
-            self.remove_locked(&mut state, bucket, key, condition)
-        };
+        let remove = |(key, condition): &(String, Condition)| self.remove_locked(&mut state, bucket, key, condition);
         Ok(objects.iter().map(remove).collect())
     }
 
@@ -202,9 +167,7 @@ impl Storage {
     #[must_use]
     pub fn subscribe(&self, bucket: &str, prefix: &str) -> mpsc::UnboundedReceiver<ObjectCreated> {
         let (sender, events) = mpsc::unbounded_channel();
-        self.lock()
-            .subscribers
-            .push(Subscriber::new(bucket, prefix, sender));
+        self.lock().subscribers.push(Subscriber::new(bucket, prefix, sender));
         events
     }
 

@@ -35,11 +35,7 @@ impl Storage {
     /// The one way an object comes into being: checks the condition, records, replaces, tells the subscribers.
     ///
     /// The lock is held from the check to the end, so no rival can come between them.
-    pub(super) fn write(
-        &self,
-        state: &mut State,
-        write: Write<'_>,
-    ) -> Result<ObjectInfo, StorageError> {
+    pub(super) fn write(&self, state: &mut State, write: Write<'_>) -> Result<ObjectInfo, StorageError> {
         let files = write.content.clone();
         state.retain(&files);
         let written = self.write_retained(state, write);
@@ -49,18 +45,10 @@ impl Storage {
         written
     }
 
-    fn write_retained(
-        &self,
-        state: &mut State,
-        write: Write<'_>,
-    ) -> Result<ObjectInfo, StorageError> {
+    fn write_retained(&self, state: &mut State, write: Write<'_>) -> Result<ObjectInfo, StorageError> {
         let Write { bucket, key, .. } = write;
         check_key(key)?;
-        let current = state
-            .bucket(bucket)?
-            .objects
-            .get(key)
-            .map(|object| object.etag);
+        let current = state.bucket(bucket)?.objects.get(key).map(|object| object.etag);
         write.condition.check(bucket, key, current.as_ref())?;
         let object = Object {
             size: write.content.len(),
@@ -91,19 +79,12 @@ impl Storage {
         key: &str,
         condition: &Condition,
     ) -> Result<bool, StorageError> {
-        let current = state
-            .bucket(bucket)?
-            .objects
-            .get(key)
-            .map(|object| object.etag);
+        let current = state.bucket(bucket)?.objects.get(key).map(|object| object.etag);
         condition.check(bucket, key, current.as_ref())?;
         if current.is_none() {
             return Ok(false);
         }
-        self.record_with(|| Record::NoObject {
-            bucket: bucket.to_owned(),
-            key: key.to_owned(),
-        })?;
+        self.record_with(|| Record::NoObject { bucket: bucket.to_owned(), key: key.to_owned() })?;
         if let Some(removed) = state.bucket_mut(bucket)?.objects.remove(key) {
             self.release(state, &removed.content);
         }

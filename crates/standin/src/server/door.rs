@@ -67,11 +67,7 @@ impl Door {
         let (seen, target) = if path.starts_with("/_sluice/") {
             own(path)
         } else if let Some(instance) = instance(path) {
-            let scope = Scope {
-                caller: instance.to_owned(),
-                region: String::new(),
-                service: RUNTIME.to_owned(),
-            };
+            let scope = Scope { caller: instance.to_owned(), region: String::new(), service: RUNTIME.to_owned() };
             self.whole(scope, parts, body).await
         } else {
             match scope(&parts) {
@@ -80,26 +76,11 @@ impl Door {
                 scope => s3(scope, http::Request::from_parts(parts, body)),
             }
         };
-        Admitted {
-            seen,
-            target,
-            headers,
-            at,
-            arrived,
-        }
+        Admitted { seen, target, headers, at, arrived }
     }
 
-    async fn whole(
-        &self,
-        scope: Scope,
-        parts: http::request::Parts,
-        body: Incoming,
-    ) -> (Seen, Target) {
-        let Scope {
-            caller,
-            region,
-            service: name,
-        } = scope;
+    async fn whole(&self, scope: Scope, parts: http::request::Parts, body: Incoming) -> (Seen, Target) {
+        let Scope { caller, region, service: name } = scope;
         let Some((name, service)) = self.services.get_key_value(name.as_str()) else {
             let text = "the stand-in does not offer this service";
             let seen = seen(caller, "unknown", Cow::Owned(name), None);
@@ -110,43 +91,19 @@ impl Door {
             Err(error) => {
                 tracing::debug!(%error, "a request ended before its body");
                 let seen = seen(caller, name, Cow::Borrowed("Incomplete"), None);
-                return (
-                    seen,
-                    Target::Own(StatusCode::BAD_REQUEST, "the body is incomplete"),
-                );
+                return (seen, Target::Own(StatusCode::BAD_REQUEST, "the body is incomplete"));
             }
         };
         let request = http::Request::from_parts(parts, body);
         let (operation, subject) = (service.operation(&request), service.subject(&request));
         let seen = seen(caller.clone(), name, operation, subject);
-        (
-            seen,
-            Target::Whole(
-                Arc::clone(service),
-                Call {
-                    caller,
-                    region,
-                    request,
-                },
-            ),
-        )
+        (seen, Target::Whole(Arc::clone(service), Call { caller, region, request }))
     }
 
     /// Executes the request, unless a fault has it otherwise.
     pub(super) async fn execute(&self, request: Admitted) -> Result<Response<Body>, Lost> {
-        let Admitted {
-            seen,
-            target,
-            headers,
-            at,
-            arrived,
-        } = request;
-        let record = Record {
-            journal: &self.journal,
-            seen: &seen,
-            at,
-            arrived,
-        };
+        let Admitted { seen, target, headers, at, arrived } = request;
+        let record = Record { journal: &self.journal, seen: &seen, at, arrived };
         // Half of the latency lies before the execution and half behind it, so that races are as wide as in AWS.
         let half = self.faults.latency(&seen) / 2;
         pause(half).await;
@@ -188,17 +145,10 @@ struct Record<'a> {
 }
 
 impl Record<'_> {
-    fn answered(
-        &self,
-        mut response: Response<Body>,
-        fault: Option<&'static str>,
-    ) -> Response<Body> {
+    fn answered(&self, mut response: Response<Body>, fault: Option<&'static str>) -> Response<Body> {
         let id = self.at.as_nanosecond().unsigned_abs();
         if let Ok(id) = HeaderValue::from_str(&format!("{id:016X}")) {
-            response
-                .headers_mut()
-                .entry("x-amz-request-id")
-                .or_insert(id);
+            response.headers_mut().entry("x-amz-request-id").or_insert(id);
         }
         self.enter(response.status().as_u16(), fault);
         response
@@ -231,10 +181,7 @@ async fn run(target: Target, s3: &S3Service) -> Response<Body> {
             Ok(response) => response.map(|body| body.map_err(io::Error::other).boxed_unsync()),
             Err(error) => {
                 tracing::error!(?error, "S3 could not answer");
-                plain(
-                    StatusCode::INTERNAL_SERVER_ERROR,
-                    "the stand-in's S3 failed; see its log",
-                )
+                plain(StatusCode::INTERNAL_SERVER_ERROR, "the stand-in's S3 failed; see its log")
             }
         },
     }
@@ -251,16 +198,9 @@ fn s3(scope: Option<Scope>, request: http::Request<Incoming>) -> (Seen, Target) 
 fn own(path: &str) -> (Seen, Target) {
     let (operation, status, text) = match path {
         "/_sluice/health" => ("Health", StatusCode::OK, "{\"status\":\"ok\"}"),
-        _ => (
-            "Unknown",
-            StatusCode::NOT_FOUND,
-            "the stand-in knows /_sluice/health only",
-        ),
+        _ => ("Unknown", StatusCode::NOT_FOUND, "the stand-in knows /_sluice/health only"),
     };
-    (
-        seen("-".to_owned(), "sluice", operation.into(), None),
-        Target::Own(status, text),
-    )
+    (seen("-".to_owned(), "sluice", operation.into(), None), Target::Own(status, text))
 }
 
 /// The instance in `/_runtime/<instance>/…`.
@@ -268,18 +208,8 @@ fn instance(path: &str) -> Option<&str> {
     path.strip_prefix("/_runtime/")?.split('/').next()
 }
 
-fn seen(
-    caller: String,
-    service: &'static str,
-    operation: Cow<'static, str>,
-    subject: Option<String>,
-) -> Seen {
-    Seen {
-        caller,
-        service,
-        operation,
-        subject,
-    }
+fn seen(caller: String, service: &'static str, operation: Cow<'static, str>, subject: Option<String>) -> Seen {
+    Seen { caller, service, operation, subject }
 }
 
 async fn pause(time: Duration) {

@@ -17,10 +17,7 @@ pub(super) struct Scope {
 
 /// The scope of the request's signature, in its header or, for a presigned URL, in its query.
 pub(super) fn scope(request: &Parts) -> Option<Scope> {
-    let header = request
-        .headers
-        .get(AUTHORIZATION)
-        .and_then(|value| value.to_str().ok());
+    let header = request.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
     if let Some(credential) = header.and_then(header_credential) {
         return parse(credential);
     }
@@ -32,19 +29,13 @@ pub(super) fn scope(request: &Parts) -> Option<Scope> {
     let decoded = |text| percent_decode_str(text).decode_utf8().ok();
     match field("X-Amz-Credential") {
         Some(credential) => parse(&decoded(credential)?),
-        None => field("AWSAccessKeyId")
-            .and_then(decoded)
-            .map(|caller| version_2(&caller)),
+        None => field("AWSAccessKeyId").and_then(decoded).map(|caller| version_2(&caller)),
     }
 }
 
 /// The second version of signatures, in which boto3 still presigns, has no scope and is S3's alone.
 fn version_2(caller: &str) -> Scope {
-    Scope {
-        caller: caller.to_owned(),
-        region: String::new(),
-        service: "s3".to_owned(),
-    }
+    Scope { caller: caller.to_owned(), region: String::new(), service: "s3".to_owned() }
 }
 
 /// `AWS4-HMAC-SHA256 Credential=<scope>, SignedHeaders=…, Signature=…`
@@ -57,18 +48,9 @@ fn header_credential(header: &str) -> Option<&str> {
 /// `<access key id>/<date>/<region>/<service>/aws4_request`
 fn parse(credential: &str) -> Option<Scope> {
     let mut fields = credential.rsplitn(5, '/');
-    let (_version, service, region, _date, caller) = (
-        fields.next()?,
-        fields.next()?,
-        fields.next()?,
-        fields.next()?,
-        fields.next()?,
-    );
-    Some(Scope {
-        caller: caller.to_owned(),
-        region: region.to_owned(),
-        service: service.to_owned(),
-    })
+    let (_version, service, region, _date, caller) =
+        (fields.next()?, fields.next()?, fields.next()?, fields.next()?, fields.next()?);
+    Some(Scope { caller: caller.to_owned(), region: region.to_owned(), service: service.to_owned() })
 }
 
 #[cfg(test)]
@@ -81,11 +63,7 @@ mod tests {
     }
 
     fn expected() -> Scope {
-        Scope {
-            caller: "fn-worker-1".to_owned(),
-            region: "eu-west-1".to_owned(),
-            service: "redshift-data".to_owned(),
-        }
+        Scope { caller: "fn-worker-1".to_owned(), region: "eu-west-1".to_owned(), service: "redshift-data".to_owned() }
     }
 
     #[test]
@@ -105,20 +83,13 @@ mod tests {
 
     #[test]
     fn the_old_way_to_presign_names_the_caller_at_least() {
-        let request = parts(http::Request::get(
-            "/b/k?AWSAccessKeyId=me&Signature=x&Expires=1",
-        ));
+        let request = parts(http::Request::get("/b/k?AWSAccessKeyId=me&Signature=x&Expires=1"));
         assert_eq!(scope(&request), Some(version_2("me")));
     }
 
     #[test]
     fn nothing_is_made_up_for_unsigned_requests() {
         assert_eq!(scope(&parts(http::Request::get("/"))), None);
-        assert_eq!(
-            scope(&parts(
-                http::Request::get("/").header(AUTHORIZATION, "Bearer x")
-            )),
-            None
-        );
+        assert_eq!(scope(&parts(http::Request::get("/").header(AUTHORIZATION, "Bearer x"))), None);
     }
 }

@@ -26,12 +26,7 @@ impl Service for Echo {
     }
 
     fn call(&self, call: Call) -> BoxFuture<'_, http::Response<Bytes>> {
-        let text = format!(
-            "{} in {}: {:?}",
-            call.caller,
-            call.region,
-            call.request.body()
-        );
+        let text = format!("{} in {}: {:?}", call.caller, call.region, call.request.body());
         async { http::Response::new(Bytes::from(text)) }.boxed()
     }
 }
@@ -94,11 +89,7 @@ async fn send(server: &Server, request: &str) -> TcpStream {
 
 async fn exchange(server: &Server, request: &str) -> String {
     let mut answer = String::new();
-    send(server, request)
-        .await
-        .read_to_string(&mut answer)
-        .await
-        .unwrap();
+    send(server, request).await.read_to_string(&mut answer).await.unwrap();
     answer
 }
 
@@ -114,14 +105,8 @@ async fn a_request_goes_to_the_service_of_its_signature() {
     let (server, journal, _) = server(echo()).await;
     let answer = exchange(&server, &signed("redshift-data")).await;
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
-    assert!(
-        answer.ends_with("fn-worker-1 in eu-west-1: b\"hello\""),
-        "{answer}"
-    );
-    assert_eq!(
-        journal.snapshot()[0].action(),
-        "redshift-data:ExecuteStatement"
-    );
+    assert!(answer.ends_with("fn-worker-1 in eu-west-1: b\"hello\""), "{answer}");
+    assert_eq!(journal.snapshot()[0].action(), "redshift-data:ExecuteStatement");
     let answer = exchange(&server, &signed("dynamodb")).await;
     assert!(answer.starts_with("HTTP/1.1 501"), "{answer}");
     assert_eq!(journal.snapshot()[1].action(), "unknown:dynamodb");
@@ -132,11 +117,7 @@ async fn a_request_goes_to_the_service_of_its_signature() {
 async fn health_is_answered_to_anybody() {
     let (server, journal, _) = server(Registry::new()).await;
     let request = "GET /_sluice/health HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
-    assert!(
-        exchange(&server, request)
-            .await
-            .ends_with("{\"status\":\"ok\"}")
-    );
+    assert!(exchange(&server, request).await.ends_with("{\"status\":\"ok\"}"));
     assert_eq!(journal.count("-", "Health"), 1);
     server.shutdown().await;
 }
@@ -146,10 +127,7 @@ async fn faults_speak_the_language_of_the_service_they_strike() {
     let (server, _, faults) = server(echo()).await;
     faults.add(Rule::new(Fault::Throttle).service("redshift-data").first(1));
     let answer = exchange(&server, &signed("redshift-data")).await;
-    assert!(
-        answer.starts_with("HTTP/1.1 400") && answer.contains("ThrottlingException"),
-        "{answer}"
-    );
+    assert!(answer.starts_with("HTTP/1.1 400") && answer.contains("ThrottlingException"), "{answer}");
     faults.add(Rule::new(Fault::LoseReply));
     assert_eq!(exchange(&server, &signed("redshift-data")).await, "");
     server.shutdown().await;
@@ -160,8 +138,7 @@ async fn a_poll_is_let_go_when_its_client_dies_and_when_the_server_stops() {
     let (told, mut tells) = mpsc::unbounded_channel();
     let poll: Arc<dyn Service> = Arc::new(Poll(told));
     let (server, _, _) = server(BTreeMap::from([(RUNTIME, poll)])).await;
-    let request =
-        "GET /_runtime/worker-1/2018-06-01/runtime/invocation/next HTTP/1.1\r\nhost: x\r\n\r\n";
+    let request = "GET /_runtime/worker-1/2018-06-01/runtime/invocation/next HTTP/1.1\r\nhost: x\r\n\r\n";
     let client = send(&server, request).await;
     assert_eq!(tells.recv().await, Some("asked"));
     drop(client);

@@ -5,4 +5,5 @@
 mod api;
 mod copying;
 mod ledger;
+mod server;
 mod support;

@@ -32,16 +32,13 @@ pub(super) async fn receive(
     headers: &HeaderMap,
     trailers: Option<&TrailingHeaders>,
 ) -> S3Result<Received> {
-    let expected = length
-        .and_then(|length| usize::try_from(length).ok())
-        .unwrap_or(0);
+    let expected = length.and_then(|length| usize::try_from(length).ok()).unwrap_or(0);
     let algorithm = announced(headers);
     let mut hasher = algorithm.map(hasher);
     let mut intake = storage.intake(expected).map_err(error)?;
     if let Some(mut body) = body {
         while let Some(chunk) = body.next().await {
-            let chunk = chunk
-                .map_err(|source| S3Error::with_source(S3ErrorCode::IncompleteBody, source))?;
+            let chunk = chunk.map_err(|source| S3Error::with_source(S3ErrorCode::IncompleteBody, source))?;
             if let Some(hasher) = &mut hasher {
                 hasher.update(&chunk);
             }
@@ -49,17 +46,10 @@ pub(super) async fn receive(
         }
     }
     let (content, etag) = intake.finish();
-    let computed = algorithm
-        .zip(hasher)
-        .and_then(|(name, hasher)| value(name, hasher.finalize()));
-    let verdict =
-        compare_md5(headers, &etag).and_then(|()| compare(algorithm, computed, headers, trailers));
+    let computed = algorithm.zip(hasher).and_then(|(name, hasher)| value(name, hasher.finalize()));
+    let verdict = compare_md5(headers, &etag).and_then(|()| compare(algorithm, computed, headers, trailers));
     match verdict {
-        Ok(checksum) => Ok(Received {
-            content,
-            etag,
-            checksum,
-        }),
+        Ok(checksum) => Ok(Received { content, etag, checksum }),
         Err(mismatch) => {
             storage.discard(&content);
             Err(mismatch)
@@ -69,13 +59,10 @@ pub(super) async fn receive(
 
 /// The algorithm that the client uses: in a header with the value, or in the announcement of a trailer.
 fn announced(headers: &HeaderMap) -> Option<&'static str> {
-    let trailer = headers
-        .get("x-amz-trailer")
-        .and_then(|value| value.to_str().ok());
+    let trailer = headers.get("x-amz-trailer").and_then(|value| value.to_str().ok());
     ALGORITHMS.into_iter().find(|name| {
         let header = header_of(name);
-        headers.contains_key(&header)
-            || trailer.is_some_and(|trailer| trailer.eq_ignore_ascii_case(&header))
+        headers.contains_key(&header) || trailer.is_some_and(|trailer| trailer.eq_ignore_ascii_case(&header))
     })
 }
 
@@ -124,10 +111,9 @@ pub(super) fn answer(stored: Option<&(String, String)>) -> Checksum {
 
 fn compare_md5(headers: &HeaderMap, etag: &Etag) -> S3Result<()> {
     match headers.get("content-md5") {
-        Some(given) if given.as_bytes() != etag.content_md5().as_bytes() => Err(s3_error!(
-            BadDigest,
-            "The Content-MD5 you specified did not match what we received."
-        )),
+        Some(given) if given.as_bytes() != etag.content_md5().as_bytes() => {
+            Err(s3_error!(BadDigest, "The Content-MD5 you specified did not match what we received."))
+        }
         _ => Ok(()),
     }
 }
@@ -143,20 +129,10 @@ fn compare(
         return Ok(None);
     };
     let header = header_of(algorithm);
-    let text = |headers: &HeaderMap| {
-        headers
-            .get(&header)
-            .and_then(|value| value.to_str().ok())
-            .map(str::to_owned)
-    };
-    let given =
-        text(headers).or_else(|| trailers.and_then(|trailers| trailers.read(text)).flatten());
+    let text = |headers: &HeaderMap| headers.get(&header).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let given = text(headers).or_else(|| trailers.and_then(|trailers| trailers.read(text)).flatten());
     if given.as_ref() == Some(&computed) {
         return Ok(Some((algorithm.to_owned(), computed)));
     }
-    Err(s3_error!(
-        BadDigest,
-        "The {} you specified did not match the calculated checksum.",
-        algorithm.to_uppercase()
-    ))
+    Err(s3_error!(BadDigest, "The {} you specified did not match the calculated checksum.", algorithm.to_uppercase()))
 }

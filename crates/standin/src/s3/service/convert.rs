@@ -26,9 +26,7 @@ pub(super) fn error(error: StorageError) -> S3Error {
         StorageError::InvalidPart { .. } => S3ErrorCode::InvalidPart,
         StorageError::InvalidPartOrder { .. } => S3ErrorCode::InvalidPartOrder,
         StorageError::EntityTooSmall { .. } => S3ErrorCode::EntityTooSmall,
-        StorageError::CopyTooLarge { .. } | StorageError::CopyOntoItself => {
-            S3ErrorCode::InvalidRequest
-        }
+        StorageError::CopyTooLarge { .. } | StorageError::CopyOntoItself => S3ErrorCode::InvalidRequest,
         StorageError::InvalidRange { .. } => S3ErrorCode::InvalidRange,
         StorageError::Io { .. } => S3ErrorCode::InternalError,
     };
@@ -40,10 +38,9 @@ pub(super) fn error(error: StorageError) -> S3Error {
 /// As `error`, for reads: a condition that asks for news and finds none is no failure but 304.
 pub(super) fn read_error(failure: StorageError) -> S3Error {
     match failure {
-        StorageError::PreconditionFailed {
-            condition: "If-None-Match" | "If-Modified-Since",
-            ..
-        } => s3_error!(NotModified),
+        StorageError::PreconditionFailed { condition: "If-None-Match" | "If-Modified-Since", .. } => {
+            s3_error!(NotModified)
+        }
         failure => error(failure),
     }
 }
@@ -72,9 +69,7 @@ pub(super) fn write_condition(
         (None, None) => Ok(Condition::None),
         (None, Some(ETagCondition::Any)) => Ok(Condition::IfAbsent),
         (Some(ETagCondition::ETag(etag)), None) => Ok(Condition::IfMatch(etag.into_value())),
-        (None, Some(ETagCondition::ETag(_))) => {
-            Err(refuse("If-None-Match with an ETag on a write: only `*`"))
-        }
+        (None, Some(ETagCondition::ETag(_))) => Err(refuse("If-None-Match with an ETag on a write: only `*`")),
         (Some(ETagCondition::Any), None) => Err(refuse("If-Match: * on a write: only an ETag")),
         (Some(_), Some(_)) => Err(refuse("If-Match and If-None-Match together on a write")),
     }
@@ -100,18 +95,9 @@ pub(super) fn condition_in(headers: &http::HeaderMap) -> S3Result<Condition> {
         None => Ok(None),
         Some(value) => ETagCondition::parse_http_header(value.as_bytes())
             .map(Some)
-            .map_err(|source| {
-                s3_error!(
-                    source,
-                    InvalidArgument,
-                    "the header {name} is neither an ETag nor `*`"
-                )
-            }),
+            .map_err(|source| s3_error!(source, InvalidArgument, "the header {name} is neither an ETag nor `*`")),
     };
-    write_condition(
-        read(http::header::IF_MATCH)?,
-        read(http::header::IF_NONE_MATCH)?,
-    )
+    write_condition(read(http::header::IF_MATCH)?, read(http::header::IF_NONE_MATCH)?)
 }
 
 /// The conditions of a read, or those on the source of a copy.
@@ -145,14 +131,8 @@ fn read_time(at: &dto::Timestamp) -> Option<jiff::Timestamp> {
 /// Bucket and key of the source of a copy.
 pub(super) fn source(source: &CopySource) -> S3Result<(&str, &str)> {
     match source {
-        CopySource::Bucket {
-            bucket,
-            key,
-            version_id: None,
-        } => Ok((bucket, key)),
-        _ => Err(refuse(
-            "a copy from an access point or of a version, in this stand-in",
-        )),
+        CopySource::Bucket { bucket, key, version_id: None } => Ok((bucket, key)),
+        _ => Err(refuse("a copy from an access point or of a version, in this stand-in")),
     }
 }
 

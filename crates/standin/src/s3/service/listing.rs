@@ -6,8 +6,8 @@ use std::fmt::Write;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use s3s::dto::{
-    CommonPrefix, EncodingType, ListObjectsInput, ListObjectsOutput, ListObjectsV2Input,
-    ListObjectsV2Output, ObjectStorageClass,
+    CommonPrefix, EncodingType, ListObjectsInput, ListObjectsOutput, ListObjectsV2Input, ListObjectsV2Output,
+    ObjectStorageClass,
 };
 use s3s::{S3Error, S3Result, s3_error};
 
@@ -20,12 +20,7 @@ use crate::s3::storage::Storage;
 const MAX_KEYS: i32 = 1000;
 
 /// What `encoding-type=url` leaves as it is.
-const LITERAL: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'_')
-    .remove(b'.')
-    .remove(b'~')
-    .remove(b'/');
+const LITERAL: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'/');
 
 pub(super) fn v2(storage: &Storage, input: ListObjectsV2Input) -> S3Result<ListObjectsV2Output> {
     let start = match (&input.continuation_token, &input.start_after) {
@@ -34,12 +29,7 @@ pub(super) fn v2(storage: &Storage, input: ListObjectsV2Input) -> S3Result<ListO
         (None, None) => Start::First,
     };
     let max_keys = page_size(input.max_keys)?;
-    let request = request(
-        input.prefix.as_ref(),
-        input.delimiter.as_ref(),
-        start,
-        max_keys,
-    );
+    let request = request(input.prefix.as_ref(), input.delimiter.as_ref(), start, max_keys);
     let page = storage.page(&input.bucket, &request).map_err(error)?;
     let spell = Spelling::of(input.encoding_type.as_ref());
     let listed = page.objects.len() + page.common_prefixes.len();
@@ -53,18 +43,8 @@ pub(super) fn v2(storage: &Storage, input: ListObjectsV2Input) -> S3Result<ListO
         is_truncated: Some(page.next.is_some()),
         continuation_token: input.continuation_token,
         next_continuation_token: page.next.as_ref().map(token),
-        contents: Some(
-            page.objects
-                .into_iter()
-                .map(|object| spell.object(object))
-                .collect(),
-        ),
-        common_prefixes: Some(
-            page.common_prefixes
-                .into_iter()
-                .map(|prefix| spell.prefix(prefix))
-                .collect(),
-        ),
+        contents: Some(page.objects.into_iter().map(|object| spell.object(object)).collect()),
+        common_prefixes: Some(page.common_prefixes.into_iter().map(|prefix| spell.prefix(prefix)).collect()),
         encoding_type: input.encoding_type,
         ..ListObjectsV2Output::default()
     })
@@ -72,12 +52,7 @@ pub(super) fn v2(storage: &Storage, input: ListObjectsV2Input) -> S3Result<ListO
 
 pub(super) fn v1(storage: &Storage, input: ListObjectsInput) -> S3Result<ListObjectsOutput> {
     let max_keys = page_size(input.max_keys)?;
-    let mut request = request(
-        input.prefix.as_ref(),
-        input.delimiter.as_ref(),
-        Start::First,
-        max_keys,
-    );
+    let mut request = request(input.prefix.as_ref(), input.delimiter.as_ref(), Start::First, max_keys);
     if let Some(marker) = &input.marker {
         request.start = after_marker(&request, marker);
     }
@@ -93,29 +68,14 @@ pub(super) fn v1(storage: &Storage, input: ListObjectsInput) -> S3Result<ListObj
         delimiter: input.delimiter.map(|delimiter| spell.spell(delimiter)),
         max_keys: Some(max_keys),
         is_truncated: Some(page.next.is_some()),
-        contents: Some(
-            page.objects
-                .into_iter()
-                .map(|object| spell.object(object))
-                .collect(),
-        ),
-        common_prefixes: Some(
-            page.common_prefixes
-                .into_iter()
-                .map(|prefix| spell.prefix(prefix))
-                .collect(),
-        ),
+        contents: Some(page.objects.into_iter().map(|object| spell.object(object)).collect()),
+        common_prefixes: Some(page.common_prefixes.into_iter().map(|prefix| spell.prefix(prefix)).collect()),
         encoding_type: input.encoding_type,
         ..ListObjectsOutput::default()
     })
 }
 
-fn request(
-    prefix: Option<&String>,
-    delimiter: Option<&String>,
-    start: Start,
-    max_keys: i32,
-) -> PageRequest {
+fn request(prefix: Option<&String>, delimiter: Option<&String>, start: Start, max_keys: i32) -> PageRequest {
     PageRequest {
         prefix: prefix.cloned().unwrap_or_default(),
         delimiter: delimiter.filter(|delimiter| !delimiter.is_empty()).cloned(),
@@ -133,8 +93,7 @@ fn page_size(asked: Option<i32>) -> S3Result<i32> {
 
 /// A marker that is a common prefix stands for everything under it.
 fn after_marker(request: &PageRequest, marker: &str) -> Start {
-    let rolled =
-        marker.starts_with(&request.prefix) && request.common_prefix(marker) == Some(marker);
+    let rolled = marker.starts_with(&request.prefix) && request.common_prefix(marker) == Some(marker);
     match successor(marker) {
         Some(beyond) if rolled => Start::At(beyond),
         _ => Start::After(marker.to_owned()),
@@ -165,11 +124,8 @@ fn read_token(token: &str) -> Option<Start> {
     if hex.len() % 2 != 0 || !hex.is_ascii() {
         return None;
     }
-    let bytes: Option<Vec<u8>> = hex
-        .as_bytes()
-        .chunks(2)
-        .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok())
-        .collect();
+    let bytes: Option<Vec<u8>> =
+        hex.as_bytes().chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()).collect();
     let key = String::from_utf8(bytes?).ok()?;
     match kind {
         "a" => Some(Start::After(key)),
@@ -179,10 +135,7 @@ fn read_token(token: &str) -> Option<Start> {
 }
 
 fn bad_token() -> S3Error {
-    s3_error!(
-        InvalidArgument,
-        "The continuation token provided is incorrect"
-    )
+    s3_error!(InvalidArgument, "The continuation token provided is incorrect")
 }
 
 /// How keys are spelled in an answer.
@@ -213,17 +166,13 @@ impl Spelling {
             size: Some(int(info.size)),
             e_tag: Some(etag(info.etag)),
             last_modified: Some(timestamp(info.last_modified)),
-            storage_class: Some(ObjectStorageClass::from_static(
-                ObjectStorageClass::STANDARD,
-            )),
+            storage_class: Some(ObjectStorageClass::from_static(ObjectStorageClass::STANDARD)),
             ..s3s::dto::Object::default()
         }
     }
 
     fn prefix(self, prefix: String) -> CommonPrefix {
-        CommonPrefix {
-            prefix: Some(self.spell(prefix)),
-        }
+        CommonPrefix { prefix: Some(self.spell(prefix)) }
     }
 }
 
@@ -233,10 +182,7 @@ mod tests {
 
     #[test]
     fn a_token_brings_back_where_it_came_from_and_is_no_key() {
-        for start in [
-            Start::After("a/ü b".to_owned()),
-            Start::At("z\u{10ffff}".to_owned()),
-        ] {
+        for start in [Start::After("a/ü b".to_owned()), Start::At("z\u{10ffff}".to_owned())] {
             let token = token(&start);
             assert_eq!(read_token(&token), Some(start));
             assert!(token.is_ascii() && !token.contains('/'));

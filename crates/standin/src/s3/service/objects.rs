@@ -10,17 +10,15 @@ use futures_util::TryStreamExt;
 use http_body_util::StreamBody;
 use hyper::body::Frame;
 use s3s::dto::{
-    CopyObjectInput, CopyObjectOutput, CopyObjectResult, DeleteObjectInput, DeleteObjectOutput,
-    DeleteObjectsInput, DeleteObjectsOutput, DeletedObject, Error, GetObjectInput, GetObjectOutput,
-    HeadObjectInput, HeadObjectOutput, Metadata, MetadataDirective, PutObjectInput,
-    PutObjectOutput, StreamingBlob,
+    CopyObjectInput, CopyObjectOutput, CopyObjectResult, DeleteObjectInput, DeleteObjectOutput, DeleteObjectsInput,
+    DeleteObjectsOutput, DeletedObject, Error, GetObjectInput, GetObjectOutput, HeadObjectInput, HeadObjectOutput,
+    Metadata, MetadataDirective, PutObjectInput, PutObjectOutput, StreamingBlob,
 };
 use s3s::{Body, S3Request, S3Result, s3_error};
 
 use super::checksum::{answer, receive};
 use super::convert::{
-    condition_in, delete_condition, error, etag, int, read_conditions, read_error, source,
-    timestamp, write_condition,
+    condition_in, delete_condition, error, etag, int, read_conditions, read_error, source, timestamp, write_condition,
 };
 use crate::s3::condition::Condition;
 use crate::s3::copy::Copy;
@@ -37,9 +35,7 @@ macro_rules! headers_of {
     ($input:expr) => {
         Headers {
             content_type: $input.content_type,
-            content_encoding: $crate::s3::service::objects::content_encoding(
-                $input.content_encoding,
-            ),
+            content_encoding: $crate::s3::service::objects::content_encoding($input.content_encoding),
             content_language: $input.content_language,
             content_disposition: $input.content_disposition,
             cache_control: $input.cache_control,
@@ -50,38 +46,17 @@ macro_rules! headers_of {
 }
 pub(super) use headers_of;
 
-pub(super) async fn put(
-    storage: &Storage,
-    req: S3Request<PutObjectInput>,
-) -> S3Result<PutObjectOutput> {
+pub(super) async fn put(storage: &Storage, req: S3Request<PutObjectInput>) -> S3Result<PutObjectOutput> {
     let input = req.input;
     let condition = write_condition(input.if_match, input.if_none_match)?;
     let trailers = req.trailing_headers.as_ref();
-    let received = receive(
-        storage,
-        input.body,
-        input.content_length,
-        &req.headers,
-        trailers,
-    )
-    .await?;
+    let received = receive(storage, input.body, input.content_length, &req.headers, trailers).await?;
     let put = Put {
         condition,
-        headers: Headers {
-            checksum: received.checksum.clone(),
-            ..headers_of!(input)
-        },
+        headers: Headers { checksum: received.checksum.clone(), ..headers_of!(input) },
         last_modified: None,
     };
-    let info = storage
-        .put_content(
-            &input.bucket,
-            &input.key,
-            received.content,
-            received.etag,
-            put,
-        )
-        .map_err(error)?;
+    let info = storage.put_content(&input.bucket, &input.key, received.content, received.etag, put).map_err(error)?;
     let checksum = answer(received.checksum.as_ref());
     Ok(PutObjectOutput {
         e_tag: Some(etag(info.etag)),
@@ -95,15 +70,9 @@ pub(super) async fn put(
 }
 
 pub(super) fn get(storage: &Storage, input: GetObjectInput) -> S3Result<GetObjectOutput> {
-    let conditions = read_conditions(
-        input.if_match,
-        input.if_none_match,
-        input.if_modified_since,
-        input.if_unmodified_since,
-    );
-    let reading = storage
-        .open(&input.bucket, &input.key, &conditions)
-        .map_err(read_error)?;
+    let conditions =
+        read_conditions(input.if_match, input.if_none_match, input.if_modified_since, input.if_unmodified_since);
+    let reading = storage.open(&input.bucket, &input.key, &conditions).map_err(read_error)?;
     let (range, content_range) = requested(input.range, reading.object.size)?;
     let headers = visible(&reading.object);
     let asked = input.checksum_mode.is_some() && content_range.is_none();
@@ -131,15 +100,9 @@ pub(super) fn get(storage: &Storage, input: GetObjectInput) -> S3Result<GetObjec
 }
 
 pub(super) fn head(storage: &Storage, input: HeadObjectInput) -> S3Result<HeadObjectOutput> {
-    let conditions = read_conditions(
-        input.if_match,
-        input.if_none_match,
-        input.if_modified_since,
-        input.if_unmodified_since,
-    );
-    let reading = storage
-        .open(&input.bucket, &input.key, &conditions)
-        .map_err(read_error)?;
+    let conditions =
+        read_conditions(input.if_match, input.if_none_match, input.if_modified_since, input.if_unmodified_since);
+    let reading = storage.open(&input.bucket, &input.key, &conditions).map_err(read_error)?;
     let (range, content_range) = requested(input.range, reading.object.size)?;
     let headers = visible(&reading.object);
     let asked = input.checksum_mode.is_some() && content_range.is_none();
@@ -165,18 +128,13 @@ pub(super) fn head(storage: &Storage, input: HeadObjectInput) -> S3Result<HeadOb
     })
 }
 
-pub(super) fn copy(
-    storage: &Storage,
-    req: S3Request<CopyObjectInput>,
-) -> S3Result<CopyObjectOutput> {
+pub(super) fn copy(storage: &Storage, req: S3Request<CopyObjectInput>) -> S3Result<CopyObjectOutput> {
     let condition = condition_in(&req.headers)?;
     let input = req.input;
     let (bucket, key) = source(&input.copy_source)?;
     let from = (bucket.to_owned(), key.to_owned());
-    let replace = input
-        .metadata_directive
-        .as_ref()
-        .is_some_and(|directive| directive.as_str() == MetadataDirective::REPLACE);
+    let replace =
+        input.metadata_directive.as_ref().is_some_and(|directive| directive.as_str() == MetadataDirective::REPLACE);
     let copy = Copy {
         from,
         condition,
@@ -206,46 +164,31 @@ pub(super) fn delete(storage: &Storage, input: DeleteObjectInput) -> S3Result<De
         return Err(error(StorageError::NotImplemented { what }));
     }
     let condition = delete_condition(input.if_match);
-    storage
-        .remove_if(&input.bucket, &input.key, &condition)
-        .map_err(error)?;
+    storage.remove_if(&input.bucket, &input.key, &condition).map_err(error)?;
     Ok(DeleteObjectOutput::default())
 }
 
 /// A missing key counts as deleted; under an `ETag` it is an error, as for a single conditional delete.
-pub(super) fn delete_many(
-    storage: &Storage,
-    input: DeleteObjectsInput,
-) -> S3Result<DeleteObjectsOutput> {
+pub(super) fn delete_many(storage: &Storage, input: DeleteObjectsInput) -> S3Result<DeleteObjectsOutput> {
     let quiet = input.delete.quiet.unwrap_or(false);
     if input.delete.objects.len() > MAX_DELETES {
-        return Err(s3_error!(
-            MalformedXML,
-            "more than {MAX_DELETES} objects in one request"
-        ));
+        return Err(s3_error!(MalformedXML, "more than {MAX_DELETES} objects in one request"));
     }
     let objects: Vec<(String, Condition)> = input
         .delete
         .objects
         .into_iter()
         .map(|object| {
-            let condition = object.e_tag.map_or(Condition::None, |etag| {
-                Condition::IfMatch(etag.into_value())
-            });
+            let condition = object.e_tag.map_or(Condition::None, |etag| Condition::IfMatch(etag.into_value()));
             (object.key, condition)
         })
         .collect();
-    let results = storage
-        .remove_many(&input.bucket, &objects)
-        .map_err(error)?;
+    let results = storage.remove_many(&input.bucket, &objects).map_err(error)?;
     let (mut deleted, mut errors) = (Vec::new(), Vec::new());
     for ((key, _), result) in objects.into_iter().zip(results) {
         match result {
             Ok(_) if quiet => {}
-            Ok(_) => deleted.push(DeletedObject {
-                key: Some(key),
-                ..DeletedObject::default()
-            }),
+            Ok(_) => deleted.push(DeletedObject { key: Some(key), ..DeletedObject::default() }),
             Err(failure) => {
                 let failure = error(failure);
                 errors.push(Error {
@@ -257,11 +200,7 @@ pub(super) fn delete_many(
             }
         }
     }
-    Ok(DeleteObjectsOutput {
-        deleted: Some(deleted),
-        errors: Some(errors),
-        ..DeleteObjectsOutput::default()
-    })
+    Ok(DeleteObjectsOutput { deleted: Some(deleted), errors: Some(errors), ..DeleteObjectsOutput::default() })
 }
 
 /// `aws-chunked` says how the body travelled, not what it is, and S3 does not keep it.
@@ -281,17 +220,11 @@ pub(super) fn metadata(given: Option<Metadata>) -> BTreeMap<String, String> {
 
 fn user_metadata(headers: &Headers) -> Metadata {
     let pairs = headers.metadata.iter();
-    pairs
-        .map(|(name, value)| (name.clone(), value.clone()))
-        .collect()
+    pairs.map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
 fn content_type(headers: &Headers) -> String {
-    headers
-        .content_type
-        .as_deref()
-        .unwrap_or("binary/octet-stream")
-        .to_owned()
+    headers.content_type.as_deref().unwrap_or("binary/octet-stream").to_owned()
 }
 
 fn visible(object: &Object) -> Arc<Headers> {
@@ -304,11 +237,7 @@ fn requested(range: Option<s3s::dto::Range>, size: u64) -> S3Result<(Range<u64>,
         return Ok((0..size, None));
     };
     let range = range.check(size)?;
-    let content_range = format!(
-        "bytes {}-{}/{size}",
-        range.start,
-        range.end.saturating_sub(1)
-    );
+    let content_range = format!("bytes {}-{}/{size}", range.start, range.end.saturating_sub(1));
     Ok((range, Some(content_range)))
 }
 

@@ -3,18 +3,15 @@
 //! Part numbers and ranges are checked here; what an upload is, the storage knows.
 
 use s3s::dto::{
-    AbortMultipartUploadInput, AbortMultipartUploadOutput, CompleteMultipartUploadInput,
-    CompleteMultipartUploadOutput, CopyPartResult, CreateMultipartUploadInput,
-    CreateMultipartUploadOutput, ListMultipartUploadsInput, ListMultipartUploadsOutput,
-    ListPartsInput, ListPartsOutput, MultipartUpload, Part, UploadPartCopyInput,
+    AbortMultipartUploadInput, AbortMultipartUploadOutput, CompleteMultipartUploadInput, CompleteMultipartUploadOutput,
+    CopyPartResult, CreateMultipartUploadInput, CreateMultipartUploadOutput, ListMultipartUploadsInput,
+    ListMultipartUploadsOutput, ListPartsInput, ListPartsOutput, MultipartUpload, Part, UploadPartCopyInput,
     UploadPartCopyOutput, UploadPartInput, UploadPartOutput,
 };
 use s3s::{S3Request, S3Result, s3_error};
 
 use super::checksum::{answer, receive};
-use super::convert::{
-    error, etag, int, part_etag, read_conditions, source, timestamp, write_condition,
-};
+use super::convert::{error, etag, int, part_etag, read_conditions, source, timestamp, write_condition};
 use super::objects::headers_of;
 use crate::s3::multipart::UploadName;
 use crate::s3::object::Headers;
@@ -25,14 +22,9 @@ const MAX_PARTS: i32 = 10_000;
 /// The most parts or uploads in one answer.
 const MAX_LISTED: usize = 1000;
 
-pub(super) fn create(
-    storage: &Storage,
-    input: CreateMultipartUploadInput,
-) -> S3Result<CreateMultipartUploadOutput> {
+pub(super) fn create(storage: &Storage, input: CreateMultipartUploadInput) -> S3Result<CreateMultipartUploadOutput> {
     let headers = headers_of!(input);
-    let id = storage
-        .start_upload(&input.bucket, &input.key, headers)
-        .map_err(error)?;
+    let id = storage.start_upload(&input.bucket, &input.key, headers).map_err(error)?;
     Ok(CreateMultipartUploadOutput {
         bucket: Some(input.bucket),
         key: Some(input.key),
@@ -43,29 +35,13 @@ pub(super) fn create(
     })
 }
 
-pub(super) async fn upload(
-    storage: &Storage,
-    req: S3Request<UploadPartInput>,
-) -> S3Result<UploadPartOutput> {
+pub(super) async fn upload(storage: &Storage, req: S3Request<UploadPartInput>) -> S3Result<UploadPartOutput> {
     let input = req.input;
     check_number(input.part_number)?;
     let trailers = req.trailing_headers.as_ref();
-    let received = receive(
-        storage,
-        input.body,
-        input.content_length,
-        &req.headers,
-        trailers,
-    )
-    .await?;
-    let name = UploadName {
-        bucket: &input.bucket,
-        key: &input.key,
-        id: &input.upload_id,
-    };
-    let part = storage
-        .put_part(name, input.part_number, received.content, received.etag)
-        .map_err(error)?;
+    let received = receive(storage, input.body, input.content_length, &req.headers, trailers).await?;
+    let name = UploadName { bucket: &input.bucket, key: &input.key, id: &input.upload_id };
+    let part = storage.put_part(name, input.part_number, received.content, received.etag).map_err(error)?;
     let checksum = answer(received.checksum.as_ref());
     Ok(UploadPartOutput {
         e_tag: Some(etag(part.etag)),
@@ -78,31 +54,18 @@ pub(super) async fn upload(
     })
 }
 
-pub(super) fn copy(
-    storage: &Storage,
-    input: UploadPartCopyInput,
-) -> S3Result<UploadPartCopyOutput> {
+pub(super) fn copy(storage: &Storage, input: UploadPartCopyInput) -> S3Result<UploadPartCopyOutput> {
     check_number(input.part_number)?;
-    let range = input
-        .copy_source_range
-        .as_deref()
-        .map(copy_range)
-        .transpose()?;
+    let range = input.copy_source_range.as_deref().map(copy_range).transpose()?;
     let conditions = read_conditions(
         input.copy_source_if_match,
         input.copy_source_if_none_match,
         input.copy_source_if_modified_since,
         input.copy_source_if_unmodified_since,
     );
-    let name = UploadName {
-        bucket: &input.bucket,
-        key: &input.key,
-        id: &input.upload_id,
-    };
+    let name = UploadName { bucket: &input.bucket, key: &input.key, id: &input.upload_id };
     let from = source(&input.copy_source)?;
-    let part = storage
-        .copy_part(name, input.part_number, from, &conditions, range)
-        .map_err(error)?;
+    let part = storage.copy_part(name, input.part_number, from, &conditions, range).map_err(error)?;
     Ok(UploadPartCopyOutput {
         copy_part_result: Some(CopyPartResult {
             e_tag: Some(etag(part.etag)),
@@ -118,25 +81,14 @@ pub(super) fn complete(
     input: CompleteMultipartUploadInput,
 ) -> S3Result<CompleteMultipartUploadOutput> {
     let condition = write_condition(input.if_match, input.if_none_match)?;
-    let listed = input
-        .multipart_upload
-        .and_then(|upload| upload.parts)
-        .unwrap_or_default();
-    let parts: Option<Vec<(i32, Option<String>)>> = listed
-        .iter()
-        .map(|part| Some((part.part_number?, part_etag(part.e_tag.as_ref()))))
-        .collect();
+    let listed = input.multipart_upload.and_then(|upload| upload.parts).unwrap_or_default();
+    let parts: Option<Vec<(i32, Option<String>)>> =
+        listed.iter().map(|part| Some((part.part_number?, part_etag(part.e_tag.as_ref())))).collect();
     let parts = parts
         .filter(|parts| !parts.is_empty())
         .ok_or_else(|| s3_error!(MalformedXML, "list at least one part, each with its number"))?;
-    let name = UploadName {
-        bucket: &input.bucket,
-        key: &input.key,
-        id: &input.upload_id,
-    };
-    let info = storage
-        .complete_upload(name, &parts, &condition)
-        .map_err(error)?;
+    let name = UploadName { bucket: &input.bucket, key: &input.key, id: &input.upload_id };
+    let info = storage.complete_upload(name, &parts, &condition).map_err(error)?;
     Ok(CompleteMultipartUploadOutput {
         location: Some(format!("/{}/{}", input.bucket, input.key)),
         bucket: Some(input.bucket),
@@ -146,30 +98,16 @@ pub(super) fn complete(
     })
 }
 
-pub(super) fn abort(
-    storage: &Storage,
-    input: &AbortMultipartUploadInput,
-) -> S3Result<AbortMultipartUploadOutput> {
-    let name = UploadName {
-        bucket: &input.bucket,
-        key: &input.key,
-        id: &input.upload_id,
-    };
+pub(super) fn abort(storage: &Storage, input: &AbortMultipartUploadInput) -> S3Result<AbortMultipartUploadOutput> {
+    let name = UploadName { bucket: &input.bucket, key: &input.key, id: &input.upload_id };
     storage.abort_upload(name).map_err(error)?;
     Ok(AbortMultipartUploadOutput::default())
 }
 
 pub(super) fn list(storage: &Storage, input: ListPartsInput) -> S3Result<ListPartsOutput> {
-    let name = UploadName {
-        bucket: &input.bucket,
-        key: &input.key,
-        id: &input.upload_id,
-    };
+    let name = UploadName { bucket: &input.bucket, key: &input.key, id: &input.upload_id };
     let after = input.part_number_marker.unwrap_or(0);
-    let most = input
-        .max_parts
-        .and_then(|most| usize::try_from(most).ok())
-        .unwrap_or(MAX_LISTED);
+    let most = input.max_parts.and_then(|most| usize::try_from(most).ok()).unwrap_or(MAX_LISTED);
     let mut parts = storage.parts(name).map_err(error)?;
     parts.retain(|(number, _)| *number > after);
     let truncated = parts.len() > most;
@@ -182,10 +120,7 @@ pub(super) fn list(storage: &Storage, input: ListPartsInput) -> S3Result<ListPar
         ..Part::default()
     };
     Ok(ListPartsOutput {
-        next_part_number_marker: parts
-            .last()
-            .map(|(number, _)| *number)
-            .filter(|_| truncated),
+        next_part_number_marker: parts.last().map(|(number, _)| *number).filter(|_| truncated),
         is_truncated: Some(truncated),
         parts: Some(parts.iter().map(part).collect()),
         bucket: Some(input.bucket),
@@ -220,23 +155,14 @@ pub(super) fn list_uploads(
 fn check_number(number: i32) -> S3Result<()> {
     match number {
         1..=MAX_PARTS => Ok(()),
-        _ => Err(s3_error!(
-            InvalidArgument,
-            "Part number must be an integer between 1 and {MAX_PARTS}, inclusive"
-        )),
+        _ => Err(s3_error!(InvalidArgument, "Part number must be an integer between 1 and {MAX_PARTS}, inclusive")),
     }
 }
 
 /// `bytes=first-last`, both inclusive and both required here.
 fn copy_range(header: &str) -> S3Result<std::ops::Range<u64>> {
     match s3s::dto::Range::parse(header) {
-        Ok(s3s::dto::Range::Int {
-            first,
-            last: Some(last),
-        }) => Ok(first..last + 1),
-        _ => Err(s3_error!(
-            InvalidArgument,
-            "x-amz-copy-source-range must be bytes=first-last"
-        )),
+        Ok(s3s::dto::Range::Int { first, last: Some(last) }) => Ok(first..last + 1),
+        _ => Err(s3_error!(InvalidArgument, "x-amz-copy-source-range must be bytes=first-last")),
     }
 }

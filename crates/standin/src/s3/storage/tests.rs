@@ -40,13 +40,7 @@ enum Op {
 fn ops() -> impl Strategy<Value = Vec<Op>> {
     let key = || select(&KEYS[..]);
     let body = || select(&BODIES[..]);
-    let given = || {
-        prop_oneof![
-            Just(Given::Nothing),
-            Just(Given::Absent),
-            body().prop_map(Given::Body)
-        ]
-    };
+    let given = || prop_oneof![Just(Given::Nothing), Just(Given::Absent), body().prop_map(Given::Body)];
     let op = prop_oneof![
         4 => (key(), body(), given()).prop_map(|(key, body, given)| Op::Put(key, body, given)),
         2 => (key(), key(), given(), given()).prop_map(|(from, to, source, given)| Op::Copy(from, to, source, given)),
@@ -82,10 +76,7 @@ type Model = BTreeMap<&'static str, &'static str>;
 fn apply(storage: &Storage, model: &mut Model, op: &Op) {
     match *op {
         Op::Put(key, body, given) => {
-            let put = Put {
-                condition: given.condition(),
-                ..Put::default()
-            };
+            let put = Put { condition: given.condition(), ..Put::default() };
             let done = storage.put_with(BUCKET, key, body, put).is_ok();
             assert_eq!(done, given.holds(model.get(key)), "{op:?}");
             if done {
@@ -100,21 +91,14 @@ fn apply(storage: &Storage, model: &mut Model, op: &Op) {
             let copy = Copy {
                 from: (BUCKET.to_owned(), from.to_owned()),
                 to: (BUCKET.to_owned(), to.to_owned()),
-                source: ReadConditions {
-                    etag: etag(source),
-                    ..ReadConditions::default()
-                },
+                source: ReadConditions { etag: etag(source), ..ReadConditions::default() },
                 condition: given.condition(),
                 headers: None,
             };
             let done = storage.copy_with(&copy).is_ok();
-            let readable = model.contains_key(from)
-                && (matches!(source, Given::Absent) || source.holds(model.get(from)));
-            assert_eq!(
-                done,
-                from != to && readable && given.holds(model.get(to)),
-                "{op:?}"
-            );
+            let readable =
+                model.contains_key(from) && (matches!(source, Given::Absent) || source.holds(model.get(from)));
+            assert_eq!(done, from != to && readable && given.holds(model.get(to)), "{op:?}");
             if done {
                 model.insert(to, model[from]);
             }
@@ -128,20 +112,14 @@ fn apply(storage: &Storage, model: &mut Model, op: &Op) {
                 Given::Absent => model.contains_key(key),
                 other => other.holds(model.get(key)),
             };
-            assert_eq!(
-                storage.remove_if(BUCKET, key, &condition).is_ok(),
-                expected,
-                "{op:?}"
-            );
+            assert_eq!(storage.remove_if(BUCKET, key, &condition).is_ok(), expected, "{op:?}");
             if expected {
                 model.remove(key);
             }
         }
-        Op::List(prefix, delimited, size) => assert_eq!(
-            listed(storage, prefix, delimited, size),
-            expected_listing(model, prefix, delimited),
-            "{op:?}"
-        ),
+        Op::List(prefix, delimited, size) => {
+            assert_eq!(listed(storage, prefix, delimited, size), expected_listing(model, prefix, delimited), "{op:?}")
+        }
         Op::Reopen => {}
     }
 }
@@ -175,11 +153,7 @@ fn expected_listing(model: &Model, prefix: &str, delimited: bool) -> Vec<String>
         Some(end) if delimited => key[..=prefix.len() + end].to_owned(),
         _ => key.to_owned(),
     };
-    let mut names: Vec<String> = model
-        .keys()
-        .filter(|key| key.starts_with(prefix))
-        .map(|key| roll(key))
-        .collect();
+    let mut names: Vec<String> = model.keys().filter(|key| key.starts_with(prefix)).map(|key| roll(key)).collect();
     names.sort();
     // A key may look like the common prefix that it belongs to; both are one name to a listing by `/`.
     names.dedup();
@@ -198,9 +172,7 @@ fn compare(storage: &Storage, model: &Model) {
 
 fn body_files(folder: &Path) -> usize {
     let shards = std::fs::read_dir(folder.join("bodies")).unwrap();
-    shards
-        .map(|shard| std::fs::read_dir(shard.unwrap().path()).unwrap().count())
-        .sum()
+    shards.map(|shard| std::fs::read_dir(shard.unwrap().path()).unwrap().count()).sum()
 }
 
 proptest! {
@@ -268,18 +240,12 @@ fn exactly_one_wins(attempt: impl Fn(usize, usize) -> bool + Sync) {
             scope.spawn(move || rival(number));
         }
     });
-    assert!(
-        won.iter().all(|won| won.load(Ordering::Relaxed) == 1),
-        "{won:?}"
-    );
+    assert!(won.iter().all(|won| won.load(Ordering::Relaxed) == 1), "{won:?}");
 }
 
 fn both_kinds(check: impl Fn(Storage)) {
     let folder = tempfile::tempdir().unwrap();
-    for storage in [
-        Storage::in_memory(),
-        Storage::in_folder(folder.path()).unwrap(),
-    ] {
+    for storage in [Storage::in_memory(), Storage::in_folder(folder.path()).unwrap()] {
         storage.create_bucket(BUCKET).unwrap();
         check(storage);
     }
@@ -288,22 +254,15 @@ fn both_kinds(check: impl Fn(Storage)) {
 /// One object for each round, and their tags.
 fn leases(storage: &Storage) -> Vec<Condition> {
     let lease = |round: usize| storage.put(BUCKET, &format!("claim/{round}"), round.to_string());
-    (0..ROUNDS)
-        .map(|round| Condition::IfMatch(lease(round).unwrap().etag))
-        .collect()
+    (0..ROUNDS).map(|round| Condition::IfMatch(lease(round).unwrap().etag)).collect()
 }
 
 #[test]
 fn of_fifty_who_create_exactly_one_wins() {
     both_kinds(|storage| {
         exactly_one_wins(|round, rival| {
-            let put = Put {
-                condition: Condition::IfAbsent,
-                ..Put::default()
-            };
-            storage
-                .put_with(BUCKET, &format!("claim/{round}"), rival.to_string(), put)
-                .is_ok()
+            let put = Put { condition: Condition::IfAbsent, ..Put::default() };
+            storage.put_with(BUCKET, &format!("claim/{round}"), rival.to_string(), put).is_ok()
         });
     });
 }
@@ -313,18 +272,8 @@ fn of_fifty_who_replace_the_same_content_exactly_one_wins() {
     both_kinds(|storage| {
         let leases = leases(&storage);
         exactly_one_wins(|round, rival| {
-            let put = Put {
-                condition: leases[round].clone(),
-                ..Put::default()
-            };
-            storage
-                .put_with(
-                    BUCKET,
-                    &format!("claim/{round}"),
-                    format!("rival {rival}"),
-                    put,
-                )
-                .is_ok()
+            let put = Put { condition: leases[round].clone(), ..Put::default() };
+            storage.put_with(BUCKET, &format!("claim/{round}"), format!("rival {rival}"), put).is_ok()
         });
     });
 }
@@ -333,11 +282,7 @@ fn of_fifty_who_replace_the_same_content_exactly_one_wins() {
 fn of_fifty_who_delete_the_same_content_exactly_one_wins() {
     both_kinds(|storage| {
         let leases = leases(&storage);
-        exactly_one_wins(|round, _| {
-            storage
-                .remove_if(BUCKET, &format!("claim/{round}"), &leases[round])
-                .is_ok()
-        });
+        exactly_one_wins(|round, _| storage.remove_if(BUCKET, &format!("claim/{round}"), &leases[round]).is_ok());
     });
 }
 
@@ -345,9 +290,7 @@ fn of_fifty_who_delete_the_same_content_exactly_one_wins() {
 fn of_fifty_who_copy_to_the_same_free_place_exactly_one_wins() {
     both_kinds(|storage| {
         for rival in 0..50 {
-            storage
-                .put(BUCKET, &format!("incoming/{rival}"), rival.to_string())
-                .unwrap();
+            storage.put(BUCKET, &format!("incoming/{rival}"), rival.to_string()).unwrap();
         }
         exactly_one_wins(|round, rival| {
             let copy = Copy {
@@ -365,9 +308,7 @@ fn of_fifty_who_copy_to_the_same_free_place_exactly_one_wins() {
 fn a_reader_goes_on_with_what_it_began_though_the_object_is_replaced() {
     both_kinds(|storage| {
         storage.put(BUCKET, "k", "before").unwrap();
-        let reading = storage
-            .open(BUCKET, "k", &ReadConditions::default())
-            .unwrap();
+        let reading = storage.open(BUCKET, "k", &ReadConditions::default()).unwrap();
         storage.put(BUCKET, "k", "after!").unwrap();
         assert_eq!(reading.bytes(0..6).unwrap(), "before");
         drop(reading);
@@ -381,15 +322,9 @@ fn times_and_sequences_grow_with_every_write_even_over_a_restart() {
     let storage = Storage::in_folder(folder.path()).unwrap();
     storage.create_bucket(BUCKET).unwrap();
     let mut events = storage.subscribe(BUCKET, "");
-    let (first, second) = (
-        storage.put(BUCKET, "1", "").unwrap(),
-        storage.put(BUCKET, "2", "").unwrap(),
-    );
+    let (first, second) = (storage.put(BUCKET, "1", "").unwrap(), storage.put(BUCKET, "2", "").unwrap());
     assert!(first.last_modified <= second.last_modified);
-    let before = [
-        events.try_recv().unwrap().sequencer,
-        events.try_recv().unwrap().sequencer,
-    ];
+    let before = [events.try_recv().unwrap().sequencer, events.try_recv().unwrap().sequencer];
     drop(storage);
     let storage = Storage::in_folder(folder.path()).unwrap();
     let mut events = storage.subscribe(BUCKET, "");
@@ -409,13 +344,7 @@ fn a_line_that_was_being_written_when_the_process_died_is_forgotten() {
     let mut log = std::fs::read_to_string(&index).unwrap();
     log.push_str("{\"object\":{\"bucket\":\"landing\",\"key\":\"to");
     std::fs::write(&index, &log).unwrap();
-    assert_eq!(
-        Storage::in_folder(folder.path())
-            .unwrap()
-            .keys_under(BUCKET, "")
-            .unwrap(),
-        ["whole"]
-    );
+    assert_eq!(Storage::in_folder(folder.path()).unwrap().keys_under(BUCKET, "").unwrap(), ["whole"]);
 
     log.push_str("\n{}\n");
     std::fs::write(&index, log).unwrap();
@@ -438,16 +367,10 @@ fn a_bucket_with_objects_stays() {
     let storage = Storage::in_memory();
     storage.create_bucket(BUCKET).unwrap();
     storage.put(BUCKET, "k", "x").unwrap();
-    assert!(matches!(
-        storage.delete_bucket(BUCKET),
-        Err(StorageError::BucketNotEmpty { .. })
-    ));
+    assert!(matches!(storage.delete_bucket(BUCKET), Err(StorageError::BucketNotEmpty { .. })));
     storage.create_bucket(BUCKET).unwrap();
     let upper = storage.create_bucket("Landing");
     assert!(matches!(upper, Err(StorageError::InvalidBucketName { .. })));
     assert_eq!(storage.keys_under(BUCKET, "").unwrap(), ["k"]);
-    assert!(matches!(
-        storage.put("none", "k", "x"),
-        Err(StorageError::NoSuchBucket { .. })
-    ));
+    assert!(matches!(storage.put("none", "k", "x"), Err(StorageError::NoSuchBucket { .. })));
 }

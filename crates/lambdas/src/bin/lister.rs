@@ -1,0 +1,10 @@
+//! The lister: takes a schedule's ticks, and claims what waits. Wiring only.
+
+use std::process::ExitCode;
+
+use sluice_lambdas::{Role, lister, serve};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    serve(Role::Lister, lister::handle).await
+}

@@ -1,0 +1,10 @@
+//! The loader: takes S3's events, and loads what they announce. Wiring only.
+
+use std::process::ExitCode;
+
+use sluice_lambdas::{Role, loader, serve};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    serve(Role::Loader, loader::handle).await
+}

@@ -1,0 +1,29 @@
+//! EventBridge's S3 events. Their keys are not encoded.
+//!
+//! Reads only which object it is, as for S3's own notifications.
+
+use serde_json::Value;
+use sluice_core::object::Key;
+
+use super::{EventError, text};
+
+/// Whether this is an EventBridge event of any kind.
+pub(super) fn is_event(value: &Value) -> bool {
+    value.get("detail-type").is_some() && value.get("source").is_some()
+}
+
+/// Whether it announces an object.
+pub(super) fn is_arrival(value: &Value) -> bool {
+    is_of_s3(value) && value.get("detail-type").and_then(Value::as_str) == Some("Object Created")
+}
+
+/// Whether S3 sent it.
+pub(super) fn is_of_s3(value: &Value) -> bool {
+    value.get("source").and_then(Value::as_str) == Some("aws.s3")
+}
+
+/// The event's bucket and key.
+pub(super) fn object(value: &Value) -> Result<(&str, Key), EventError> {
+    let bucket = text(value, "detail.bucket.name")?;
+    Ok((bucket, Key::new(text(value, "detail.object.key")?)?))
+}

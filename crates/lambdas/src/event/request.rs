@@ -1,0 +1,48 @@
+//! What Sluice's own functions are asked for: the lister's feeds, the worker's claim.
+//!
+//! Never reads a claim; that is the core's.
+
+use serde_json::Value;
+use sluice_core::claim::claims_prefix;
+use sluice_core::config::Config;
+use sluice_core::object::Key;
+
+use super::{EventError, shape};
+
+/// The feeds that a tick is for; `None`: all. Any other field, and any other event, is a schedule's.
+///
+/// # Errors
+/// When `feeds` is no list of names, or names a feed that is not configured.
+pub fn feeds(payload: &Value, config: &Config) -> Result<Option<Vec<String>>, EventError> {
+    let Some(feeds) = payload.get("feeds").filter(|feeds| !feeds.is_null()) else {
+        return Ok(None);
+    };
+    let names = feeds.as_array().ok_or_else(|| EventError::Feeds { got: shape(feeds) })?;
+    if names.is_empty() {
+        return Err(EventError::Feeds { got: "an empty list".to_owned() });
+    }
+    names.iter().map(|name| feed(name, config)).collect::<Result<_, _>>().map(Some)
+}
+
+fn feed(name: &Value, config: &Config) -> Result<String, EventError> {
+    let name = name.as_str().ok_or_else(|| EventError::Feeds { got: format!("a list with {} in it", shape(name)) })?;
+    if config.feed(name).is_none() {
+        let known: Vec<&str> = config.feeds.iter().map(|feed| feed.name.as_str()).collect();
+        return Err(EventError::UnknownFeed { name: name.to_owned(), known: known.join(", ") });
+    }
+    Ok(name.to_owned())
+}
+
+/// The claim that a worker is to work on.
+///
+/// # Errors
+/// When there is none, or its key is not where claims are: what lies there may be a producer's, and what a worker cannot
+/// read it removes.
+pub fn claim(payload: &Value, config: &Config) -> Result<Key, EventError> {
+    let text = payload.get("claim").and_then(Value::as_str);
+    let text = text.ok_or_else(|| EventError::Claim { got: shape(payload) })?;
+    let not_a_claim = |prefix: String| EventError::NotAClaim { prefix };
+    let prefix = claims_prefix(&config.bucket).map_err(|_| not_a_claim(config.bucket.state.to_string()))?;
+    let key = Key::new(text).ok().filter(|key| prefix.strip(key).is_some_and(|name| name.ends_with(".json")));
+    key.ok_or_else(|| not_a_claim(prefix.to_string()))
+}
