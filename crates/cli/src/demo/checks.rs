@@ -9,7 +9,7 @@ use sluice_core::config::{Bucket, Feed};
 
 use super::observe::{Loaded, Object};
 use super::source::Source;
-use super::totals::{Column, Totals};
+use super::totals::{Column, Totals, Values};
 use crate::output::{count, thousands};
 
 /// One thing that was checked.
@@ -108,8 +108,12 @@ fn find<'t>(totals: &'t Totals, name: &str) -> Option<&'t Column> {
 
 fn said(column: Option<&Column>) -> String {
     match column {
-        Some(Column { filled, sum, values, .. }) => {
-            format!("{} {}s, sum {}", thousands(filled), values.as_str(), thousands(sum))
+        Some(Column { filled, sum, values: Values::Number, .. }) => {
+            format!("{} numbers, sum {}", thousands(filled), thousands(sum))
+        }
+        Some(Column { filled, sum, values: Values::Time, .. }) => format!("{} times, sum {sum} s", thousands(filled)),
+        Some(Column { filled, sum, values: Values::Text, .. }) => {
+            format!("{} texts, checksum {sum}", thousands(filled))
         }
         None => "no such column".to_owned(),
     }
@@ -172,7 +176,6 @@ mod tests {
     use sluice_core::config::Config;
 
     use super::super::observe::LedgerEntry;
-    use super::super::totals::Values;
     use super::*;
 
     const CONFIG: &str = r#"
