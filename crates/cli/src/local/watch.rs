@@ -63,14 +63,10 @@ impl Watch {
     pub(super) async fn run(mut self, deployed: Option<Deployed>, every: Duration) -> Result<(), StackError> {
         let mut schedule = deployed.is_some().then(|| schedule(every));
         loop {
+            // In this order: what is rare is not starved by what may never end, and a file's arrival, which comes
+            // before anything can be reported of it, is seen before.
             tokio::select! {
-                Some(object) = self.incoming.recv() => self.view.arrived(&object.key, object.size),
-                Some(object) = self.processed.recv() => self.view.processed(&object.key),
-                Some(object) = self.failed.recv() => {
-                    let news = self.view.failed(&object.key);
-                    self.tell(news);
-                }
-                report = self.reports.recv() => self.reported(report),
+                biased;
                 () = next(&mut schedule) => {
                     tick(deployed.as_ref());
                     continue;
@@ -79,6 +75,13 @@ impl Watch {
                     self.redraw();
                     continue;
                 }
+                Some(object) = self.incoming.recv() => self.view.arrived(&object.key, object.size),
+                Some(object) = self.processed.recv() => self.view.processed(&object.key),
+                Some(object) = self.failed.recv() => {
+                    let news = self.view.failed(&object.key);
+                    self.report(news);
+                }
+                report = self.reports.recv() => self.reported(report),
             }
             self.due.get_or_insert_with(|| Instant::now() + GATHER);
         }
@@ -88,8 +91,13 @@ impl Watch {
         // Reports that came too fast are lost to the screen only.
         let Ok(report) = report else { return };
         let news = self.view.reported(&report);
-        if !news.is_empty() {
-            // What arrived before the batch is told before it.
+        self.report(news);
+    }
+
+    /// Tells what has become of files; that they arrived is told before.
+    fn report(&mut self, news: impl IntoIterator<Item = News>) {
+        let mut news = news.into_iter().peekable();
+        if news.peek().is_some() {
             let bursts = self.view.bursts();
             self.tell(bursts.into_iter().chain(news));
         }
