@@ -171,6 +171,7 @@ async fn examine(
 ) -> Result<Found, ObserveError> {
     let config = &examples.project.config;
     let objects = observe::objects(stack, config)?;
+    let reason = observe::reason(stack, config, &objects);
     let mut found = Found { feeds: vec![], checks: vec![] };
     for feed in &config.feeds {
         let name = feed.name.as_str();
@@ -183,7 +184,7 @@ async fn examine(
         let facts = Facts { feed, pinned: pinned.0.get(name), files, loaded: &loaded, sources };
         found.checks.extend(of_feed(&facts, &config.bucket, &objects));
     }
-    found.checks.extend(of_bucket(&config.bucket, &objects));
+    found.checks.extend(of_bucket(&config.bucket, &objects, reason.as_deref()));
     Ok(found)
 }
 

@@ -48,8 +48,9 @@ fn main() -> ExitCode {
 
 /// What the services have to say goes to standard error, as `RUST_LOG` asks for it.
 fn log() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    // A request that S3 refuses is its sender's affair, who is told.
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,s3s=off"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(output::watched()).with_writer(std::io::stderr).init();
 }
 
 fn run(cli: Cli) -> Result<(), Failure> {

@@ -9,7 +9,7 @@ use sluice_core::config::{Bucket, Feed};
 
 use super::observe::{Loaded, Object};
 use super::source::Source;
-use super::totals::{Column, Totals};
+use super::totals::{Column, Totals, Values};
 use crate::output::{count, thousands};
 
 /// One thing that was checked.
@@ -52,21 +52,23 @@ pub(crate) fn of_feed(facts: &Facts<'_>, bucket: &Bucket, objects: &[Object]) ->
     checks
 }
 
-/// Checks the bucket: nothing is where nothing should be.
-pub(crate) fn of_bucket(bucket: &Bucket, objects: &[Object]) -> Vec<Check> {
-    let under = |prefix: &str| objects.iter().filter(move |object| object.key.starts_with(prefix)).collect::<Vec<_>>();
-    let empty = |prefix: &str, what: &str| {
-        let found = under(prefix);
-        let finding = match found.first() {
-            None => format!("no {what}"),
-            Some(first) => format!("{} left, such as {}", count(found.len() as u64, what), first.key),
+/// Checks the bucket: nothing is where nothing should be. `reason` is why the warehouse refused the first file, if it did.
+pub(crate) fn of_bucket(bucket: &Bucket, objects: &[Object], reason: Option<&str>) -> Vec<Check> {
+    let empty = |prefix: &str, what: &str, reason: Option<&str>| {
+        let found: Vec<_> = objects.iter().filter(|object| object.key.starts_with(prefix)).collect();
+        let finding = match (found.first(), reason) {
+            (None, _) => format!("no {what}"),
+            (Some(first), None) => format!("{} left, such as {}", count(found.len() as u64, what), first.key),
+            (Some(first), Some(reason)) => {
+                format!("{} left, such as {}: {reason}", count(found.len() as u64, what), first.key)
+            }
         };
         Check::new(prefix, found.is_empty(), finding)
     };
     vec![
-        empty(bucket.incoming.as_str(), "file"),
-        empty(bucket.failed.as_str(), "object"),
-        empty(&format!("{}claims/", bucket.state), "claim"),
+        empty(bucket.incoming.as_str(), "file", None),
+        empty(bucket.failed.as_str(), "object", reason),
+        empty(&format!("{}claims/", bucket.state), "claim", None),
     ]
 }
 
@@ -106,22 +108,32 @@ fn find<'t>(totals: &'t Totals, name: &str) -> Option<&'t Column> {
 
 fn said(column: Option<&Column>) -> String {
     match column {
-        Some(Column { filled, sum, values, .. }) => {
-            format!("{} {}s, sum {}", thousands(filled), values.as_str(), thousands(sum))
+        Some(Column { filled, sum, values: Values::Number, .. }) => {
+            format!("{} numbers, sum {}", thousands(filled), thousands(sum))
+        }
+        Some(Column { filled, sum, values: Values::Time, .. }) => format!("{} times, sum {sum} s", thousands(filled)),
+        Some(Column { filled, sum, values: Values::Text, .. }) => {
+            format!("{} texts, checksum {sum}", thousands(filled))
         }
         None => "no such column".to_owned(),
     }
 }
 
-/// Three ways to the same total.
+/// Three ways to the same total. Those that agree are said once.
 fn three<T: PartialEq + Copy>(subject: String, pinned: T, files: T, table: T, say: &dyn Fn(T) -> String) -> Check {
-    let ok = pinned == files && files == table;
-    let finding = if ok {
-        say(table)
-    } else {
-        format!("differs: {} when published, {} in the files, {} in the table", say(pinned), say(files), say(table))
+    let (pinned_says, files_say, table_says) = (say(pinned), say(files), say(table));
+    let finding = match (pinned == files, files == table, pinned == table) {
+        (true, true, _) => table_says,
+        (true, false, _) => {
+            format!("differs: {files_say} as published and in the files, but {table_says} in the table")
+        }
+        (false, true, _) => format!("differs: {pinned_says} as published, but {table_says} in the files and the table"),
+        (false, false, true) => {
+            format!("differs: {table_says} as published and in the table, but {files_say} in the files")
+        }
+        _ => format!("differs: {pinned_says} as published, {files_say} in the files, {table_says} in the table"),
     };
-    Check::new(subject, ok, finding)
+    Check::new(subject, pinned == files && files == table, finding)
 }
 
 /// Each file is in the ledger once, and nothing else is.
@@ -164,12 +176,11 @@ mod tests {
     use sluice_core::config::Config;
 
     use super::super::observe::LedgerEntry;
-    use super::super::totals::Values;
     use super::*;
 
     const CONFIG: &str = r#"
         [bucket]
-        name = "b"
+        name = "landing"
         [[feed]]
         name = "flights"
         prefix = "flights/"
@@ -224,7 +235,7 @@ mod tests {
         let World { config, pinned, files, loaded, sources, objects } = world;
         let facts = Facts { feed: &config.feeds[0], pinned: Some(pinned), files, loaded, sources };
         let mut checks = of_feed(&facts, &config.bucket, objects);
-        checks.extend(of_bucket(&config.bucket, objects));
+        checks.extend(of_bucket(&config.bucket, objects, Some("invalid digit")));
         assert_eq!(checks.len(), 9);
         checks.iter().filter(|check| !check.ok).map(|check| format!("{}: {}", check.subject, check.finding)).collect()
     }
@@ -242,8 +253,8 @@ mod tests {
     fn an_altered_file_is_found_by_name_of_the_total() {
         let mut world = world();
         (world.files, world.loaded.totals) = (total(2, "2817"), total(2, "2817"));
-        let expected = "flights.distance: differs: 2 numbers, sum 2,816 when published, 2 numbers, sum 2,817 in the \
-                        files, 2 numbers, sum 2,817 in the table";
+        let expected = "flights.distance: differs: 2 numbers, sum 2,816 as published, but 2 numbers, sum 2,817 in the \
+                        files and the table";
         assert_eq!(wrong(&world), [expected]);
     }
 
@@ -251,14 +262,14 @@ mod tests {
     fn rows_that_were_loaded_twice_are_found() {
         let mut world = world();
         world.loaded.totals = total(3, "2816");
-        assert_eq!(wrong(&world)[0], "flights rows: differs: 2 when published, 2 in the files, 3 in the table");
+        assert_eq!(wrong(&world)[0], "flights rows: differs: 2 as published and in the files, but 3 in the table");
     }
 
     #[test]
     fn a_column_that_is_not_there_is_found() {
         let mut world = world();
         world.loaded.totals.columns.pop();
-        assert!(wrong(&world)[0].ends_with("no such column in the table"));
+        assert!(wrong(&world)[0].ends_with("but no such column in the table"));
     }
 
     #[test]
@@ -283,7 +294,7 @@ mod tests {
         let expected = [
             "processed/flights/: 3 objects for 2 files",
             "incoming/: 1 file left, such as incoming/flights/1.csv",
-            "failed/: 1 object left, such as failed/flights/1.csv",
+            "failed/: 1 object left, such as failed/flights/1.csv: invalid digit",
             "sluice/claims/: 1 claim left, such as sluice/claims/flights/0.json",
         ];
         assert_eq!(wrong(&world), expected);

@@ -72,3 +72,38 @@ fn null(feed: &Feed) -> &str {
     });
     null.unwrap_or("\\N")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shipped() -> Examples {
+        Examples::open(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples"))).unwrap()
+    }
+
+    #[test]
+    fn the_shipped_files_add_up_to_what_is_pinned() {
+        let examples = shipped();
+        assert_eq!(Pinned(examples.add_up().unwrap()), examples.pinned().unwrap());
+    }
+
+    /// The published numbers, from outside of this repository: rows of flights by month, and of weather.
+    #[test]
+    fn the_shipped_files_have_the_published_rows() {
+        let examples = shipped();
+        let rows = |feed: &str, part: &str| {
+            let files: Vec<Source> =
+                examples.feeds[feed].iter().filter(|source| source.key.contains(part)).cloned().collect();
+            totals::add_up(&files, "NA").unwrap().rows
+        };
+        let months = ["2013-01-", "2013-02-", "2013-03-"].map(|month| rows("flights", month));
+        assert_eq!(months, [27_004, 24_951, 28_834]);
+        assert_eq!((rows("flights", ""), rows("weather", "")), (80_789, 26_115));
+    }
+
+    #[test]
+    fn null_is_what_the_configuration_says() {
+        let examples = shipped();
+        assert_eq!(null(&examples.project.config.feeds[0]), "NA");
+    }
+}

@@ -15,6 +15,9 @@ use super::decimal::Decimal;
 use super::totals::{Column, Totals, Values};
 use crate::stack::{Stack, target};
 
+/// What the name of a refused file's explanation ends with.
+const EXPLANATION: &str = ".error.json";
+
 /// An object in the bucket.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Object {
@@ -40,7 +43,8 @@ pub(crate) struct Loaded {
     pub(crate) totals: Totals,
     /// Its ledger.
     pub(crate) ledger: Vec<LedgerEntry>,
-    /// When the COPY of each file ended, since the Unix epoch, by key.
+    /// When each file was loaded, since the Unix epoch, by key: its COPY's end. The commit follows at once, with nothing
+    /// but the ledger's rows between, and is not written down anywhere.
     pub(crate) ended: BTreeMap<String, Duration>,
     /// How many COPYs there were.
     pub(crate) copies: u64,
@@ -81,8 +85,18 @@ pub(crate) fn objects(stack: &Stack, config: &Config) -> Result<Vec<Object>, Obs
 
 /// How many files are under `failed`; each has its explanation beside it.
 pub(crate) fn quarantined(objects: &[Object], failed: &Prefix) -> u64 {
-    let explains = |key: &str| key.ends_with(".error.json");
-    objects.iter().filter(|object| object.key.starts_with(failed.as_str()) && !explains(&object.key)).count() as u64
+    let file = |object: &&Object| object.key.starts_with(failed.as_str()) && !object.key.ends_with(EXPLANATION);
+    objects.iter().filter(file).count() as u64
+}
+
+/// What the warehouse said of the first file that it refused.
+pub(crate) fn reason(stack: &Stack, config: &Config, objects: &[Object]) -> Option<String> {
+    let failed = config.bucket.failed.as_str();
+    let explains = |object: &&Object| object.key.starts_with(failed) && object.key.ends_with(EXPLANATION);
+    let explanation = objects.iter().find(explains)?;
+    let explanation = stack.standin.storage().get(&config.bucket.name, &explanation.key).ok()?;
+    let explanation: serde_json::Value = serde_json::from_slice(&explanation).ok()?;
+    Some(explanation.get("message")?.as_str()?.to_owned())
 }
 
 /// What the warehouse says of the feed; `like` has the columns to add up.

@@ -41,8 +41,7 @@ pub(crate) struct FeedReport {
     files: u64,
     rows: u64,
     bytes: u64,
-    /// Seconds from a file's arrival to the end of the COPY that its transaction consists of.
-    time_to_load: Spread,
+    arrival_to_commit_seconds: Spread,
     copies: u64,
     quarantined: u64,
 }
@@ -77,7 +76,7 @@ impl FeedReport {
             files: loaded.ledger.len() as u64,
             rows: loaded.totals.rows,
             bytes: sources.iter().map(|source| source.body.len() as u64).sum(),
-            time_to_load: Spread::of(loaded.ended.iter().filter_map(took).collect()),
+            arrival_to_commit_seconds: Spread::of(loaded.ended.iter().filter_map(took).collect()),
             copies: loaded.copies,
             quarantined,
         }
@@ -125,15 +124,16 @@ impl Report {
 
     fn print_feeds(&self) {
         heading("Loaded");
-        let mut table = table(["feed", "files", "rows", "bytes", "to commit p50", "p99", "COPYs", "quarantined"]);
+        let mut table =
+            table(["feed", "files", "rows", "bytes", "arrival to commit p50", "p99", "COPYs", "quarantined"]);
         for feed in &self.feeds {
             table.add_row([
                 feed.feed.clone(),
                 thousands(feed.files),
                 thousands(feed.rows),
                 output::bytes(feed.bytes),
-                seconds(feed.time_to_load.p50),
-                seconds(feed.time_to_load.p99),
+                seconds(feed.arrival_to_commit_seconds.p50),
+                seconds(feed.arrival_to_commit_seconds.p99),
                 thousands(feed.copies),
                 thousands(feed.quarantined),
             ]);
@@ -143,7 +143,7 @@ impl Report {
 
     fn print_requests(&self) {
         heading("Requests of the functions");
-        let mut table = table(["operation", "in all", "a file"]);
+        let mut table = table(["operation", "in all", "per file"]);
         for Requests { action, count, per_file } in &self.requests {
             table.add_row([action.clone(), thousands(count), format!("{per_file:.2}")]);
         }
@@ -158,11 +158,14 @@ impl Report {
         for feed in &self.feeds {
             let waiting = |backlog: &Backlog| backlog.waiting.get(&feed.feed).copied().unwrap_or_default();
             let most = self.backlog.iter().map(waiting).max().unwrap_or_default();
-            for (at, backlog) in self.backlog.iter().enumerate() {
+            // The ticks after the one that left nothing are of no interest.
+            let drained = self.backlog.iter().rposition(|backlog| waiting(backlog) > 0).map_or(1, |last| last + 2);
+            for (at, backlog) in self.backlog.iter().take(drained).enumerate() {
                 let name = if at == 0 { feed.feed.as_str() } else { "" };
                 let (after, number) = (&backlog.after, waiting(backlog));
                 let bar = plot::bar(number, most);
-                output::line(format_args!("  {name:<10} {after:<8} {BLUE}{bar}{BLUE:#} {number}"));
+                let bar = if bar.is_empty() { bar } else { format!("{BLUE}{bar}{BLUE:#} ") };
+                output::line(format_args!("  {name:<10} {after:<8} {bar}{number}"));
             }
         }
     }

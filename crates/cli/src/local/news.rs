@@ -21,6 +21,13 @@ pub(super) enum News {
         /// Of what size together.
         bytes: u64,
     },
+    /// The loader left files to the next tick, because every slot is filled.
+    Deferred {
+        /// Of which feed.
+        feed: String,
+        /// How many, in a short while.
+        files: u64,
+    },
     /// The lister looked, and something was different from the last time.
     Ticked {
         /// At which feed.
@@ -75,6 +82,9 @@ impl fmt::Display for News {
             Self::Arrived { feed: None, files, .. } => {
                 write!(f, "{} arrived that no feed takes; see its prefix and include", count(*files, "file"))
             }
+            Self::Deferred { feed, files } => {
+                write!(f, "{DIM}{feed}: every slot is filled, {} left to the next tick{DIM:#}", count(*files, "file"))
+            }
             Self::Ticked { feed, claimed, in_flight, waiting } => {
                 let (claimed, in_flight, waiting) = (thousands(claimed), thousands(in_flight), thousands(waiting));
                 write!(f, "{DIM}{feed}: tick: {claimed} claimed, {in_flight} in flight, {waiting} waiting{DIM:#}")
@@ -100,11 +110,14 @@ impl News {
         if let Some(batch) = batch {
             write!(f, " batch {}", batch.get(..8).unwrap_or(batch))?;
         }
-        write!(f, ": {}", count(*files, "file"))?;
-        if let Some(rows) = rows {
-            write!(f, ", {}", count(*rows, "row"))?;
+        f.write_str(": ")?;
+        if *files > 0 {
+            write!(f, "{}, ", count(*files, "file"))?;
         }
-        write!(f, ", {milliseconds} ms")?;
+        if let Some(rows @ 1..) = rows {
+            write!(f, "{}, ", count(*rows, "row"))?;
+        }
+        write!(f, "{milliseconds} ms")?;
         match error {
             Some(error) => write!(f, ": {error}"),
             None => Ok(()),

@@ -19,6 +19,8 @@ pub(super) struct View {
     config: Config,
     /// What has arrived since it was told last, by feed.
     bursts: BTreeMap<Option<String>, (u64, u64)>,
+    /// How many files were left to the next tick since it was told last, by feed.
+    deferred: BTreeMap<String, u64>,
     /// What the last tick said of each feed.
     ticks: BTreeMap<String, FeedTick>,
     /// Files loaded since the start, by feed.
@@ -85,6 +87,7 @@ impl View {
         Self {
             config,
             bursts: BTreeMap::new(),
+            deferred: BTreeMap::new(),
             ticks: BTreeMap::new(),
             loaded: BTreeMap::new(),
             refused: BTreeMap::new(),
@@ -105,6 +108,12 @@ impl View {
     pub(super) fn bursts(&mut self) -> Vec<News> {
         let bursts = std::mem::take(&mut self.bursts);
         bursts.into_iter().map(|(feed, (files, bytes))| News::Arrived { feed, files, bytes }).collect()
+    }
+
+    /// What the loader has left to the next tick since the last time.
+    pub(super) fn deferred(&mut self) -> Vec<News> {
+        let deferred = std::mem::take(&mut self.deferred);
+        deferred.into_iter().map(|(feed, files)| News::Deferred { feed, files }).collect()
     }
 
     /// An object came into being under `processed/`.
@@ -144,7 +153,7 @@ impl View {
         // An answer that cannot be read is not of a function that this program knows.
         match report.function.as_str() {
             LISTER => serde_json::from_slice(answer).map(|tick| self.ticked(tick, milliseconds)).unwrap_or_default(),
-            LOADER => serde_json::from_slice(answer).map(|files| loader(files, milliseconds)).unwrap_or_default(),
+            LOADER => serde_json::from_slice(answer).map(|files| self.loader(files, milliseconds)).unwrap_or_default(),
             _ => serde_json::from_slice(answer).map(|load| worker(load, milliseconds)).unwrap_or_default(),
         }
     }
@@ -170,6 +179,28 @@ impl View {
             self.ticks.insert(feed.feed.clone(), feed);
         }
         news
+    }
+
+    /// What the loader says of each file, by batch and outcome.
+    fn loader(&mut self, arrivals: Arrivals, milliseconds: u64) -> Vec<News> {
+        let mut batches: BTreeMap<(String, Option<String>, String, Option<String>), u64> = BTreeMap::new();
+        for Arrival { feed, batch, outcome, reason } in arrivals.files {
+            match feed {
+                Some(feed) if outcome == "deferred" => *self.deferred.entry(feed).or_default() += 1,
+                Some(feed) => *batches.entry((feed, batch, outcome, reason)).or_default() += 1,
+                None => {}
+            }
+        }
+        let news = |((feed, batch, outcome, error), files)| News::Batch {
+            feed,
+            batch,
+            outcome,
+            files,
+            rows: None,
+            milliseconds,
+            error,
+        };
+        batches.into_iter().map(news).collect()
     }
 
     /// Each feed in a few words; `waiting` says how many files are in `incoming/`.
@@ -198,22 +229,101 @@ fn worker(load: Load, milliseconds: u64) -> Vec<News> {
     vec![News::Batch { feed, batch, outcome, files, rows: Some(rows_loaded), milliseconds, error }]
 }
 
-/// What the loader says of each file, by batch and outcome.
-fn loader(arrivals: Arrivals, milliseconds: u64) -> Vec<News> {
-    let mut batches: BTreeMap<(String, Option<String>, String, Option<String>), u64> = BTreeMap::new();
-    for Arrival { feed, batch, outcome, reason } in arrivals.files {
-        if let Some(feed) = feed {
-            *batches.entry((feed, batch, outcome, reason)).or_default() += 1;
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use jiff::Timestamp;
+    use sluice_standin::deployment::WORKER;
+    use sluice_standin::lambda::Source;
+
+    use super::*;
+
+    fn view() -> View {
+        let examples = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/sluice.toml");
+        let text = std::fs::read_to_string(examples).unwrap();
+        View::new(Config::parse(&text, examples).unwrap())
+    }
+
+    fn report(function: &str, answer: &str) -> Report {
+        Report {
+            function: function.to_owned(),
+            request_id: "r".to_owned(),
+            source: Source::Event,
+            attempt: 1,
+            instance: None,
+            cold_start: false,
+            started_at: Timestamp::UNIX_EPOCH,
+            duration: Duration::from_millis(7),
+            payload: "{}".into(),
+            result: Ok(answer.to_owned().into()),
         }
     }
-    let news = |((feed, batch, outcome, error), files)| News::Batch {
-        feed,
-        batch,
-        outcome,
-        files,
-        rows: None,
-        milliseconds,
-        error,
-    };
-    batches.into_iter().map(news).collect()
+
+    /// What the view says of these answers, as a person reads it.
+    fn lines(news: &[News]) -> Vec<String> {
+        news.iter().map(|news| anstream::adapter::strip_str(&news.to_string()).to_string()).collect()
+    }
+
+    #[test]
+    fn a_burst_of_arrivals_is_one_line() {
+        let mut view = view();
+        view.arrived("incoming/flights/1.csv.gz", 1000);
+        view.arrived("incoming/flights/2.csv.gz", 500);
+        view.arrived("incoming/flights/2.txt", 1);
+        let expected =
+            ["1 file arrived that no feed takes; see its prefix and include", "flights: 2 files arrived, 1.5 kB"];
+        assert_eq!(lines(&view.bursts()), expected);
+        assert_eq!(view.bursts(), []);
+    }
+
+    #[test]
+    fn what_functions_answer_is_told() {
+        let mut view = view();
+        let worker = r#"{"feed":"flights","batch":"0123456789abcdef","outcome":"loaded","files_loaded":10,
+            "rows_loaded":8973,"files_quarantined":0}"#;
+        let retry = r#"{"feed":"flights","batch":"0123456789abcdef","outcome":"retry","files_loaded":0,
+            "rows_loaded":0,"files_quarantined":0,"retry_at":"2026-01-01T00:00:00Z","error":"no such table"}"#;
+        let busy = r#"{"feed":"","outcome":"busy","files_loaded":0,"rows_loaded":0,"files_quarantined":0}"#;
+        let loader = r#"{"files":[
+            {"key":"a","feed":"weather","batch":"ff","outcome":"loaded"},
+            {"key":"b","feed":"weather","batch":"ff","outcome":"loaded"},
+            {"key":"c","feed":"weather","outcome":"deferred"},
+            {"key":"d","outcome":"skipped","reason":"not a file of any feed"}],"batchItemFailures":[]}"#;
+        let mut news = view.reported(&report(WORKER, worker));
+        for (function, answer) in [(WORKER, retry), (WORKER, busy), (LOADER, loader), (LISTER, "no JSON")] {
+            news.extend(view.reported(&report(function, answer)));
+        }
+        news.extend(view.deferred());
+        let expected = [
+            "flights: loaded batch 01234567: 10 files, 8,973 rows, 7 ms",
+            "flights: retry batch 01234567: 7 ms: no such table",
+            "weather: loaded batch ff: 2 files, 7 ms",
+            "weather: every slot is filled, 1 file left to the next tick",
+        ];
+        assert_eq!(lines(&news), expected);
+    }
+
+    #[test]
+    fn a_tick_is_told_when_it_differs_from_the_last() {
+        let tick = r#"{"feeds":[{"feed":"flights","listed":90,"claimed":30,"in_flight":30,"unprocessed":60,
+            "unprocessed_bytes":1,"oldest_age_seconds":0,"batches":[]}]}"#;
+        let mut view = view();
+        let first = view.reported(&report(LISTER, tick));
+        assert_eq!(lines(&first), ["flights: tick: 30 claimed, 30 in flight, 60 waiting"]);
+        assert_eq!(view.reported(&report(LISTER, tick)), []);
+    }
+
+    #[test]
+    fn the_status_counts_what_moves_on() {
+        let mut view = view();
+        view.processed("processed/flights/1.csv.gz");
+        view.processed("processed/elsewhere/1.csv.gz");
+        let refused = view.failed("failed/weather/1.csv.gz");
+        assert_eq!(refused, Some(News::Quarantined { key: "failed/weather/1.csv.gz".to_owned() }));
+        assert_eq!(view.failed("failed/weather/1.csv.gz.error.json"), None);
+        let waiting = |prefix: &str| if prefix == "incoming/flights/" { 1_234 } else { 0 };
+        let expected = "flights: 1,234 waiting, 1 loaded   weather: 0 waiting, 0 loaded, 1 refused";
+        assert_eq!(view.status(waiting), expected);
+    }
 }

@@ -97,8 +97,8 @@ impl Watch {
 
     fn redraw(&mut self) {
         self.due = None;
-        let bursts = self.view.bursts();
-        self.tell(bursts);
+        let (bursts, deferred) = (self.view.bursts(), self.view.deferred());
+        self.tell(bursts.into_iter().chain(deferred));
         let count = |prefix: &str| {
             let keys = self.storage.keys_under(&self.bucket, prefix).unwrap_or_default();
             keys.len() as u64
