@@ -107,6 +107,8 @@ async fn a_storm_of_events_never_fills_more_than_the_slots_and_is_drained_by_few
         deployment.concurrency = 8;
     })
     .await;
+    // As long as Redshift takes for a small COPY, or nearly: meanwhile more files arrive.
+    site.standin.redshift().unwrap().slow_copies(std::time::Duration::from_millis(500));
     let most = watch_claims(&site);
     drop_numbers(&site, "numbers", 0..FILES);
     let mut reports = site.standin.lambda().follow();
@@ -127,7 +129,7 @@ async fn a_storm_of_events_never_fills_more_than_the_slots_and_is_drained_by_few
     let copies =
         site.sql("SELECT count(*) FROM sys_load_history").await[0][0].clone().unwrap().parse::<usize>().unwrap();
     println!("{FILES} events: {waiting} files left to the lister, {copies} COPYs");
-    assert!(copies < 250, "{copies} COPYs for {FILES} files");
+    assert!(copies <= 25, "{copies} COPYs for {FILES} files");
     site.stop().await;
 }
 
