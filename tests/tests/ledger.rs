@@ -62,7 +62,7 @@ async fn twice(statements: &[&str]) -> usize {
     let site = Site::start(&numbers("")).await;
     site.sql("CREATE TABLE public.ledger (file CHAR(64))").await;
     site.standin.storage().put(BUCKET, "data.csv", "1,one\n").unwrap();
-    let client = client(&site).await;
+    let client = client(&site);
     // Held at COPY, so that whatever may run before it has run in both.
     let copies = site.standin.redshift().unwrap().hold_copies();
     let submit = || {
@@ -96,7 +96,7 @@ async fn settle(client: &Client, ids: &[String]) {
     }
 }
 
-async fn client(site: &Site) -> Client {
+fn client(site: &Site) -> Client {
     let endpoint = site.standin.endpoint();
     let http = aws_smithy_http_client::Builder::new().build_http();
     let credentials = aws_sdk_redshiftdata::config::Credentials::new("test", "sluice", None, None, "test");
@@ -107,7 +107,7 @@ async fn client(site: &Site) -> Client {
         .credentials_provider(credentials)
         .http_client(http)
         .timeout_config(
-            aws_config::timeout::TimeoutConfig::builder().operation_timeout(Duration::from_secs(60)).build(),
+            aws_config::timeout::TimeoutConfig::builder().operation_timeout(Duration::from_mins(1)).build(),
         );
     Client::from_conf(config.build())
 }
