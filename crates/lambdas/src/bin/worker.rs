@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use sluice_lambdas::{Role, worker, serve};
+use sluice_lambdas::{Role, serve, worker};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {

@@ -129,7 +129,8 @@ fn a_bad_record_stops_none_of_its_message() {
 
 #[test]
 fn an_error_names_few_fields() {
-    let fields: serde_json::Map<String, Value> = (0..100).map(|i| (format!("{i}{}", "x".repeat(500)), json!(1))).collect();
+    let fields: serde_json::Map<String, Value> =
+        (0..100).map(|i| (format!("{i}{}", "x".repeat(500)), json!(1))).collect();
     let error = decode(&Value::Object(fields)).unwrap_err().to_string();
     assert!(error.len() < 1000 && error.contains(", …;"), "{error}");
 }
@@ -207,8 +208,10 @@ fn form_encoded(key: &str) -> String {
 
 /// Keys of any characters, and often of those that encodings trip over; up to 1,024 bytes.
 fn any_key() -> impl Strategy<Value = String> {
-    let odd = prop::sample::select(vec![" ", "%", "+", "%20", "\"", "'", "\\", "/", "ü", "日", "😀", "&", "=", "\u{1}", "a"]);
-    let mixed = prop::collection::vec(prop_oneof![odd.prop_map(str::to_owned), any::<char>().prop_map(String::from)], 1..256);
+    let odd =
+        prop::sample::select(vec![" ", "%", "+", "%20", "\"", "'", "\\", "/", "ü", "日", "😀", "&", "=", "\u{1}", "a"]);
+    let mixed =
+        prop::collection::vec(prop_oneof![odd.prop_map(str::to_owned), any::<char>().prop_map(String::from)], 1..256);
     prop_oneof![
         4 => mixed.prop_map(|parts| parts.concat()),
         1 => prop::sample::select(vec!["k", "%", " ", "\\"]).prop_map(|part| part.repeat(1024)),
@@ -219,12 +222,37 @@ fn any_key() -> impl Strategy<Value = String> {
 /// JSON of any shape, made of the field names and texts that the decoder looks for.
 fn any_event() -> impl Strategy<Value = Value> {
     let names = vec![
-        "Records", "body", "messageId", "Sns", "Message", "Type", "s3", "bucket", "name", "object", "key", "eventName",
-        "detail", "detail-type", "source", "Event", "feeds", "claim",
+        "Records",
+        "body",
+        "messageId",
+        "Sns",
+        "Message",
+        "Type",
+        "s3",
+        "bucket",
+        "name",
+        "object",
+        "key",
+        "eventName",
+        "detail",
+        "detail-type",
+        "source",
+        "Event",
+        "feeds",
+        "claim",
     ];
     let texts = vec![
-        "aws.s3", "Object Created", "ObjectCreated:Put", "Notification", "s3:TestEvent", "{\"Records\": [{}]}", "%", "flights",
-        "[", "null", "sluice/claims/flights/0.json",
+        "aws.s3",
+        "Object Created",
+        "ObjectCreated:Put",
+        "Notification",
+        "s3:TestEvent",
+        "{\"Records\": [{}]}",
+        "%",
+        "flights",
+        "[",
+        "null",
+        "sluice/claims/flights/0.json",
     ];
     let leaf = prop_oneof![
         Just(Value::Null),
