@@ -1,1 +1,160 @@
-//! Placeholder.
+//! What end-to-end tests share: a site, which is a stand-in with a warehouse and the three real binaries deployed in it.
+//!
+//! Never sleeps: whoever waits, waits for something.
+
+#![allow(clippy::expect_used, clippy::panic, clippy::missing_panics_doc, reason = "a test's set-up fails by panicking")]
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use sluice_core::config::Config;
+use sluice_standin::deployment::{Deployed, Deployment, LISTER, WORKER};
+use sluice_standin::{Options, StandIn, Warehouse};
+
+/// The bucket of every site.
+pub const BUCKET: &str = "landing";
+
+/// A stand-in with a warehouse and the three functions.
+#[derive(Debug)]
+pub struct Site {
+    /// The local AWS.
+    pub standin: StandIn,
+    /// The functions in it.
+    pub deployed: Deployed,
+}
+
+/// A feed `numbers` that loads CSV files of an integer and a text into `public.numbers`, with these settings.
+#[must_use]
+pub fn numbers(settings: &str) -> String {
+    feed("numbers", settings)
+}
+
+/// A feed like [`numbers`] with another name, prefix and table.
+#[must_use]
+pub fn feed(name: &str, settings: &str) -> String {
+    format!(
+        r#"
+[[feed]]
+name = "{name}"
+prefix = "{name}/"
+{settings}
+[feed.redshift]
+workgroup = "demo"
+database = "dev"
+table = "public.{name}"
+format = "csv"
+"#
+    )
+}
+
+impl Site {
+    /// Starts a site with these feeds, and a table for each.
+    pub async fn start(feeds: &str) -> Self {
+        Self::with(feeds, |_| ()).await
+    }
+
+    /// The same, with a deployment of the test's making.
+    pub async fn with(feeds: &str, change: impl FnOnce(&mut Deployment)) -> Self {
+        let text = format!("[bucket]\nname = \"{BUCKET}\"\n{feeds}");
+        let config = Config::parse(&text, "the test").unwrap_or_else(|error| panic!("{error}"));
+        let options = Options { warehouse: Warehouse::Private, ..Options::default() };
+        let standin = StandIn::start(options).await.expect("a stand-in");
+        let mut deployment = Deployment::new(BUCKET, text, binaries());
+        // A retry that a test needs should not take Lambda's minute.
+        deployment.retry_delays = vec![Duration::ZERO];
+        change(&mut deployment);
+        let deployed = standin.deploy(&deployment).unwrap_or_else(|error| panic!("{error}"));
+        let site = Self { standin, deployed };
+        for feed in &config.feeds {
+            site.sql(&format!("CREATE TABLE public.{} (id INTEGER NOT NULL, label VARCHAR(2000))", feed.name)).await;
+        }
+        site
+    }
+
+    /// A producer writes a file under `incoming/`.
+    pub fn drop_file(&self, path: &str, body: &str) {
+        let key = format!("incoming/{path}");
+        self.standin.storage().put(BUCKET, &key, body.to_owned()).expect("a put");
+    }
+
+    /// All keys that begin with `prefix`.
+    #[must_use]
+    pub fn keys(&self, prefix: &str) -> Vec<String> {
+        self.standin.storage().keys_under(BUCKET, prefix).expect("a bucket")
+    }
+
+    /// Asks PostgreSQL directly.
+    pub async fn sql(&self, sql: &str) -> Vec<Vec<Option<String>>> {
+        let redshift = self.standin.redshift().expect("a warehouse");
+        redshift.query("dev", sql).await.unwrap_or_else(|error| panic!("{sql}: {error:?}"))
+    }
+
+    /// The integers in a table, in order.
+    pub async fn ids(&self, table: &str) -> Vec<i64> {
+        let rows = self.sql(&format!("SELECT id FROM public.{table} ORDER BY id")).await;
+        let id = |row: &Vec<Option<String>>| row[0].as_deref().and_then(|id| id.parse().ok()).expect("an id");
+        rows.iter().map(id).collect()
+    }
+
+    /// One tick of the lister; its answer for the feed at `index`.
+    pub async fn tick(&self, index: usize) -> Value {
+        let answer = self.answer(LISTER, &json!({})).await;
+        answer["feeds"][index].clone()
+    }
+
+    /// One invocation of the worker.
+    pub async fn work(&self, claim: &str) -> Value {
+        self.answer(WORKER, &json!({"claim": claim})).await
+    }
+
+    /// One invocation, which must succeed; its answer.
+    pub async fn answer(&self, function: &str, payload: &Value) -> Value {
+        let report = self.deployed.invoke(function, payload).await.expect("an invocation");
+        match (&report.result, report.answer()) {
+            (_, Some(answer)) => answer,
+            (result, None) => panic!("{function} answered {result:?}\n{}", self.logs(function)),
+        }
+    }
+
+    /// Ticks until nothing waits and nothing is claimed.
+    pub async fn drain(&self) {
+        for _ in 0..50 {
+            self.answer(LISTER, &json!({})).await;
+            self.deployed.idle().await;
+            if self.keys("incoming/").is_empty() && self.keys("sluice/claims/").is_empty() {
+                return;
+            }
+        }
+        panic!("not drained: {:?} {:?}\n{}", self.keys("incoming/"), self.keys("sluice/claims/"), self.logs(WORKER));
+    }
+
+    /// What the function printed.
+    #[must_use]
+    pub fn logs(&self, function: &str) -> String {
+        let lines = self.standin.lambda().logs(function);
+        lines.iter().map(|line| line.text.as_str()).collect::<Vec<_>>().join("\n")
+    }
+
+    /// How many requests to `action` there were, such as `s3:PutObject`.
+    #[must_use]
+    pub fn requests(&self, action: &str) -> usize {
+        self.standin.journal().snapshot().iter().filter(|entry| entry.action() == action).count()
+    }
+
+    /// Stops everything.
+    pub async fn stop(self) {
+        self.standin.shutdown().await;
+    }
+}
+
+/// Where the binaries are that this test was built with.
+///
+/// # Panics
+/// When the test's own path is not known.
+#[must_use]
+pub fn binaries() -> PathBuf {
+    let test = std::env::current_exe().expect("the test's own path");
+    let folder = test.parent().and_then(std::path::Path::parent).expect("target/<profile>");
+    folder.to_owned()
+}

@@ -147,3 +147,6 @@ impl fmt::Debug for Read {
         f.debug_struct("Read").field("etag", &self.etag).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -38,3 +38,29 @@ impl Workers for LambdaWorkers {
         sent.map(drop).map_err(|error| failed(INVOKE, format!("{function} with {claim}"), error))
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::fake_http::FakeHttp;
+
+    #[tokio::test]
+    async fn a_claim_is_an_asynchronous_event() {
+        let http = FakeHttp::answering(&[(202, "")]);
+        let claim = Key::new("sluice/claims/flights/0.json").unwrap();
+        http.aws().await.workers().dispatch(&claim).await.unwrap();
+        let asked = &http.asked()[0];
+        assert!(asked.uri.ends_with("/2015-03-31/functions/worker/invocations"), "{}", asked.uri);
+        assert_eq!(asked.header("x-amz-invocation-type"), Some("Event"));
+        assert_eq!(asked.json(), serde_json::json!({ "claim": "sluice/claims/flights/0.json" }));
+    }
+
+    #[tokio::test]
+    async fn a_worker_that_is_not_known_is_named_as_what_is_missing() {
+        let workers = LambdaWorkers::new(Lazy::new(|| unreachable!("nobody is called")), None);
+        let error = workers.dispatch(&Key::new("claim").unwrap()).await.unwrap_err();
+        assert_eq!(error.kind, PortErrorKind::Invalid);
+        assert!(error.to_string().contains("SLUICE_WORKER_FUNCTION"), "{error}");
+    }
+}

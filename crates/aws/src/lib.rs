@@ -77,7 +77,8 @@ impl Aws {
     async fn over(http_client: SharedHttpClient, endpoint: Endpoint, settings: Settings) -> Self {
         let Endpoint { url, access_key_id, secret_access_key, region } = endpoint;
         let credentials = Credentials::new(access_key_id, secret_access_key, None, None, "sluice");
-        let loader = loader(http_client).endpoint_url(url).region(Region::new(region)).credentials_provider(credentials);
+        let loader =
+            loader(http_client).endpoint_url(url).region(Region::new(region)).credentials_provider(credentials);
         Self::of(loader.load().await, settings)
     }
 

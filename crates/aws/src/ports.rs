@@ -1,9 +1,11 @@
 //! All ports of a function in AWS.
 
+use sluice_core::config::Bucket;
 use sluice_core::destination::Destination;
 use sluice_core::ports::Ports;
+use sluice_core::redshift::RedshiftDestination;
 
-use crate::{Aws, CloudWatchMetrics, LambdaWorkers, S3Objects, SystemClock};
+use crate::{Aws, CloudWatchMetrics, LambdaWorkers, RedshiftData, S3Objects, SystemClock};
 
 /// All ports of a function in AWS, with the destination that it loads into.
 #[derive(Clone, Debug)]
@@ -25,6 +27,15 @@ impl<D> AwsPorts<D> {
             metrics: aws.metrics(),
             clock: SystemClock,
         }
+    }
+}
+
+impl AwsPorts<RedshiftDestination<RedshiftData, S3Objects>> {
+    /// The ports of a deployment that loads into Redshift. Calls nobody.
+    #[must_use]
+    pub fn redshift(aws: &Aws, bucket: &Bucket) -> Self {
+        let destination = RedshiftDestination::new(bucket.clone(), aws.statements(), aws.objects(&bucket.name));
+        Self::new(aws, &bucket.name, destination)
     }
 }
 

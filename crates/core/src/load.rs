@@ -48,19 +48,20 @@ pub async fn load<P: Ports>(config: &Config, ports: &P, run: &Run, feed: &Feed, 
     let Loading { mut tally, .. } = loading;
     let report = tally.report(feed, batch, end);
     let data = std::mem::take(&mut tally.data);
+    let duration_ms = i64::try_from(ports.clock().now().duration_since(begun).as_millis()).unwrap_or(i64::MAX);
     tracing::info!(
         feed = %report.feed,
         batch = report.batch.as_ref().map(tracing::field::display),
-        outcome = ?report.outcome,
+        outcome = report.outcome.as_str(),
         files,
         bytes,
         files_loaded = report.files_loaded,
         rows_loaded = report.rows_loaded,
         files_quarantined = report.files_quarantined,
-        duration_ms = ports.clock().now().duration_since(begun).as_millis(),
+        duration_ms,
         error = report.error,
         retry_at = report.retry_at.map(tracing::field::display),
-        "batch {:?}", report.outcome
+        "batch {}", report.outcome.as_str()
     );
     Done { report, data }
 }

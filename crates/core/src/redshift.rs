@@ -73,7 +73,11 @@ impl<S: Statements, O: Objects> Destination for RedshiftDestination<S, O> {
 
     async fn create_ledger(&self, feed: &Feed) -> Result<(), QueryError> {
         let statement = sql::create_ledger(target(feed));
-        self.run(feed, "create ledger", vec![statement], PATIENCE).await.map(drop)
+        match self.run(feed, "create ledger", vec![statement], PATIENCE).await {
+            // Two at the same moment: IF NOT EXISTS saves neither Redshift's nor PostgreSQL's second from an error.
+            Err(QueryError::Failed { failure, .. }) if failure::made_by_another(&failure) => Ok(()),
+            made => made.map(drop),
+        }
     }
 
     async fn loaded(&self, feed: &Feed, files: &[File]) -> Result<HashSet<FileId>, QueryError> {

@@ -6,8 +6,7 @@ use serde::Serialize;
 use crate::batch::BatchId;
 
 /// What became of a batch or a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// Loaded now.
     Loaded,
@@ -27,6 +26,30 @@ pub enum Outcome {
     Quarantined,
     /// Not a file of any feed.
     Skipped,
+}
+
+impl Outcome {
+    /// Its name, as answers and logs have it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Loaded => "loaded",
+            Self::AlreadyLoaded => "already_loaded",
+            Self::Pending => "pending",
+            Self::Deferred => "deferred",
+            Self::Busy => "busy",
+            Self::Gone => "gone",
+            Self::Retry => "retry",
+            Self::Quarantined => "quarantined",
+            Self::Skipped => "skipped",
+        }
+    }
+}
+
+impl Serialize for Outcome {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
 }
 
 /// The worker's answer, and what the lister and the loader say of each batch that they load themselves.

@@ -1,6 +1,6 @@
 //! The SQL that Redshift is sent, as text, and what its answers lead to.
 
-#![allow(missing_docs, clippy::unwrap_used)]
+#![allow(missing_docs, clippy::panic, clippy::unwrap_used)]
 
 mod world;
 
@@ -163,4 +163,17 @@ async fn bad_files_are_named_by_one_pass_that_loads_nothing() {
     assert_eq!(bad.len(), 1, "a name that is cut and fits two files names neither");
     let refusal = &bad[&files[0].key];
     assert_eq!((refusal.code, refusal.line, refusal.column.as_deref()), (Some(1207), Some(3), Some("year")));
+}
+
+#[tokio::test]
+async fn a_ledger_that_somebody_else_makes_at_the_same_moment_is_made() {
+    for (text, made) in [
+        ("ERROR: duplicate key value violates unique constraint \"pg_type_typname_nsp_index\"", true),
+        ("ERROR: Relation \"sluice_ledger_flights\" already exists", true),
+        ("ERROR: permission denied for schema public", false),
+    ] {
+        let statements = ScriptedStatements::new(move |submission| Answer::failed(submission, 1, text));
+        let (config, destination, _) = destination(&statements);
+        assert_eq!(destination.create_ledger(&config.feeds[0]).await.is_ok(), made, "{text}");
+    }
 }

@@ -42,9 +42,8 @@ impl Error {
     #[must_use]
     pub fn error_type(&self) -> &'static str {
         match self {
-            Self::Settings(_) | Self::NoWorker { .. } => "ConfigurationError",
             // S3 may be the one who fails, but what is to be done is the same: nothing runs without a configuration.
-            Self::Config(_) => "ConfigurationError",
+            Self::Settings(_) | Self::NoWorker { .. } | Self::Config(_) => "ConfigurationError",
             Self::Event(_) => "EventError",
             Self::Arrive(error) => of_service(&error.source),
             Self::Port(error) => of_service(error),

@@ -27,16 +27,11 @@ async fn handle(event: LambdaEvent<Value>) -> Result<Value, Error> {
         },
         "large" => return Ok("x".repeat(7 * 1024 * 1024).into()),
         "print" => {
-            println!(
-                "{}",
-                json!({"level": "INFO", "message": event.payload["text"]})
-            );
+            println!("{}", json!({"level": "INFO", "message": event.payload["text"]}));
             eprintln!("{}", event.payload["text"].as_str().unwrap_or_default());
         }
         "environment" => {
-            return Ok(env::vars()
-                .map(|(name, value)| (name, Value::from(value)))
-                .collect());
+            return Ok(env::vars().map(|(name, value)| (name, Value::from(value))).collect());
         }
         "wait" => wait(event.payload["gate"].as_str().unwrap_or_default())?,
         _ => {}

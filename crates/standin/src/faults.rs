@@ -6,9 +6,9 @@
 
 mod latency;
 mod reply;
+mod rule;
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,6 +16,8 @@ use std::time::Duration;
 
 pub use latency::Latency;
 pub(crate) use reply::Refusal;
+use rule::Active;
+pub use rule::Rule;
 
 /// A request as rules and hooks see it.
 #[derive(Clone, Debug)]
@@ -66,26 +68,6 @@ pub enum Fault {
     Hook(Moment, Hook),
 }
 
-/// Which of the requests that a rule is about it strikes.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum When {
-    Always,
-    Nth(u64),
-    First(u64),
-    Fraction(f64),
-}
-
-/// A rule: which requests, when, and what happens to them.
-#[derive(Clone, Debug)]
-pub struct Rule {
-    fault: Fault,
-    service: Option<String>,
-    operation: Option<String>,
-    caller: Option<String>,
-    subject: Option<String>,
-    when: When,
-}
-
 /// Names a rule, to take it back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RuleId(u64);
@@ -100,16 +82,6 @@ pub struct Faults {
     last: Arc<AtomicU64>,
 }
 
-/// A rule with what it has seen.
-#[derive(Debug)]
-struct Active {
-    id: RuleId,
-    rule: Rule,
-    seen: u64,
-    /// How often each thing was asked for; kept for fractions only.
-    asked: HashMap<u64, u64>,
-}
-
 /// What the server is to do with a request.
 #[derive(Clone)]
 pub(crate) enum Plan {
@@ -117,71 +89,6 @@ pub(crate) enum Plan {
     Refuse(Refusal),
     Lose(Moment),
     Call(Moment, Hook),
-}
-
-impl Rule {
-    /// A rule for every request; narrow it down.
-    #[must_use]
-    pub const fn new(fault: Fault) -> Self {
-        Self { fault, service: None, operation: None, caller: None, subject: None, when: When::Always }
-    }
-
-    /// Only requests to this service, such as `s3`.
-    #[must_use]
-    pub fn service(mut self, service: impl Into<String>) -> Self {
-        self.service = Some(service.into());
-        self
-    }
-
-    /// Only this operation, such as `PutObject`.
-    #[must_use]
-    pub fn operation(mut self, operation: impl Into<String>) -> Self {
-        self.operation = Some(operation.into());
-        self
-    }
-
-    /// Only callers whose access key id begins so.
-    #[must_use]
-    pub fn caller(mut self, prefix: impl Into<String>) -> Self {
-        self.caller = Some(prefix.into());
-        self
-    }
-
-    /// Only requests whose subject contains this.
-    #[must_use]
-    pub fn subject(mut self, part: impl Into<String>) -> Self {
-        self.subject = Some(part.into());
-        self
-    }
-
-    /// Only the `n`th of these requests, counted from 1 and from when the rule is added; strikes once.
-    #[must_use]
-    pub const fn nth(mut self, n: u64) -> Self {
-        self.when = When::Nth(n);
-        self
-    }
-
-    /// Only the first `n` of these requests.
-    #[must_use]
-    pub const fn first(mut self, n: u64) -> Self {
-        self.when = When::First(n);
-        self
-    }
-
-    /// About this fraction of these requests, from 0 to 1, by the seed.
-    #[must_use]
-    pub const fn fraction(mut self, fraction: f64) -> Self {
-        self.when = When::Fraction(fraction);
-        self
-    }
-
-    fn is_about(&self, seen: &Seen) -> bool {
-        let subject = seen.subject.as_deref().unwrap_or_default();
-        self.service.as_deref().is_none_or(|service| service == seen.service)
-            && self.operation.as_deref().is_none_or(|operation| operation == seen.operation)
-            && self.caller.as_deref().is_none_or(|prefix| seen.caller.starts_with(prefix))
-            && self.subject.as_deref().is_none_or(|part| subject.contains(part))
-    }
 }
 
 impl Faults {
@@ -196,16 +103,16 @@ impl Faults {
     }
 
     /// Puts a rule in force. Of several that strike the same request the first added wins.
+    #[allow(clippy::must_use_candidate, reason = "most rules stay until the end of their test")]
     pub fn add(&self, rule: Rule) -> RuleId {
         let id = RuleId(self.last.fetch_add(1, Ordering::Relaxed));
-        let active = Active { id, rule, seen: 0, asked: HashMap::new() };
-        self.rules().push(active);
+        self.rules().push(Active::new(id, rule));
         id
     }
 
     /// Takes a rule back.
     pub fn remove(&self, id: RuleId) {
-        self.rules().retain(|active| active.id != id);
+        self.rules().retain(|active| active.id() != id);
     }
 
     /// Takes all rules back.
@@ -229,8 +136,9 @@ impl Faults {
     pub(crate) fn plan(&self, seen: &Seen) -> Plan {
         let mut plan = Plan::Proceed;
         for active in self.rules().iter_mut() {
-            if active.rule.is_about(seen) && active.strikes(self.seed, seen) && matches!(plan, Plan::Proceed) {
-                plan = active.rule.fault.plan();
+            let fault = active.strike(self.seed, seen);
+            if let (Some(fault), Plan::Proceed) = (fault, &plan) {
+                plan = fault.plan();
             }
         }
         plan
@@ -238,23 +146,6 @@ impl Faults {
 
     fn rules(&self) -> MutexGuard<'_, Vec<Active>> {
         self.rules.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Active {
-    fn strikes(&mut self, seed: u64, seen: &Seen) -> bool {
-        self.seen += 1;
-        match self.rule.when {
-            When::Always => true,
-            When::Nth(n) => self.seen == n,
-            When::First(n) => self.seen <= n,
-            When::Fraction(fraction) => {
-                let thing = fingerprint(seed ^ mix(self.id.0), seen);
-                let asked = self.asked.entry(thing).or_default();
-                *asked += 1;
-                unit(mix(thing ^ mix(*asked))) < fraction
-            }
-        }
     }
 }
 
@@ -281,14 +172,6 @@ impl fmt::Debug for Fault {
             Self::Hook(Moment::After, _) => "Hook(After)",
         })
     }
-}
-
-/// A number for what a request is about, leaving out who asks: processes are named anew in every run.
-fn fingerprint(seed: u64, seen: &Seen) -> u64 {
-    let subject = seen.subject.as_deref().unwrap_or_default();
-    [seen.service, &seen.operation, subject].iter().fold(mix(seed), |hash, part| {
-        part.bytes().fold(mix(hash), |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
-    })
 }
 
 /// `SplitMix64`'s finalizer: spreads neighbouring numbers over all others.

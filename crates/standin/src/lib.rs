@@ -15,26 +15,33 @@
 //! # }
 //! ```
 
+pub mod cloudwatch;
+pub mod deployment;
 pub mod faults;
 pub mod journal;
 pub mod lambda;
 pub mod redshift;
 pub mod s3;
+pub mod schedule;
 mod server;
 pub mod service;
+mod services;
 pub mod source;
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use tokio::net::TcpListener;
 
+use cloudwatch::CloudWatch;
 use faults::{Faults, Latency};
 use journal::Journal;
+use lambda::{Lambda, SystemClock};
+use redshift::{DatabaseError, Redshift};
 use s3::{Storage, StorageError};
 use server::{Door, Server};
-use service::Registry;
 
 /// How to start a stand-in.
 #[derive(Clone, Debug)]
@@ -51,6 +58,20 @@ pub struct Options {
     pub seed: u64,
     /// Buckets to create, unless they exist.
     pub buckets: Vec<String>,
+    /// The PostgreSQL behind the warehouse.
+    pub warehouse: Warehouse,
+}
+
+/// The PostgreSQL behind the stand-in's Redshift.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Warehouse {
+    /// None: requests to the Redshift Data API are refused.
+    #[default]
+    None,
+    /// A private one that is started and stopped with the stand-in; kept in [`Options::folder`] where there is one.
+    Private,
+    /// One that somebody else runs, as `postgres://user:password@host:port/database`.
+    Url(String),
 }
 
 impl Default for Options {
@@ -62,6 +83,7 @@ impl Default for Options {
             latency: Latency::None,
             seed: 0,
             buckets: Vec::new(),
+            warehouse: Warehouse::None,
         }
     }
 }
@@ -82,12 +104,19 @@ pub enum StartError {
     /// The objects cannot be read or written.
     #[error("cannot open the objects of the stand-in's S3")]
     Storage(#[from] StorageError),
+    /// The warehouse cannot be started.
+    #[error("cannot start the PostgreSQL behind the stand-in's Redshift")]
+    Warehouse(#[from] DatabaseError),
 }
 
 /// A running local AWS. Shut it down to be sure that nothing is left running; a drop ends it at once.
 #[derive(Debug)]
 pub struct StandIn {
+    region: String,
     storage: Storage,
+    redshift: Option<Arc<Redshift>>,
+    lambda: Lambda,
+    cloudwatch: CloudWatch,
     journal: Journal,
     faults: Faults,
     server: Server,
@@ -96,25 +125,24 @@ pub struct StandIn {
 impl StandIn {
     /// Starts all services on one port; they take requests when this returns.
     pub async fn start(options: Options) -> Result<Self, StartError> {
-        let storage = match &options.folder {
-            Some(folder) => Storage::in_folder(folder)?,
-            None => Storage::in_memory(),
-        };
-        for bucket in &options.buckets {
-            storage.create_bucket(bucket)?;
-        }
+        let listen = |source| StartError::Listen { address: options.address, source };
+        // Before anything else: a port that is taken is the likeliest trouble, and functions are told the address.
+        let listener = TcpListener::bind(options.address).await.map_err(listen)?;
+        let endpoint = format!("http://{}", listener.local_addr().map_err(listen)?);
+        let storage = storage(&options)?;
+        let redshift = warehouse(&options, &storage).await?;
+        let lambda = Lambda::new(lambda::Options { region: options.region.clone(), ..lambda::Options::new(endpoint) });
+        let cloudwatch = CloudWatch::new(Arc::new(SystemClock));
         let journal = Journal::default();
         let faults = Faults::new(options.seed, options.latency);
         let door = Door {
             s3: s3::service::service(storage.clone(), &options.region),
-            services: services(),
+            services: services::registry(redshift.as_ref(), &lambda, &cloudwatch),
             journal: journal.clone(),
             faults: faults.clone(),
         };
-        let server = listen(options.address, door)
-            .await
-            .map_err(|source| StartError::Listen { address: options.address, source })?;
-        Ok(Self { storage, journal, faults, server })
+        let server = Server::start(listener, door).map_err(listen)?;
+        Ok(Self { region: options.region, storage, redshift, lambda, cloudwatch, journal, faults, server })
     }
 
     /// The URL of every service: for `AWS_ENDPOINT_URL`.
@@ -135,6 +163,24 @@ impl StandIn {
         &self.storage
     }
 
+    /// Its Redshift, where it has one.
+    #[must_use]
+    pub fn redshift(&self) -> Option<&Redshift> {
+        self.redshift.as_deref()
+    }
+
+    /// Its Lambda.
+    #[must_use]
+    pub const fn lambda(&self) -> &Lambda {
+        &self.lambda
+    }
+
+    /// Its CloudWatch.
+    #[must_use]
+    pub const fn cloudwatch(&self) -> &CloudWatch {
+        &self.cloudwatch
+    }
+
     /// Every request so far.
     #[must_use]
     pub const fn journal(&self) -> &Journal {
@@ -147,17 +193,41 @@ impl StandIn {
         &self.faults
     }
 
-    /// Stops taking requests, lets those in progress finish for a moment, and ends everything.
+    /// Stops the functions, then the services, and waits until nothing is left running.
     pub async fn shutdown(self) {
+        self.lambda.shutdown().await;
         self.server.shutdown().await;
+        if let Some(redshift) = &self.redshift {
+            redshift.shutdown().await;
+        }
     }
 }
 
-/// The services beside S3, by the name in their signatures' scope. Each part enters itself here.
-fn services() -> Registry {
-    Registry::new()
+/// Functions that run do not keep a stand-in alive that is dropped.
+impl Drop for StandIn {
+    fn drop(&mut self) {
+        self.lambda.stop();
+    }
 }
 
-async fn listen(address: SocketAddr, door: Door) -> io::Result<Server> {
-    Server::start(TcpListener::bind(address).await?, door)
+fn storage(options: &Options) -> Result<Storage, StorageError> {
+    let storage = match &options.folder {
+        Some(folder) => Storage::in_folder(folder)?,
+        None => Storage::in_memory(),
+    };
+    for bucket in &options.buckets {
+        storage.create_bucket(bucket)?;
+    }
+    Ok(storage)
+}
+
+async fn warehouse(options: &Options, storage: &Storage) -> Result<Option<Arc<Redshift>>, DatabaseError> {
+    let server = match (&options.warehouse, &options.folder) {
+        (Warehouse::None, _) => return Ok(None),
+        (Warehouse::Private, None) => redshift::Server::Private,
+        (Warehouse::Private, Some(folder)) => redshift::Server::Kept(folder.clone()),
+        (Warehouse::Url(url), _) => redshift::Server::Url(url.clone()),
+    };
+    let options = redshift::Options { server, region: options.region.clone(), ..redshift::Options::default() };
+    Redshift::start(options, Arc::new(storage.clone())).await.map(Arc::new).map(Some)
 }

@@ -158,3 +158,7 @@ fn plain(status: http::StatusCode, text: &'static str) -> http::Response<Body> {
 fn whole(body: Bytes) -> Body {
     Full::new(body).map_err(|never: Infallible| match never {}).boxed_unsync()
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+mod tests;

@@ -79,6 +79,13 @@ pub fn of_statement(description: &Description) -> Failure {
     Failure { kind, message: cut(text) }
 }
 
+/// Whether a table could not be made because somebody else was making it at the same moment.
+#[must_use]
+pub fn made_by_another(failure: &Failure) -> bool {
+    let text = failure.message.to_lowercase();
+    ["already exists", "duplicate key value", "concurrently updated"].iter().any(|known| text.contains(known))
+}
+
 fn of_text(text: &str) -> FailureKind {
     let text = text.to_lowercase();
     let any = |texts: &[&str]| texts.iter().any(|known| text.contains(known));

@@ -30,8 +30,9 @@ pub(super) async fn answer(lambda: &Lambda, call: Call) -> Response<Bytes> {
     };
     let answered = match (operation, name) {
         ("Invoke", Some(name)) => invoke(lambda, &call, &name).await,
-        ("GetFunction", Some(name)) => configuration(lambda, &call.region, &name)
-            .map(|it| reply(StatusCode::OK, &json!({"Configuration": it}))),
+        ("GetFunction", Some(name)) => {
+            configuration(lambda, &call.region, &name).map(|it| reply(StatusCode::OK, &json!({"Configuration": it})))
+        }
         ("GetFunctionConfiguration", Some(name)) => {
             configuration(lambda, &call.region, &name).map(|it| reply(StatusCode::OK, &it))
         }
@@ -48,9 +49,7 @@ pub(super) fn operation(request: &Request<Bytes>) -> &'static str {
         (&Method::POST, ["2015-03-31", "functions", _, "invocations"]) => "Invoke",
         (&Method::GET, ["2015-03-31", "functions"]) => "ListFunctions",
         (&Method::GET, ["2015-03-31", "functions", _]) => "GetFunction",
-        (&Method::GET, ["2015-03-31", "functions", _, "configuration"]) => {
-            "GetFunctionConfiguration"
-        }
+        (&Method::GET, ["2015-03-31", "functions", _, "configuration"]) => "GetFunctionConfiguration",
         _ => "Unknown",
     }
 }
@@ -74,11 +73,7 @@ async fn invoke(lambda: &Lambda, call: &Call, name: &str) -> Result<Response<Byt
         }
         "DryRun" => {
             configuration(lambda, &call.region, name)?;
-            Ok(respond(
-                StatusCode::NO_CONTENT,
-                &Uuid::new_v4().to_string(),
-                Bytes::new(),
-            ))
+            Ok(respond(StatusCode::NO_CONTENT, &Uuid::new_v4().to_string(), Bytes::new()))
         }
         other => Err(Refusal::new(
             StatusCode::BAD_REQUEST,
@@ -90,29 +85,17 @@ async fn invoke(lambda: &Lambda, call: &Call, name: &str) -> Result<Response<Byt
 
 fn check(payload: &Bytes, kind: &str, limit: usize) -> Result<(), Refusal> {
     if payload.len() > limit {
-        let message = format!(
-            "{} byte payload is too large for the {kind} invocation type (limit {limit} bytes)",
-            payload.len()
-        );
-        return Err(Refusal::new(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "RequestTooLargeException",
-            message,
-        ));
+        let message =
+            format!("{} byte payload is too large for the {kind} invocation type (limit {limit} bytes)", payload.len());
+        return Err(Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "RequestTooLargeException", message));
     }
     if payload.is_empty() {
         return Ok(());
     }
-    serde_json::from_slice::<serde::de::IgnoredAny>(payload)
-        .map(drop)
-        .map_err(|error| {
-            let message = format!("Could not parse request body into json: {error}");
-            Refusal::new(
-                StatusCode::BAD_REQUEST,
-                "InvalidRequestContentException",
-                message,
-            )
-        })
+    serde_json::from_slice::<serde::de::IgnoredAny>(payload).map(drop).map_err(|error| {
+        let message = format!("Could not parse request body into json: {error}");
+        Refusal::new(StatusCode::BAD_REQUEST, "InvalidRequestContentException", message)
+    })
 }
 
 fn answered(report: &Report) -> Response<Bytes> {
@@ -122,32 +105,21 @@ fn answered(report: &Report) -> Response<Bytes> {
     };
     let mut response = respond(StatusCode::OK, &report.request_id, body.clone());
     let headers = response.headers_mut();
-    headers.insert(
-        "x-amz-executed-version",
-        http::HeaderValue::from_static("$LATEST"),
-    );
+    headers.insert("x-amz-executed-version", http::HeaderValue::from_static("$LATEST"));
     if report.result.is_err() {
-        headers.insert(
-            "x-amz-function-error",
-            http::HeaderValue::from_static("Unhandled"),
-        );
+        headers.insert("x-amz-function-error", http::HeaderValue::from_static("Unhandled"));
     }
     response
 }
 
 fn configuration(lambda: &Lambda, region: &str, name: &str) -> Result<Value, Refusal> {
-    let function = lambda.function(name).ok_or_else(|| InvokeError::NotFound {
-        arn: arn(region, name),
-    })?;
+    let function = lambda.function(name).ok_or_else(|| InvokeError::NotFound { arn: arn(region, name) })?;
     Ok(describe(&function, region))
 }
 
 fn list(lambda: &Lambda, region: &str) -> Response<Bytes> {
-    let functions: Vec<_> = lambda
-        .functions()
-        .iter()
-        .filter_map(|name| configuration(lambda, region, name).ok())
-        .collect();
+    let functions: Vec<_> =
+        lambda.functions().iter().filter_map(|name| configuration(lambda, region, name).ok()).collect();
     reply(StatusCode::OK, &json!({"Functions": functions}))
 }
 
@@ -172,38 +144,22 @@ fn named(request: &Request<Bytes>) -> Result<Option<String>, Refusal> {
         return Ok(None);
     };
     let decoded = percent_decode_str(segment).decode_utf8_lossy();
-    let mut parts = decoded
-        .split(':')
-        .skip_while(|part| *part != "function")
-        .skip(1);
+    let mut parts = decoded.split(':').skip_while(|part| *part != "function").skip(1);
     let (name, qualifier) = match parts.next() {
         Some(name) => (name, parts.next()),
-        None => decoded
-            .split_once(':')
-            .map_or((&*decoded, None), |(name, qualifier)| {
-                (name, Some(qualifier))
-            }),
+        None => decoded.split_once(':').map_or((&*decoded, None), |(name, qualifier)| (name, Some(qualifier))),
     };
     match qualifier.or_else(|| query_qualifier(request)) {
         None | Some("$LATEST" | "%24LATEST") => Ok(Some(name.to_owned())),
         Some(other) => {
-            let message =
-                format!("Function not found: {name}:{other}; the stand-in only has $LATEST");
-            Err(Refusal::new(
-                StatusCode::NOT_FOUND,
-                "ResourceNotFoundException",
-                message,
-            ))
+            let message = format!("Function not found: {name}:{other}; the stand-in only has $LATEST");
+            Err(Refusal::new(StatusCode::NOT_FOUND, "ResourceNotFoundException", message))
         }
     }
 }
 
 fn query_qualifier(request: &Request<Bytes>) -> Option<&str> {
-    request
-        .uri()
-        .query()?
-        .split('&')
-        .find_map(|pair| pair.strip_prefix("Qualifier="))
+    request.uri().query()?.split('&').find_map(|pair| pair.strip_prefix("Qualifier="))
 }
 
 fn header<'a>(request: &'a Request<Bytes>, name: &str) -> Option<&'a str> {
@@ -220,37 +176,22 @@ struct Refusal {
 
 impl Refusal {
     fn new(status: StatusCode, kind: &'static str, message: String) -> Self {
-        Self {
-            status,
-            kind,
-            message,
-        }
+        Self { status, kind, message }
     }
 
     fn unknown(request: &Request<Bytes>) -> Self {
-        let message = format!(
-            "the stand-in's Lambda does not know {} {}",
-            request.method(),
-            request.uri().path()
-        );
+        let message = format!("the stand-in's Lambda does not know {} {}", request.method(), request.uri().path());
         Self::new(StatusCode::NOT_FOUND, "UnknownOperationException", message)
     }
 
     fn answer(self) -> Response<Bytes> {
-        let side = if self.status.is_server_error() {
-            "Service"
-        } else {
-            "User"
-        };
+        let side = if self.status.is_server_error() { "Service" } else { "User" };
         let mut document = json!({"Type": side, "Message": self.message, "message": self.message});
         if self.kind == "TooManyRequestsException" {
             document["Reason"] = "ReservedFunctionConcurrentInvocationLimitExceeded".into();
         }
         let mut response = reply(self.status, &document);
-        response.headers_mut().insert(
-            "x-amzn-errortype",
-            http::HeaderValue::from_static(self.kind),
-        );
+        response.headers_mut().insert("x-amzn-errortype", http::HeaderValue::from_static(self.kind));
         response
     }
 }
@@ -259,9 +200,7 @@ impl From<InvokeError> for Refusal {
     fn from(error: InvokeError) -> Self {
         let (status, kind) = match &error {
             InvokeError::NotFound { .. } => (StatusCode::NOT_FOUND, "ResourceNotFoundException"),
-            InvokeError::Throttled { .. } => {
-                (StatusCode::TOO_MANY_REQUESTS, "TooManyRequestsException")
-            }
+            InvokeError::Throttled { .. } => (StatusCode::TOO_MANY_REQUESTS, "TooManyRequestsException"),
             InvokeError::Stopping { .. } => (StatusCode::INTERNAL_SERVER_ERROR, "ServiceException"),
         };
         Self::new(status, kind, error.to_string())
@@ -269,11 +208,7 @@ impl From<InvokeError> for Refusal {
 }
 
 fn reply(status: StatusCode, document: &Value) -> Response<Bytes> {
-    respond(
-        status,
-        &Uuid::new_v4().to_string(),
-        Bytes::from(document.to_string()),
-    )
+    respond(status, &Uuid::new_v4().to_string(), Bytes::from(document.to_string()))
 }
 
 fn respond(status: StatusCode, request_id: &str, body: Bytes) -> Response<Bytes> {
@@ -293,11 +228,7 @@ mod tests {
     use super::*;
 
     fn post(path: &str) -> Request<Bytes> {
-        Request::builder()
-            .method(Method::POST)
-            .uri(path)
-            .body(Bytes::new())
-            .unwrap()
+        Request::builder().method(Method::POST).uri(path).body(Bytes::new()).unwrap()
     }
 
     #[test_case("/2015-03-31/functions/worker/invocations"; "name")]
@@ -314,10 +245,7 @@ mod tests {
     #[test]
     fn other_versions_do_not_exist() {
         let refusal = named(&post("/2015-03-31/functions/worker:7/invocations")).unwrap_err();
-        assert_eq!(
-            (refusal.status, refusal.kind),
-            (StatusCode::NOT_FOUND, "ResourceNotFoundException")
-        );
+        assert_eq!((refusal.status, refusal.kind), (StatusCode::NOT_FOUND, "ResourceNotFoundException"));
     }
 
     #[test_case(b"", 0 => true; "an empty event is an empty object")]

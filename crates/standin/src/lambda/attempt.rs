@@ -78,12 +78,7 @@ impl Inner {
             };
             // A warm process that died meanwhile has not seen the event: the next one gets it.
             if let Ok(result) = process.serve(delivery, function.timeout).await {
-                return Attempt {
-                    result,
-                    duration: delivered.elapsed(),
-                    cold_start,
-                    process: Some(process),
-                };
+                return Attempt { result, duration: delivered.elapsed(), cold_start, process: Some(process) };
             }
         }
     }

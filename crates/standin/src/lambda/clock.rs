@@ -54,15 +54,8 @@ impl ManualClock {
     /// A clock that shows `now`.
     #[must_use]
     pub fn at(now: Timestamp) -> Self {
-        let face = Face {
-            now,
-            alarms: BTreeMap::new(),
-            next_alarm: 0,
-        };
-        Self {
-            face: Arc::new(Mutex::new(face)),
-            sleepers: watch::Sender::new(0),
-        }
+        let face = Face { now, alarms: BTreeMap::new(), next_alarm: 0 };
+        Self { face: Arc::new(Mutex::new(face)), sleepers: watch::Sender::new(0) }
     }
 
     /// Moves the hands and wakes whoever's time has come.

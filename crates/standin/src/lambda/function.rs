@@ -59,11 +59,7 @@ impl Function {
     /// How long to wait after the failed try number `attempt` (from 1).
     pub(super) fn retry_delay(&self, attempt: u32) -> Duration {
         let index = usize::try_from(attempt.saturating_sub(1)).unwrap_or(usize::MAX);
-        self.retry_delays
-            .get(index)
-            .or(self.retry_delays.last())
-            .copied()
-            .unwrap_or_default()
+        self.retry_delays.get(index).or(self.retry_delays.last()).copied().unwrap_or_default()
     }
 
     /// The function's name for the rest of AWS.

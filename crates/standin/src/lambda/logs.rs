@@ -62,26 +62,14 @@ pub(super) struct Printer {
 
 impl Logs {
     pub(super) fn new() -> Self {
-        Self {
-            kept: Mutex::default(),
-            followers: broadcast::Sender::new(4096),
-        }
+        Self { kept: Mutex::default(), followers: broadcast::Sender::new(4096) }
     }
 
     /// Reads a pipe to its end.
-    pub(super) async fn read(
-        self: Arc<Self>,
-        pipe: impl AsyncRead + Unpin,
-        stream: Stream,
-        printer: Printer,
-    ) {
+    pub(super) async fn read(self: Arc<Self>, pipe: impl AsyncRead + Unpin, stream: Stream, printer: Printer) {
         let mut pipe = BufReader::new(pipe);
         let mut line = Vec::new();
-        while pipe
-            .read_until(b'\n', &mut line)
-            .await
-            .is_ok_and(|read| read > 0)
-        {
+        while pipe.read_until(b'\n', &mut line).await.is_ok_and(|read| read > 0) {
             let text = String::from_utf8_lossy(line.trim_ascii_end()).into_owned();
             self.keep(text, stream, &printer);
             line.clear();
@@ -90,10 +78,7 @@ impl Logs {
 
     /// The lines of one function that are still kept, oldest first.
     pub(super) fn of(&self, function: &str) -> Vec<Arc<LogLine>> {
-        self.kept()
-            .get(function)
-            .map(|lines| lines.iter().cloned().collect())
-            .unwrap_or_default()
+        self.kept().get(function).map(|lines| lines.iter().cloned().collect()).unwrap_or_default()
     }
 
     /// Every line from now on.
@@ -102,11 +87,7 @@ impl Logs {
     }
 
     /// The first kept line of `function` that fits, waited for when there is none yet.
-    pub(super) async fn find(
-        &self,
-        function: &str,
-        fits: impl Fn(&LogLine) -> bool,
-    ) -> Arc<LogLine> {
+    pub(super) async fn find(&self, function: &str, fits: impl Fn(&LogLine) -> bool) -> Arc<LogLine> {
         let mut news = self.follow();
         loop {
             if let Some(line) = self.of(function).into_iter().find(|line| fits(line)) {
@@ -120,21 +101,9 @@ impl Logs {
     fn keep(&self, text: String, stream: Stream, printer: &Printer) {
         tracing::debug!(target: "sluice_standin::function", function = printer.function, instance = printer.instance, "{text}");
         let json = serde_json::from_str(&text).ok().filter(Value::is_object);
-        let request_id = printer
-            .request_id
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
+        let request_id = printer.request_id.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let (function, instance) = (printer.function.clone(), printer.instance.clone());
-        let line = Arc::new(LogLine {
-            at: Timestamp::now(),
-            function,
-            instance,
-            request_id,
-            stream,
-            text,
-            json,
-        });
+        let line = Arc::new(LogLine { at: Timestamp::now(), function, instance, request_id, stream, text, json });
         {
             let mut kept = self.kept();
             let lines = kept.entry(line.function.clone()).or_default();
@@ -157,31 +126,17 @@ mod tests {
     use super::*;
 
     fn printer() -> Printer {
-        Printer {
-            function: "worker".to_owned(),
-            instance: "1".to_owned(),
-            request_id: Arc::default(),
-        }
+        Printer { function: "worker".to_owned(), instance: "1".to_owned(), request_id: Arc::default() }
     }
 
     #[tokio::test]
     async fn lines_are_kept_in_order_and_json_objects_are_read() {
         let logs = Arc::new(Logs::new());
         let printed: &[u8] = b"plain\n{\"level\":\"INFO\"}\r\n\"a string\"\nno end \xff";
-        Arc::clone(&logs)
-            .read(printed, Stream::Stdout, printer())
-            .await;
+        Arc::clone(&logs).read(printed, Stream::Stdout, printer()).await;
         let lines = logs.of("worker");
         let texts: Vec<_> = lines.iter().map(|line| line.text.as_str()).collect();
-        assert_eq!(
-            texts,
-            [
-                "plain",
-                "{\"level\":\"INFO\"}",
-                "\"a string\"",
-                "no end \u{fffd}"
-            ]
-        );
+        assert_eq!(texts, ["plain", "{\"level\":\"INFO\"}", "\"a string\"", "no end \u{fffd}"]);
         let json: Vec<_> = lines.iter().map(|line| line.json.is_some()).collect();
         assert_eq!(json, [false, true, false, false]);
     }
@@ -191,9 +146,7 @@ mod tests {
         let logs = Arc::new(Logs::new());
         let printed: Vec<_> = (0..=KEPT).map(|number| number.to_string()).collect();
         let printed = printed.join("\n");
-        Arc::clone(&logs)
-            .read(printed.as_bytes(), Stream::Stderr, printer())
-            .await;
+        Arc::clone(&logs).read(printed.as_bytes(), Stream::Stderr, printer()).await;
         let lines = logs.of("worker");
         assert_eq!((lines.len(), lines[0].text.as_str()), (KEPT, "1"));
     }

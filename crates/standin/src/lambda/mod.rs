@@ -8,6 +8,7 @@
 mod api;
 mod attempt;
 mod clock;
+mod command;
 mod function;
 mod logs;
 mod process;
@@ -109,9 +110,7 @@ impl Lambda {
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
         };
-        Self {
-            inner: Arc::new(inner),
-        }
+        Self { inner: Arc::new(inner) }
     }
 
     /// Adds a function, or gives the function of that name new settings.
@@ -123,9 +122,7 @@ impl Lambda {
         match state.functions.get_mut(&function.name) {
             Some(registered) => registered.replace(function),
             None => {
-                state
-                    .functions
-                    .insert(function.name.clone(), Registered::new(function));
+                state.functions.insert(function.name.clone(), Registered::new(function));
             }
         }
     }
@@ -151,23 +148,13 @@ impl Lambda {
     }
 
     /// Invokes a function and waits for its answer.
-    pub async fn invoke(
-        &self,
-        function: &str,
-        payload: impl Into<Bytes>,
-    ) -> Result<Arc<Report>, InvokeError> {
+    pub async fn invoke(&self, function: &str, payload: impl Into<Bytes>) -> Result<Arc<Report>, InvokeError> {
         let answer = self.inner.request(function, payload.into())?;
-        answer.await.map_err(|_| InvokeError::Stopping {
-            function: function.to_owned(),
-        })
+        answer.await.map_err(|_| InvokeError::Stopping { function: function.to_owned() })
     }
 
     /// Queues an event, as S3 notifications and schedules do, and returns its request id. Lambda's retries apply.
-    pub fn deliver(
-        &self,
-        function: &str,
-        payload: impl Into<Bytes>,
-    ) -> Result<String, InvokeError> {
+    pub fn deliver(&self, function: &str, payload: impl Into<Bytes>) -> Result<String, InvokeError> {
         self.inner.event(function, payload.into())
     }
 
@@ -180,13 +167,7 @@ impl Lambda {
 
     /// Kills the process that signs with `caller` (`fn-<function>-<instance>`) and waits for its death; false when there is none.
     pub async fn kill(&self, caller: &str) -> bool {
-        let instance = self
-            .inner
-            .instances
-            .lock()
-            .values()
-            .find(|instance| instance.caller == caller)
-            .cloned();
+        let instance = self.inner.instances.lock().values().find(|instance| instance.caller == caller).cloned();
         let Some(mut instance) = instance else {
             return false;
         };
@@ -198,13 +179,8 @@ impl Lambda {
     /// The access keys of all processes that are alive.
     #[must_use]
     pub fn callers(&self) -> Vec<String> {
-        let mut callers: Vec<_> = self
-            .inner
-            .instances
-            .lock()
-            .values()
-            .map(|instance| instance.caller.clone())
-            .collect();
+        let mut callers: Vec<_> =
+            self.inner.instances.lock().values().map(|instance| instance.caller.clone()).collect();
         callers.sort();
         callers
     }
@@ -218,33 +194,20 @@ impl Lambda {
     /// The function's settings.
     #[must_use]
     pub fn function(&self, name: &str) -> Option<Arc<Function>> {
-        self.inner
-            .state()
-            .functions
-            .get(name)
-            .map(|registered| Arc::clone(&registered.function))
+        self.inner.state().functions.get(name).map(|registered| Arc::clone(&registered.function))
     }
 
     /// The function's counts; zeros for a function that does not exist.
     #[must_use]
     pub fn stats(&self, function: &str) -> Stats {
-        self.inner
-            .state()
-            .functions
-            .get(function)
-            .map(Registered::stats)
-            .unwrap_or_default()
+        self.inner.state().functions.get(function).map(Registered::stats).unwrap_or_default()
     }
 
     /// The function's finished tries that are still kept, oldest first.
     #[must_use]
     pub fn reports(&self, function: &str) -> Vec<Arc<Report>> {
         let state = self.inner.state();
-        state
-            .functions
-            .get(function)
-            .map(|registered| registered.reports.iter().cloned().collect())
-            .unwrap_or_default()
+        state.functions.get(function).map(|registered| registered.reports.iter().cloned().collect()).unwrap_or_default()
     }
 
     /// Every finished try of every function from now on.
@@ -256,12 +219,7 @@ impl Lambda {
     /// The function's events that were given up.
     #[must_use]
     pub fn failures(&self, function: &str) -> Vec<Failure> {
-        self.inner
-            .state()
-            .functions
-            .get(function)
-            .map(|registered| registered.failures.clone())
-            .unwrap_or_default()
+        self.inner.state().functions.get(function).map(|registered| registered.failures.clone()).unwrap_or_default()
     }
 
     /// The function's printed lines that are still kept, oldest first.
@@ -284,12 +242,7 @@ impl Lambda {
     /// Waits until nothing is queued, running, or waiting for a retry.
     pub async fn idle(&self) {
         // The sender is in `inner`: this cannot fail while `self` lives.
-        let _ = self
-            .inner
-            .busy
-            .subscribe()
-            .wait_for(|busy| *busy == 0)
-            .await;
+        let _ = self.inner.busy.subscribe().wait_for(|busy| *busy == 0).await;
     }
 
     /// Refuses what comes and kills every process, without waiting for their ends.

@@ -1,18 +1,17 @@
-//! One process of a function: its environment, its life, and the one invocation it serves at a time.
+//! One process of a function: its life, and the one invocation it serves at a time.
 //!
 //! Never decides whether an invocation is tried again.
 
 use std::{
     collections::HashMap,
-    path::Path,
-    process::{ExitStatus, Stdio},
+    process::ExitStatus,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use bytes::Bytes;
 use tokio::{
-    process::{Child, Command},
+    process::Child,
     sync::{mpsc, oneshot, watch},
     task::JoinHandle,
     time::{Instant, timeout_at},
@@ -21,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Inner,
+    command::command,
     function::Function,
     logs::{Printer, Stream},
     report::{FunctionError, TIMED_OUT},
@@ -106,69 +106,63 @@ impl Process {
     ) -> Result<Self, FunctionError> {
         let id = inner.next_instance();
         let caller = format!("fn-{}-{id}", function.name);
-        let child = command(inner, function, &id, &caller)
-            .spawn()
-            .map_err(|error| {
-                let reason = format!(
-                    "Couldn't find valid bootstrap(s): {}: {error}",
-                    function.binary.display()
-                );
-                FunctionError::platform(request_id, "Runtime.InvalidEntrypoint", &reason)
-            })?;
-        let mut process = Self::adopt(inner, function, id, caller, child);
+        // Registered first: where others want the processor too, the new process may ask for its first event before
+        // this thread is back from starting it, and an instance that nobody knows is turned away.
+        let (mut process, exited) = Self::register(inner, function, id, &caller);
+        let child = command(&inner.options, function, &process.id, &caller).spawn().map_err(|error| {
+            let reason = format!("Couldn't find valid bootstrap(s): {}: {error}", function.binary.display());
+            FunctionError::platform(request_id, "Runtime.InvalidEntrypoint", &reason)
+        })?;
+        process.attach(inner, child, exited);
         process.init(request_id).await?;
         Ok(process)
     }
 
-    fn adopt(
+    /// Makes an instance known to the Runtime API, and to those who kill, before there is a process.
+    fn register(
         inner: &Arc<Inner>,
         function: &Function,
         id: String,
-        caller: String,
-        mut child: Child,
-    ) -> Self {
-        let printer = Printer {
-            function: function.name.clone(),
-            instance: id.clone(),
-            request_id: Arc::default(),
-        };
-        let stdout = child
-            .stdout
-            .take()
-            .map(|pipe| Arc::clone(&inner.logs).read(pipe, Stream::Stdout, printer.clone()));
-        let stderr = child
-            .stderr
-            .take()
-            .map(|pipe| Arc::clone(&inner.logs).read(pipe, Stream::Stderr, printer.clone()));
-        let output = stdout
-            .map(tokio::spawn)
-            .into_iter()
-            .chain(stderr.map(tokio::spawn))
-            .collect();
+        caller: &str,
+    ) -> (Self, watch::Sender<Option<String>>) {
         let (sender, messages) = mpsc::unbounded_channel();
         let (exited, exit) = watch::channel(None);
         let kill = inner.stop.child_token();
-        inner.tasks.spawn(reap(child, kill.clone(), exited));
         let serving = Arc::default();
         let instance = Instance {
-            caller,
+            caller: caller.to_owned(),
             messages: sender,
             serving: Arc::clone(&serving),
             kill: kill.clone(),
             exit: exit.clone(),
         };
         inner.instances.lock().insert(id.clone(), instance);
-        Self {
+        let printer = Printer { function: function.name.clone(), instance: id.clone(), request_id: Arc::default() };
+        let process = Self {
             id,
             instances: Arc::clone(&inner.instances),
             messages,
             next: None,
             serving,
             printer,
-            output,
+            output: Vec::new(),
             exit,
             kill,
+        };
+        (process, exited)
+    }
+
+    /// Reads what the process prints, and waits for its end.
+    fn attach(&mut self, inner: &Arc<Inner>, mut child: Child, exited: watch::Sender<Option<String>>) {
+        if let Some(pipe) = child.stdout.take() {
+            let read = Arc::clone(&inner.logs).read(pipe, Stream::Stdout, self.printer.clone());
+            self.output.push(tokio::spawn(read));
         }
+        if let Some(pipe) = child.stderr.take() {
+            let read = Arc::clone(&inner.logs).read(pipe, Stream::Stderr, self.printer.clone());
+            self.output.push(tokio::spawn(read));
+        }
+        inner.tasks.spawn(reap(child, self.kill.clone(), exited));
     }
 
     async fn init(&mut self, request_id: &str) -> Result<(), FunctionError> {
@@ -178,11 +172,9 @@ impl Process {
                 Ok(())
             }
             Heard::Message(Message::InitError(error) | Message::Done(Err(error))) => Err(error),
-            Heard::Message(Message::Done(Ok(_))) => Err(FunctionError::platform(
-                request_id,
-                "Runtime.InvalidRequest",
-                "an answer before the first event",
-            )),
+            Heard::Message(Message::Done(Ok(_))) => {
+                Err(FunctionError::platform(request_id, "Runtime.InvalidRequest", "an answer before the first event"))
+            }
             Heard::Exit(reason) => Err(FunctionError::platform(request_id, EXITED, &reason)),
             Heard::Silence => {
                 self.kill().await;
@@ -204,17 +196,9 @@ impl Process {
     ) -> Result<Result<Bytes, FunctionError>, Undelivered> {
         let request_id = delivery.request_id.clone();
         *self.serving.lock().unwrap_or_else(PoisonError::into_inner) = Some(request_id.clone());
-        *self
-            .printer
-            .request_id
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = Some(request_id.clone());
+        *self.printer.request_id.lock().unwrap_or_else(PoisonError::into_inner) = Some(request_id.clone());
         let deadline = Instant::now() + timeout;
-        self.next
-            .take()
-            .ok_or(Undelivered)?
-            .send(delivery)
-            .map_err(|_| Undelivered)?;
+        self.next.take().ok_or(Undelivered)?.send(delivery).map_err(|_| Undelivered)?;
         Ok(match self.heard(deadline).await {
             Heard::Message(Message::Done(result)) => {
                 self.settle(deadline).await;
@@ -223,17 +207,11 @@ impl Process {
             Heard::Message(Message::InitError(error)) => Err(error),
             Heard::Message(Message::Next(_)) => {
                 let reason = "the runtime asked for another event before it answered";
-                Err(FunctionError::platform(
-                    &request_id,
-                    "Runtime.InvalidRequest",
-                    reason,
-                ))
+                Err(FunctionError::platform(&request_id, "Runtime.InvalidRequest", reason))
             }
             Heard::Exit(reason) => Err(FunctionError::platform(&request_id, EXITED, &reason)),
-            Heard::Silence => {
-                self.kill().await;
-                Err(timed_out(&request_id, timeout))
-            }
+            // Whoever put it to work kills it now: it is not ready for another event.
+            Heard::Silence => Err(timed_out(&request_id, timeout)),
         })
     }
 
@@ -276,65 +254,7 @@ impl Drop for Process {
 const EXITED: &str = "Runtime.ExitError";
 
 fn timed_out(request_id: &str, limit: Duration) -> FunctionError {
-    FunctionError::platform(
-        request_id,
-        TIMED_OUT,
-        &format!("Task timed out after {:.2} seconds", limit.as_secs_f64()),
-    )
-}
-
-/// The command with Lambda's environment and nothing inherited but `PATH`.
-fn command(inner: &Inner, function: &Function, id: &str, caller: &str) -> Command {
-    let options = &inner.options;
-    let endpoint = &options.endpoint;
-    let mut command = Command::new(&function.binary);
-    command
-        .env_clear()
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true);
-    if let Some(path) = std::env::var_os("PATH") {
-        command.env("PATH", path);
-    }
-    let task_root = function
-        .binary
-        .parent()
-        .filter(|parent| parent.is_dir())
-        .unwrap_or(Path::new("/"));
-    command
-        .current_dir(task_root)
-        .env("LAMBDA_TASK_ROOT", task_root);
-    command
-        // A base with a path needs its scheme: the runtime's URI parser takes "host:port/path" for nonsense.
-        .env(
-            "AWS_LAMBDA_RUNTIME_API",
-            format!("{endpoint}/_runtime/{id}"),
-        )
-        .env("AWS_ENDPOINT_URL", endpoint)
-        .env("AWS_LAMBDA_FUNCTION_NAME", &function.name)
-        .env("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
-        .env(
-            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
-            function.memory_mb.to_string(),
-        )
-        .env("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand")
-        .env(
-            "AWS_LAMBDA_LOG_GROUP_NAME",
-            format!("/aws/lambda/{}", function.name),
-        )
-        .env("AWS_LAMBDA_LOG_STREAM_NAME", format!("[$LATEST]{id}"))
-        .env("AWS_LAMBDA_LOG_FORMAT", "JSON")
-        .env("AWS_LAMBDA_LOG_LEVEL", "INFO")
-        .env("AWS_REGION", &options.region)
-        .env("AWS_DEFAULT_REGION", &options.region)
-        .env("AWS_ACCESS_KEY_ID", caller)
-        .env("AWS_SECRET_ACCESS_KEY", "sluice")
-        .env("AWS_EXECUTION_ENV", "AWS_Lambda_provided.al2023")
-        .env("TZ", ":UTC")
-        .env("_HANDLER", "bootstrap")
-        .envs(&function.environment);
-    command
+    FunctionError::platform(request_id, TIMED_OUT, &format!("Task timed out after {:.2} seconds", limit.as_secs_f64()))
 }
 
 /// Waits for the end of a process, or brings it about.
@@ -352,10 +272,7 @@ async fn reap(mut child: Child, kill: CancellationToken, exited: watch::Sender<O
 }
 
 /// How Lambda words the end of a process.
-#[allow(
-    clippy::needless_pass_by_value,
-    reason = "the shape that map_or_else wants"
-)]
+#[allow(clippy::needless_pass_by_value, reason = "the shape that map_or_else wants")]
 fn exit_reason(status: ExitStatus) -> String {
     use std::os::unix::process::ExitStatusExt;
 
@@ -364,10 +281,7 @@ fn exit_reason(status: ExitStatus) -> String {
         (Some(code), _) => format!("Runtime exited with error: exit status {code}"),
         (None, Some(9)) => "Runtime exited with error: signal: killed".to_owned(),
         (None, Some(6)) => "Runtime exited with error: signal: aborted".to_owned(),
-        (None, signal) => format!(
-            "Runtime exited with error: signal: {}",
-            signal.unwrap_or_default()
-        ),
+        (None, signal) => format!("Runtime exited with error: signal: {}", signal.unwrap_or_default()),
     }
 }
 

@@ -76,9 +76,7 @@ impl Registered {
     }
 
     fn has_room(&self) -> bool {
-        self.function
-            .concurrency
-            .is_none_or(|limit| self.stats.in_flight < limit)
+        self.function.concurrency.is_none_or(|limit| self.stats.in_flight < limit)
     }
 
     fn keep(&mut self, report: &Arc<Report>) {
@@ -92,11 +90,7 @@ impl Registered {
 
 impl State {
     fn registered(&mut self, region: &str, name: &str) -> Result<&mut Registered, InvokeError> {
-        self.functions
-            .get_mut(name)
-            .ok_or_else(|| InvokeError::NotFound {
-                arn: arn(region, name),
-            })
+        self.functions.get_mut(name).ok_or_else(|| InvokeError::NotFound { arn: arn(region, name) })
     }
 }
 
@@ -115,9 +109,7 @@ impl Inner {
         let registered = state.registered(&self.options.region, name)?;
         if !(account_has_room && registered.has_room()) {
             registered.stats.throttles += 1;
-            return Err(InvokeError::Throttled {
-                function: name.to_owned(),
-            });
+            return Err(InvokeError::Throttled { function: name.to_owned() });
         }
         self.busy.send_modify(|busy| *busy += 1);
         self.begin(&mut state, name, job);
@@ -125,11 +117,7 @@ impl Inner {
     }
 
     /// Queues an event and returns its request id.
-    pub(super) fn event(
-        self: &Arc<Self>,
-        name: &str,
-        payload: Bytes,
-    ) -> Result<String, InvokeError> {
+    pub(super) fn event(self: &Arc<Self>, name: &str, payload: Bytes) -> Result<String, InvokeError> {
         let job = self.accept(name, payload, Source::Event)?;
         let request_id = job.request_id.clone();
         let mut state = self.state();
@@ -146,35 +134,17 @@ impl Inner {
 
     fn accept(&self, name: &str, payload: Bytes, source: Source) -> Result<Job, InvokeError> {
         if self.stop.is_cancelled() {
-            return Err(InvokeError::Stopping {
-                function: name.to_owned(),
-            });
+            return Err(InvokeError::Stopping { function: name.to_owned() });
         }
-        let payload = if payload.is_empty() {
-            Bytes::from_static(b"{}")
-        } else {
-            payload
-        };
+        let payload = if payload.is_empty() { Bytes::from_static(b"{}") } else { payload };
         let (request_id, accepted) = (Uuid::new_v4().to_string(), self.options.clock.now());
-        Ok(Job {
-            request_id,
-            payload,
-            tries: 0,
-            accepted,
-            source,
-            reply: None,
-            last_error: None,
-        })
+        Ok(Job { request_id, payload, tries: 0, accepted, source, reply: None, last_error: None })
     }
 
     /// Starts queued events, oldest first, as far as the limits allow.
     fn pump(self: &Arc<Self>, state: &mut State) {
-        let names: Vec<_> = state
-            .functions
-            .iter()
-            .filter(|(_, it)| !it.queue.is_empty())
-            .map(|(name, _)| name.clone())
-            .collect();
+        let names: Vec<_> =
+            state.functions.iter().filter(|(_, it)| !it.queue.is_empty()).map(|(name, _)| name.clone()).collect();
         for name in names {
             while let Some(job) = self.take_queued(state, &name) {
                 self.begin(state, &name, job);
@@ -208,10 +178,7 @@ impl Inner {
 
     /// What a stopped stand-in has not begun it never will.
     fn forget_queue(&self, state: &mut State, name: &str) {
-        let queue = state
-            .functions
-            .get_mut(name)
-            .map(|registered| std::mem::take(&mut registered.queue));
+        let queue = state.functions.get_mut(name).map(|registered| std::mem::take(&mut registered.queue));
         queue.into_iter().flatten().for_each(|_| self.done());
     }
 
@@ -267,11 +234,7 @@ impl Inner {
         if between(job.accepted, self.options.clock.now()) + delay > function.maximum_event_age {
             return self.give_up(registered, job, Condition::EventAgeExceeded);
         }
-        let (inner, name, sleep) = (
-            Arc::clone(self),
-            function.name.clone(),
-            self.options.clock.sleep(delay),
-        );
+        let (inner, name, sleep) = (Arc::clone(self), function.name.clone(), self.options.clock.sleep(delay));
         self.tasks.spawn(async move {
             tokio::select! {
                 () = inner.stop.cancelled() => inner.done(),
@@ -322,9 +285,6 @@ impl Job {
 impl Registered {
     /// The counts at this moment.
     pub(super) fn stats(&self) -> Stats {
-        Stats {
-            queued: self.queue.len(),
-            ..self.stats.clone()
-        }
+        Stats { queued: self.queue.len(), ..self.stats.clone() }
     }
 }

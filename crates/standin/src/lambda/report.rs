@@ -46,10 +46,7 @@ impl Report {
     /// The answer as JSON; none when the function failed or did not answer in JSON.
     #[must_use]
     pub fn answer(&self) -> Option<Value> {
-        self.result
-            .as_ref()
-            .ok()
-            .and_then(|body| serde_json::from_slice(body).ok())
+        self.result.as_ref().ok().and_then(|body| serde_json::from_slice(body).ok())
     }
 }
 
@@ -69,31 +66,15 @@ impl FunctionError {
     /// An error that Lambda itself reports.
     pub(super) fn platform(request_id: &str, kind: &str, reason: &str) -> Self {
         let message = format!("RequestId: {request_id} Error: {reason}");
-        let body = json!({"errorType": kind, "errorMessage": message})
-            .to_string()
-            .into();
-        Self {
-            kind: kind.to_owned(),
-            message,
-            body,
-        }
+        let body = json!({"errorType": kind, "errorMessage": message}).to_string().into();
+        Self { kind: kind.to_owned(), message, body }
     }
 
     /// An error that the function reported through the Runtime API.
     pub(super) fn reported(body: Bytes) -> Self {
         let document: Value = serde_json::from_slice(&body).unwrap_or_default();
-        let text = |name: &str| {
-            document
-                .get(name)
-                .and_then(Value::as_str)
-                .unwrap_or_default()
-                .to_owned()
-        };
-        Self {
-            kind: text("errorType"),
-            message: text("errorMessage"),
-            body,
-        }
+        let text = |name: &str| document.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+        Self { kind: text("errorType"), message: text("errorMessage"), body }
     }
 
     /// Whether the function ran out of time.

@@ -26,34 +26,23 @@ pub(super) async fn answer(inner: &Inner, request: Request<Bytes>) -> Response<B
         return refuse(StatusCode::NOT_FOUND, "InvalidPath", &path);
     };
     let Some(instance) = inner.instances.lock().get(instance).cloned() else {
-        return refuse(
-            StatusCode::FORBIDDEN,
-            "InvalidInstance",
-            &format!("no instance {instance} is running"),
-        );
+        return refuse(StatusCode::FORBIDDEN, "InvalidInstance", &format!("no instance {instance} is running"));
     };
-    match (
-        request.method(),
-        call.split('/').collect::<Vec<_>>().as_slice(),
-    ) {
+    match (request.method(), call.split('/').collect::<Vec<_>>().as_slice()) {
         (&Method::GET, ["invocation", "next"]) => next(&instance).await,
         (&Method::POST, ["invocation", id, "response"]) => respond(&instance, id, request.body()),
-        (&Method::POST, ["invocation", id, "error"]) => done(
-            &instance,
-            id,
-            Err(FunctionError::reported(request.body().clone())),
-        ),
-        (&Method::POST, ["init", "error"]) => pass_on(
-            &instance,
-            Message::InitError(FunctionError::reported(request.body().clone())),
-        ),
+        (&Method::POST, ["invocation", id, "error"]) => {
+            done(&instance, id, Err(FunctionError::reported(request.body().clone())))
+        }
+        (&Method::POST, ["init", "error"]) => {
+            pass_on(&instance, Message::InitError(FunctionError::reported(request.body().clone())))
+        }
         _ => refuse(StatusCode::NOT_FOUND, "InvalidPath", &path),
     }
 }
 
 fn split(path: &str) -> Option<(&str, &str)> {
-    path.strip_prefix("/_runtime/")?
-        .split_once("/2018-06-01/runtime/")
+    path.strip_prefix("/_runtime/")?.split_once("/2018-06-01/runtime/")
 }
 
 /// Holds the request until there is an event.
@@ -70,19 +59,11 @@ async fn next(instance: &Instance) -> Response<Bytes> {
 
 fn event(delivery: Delivery) -> Response<Bytes> {
     let id = Uuid::new_v4().simple().to_string();
-    let trace = format!(
-        "Root=1-{}-{};Parent={};Sampled=0",
-        &id[..8],
-        &id[8..],
-        &id[..16]
-    );
+    let trace = format!("Root=1-{}-{};Parent={};Sampled=0", &id[..8], &id[8..], &id[..16]);
     Response::builder()
         .header("content-type", "application/json")
         .header("lambda-runtime-aws-request-id", delivery.request_id)
-        .header(
-            "lambda-runtime-deadline-ms",
-            delivery.deadline.as_millisecond().to_string(),
-        )
+        .header("lambda-runtime-deadline-ms", delivery.deadline.as_millisecond().to_string())
         .header("lambda-runtime-invoked-function-arn", delivery.arn)
         .header("lambda-runtime-trace-id", trace)
         .body(delivery.payload)
@@ -93,34 +74,20 @@ fn respond(instance: &Instance, id: &str, body: &Bytes) -> Response<Bytes> {
     if body.len() <= RESPONSE_LIMIT {
         return done(instance, id, Ok(body.clone()));
     }
-    let reason = format!(
-        "Response payload size exceeded maximum allowed payload size ({RESPONSE_LIMIT} bytes)."
-    );
+    let reason = format!("Response payload size exceeded maximum allowed payload size ({RESPONSE_LIMIT} bytes).");
     let error = FunctionError::platform(id, "Function.ResponseSizeTooLarge", &reason);
     let accepted = done(instance, id, Err(error));
     if accepted.status() == StatusCode::ACCEPTED {
-        return refuse(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "RequestEntityTooLarge",
-            &reason,
-        );
+        return refuse(StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge", &reason);
     }
     accepted
 }
 
 fn done(instance: &Instance, id: &str, result: Result<Bytes, FunctionError>) -> Response<Bytes> {
     // Taken, so that a second answer to the same invocation is refused.
-    let was_serving = instance
-        .serving
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .take_if(|serving| serving == id);
+    let was_serving = instance.serving.lock().unwrap_or_else(PoisonError::into_inner).take_if(|serving| serving == id);
     if was_serving.is_none() {
-        return refuse(
-            StatusCode::BAD_REQUEST,
-            "InvalidRequestID",
-            "Invalid request ID",
-        );
+        return refuse(StatusCode::BAD_REQUEST, "InvalidRequestID", "Invalid request ID");
     }
     pass_on(instance, Message::Done(result))
 }
@@ -134,11 +101,7 @@ fn pass_on(instance: &Instance, message: Message) -> Response<Bytes> {
 
 /// The process is to die; what it gets told no longer matters.
 fn gone() -> Response<Bytes> {
-    refuse(
-        StatusCode::FORBIDDEN,
-        "InstanceGone",
-        "this instance is being shut down",
-    )
+    refuse(StatusCode::FORBIDDEN, "InstanceGone", "this instance is being shut down")
 }
 
 fn refuse(status: StatusCode, kind: &str, message: &str) -> Response<Bytes> {

@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, path::PathBuf, process::Command, sync::Arc};
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode};
+use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
@@ -11,12 +11,13 @@ use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::{Function, Lambda, ManualClock, Options};
-use crate::service::Call;
+use crate::{cloudwatch::CloudWatch, service::Call};
 
 /// A running service, gone with its owner.
 #[derive(Debug)]
 pub(crate) struct Server {
     pub(crate) lambda: Lambda,
+    pub(crate) cloudwatch: CloudWatch,
     pub(crate) clock: ManualClock,
     pub(crate) endpoint: String,
     accepting: tokio::task::JoinHandle<()>,
@@ -31,22 +32,15 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
         let clock = ManualClock::at(jiff::Timestamp::now());
-        let options = Options {
-            clock: Arc::new(clock.clone()),
-            ..Options::new(&endpoint)
-        };
+        let options = Options { clock: Arc::new(clock.clone()), ..Options::new(&endpoint) };
         let lambda = Lambda::new(change(options));
-        let handler = lambda.clone();
+        let cloudwatch = CloudWatch::new(Arc::new(clock.clone()));
+        let handlers = (lambda.clone(), cloudwatch.clone());
         let accepting = tokio::spawn(serve(listener, move |request| {
-            let lambda = handler.clone();
-            async move { answer(&lambda, request).await }
+            let (lambda, cloudwatch) = handlers.clone();
+            async move { answer(&lambda, &cloudwatch, request).await }
         }));
-        Self {
-            lambda,
-            clock,
-            endpoint,
-            accepting,
-        }
+        Self { lambda, cloudwatch, clock, endpoint, accepting }
     }
 
     pub(crate) fn with(self, function: Function) -> Self {
@@ -61,23 +55,9 @@ impl Server {
     }
 
     /// Makes one request to the Lambda API.
-    pub(crate) async fn post(
-        &self,
-        path: &str,
-        kind: &str,
-        body: impl Into<Bytes>,
-    ) -> Response<Bytes> {
-        let request = Request::post(path)
-            .header("x-amz-invocation-type", kind)
-            .body(body.into())
-            .unwrap();
-        self.lambda
-            .call(Call {
-                caller: "tester".to_owned(),
-                region: "us-east-1".to_owned(),
-                request,
-            })
-            .await
+    pub(crate) async fn post(&self, path: &str, kind: &str, body: impl Into<Bytes>) -> Response<Bytes> {
+        let request = Request::post(path).header("x-amz-invocation-type", kind).body(body.into()).unwrap();
+        self.lambda.call(Call { caller: "tester".to_owned(), region: "us-east-1".to_owned(), request }).await
     }
 }
 
@@ -101,32 +81,29 @@ where
             async move {
                 let (parts, body) = request.into_parts();
                 let body = body.collect().await?.to_bytes();
-                Ok::<_, hyper::Error>(
-                    answer(Request::from_parts(parts, body))
-                        .await
-                        .map(Full::new),
-                )
+                Ok::<_, hyper::Error>(answer(Request::from_parts(parts, body)).await.map(Full::new))
             }
         });
         tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
     }
 }
 
-async fn answer(lambda: &Lambda, request: Request<Bytes>) -> Response<Bytes> {
-    if request.uri().path().starts_with("/_runtime/") {
+/// Routes as far as the tests here need it.
+async fn answer(lambda: &Lambda, cloudwatch: &CloudWatch, request: Request<Bytes>) -> Response<Bytes> {
+    let path = request.uri().path().to_owned();
+    if path.starts_with("/_runtime/") {
         return lambda.runtime(request).await;
     }
-    let mut response = Response::new(Bytes::new());
-    *response.status_mut() = StatusCode::NOT_IMPLEMENTED;
-    response
+    let call = Call { caller: "tester".to_owned(), region: "us-east-1".to_owned(), request };
+    if path.starts_with("/2015-03-31/") {
+        return lambda.call(call).await;
+    }
+    cloudwatch.call(call).await
 }
 
 /// The function that does what its event says, in a process for each invocation.
 pub(crate) fn echo(name: &str) -> Function {
-    Function {
-        warm: false,
-        ..Function::new(name, echo_binary())
-    }
+    Function { warm: false, ..Function::new(name, echo_binary()) }
 }
 
 /// Cargo builds examples together with tests, except when it is asked for the library's tests alone.
@@ -137,20 +114,11 @@ fn echo_binary() -> PathBuf {
     if !binary.exists() {
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let status = Command::new(cargo)
-            .args([
-                "build",
-                "--quiet",
-                "--example",
-                "echo_function",
-                "--target-dir",
-            ])
+            .args(["build", "--quiet", "--example", "echo_function", "--target-dir"])
             .arg(target.parent().unwrap())
             .current_dir(env!("CARGO_MANIFEST_DIR"))
             .status();
-        assert!(
-            status.unwrap().success(),
-            "the example that tests run as a function cannot be built"
-        );
+        assert!(status.unwrap().success(), "the example that tests run as a function cannot be built");
     }
     binary
 }
@@ -161,7 +129,16 @@ pub(crate) struct Gate(TcpListener);
 
 /// An invocation that waits at the gate; it goes on when this is dropped.
 #[derive(Debug)]
-pub(crate) struct Held(#[allow(dead_code, reason = "held, not used")] TcpStream);
+pub(crate) struct Held(TcpStream);
+
+impl Held {
+    /// The connection to the function, for a test that outlives the runtime.
+    pub(crate) fn into_line(self) -> std::net::TcpStream {
+        let line = self.0.into_std().unwrap();
+        line.set_nonblocking(false).unwrap();
+        line
+    }
+}
 
 impl Gate {
     pub(crate) async fn open() -> Self {

@@ -16,7 +16,7 @@ use tokio_postgres::{Config, NoTls};
 use super::install::{self, Account, InstallError};
 
 /// How long a cluster may take to answer before the start is given up.
-const START_DEADLINE: Duration = Duration::from_secs(60);
+const START_DEADLINE: Duration = Duration::from_mins(1);
 /// A free port is found by asking for one and letting it go; another process can take it in between.
 const PORT_ATTEMPTS: usize = 5;
 /// The superuser that `initdb` creates.
@@ -55,9 +55,7 @@ pub enum ClusterError {
     #[error("cannot run `sh`, which keeps the private PostgreSQL")]
     Spawn(#[source] io::Error),
     /// The server ended while it was starting.
-    #[error(
-        "the private PostgreSQL in {folder} ended while starting ({status}); its log says:\n{log}"
-    )]
+    #[error("the private PostgreSQL in {folder} ended while starting ({status}); its log says:\n{log}")]
     Ended {
         /// The data folder.
         folder: PathBuf,
@@ -99,7 +97,7 @@ impl Cluster {
                 Err(ClusterError::Ended { ref log, .. })
                     if attempt < PORT_ATTEMPTS && log.contains("could not bind") =>
                 {
-                    attempt += 1
+                    attempt += 1;
                 }
                 other => return other,
             }
@@ -113,26 +111,17 @@ impl Cluster {
 
     /// For programs that cannot use the socket.
     pub(crate) fn url(&self, database: &str) -> String {
-        format!(
-            "postgres://{SUPERUSER}:{}@127.0.0.1:{}/{database}",
-            self.password, self.port
-        )
+        format!("postgres://{SUPERUSER}:{}@127.0.0.1:{}/{database}", self.password, self.port)
     }
 
     fn ended(&self) -> Option<ExitStatus> {
         let mut keeper = self.keeper.lock().unwrap_or_else(PoisonError::into_inner);
-        keeper
-            .as_mut()
-            .and_then(|keeper| keeper.try_wait().ok().flatten())
+        keeper.as_mut().and_then(|keeper| keeper.try_wait().ok().flatten())
     }
 
     /// Stops the server and waits until it has ended. Safe to call twice.
     pub(crate) fn stop(&self) {
-        let keeper = self
-            .keeper
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+        let keeper = self.keeper.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(mut keeper) = keeper else { return };
         drop(keeper.stdin.take());
         if let Err(error) = keeper.wait() {
@@ -168,20 +157,11 @@ impl Start {
             let _ = fs::remove_dir_all(&litter);
             return Err(error.into());
         }
-        Ok(Self {
-            programs,
-            account,
-            litter,
-            folder,
-            kept: data.is_some(),
-        })
+        Ok(Self { programs, account, litter, folder, kept: data.is_some() })
     }
 
     async fn run(&self) -> Result<Cluster, ClusterError> {
-        let port = install::free_port().map_err(|source| ClusterError::Folder {
-            path: self.litter.clone(),
-            source,
-        })?;
+        let port = install::free_port().map_err(|source| ClusterError::Folder { path: self.litter.clone(), source })?;
         let (keeper, log) = self.spawn(port)?;
         let cluster = Cluster {
             keeper: Mutex::new(Some(keeper)),
@@ -191,39 +171,22 @@ impl Start {
         };
         let client = self.ready(&cluster, log).await?;
         let sql = format!("ALTER ROLE {SUPERUSER} PASSWORD '{}'", cluster.password);
-        client
-            .batch_execute(&sql)
-            .await
-            .map_err(ClusterError::SetUp)?;
+        client.batch_execute(&sql).await.map_err(ClusterError::SetUp)?;
         Ok(cluster)
     }
 
     /// The keeper, and the server's log, readable even when its folder is gone.
     fn spawn(&self, port: u16) -> Result<(Child, File), ClusterError> {
         let path = self.litter.join("log");
-        let trouble = |source| ClusterError::Folder {
-            path: path.clone(),
-            source,
-        };
-        let log = File::options()
-            .create(true)
-            .append(true)
-            .read(true)
-            .open(&path)
-            .map_err(trouble)?;
+        let trouble = |source| ClusterError::Folder { path: path.clone(), source };
+        let log = File::options().create(true).append(true).read(true).open(&path).map_err(trouble)?;
         let output = log.try_clone().map_err(trouble)?;
         let errors = log.try_clone().map_err(trouble)?;
         // What is kept is closed properly; what is thrown away need not be.
         let signal = if self.kept { "INT" } else { "QUIT" };
         let mut command = Command::new("sh");
-        command
-            .args(["-c", KEEPER, "sluice-postgres", signal])
-            .arg(&self.litter);
-        command
-            .arg(self.programs.bin.join("postgres"))
-            .arg("-D")
-            .arg(&self.folder)
-            .args(settings(&self.litter, port));
+        command.args(["-c", KEEPER, "sluice-postgres", signal]).arg(&self.litter);
+        command.arg(self.programs.bin.join("postgres")).arg("-D").arg(&self.folder).args(settings(&self.litter, port));
         command.stdin(Stdio::piped()).stdout(output).stderr(errors);
         // Its own process group: a Ctrl-C on the terminal is for the owner, who then stops the server in order.
         command.process_group(0).current_dir(&self.litter);
@@ -231,20 +194,12 @@ impl Start {
         Ok((command.spawn().map_err(ClusterError::Spawn)?, log))
     }
 
-    async fn ready(
-        &self,
-        cluster: &Cluster,
-        log: File,
-    ) -> Result<tokio_postgres::Client, ClusterError> {
+    async fn ready(&self, cluster: &Cluster, log: File) -> Result<tokio_postgres::Client, ClusterError> {
         let config = cluster.config("postgres");
         let deadline = Instant::now() + START_DEADLINE;
         loop {
             if let Some(status) = cluster.ended() {
-                return Err(ClusterError::Ended {
-                    folder: self.folder.clone(),
-                    status,
-                    log: tail(log),
-                });
+                return Err(ClusterError::Ended { folder: self.folder.clone(), status, log: tail(log) });
             }
             match config.connect(NoTls).await {
                 Ok((client, connection)) => {
@@ -252,10 +207,7 @@ impl Start {
                     return Ok(client);
                 }
                 Err(source) if Instant::now() >= deadline => {
-                    return Err(ClusterError::Silent {
-                        folder: self.folder.clone(),
-                        source,
-                    });
+                    return Err(ClusterError::Silent { folder: self.folder.clone(), source });
                 }
                 Err(_) => tokio::time::sleep(Duration::from_millis(5)).await,
             }
@@ -266,28 +218,16 @@ impl Start {
 /// A short private folder: the path of a socket may have no more than 107 bytes.
 fn litter(account: &Account) -> Result<PathBuf, ClusterError> {
     let short = Path::new("/tmp");
-    let base = if short.is_dir() {
-        short.to_owned()
-    } else {
-        std::env::temp_dir()
-    };
-    let folder = TempDir::with_prefix_in("sluice-pg-", &base)
-        .map_err(|source| ClusterError::Folder { path: base, source })?;
+    let base = if short.is_dir() { short.to_owned() } else { std::env::temp_dir() };
+    let folder =
+        TempDir::with_prefix_in("sluice-pg-", &base).map_err(|source| ClusterError::Folder { path: base, source })?;
     let path = folder.keep();
-    account.own(&path).map_err(|source| ClusterError::Folder {
-        path: path.clone(),
-        source,
-    })?;
+    account.own(&path).map_err(|source| ClusterError::Folder { path: path.clone(), source })?;
     Ok(path)
 }
 
 fn settings(socket: &Path, port: u16) -> Vec<String> {
-    let mut arguments = vec![
-        "-p".to_owned(),
-        port.to_string(),
-        "-k".to_owned(),
-        socket.display().to_string(),
-    ];
+    let mut arguments = vec!["-p".to_owned(), port.to_string(), "-k".to_owned(), socket.display().to_string()];
     let settings = [
         "listen_addresses=127.0.0.1",
         "max_connections=200",
@@ -303,22 +243,13 @@ fn settings(socket: &Path, port: u16) -> Vec<String> {
         "search_path=\"$user\", public, redshift_system",
         "deadlock_timeout=200ms",
     ];
-    arguments.extend(
-        settings
-            .iter()
-            .flat_map(|setting| ["-c".to_owned(), (*setting).to_owned()]),
-    );
+    arguments.extend(settings.iter().flat_map(|setting| ["-c".to_owned(), (*setting).to_owned()]));
     arguments
 }
 
 fn connection(socket: &Path, port: u16, database: &str) -> Config {
     let mut config = Config::new();
-    config
-        .host_path(socket)
-        .port(port)
-        .user(SUPERUSER)
-        .dbname(database)
-        .connect_timeout(Duration::from_secs(10));
+    config.host_path(socket).port(port).user(SUPERUSER).dbname(database).connect_timeout(Duration::from_secs(10));
     config
 }
 

@@ -55,20 +55,14 @@ pub(crate) struct Databases {
 #[derive(Debug)]
 enum Connections {
     Private(Arc<Cluster>),
-    Url {
-        url: String,
-        config: Box<Config>,
-        stands_for: String,
-    },
+    Url { url: String, config: Box<Config>, stands_for: String },
 }
 
 impl Connections {
     fn config(&self, database: &str) -> Config {
         match self {
             Self::Private(cluster) => cluster.config(database),
-            Self::Url {
-                config, stands_for, ..
-            } => {
+            Self::Url { config, stands_for, .. } => {
                 let mut config = (**config).clone();
                 if database != stands_for || config.get_dbname().is_none() {
                     config.dbname(database);
@@ -91,26 +85,13 @@ impl Databases {
         let first = names.first().cloned().unwrap_or_else(|| "dev".to_owned());
         let server = match server {
             Server::Private => Connections::Private(Arc::new(Cluster::start(None).await?)),
-            Server::Kept(folder) => {
-                Connections::Private(Arc::new(Cluster::start(Some(folder)).await?))
-            }
+            Server::Kept(folder) => Connections::Private(Arc::new(Cluster::start(Some(folder)).await?)),
             Server::Url(url) => {
-                let config: Config = url.parse().map_err(|source| DatabaseError::Url {
-                    url: url.clone(),
-                    source,
-                })?;
-                Connections::Url {
-                    url: url.clone(),
-                    config: Box::new(config),
-                    stands_for: first.clone(),
-                }
+                let config: Config = url.parse().map_err(|source| DatabaseError::Url { url: url.clone(), source })?;
+                Connections::Url { url: url.clone(), config: Box::new(config), stands_for: first.clone() }
             }
         };
-        let databases = Self {
-            server,
-            names,
-            ready: Mutex::default(),
-        };
+        let databases = Self { server, names, ready: Mutex::default() };
         databases.connect(&first).await?;
         Ok(databases)
     }
@@ -120,10 +101,7 @@ impl Databases {
         if !self.names.iter().any(|name| name == database) {
             return Err(DatabaseError::Unknown(database.to_owned()));
         }
-        let refused = |source| DatabaseError::Refused {
-            database: database.to_owned(),
-            source,
-        };
+        let refused = |source| DatabaseError::Refused { database: database.to_owned(), source };
         {
             let mut ready = self.ready.lock().await;
             if !ready.contains(database) {
@@ -132,18 +110,12 @@ impl Databases {
             }
         }
         let client = open(&self.server.config(database)).await.map_err(refused)?;
-        client
-            .batch_execute(system::SESSION)
-            .await
-            .map_err(refused)?;
+        client.batch_execute(system::SESSION).await.map_err(refused)?;
         Ok(client)
     }
 
     async fn make(&self, database: &str) -> Result<(), DatabaseError> {
-        let refused = |source| DatabaseError::Refused {
-            database: database.to_owned(),
-            source,
-        };
+        let refused = |source| DatabaseError::Refused { database: database.to_owned(), source };
         let config = self.server.config(database);
         let client = match open(&config).await {
             Err(error) if error.code() == Some(&SqlState::UNDEFINED_DATABASE) => {
@@ -157,23 +129,14 @@ impl Databases {
         client.batch_execute(system::SCHEMA).await.map_err(refused)
     }
 
-    pub(crate) async fn query(
-        &self,
-        database: &str,
-        sql: &str,
-    ) -> Result<Vec<Vec<Option<String>>>, DatabaseError> {
-        let refused = |source| DatabaseError::Refused {
-            database: database.to_owned(),
-            source,
-        };
+    pub(crate) async fn query(&self, database: &str, sql: &str) -> Result<Vec<Vec<Option<String>>>, DatabaseError> {
+        let refused = |source| DatabaseError::Refused { database: database.to_owned(), source };
         let client = self.connect(database).await?;
         let messages = client.simple_query(sql).await.map_err(refused)?;
         let rows = messages.iter().filter_map(|message| match message {
-            SimpleQueryMessage::Row(row) => Some(
-                (0..row.len())
-                    .map(|index| row.get(index).map(str::to_owned))
-                    .collect(),
-            ),
+            SimpleQueryMessage::Row(row) => {
+                Some((0..row.len()).map(|index| row.get(index).map(str::to_owned)).collect())
+            }
             _ => None,
         });
         Ok(rows.collect())
@@ -184,26 +147,14 @@ impl Databases {
         let Some(first) = self.names.first() else {
             return Ok(0);
         };
-        let rows = self
-            .query(
-                first,
-                "SELECT coalesce(max(query_id), 1000) FROM redshift_system.sys_load_history",
-            )
-            .await?;
-        Ok(rows
-            .into_iter()
-            .flatten()
-            .flatten()
-            .next()
-            .and_then(|id| id.parse().ok())
-            .unwrap_or(1000))
+        let rows =
+            self.query(first, "SELECT coalesce(max(query_id), 1000) FROM redshift_system.sys_load_history").await?;
+        Ok(rows.into_iter().flatten().flatten().next().and_then(|id| id.parse().ok()).unwrap_or(1000))
     }
 
     pub(crate) fn url(&self) -> String {
         match &self.server {
-            Connections::Private(cluster) => {
-                cluster.url(self.names.first().map_or("postgres", String::as_str))
-            }
+            Connections::Private(cluster) => cluster.url(self.names.first().map_or("postgres", String::as_str)),
             Connections::Url { url, .. } => url.clone(),
         }
     }
@@ -227,9 +178,6 @@ async fn open(config: &Config) -> Result<Client, tokio_postgres::Error> {
 
 /// `SELECT function(argument, …)` with every argument a literal.
 pub(crate) fn call(function: &str, arguments: &[&str]) -> String {
-    let arguments: Vec<String> = arguments
-        .iter()
-        .map(|argument| postgres_literal(argument))
-        .collect();
+    let arguments: Vec<String> = arguments.iter().map(|argument| postgres_literal(argument)).collect();
     format!("SELECT {function}({})", arguments.join(", "))
 }

@@ -28,10 +28,7 @@ impl SqlError {
     /// What PostgreSQL said, as Redshift would have said it.
     pub(crate) fn from_postgres(error: &tokio_postgres::Error, query_id: i64) -> Self {
         let Some(said) = error.as_db_error() else {
-            return Self(format!(
-                "connection to the warehouse lost: {}",
-                chain(error)
-            ));
+            return Self(format!("connection to the warehouse lost: {}", chain(error)));
         };
         match *said.code() {
             SqlState::T_R_SERIALIZATION_FAILURE => Self(format!(

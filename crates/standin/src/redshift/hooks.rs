@@ -22,11 +22,7 @@ impl Hold {
     /// Returns when at least `copies` COPYs are being held.
     pub async fn reached(&self, copies: usize) {
         // The sender lives in this very struct.
-        let _ = self
-            .0
-            .subscribe()
-            .wait_for(|held| held.copies >= copies)
-            .await;
+        let _ = self.0.subscribe().wait_for(|held| held.copies >= copies).await;
     }
 }
 
@@ -52,10 +48,7 @@ impl Hooks {
     }
 
     pub(crate) fn fail_next(&self, part: String, error: String) {
-        self.failures
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push_back((part, error));
+        self.failures.lock().unwrap_or_else(PoisonError::into_inner).push_back((part, error));
     }
 
     pub(crate) fn slow_copies(&self, by: Duration) {
@@ -65,9 +58,7 @@ impl Hooks {
     /// The failure that somebody ordered for this statement.
     pub(crate) fn failure(&self, sql: &str) -> Option<String> {
         let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
-        let index = failures
-            .iter()
-            .position(|(part, _)| sql.contains(part.as_str()))?;
+        let index = failures.iter().position(|(part, _)| sql.contains(part.as_str()))?;
         failures.remove(index).map(|(_, error)| error)
     }
 
@@ -77,11 +68,7 @@ impl Hooks {
         if !delay.is_zero() {
             tokio::time::sleep(delay).await;
         }
-        let hold = self
-            .hold
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
+        let hold = self.hold.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some(hold) = hold {
             hold.send_modify(|held| held.copies += 1);
             let _ = hold.subscribe().wait_for(|held| held.released).await;

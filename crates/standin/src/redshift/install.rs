@@ -21,9 +21,7 @@ pub enum InstallError {
     )]
     Missing,
     /// Root may not run PostgreSQL, and there is nobody else.
-    #[error(
-        "PostgreSQL refuses to run as root, and this machine has neither a user `postgres` nor `nobody`"
-    )]
+    #[error("PostgreSQL refuses to run as root, and this machine has neither a user `postgres` nor `nobody`")]
     NobodyToRun,
     /// A folder could not be made or handed over.
     #[error("cannot prepare the folder {path}")]
@@ -91,57 +89,31 @@ impl Account {
 pub(crate) fn programs() -> Result<Programs, InstallError> {
     let mut candidates: Vec<PathBuf> = Vec::new();
     if let Ok(output) = Command::new("pg_config").arg("--bindir").output() {
-        candidates.push(PathBuf::from(
-            String::from_utf8_lossy(&output.stdout).trim(),
-        ));
+        candidates.push(PathBuf::from(String::from_utf8_lossy(&output.stdout).trim()));
     }
     if let Ok(versions) = fs::read_dir("/usr/lib/postgresql") {
-        let mut bins: Vec<PathBuf> = versions
-            .flatten()
-            .map(|entry| entry.path().join("bin"))
-            .collect();
+        let mut bins: Vec<PathBuf> = versions.flatten().map(|entry| entry.path().join("bin")).collect();
         bins.sort();
         candidates.extend(bins.into_iter().rev());
     }
-    candidates.extend(
-        std::env::var_os("PATH")
-            .iter()
-            .flat_map(std::env::split_paths),
-    );
+    candidates.extend(std::env::var_os("PATH").iter().flat_map(std::env::split_paths));
     let complete = |bin: &PathBuf| bin.join("initdb").is_file() && bin.join("postgres").is_file();
-    let bin = candidates
-        .into_iter()
-        .find(complete)
-        .ok_or(InstallError::Missing)?;
-    let version = Command::new(bin.join("postgres"))
-        .arg("--version")
-        .output()
-        .map_err(|_| InstallError::Missing)?;
-    let version = String::from_utf8_lossy(&version.stdout)
-        .chars()
-        .filter(|c| c.is_ascii_alphanumeric() || *c == '.')
-        .collect();
+    let bin = candidates.into_iter().find(complete).ok_or(InstallError::Missing)?;
+    let version = Command::new(bin.join("postgres")).arg("--version").output().map_err(|_| InstallError::Missing)?;
+    let version =
+        String::from_utf8_lossy(&version.stdout).chars().filter(|c| c.is_ascii_alphanumeric() || *c == '.').collect();
     Ok(Programs { bin, version })
 }
 
 /// Who runs the server.
 pub(crate) fn account() -> Result<Account, InstallError> {
-    let uid = fs::metadata("/proc/self")
-        .map(|own| own.uid())
-        .or_else(|_| own_uid_by_file())
-        .unwrap_or(u32::MAX);
+    let uid = fs::metadata("/proc/self").map(|own| own.uid()).or_else(|_| own_uid_by_file()).unwrap_or(u32::MAX);
     if uid != 0 {
         return Ok(Account { uid, drop_to: None });
     }
     let users = fs::read_to_string("/etc/passwd").unwrap_or_default();
-    let found = ["postgres", "nobody"]
-        .iter()
-        .find_map(|name| lookup(&users, name))
-        .ok_or(InstallError::NobodyToRun)?;
-    Ok(Account {
-        uid: found.1,
-        drop_to: Some(found),
-    })
+    let found = ["postgres", "nobody"].iter().find_map(|name| lookup(&users, name)).ok_or(InstallError::NobodyToRun)?;
+    Ok(Account { uid: found.1, drop_to: Some(found) })
 }
 
 fn own_uid_by_file() -> io::Result<u32> {
@@ -166,38 +138,24 @@ pub(crate) fn free_port() -> io::Result<u16> {
 }
 
 /// Makes `folder` a data folder, unless it is one.
-pub(crate) fn initialise(
-    programs: &Programs,
-    account: &Account,
-    folder: &Path,
-) -> Result<(), InstallError> {
-    let trouble = |source| InstallError::Folder {
-        path: folder.to_owned(),
-        source,
-    };
+pub(crate) fn initialise(programs: &Programs, account: &Account, folder: &Path) -> Result<(), InstallError> {
+    let trouble = |source| InstallError::Folder { path: folder.to_owned(), source };
     if let Some(parent) = folder.parent() {
         fs::create_dir_all(parent).map_err(trouble)?;
     }
     let folder = &std::path::absolute(folder).map_err(trouble)?;
+    let_through(account, folder).map_err(trouble)?;
     reachable(account, folder)?;
     if folder.join("PG_VERSION").is_file() {
         return Ok(());
     }
     if !folder.is_dir() {
-        DirBuilder::new()
-            .mode(0o700)
-            .create(folder)
-            .map_err(trouble)?;
+        DirBuilder::new().mode(0o700).create(folder).map_err(trouble)?;
         account.own(folder).map_err(trouble)?;
     }
     let template = template(programs, account)?;
     let contents = template.join(".");
-    run(
-        account,
-        "cp",
-        Command::new("cp").arg("-R").arg(contents).arg(folder),
-        folder,
-    )
+    run(account, "cp", Command::new("cp").arg("-R").arg(contents).arg(folder), folder)
 }
 
 /// `initdb` takes half a second, copying what it made a few hundredths: the copy is what tests start from.
@@ -205,20 +163,12 @@ pub(crate) fn initialise(
 /// Several processes may get here at once. Each makes its own and renames it into place: the first wins, the others use its.
 fn template(programs: &Programs, account: &Account) -> Result<PathBuf, InstallError> {
     let base = std::env::temp_dir();
-    let ready = base.join(format!(
-        "sluice-initdb-{}-{}",
-        programs.version, account.uid
-    ));
+    let ready = base.join(format!("sluice-initdb-{}-{}", programs.version, account.uid));
     if usable(&ready, account) {
         return Ok(ready);
     }
-    let trouble = |source| InstallError::Folder {
-        path: base.clone(),
-        source,
-    };
-    let draft = tempfile::TempDir::with_prefix_in("sluice-initdb-", &base)
-        .map_err(trouble)?
-        .keep();
+    let trouble = |source| InstallError::Folder { path: base.clone(), source };
+    let draft = tempfile::TempDir::with_prefix_in("sluice-initdb-", &base).map_err(trouble)?.keep();
     account.own(&draft).map_err(trouble)?;
     let mut initdb = Command::new(programs.bin.join("initdb"));
     initdb
@@ -247,9 +197,19 @@ fn template(programs: &Programs, account: &Account) -> Result<PathBuf, InstallEr
 
 /// Only a complete folder that belongs to the account: `/tmp` is everybody's.
 fn usable(template: &Path, account: &Account) -> bool {
-    let ours = fs::symlink_metadata(template)
-        .is_ok_and(|found| found.is_dir() && found.uid() == account.uid);
+    let ours = fs::symlink_metadata(template).is_ok_and(|found| found.is_dir() && found.uid() == account.uid);
     ours && template.join("PG_VERSION").is_file()
+}
+
+/// Temporary folders are made for one user only; ours has to be passed through by another.
+fn let_through(account: &Account, folder: &Path) -> io::Result<()> {
+    let (Some(_), Some(parent)) = (&account.drop_to, folder.parent()) else { return Ok(()) };
+    let found = fs::metadata(parent)?;
+    let mode = found.permissions().mode();
+    if found.uid() != 0 || mode & 0o001 != 0 || !parent.starts_with(std::env::temp_dir()) {
+        return Ok(());
+    }
+    fs::set_permissions(parent, fs::Permissions::from_mode(mode | 0o001))
 }
 
 fn reachable(account: &Account, folder: &Path) -> Result<(), InstallError> {
@@ -257,40 +217,22 @@ fn reachable(account: &Account, folder: &Path) -> Result<(), InstallError> {
         return Ok(());
     };
     let blocked = |ancestor: &&Path| {
-        fs::metadata(ancestor)
-            .is_ok_and(|found| found.uid() != *uid && found.permissions().mode() & 0o001 == 0)
+        fs::metadata(ancestor).is_ok_and(|found| found.uid() != *uid && found.permissions().mode() & 0o001 == 0)
     };
     match folder.ancestors().skip(1).find(blocked) {
-        Some(ancestor) => Err(InstallError::Unreachable {
-            user: user.clone(),
-            ancestor: ancestor.to_owned(),
-        }),
+        Some(ancestor) => Err(InstallError::Unreachable { user: user.clone(), ancestor: ancestor.to_owned() }),
         None => Ok(()),
     }
 }
 
-fn run(
-    account: &Account,
-    program: &'static str,
-    command: &mut Command,
-    path: &Path,
-) -> Result<(), InstallError> {
+fn run(account: &Account, program: &'static str, command: &mut Command, path: &Path) -> Result<(), InstallError> {
     account.apply(command);
-    let failed = |message| InstallError::Program {
-        program,
-        path: path.to_owned(),
-        message,
-    };
-    let output = command
-        .current_dir("/")
-        .output()
-        .map_err(|error| failed(error.to_string()))?;
+    let failed = |message| InstallError::Program { program, path: path.to_owned(), message };
+    let output = command.current_dir("/").output().map_err(|error| failed(error.to_string()))?;
     if output.status.success() {
         return Ok(());
     }
-    Err(failed(
-        String::from_utf8_lossy(&output.stderr).trim().to_owned(),
-    ))
+    Err(failed(String::from_utf8_lossy(&output.stderr).trim().to_owned()))
 }
 
 #[cfg(test)]
@@ -301,10 +243,7 @@ mod tests {
     #[test]
     fn users_are_found_by_their_whole_name() {
         let users = "root:x:0:0:root:/root:/bin/sh\npostgres2:x:7:7::/:\npostgres:x:101:104:,,,:/var/lib/postgresql:/bin/bash\n";
-        assert_eq!(
-            lookup(users, "postgres"),
-            Some(("postgres".to_owned(), 101, 104))
-        );
+        assert_eq!(lookup(users, "postgres"), Some(("postgres".to_owned(), 101, 104)));
         assert_eq!(lookup(users, "nobody"), None);
     }
 }

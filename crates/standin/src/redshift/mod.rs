@@ -7,6 +7,7 @@ mod cluster;
 mod copy;
 mod databases;
 mod error;
+mod execute;
 mod hooks;
 mod install;
 mod parameters;
@@ -122,9 +123,7 @@ pub struct Redshift {
 
 impl std::fmt::Debug for Redshift {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Redshift")
-            .field("runner", &self.runner)
-            .finish_non_exhaustive()
+        f.debug_struct("Redshift").field("runner", &self.runner).finish_non_exhaustive()
     }
 }
 
@@ -141,13 +140,7 @@ impl Redshift {
             active: options.active_statements,
         };
         let first_query = databases.last_query_id().await? + 1;
-        let runner = Arc::new(Runner::new(
-            databases,
-            source,
-            options.region,
-            Arc::clone(&options.clock),
-            first_query,
-        ));
+        let runner = Arc::new(Runner::new(databases, source, options.region, Arc::clone(&options.clock), first_query));
         Ok(Self {
             statements: Arc::new(Statements::new(limits)),
             runner,
@@ -156,9 +149,9 @@ impl Redshift {
         })
     }
 
-    /// Answers one request of the Data API.
+    /// Answers one request of the Data API, whoever sent it.
     pub async fn call(&self, call: Call) -> Response<Bytes> {
-        api::answer(self, call).await
+        api::answer(self, &call.request).await
     }
 
     /// The command with which a person looks at the tables.
@@ -177,11 +170,7 @@ impl Redshift {
     ///
     /// # Errors
     /// What PostgreSQL says.
-    pub async fn query(
-        &self,
-        database: &str,
-        sql: &str,
-    ) -> Result<Vec<Vec<Option<String>>>, DatabaseError> {
+    pub async fn query(&self, database: &str, sql: &str) -> Result<Vec<Vec<Option<String>>>, DatabaseError> {
         self.runner.databases.query(database, sql).await
     }
 

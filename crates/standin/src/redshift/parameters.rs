@@ -7,14 +7,8 @@ use super::statements::Parameter;
 use super::tokens::{self, Kind, Token};
 
 /// `tokens` with a literal in the place of each parameter that has a value.
-pub(crate) fn bind<'a>(
-    tokens: Vec<Token<'a>>,
-    parameters: &[Parameter],
-) -> Result<Vec<Token<'a>>, SqlError> {
-    tokens
-        .into_iter()
-        .map(|token| bind_one(token, parameters))
-        .collect()
+pub(crate) fn bind<'a>(tokens: Vec<Token<'a>>, parameters: &[Parameter]) -> Result<Vec<Token<'a>>, SqlError> {
+    tokens.into_iter().map(|token| bind_one(token, parameters)).collect()
 }
 
 fn bind_one<'a>(token: Token<'a>, parameters: &[Parameter]) -> Result<Token<'a>, SqlError> {
@@ -25,12 +19,7 @@ fn bind_one<'a>(token: Token<'a>, parameters: &[Parameter]) -> Result<Token<'a>,
         return Ok(token);
     };
     if parameter.value.is_empty() {
-        return Err(SqlError::new(format!(
-            "parameter \"{name}\" has a zero-length value"
-        )));
+        return Err(SqlError::new(format!("parameter \"{name}\" has a zero-length value")));
     }
-    Ok(Token {
-        kind: tokens::Kind::Literal(parameter.value.as_bytes().to_vec()),
-        text: token.text,
-    })
+    Ok(Token { kind: tokens::Kind::Literal(parameter.value.as_bytes().to_vec()), text: token.text })
 }

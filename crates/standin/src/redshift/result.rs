@@ -16,36 +16,17 @@ pub(crate) fn table(columns: &[Column], rows: &[SimpleQueryRow]) -> Table {
         *bytes += text.map_or(0, str::len);
         field(columns[index].type_(), text)
     };
-    let rows = rows
-        .iter()
-        .map(|row| {
-            (0..columns.len())
-                .map(|index| field(row, index, &mut bytes))
-                .collect()
-        })
-        .collect();
-    Table {
-        columns: columns.iter().map(metadata).collect(),
-        rows,
-        bytes,
-    }
+    let rows = rows.iter().map(|row| (0..columns.len()).map(|index| field(row, index, &mut bytes)).collect()).collect();
+    Table { columns: columns.iter().map(metadata).collect(), rows, bytes }
 }
 
 fn field(kind: &Type, text: Option<&str>) -> Value {
     let Some(text) = text else {
         return json!({ "isNull": true });
     };
-    let long = || {
-        text.parse::<i64>()
-            .ok()
-            .map(|value| json!({ "longValue": value }))
-    };
-    let double = || {
-        text.parse::<f64>()
-            .ok()
-            .filter(|value| value.is_finite())
-            .map(|value| json!({ "doubleValue": value }))
-    };
+    let long = || text.parse::<i64>().ok().map(|value| json!({ "longValue": value }));
+    let double =
+        || text.parse::<f64>().ok().filter(|value| value.is_finite()).map(|value| json!({ "doubleValue": value }));
     let typed = match *kind {
         Type::INT2 | Type::INT4 | Type::INT8 | Type::OID => long(),
         Type::FLOAT4 | Type::FLOAT8 => double(),
@@ -57,10 +38,7 @@ fn field(kind: &Type, text: Option<&str>) -> Value {
 
 fn metadata(column: &Column) -> Value {
     let kind = column.type_();
-    let signed = matches!(
-        *kind,
-        Type::INT2 | Type::INT4 | Type::INT8 | Type::FLOAT4 | Type::FLOAT8 | Type::NUMERIC
-    );
+    let signed = matches!(*kind, Type::INT2 | Type::INT4 | Type::INT8 | Type::FLOAT4 | Type::FLOAT8 | Type::NUMERIC);
     json!({
         "name": column.name(),
         "label": column.name(),

@@ -9,18 +9,16 @@ use std::time::Instant;
 use tokio::sync::{Semaphore, broadcast};
 use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
 
-use super::copy;
 use super::databases::{DatabaseError, Databases};
 use super::error::{SqlError, chain};
 use super::hooks::Hooks;
-use super::statements::{Part, Statement, Status, Table};
-use super::tokens::{self, Token};
-use super::{Clock, Finished, parameters, result, translate};
+use super::statements::{Statement, Status, Table};
+use super::{Clock, Finished};
 use crate::source::Source;
 
 /// As many as a warehouse runs at once; the others wait in its queue.
 const RUNNING_AT_ONCE: usize = 50;
-const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ";
+pub(crate) const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ";
 
 /// Everything that running needs.
 pub(crate) struct Runner {
@@ -30,15 +28,13 @@ pub(crate) struct Runner {
     pub(crate) hooks: Hooks,
     pub(crate) finished: broadcast::Sender<Finished>,
     pub(crate) clock: Clock,
-    query_ids: AtomicI64,
+    pub(crate) query_ids: AtomicI64,
     slots: Semaphore,
 }
 
 impl std::fmt::Debug for Runner {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Runner")
-            .field("databases", &self.databases)
-            .finish_non_exhaustive()
+        f.debug_struct("Runner").field("databases", &self.databases).finish_non_exhaustive()
     }
 }
 
@@ -48,7 +44,7 @@ pub(crate) struct Session {
     pub(crate) pid: i64,
     pub(crate) database: String,
     /// Set from the moment COMMIT is sent: what may be committed can no longer be called aborted.
-    committing: AtomicBool,
+    pub(crate) committing: AtomicBool,
 }
 
 /// What one statement did.
@@ -116,16 +112,17 @@ impl Runner {
             state.status = Status::Started;
             state.pid = session.pid;
         });
-        let work = self.work(&session, statement);
-        tokio::pin!(work);
-        loop {
-            tokio::select! {
-                biased;
-                done = &mut work => return done,
-                () = statement.cancelled(), if !session.committing.load(Ordering::SeqCst) => break,
-            }
+        // In a box, so that it can be dropped before its connection is used again.
+        let mut work = Box::pin(self.work(&session, statement));
+        tokio::select! {
+            biased;
+            done = &mut work => return done,
+            () = statement.cancelled() => {}
         }
-        // The statement that runs now is interrupted; the one after it undoes the transaction before anyone hears of the stop.
+        if session.committing.load(Ordering::SeqCst) {
+            return work.await;
+        }
+        // What runs now is interrupted; then the transaction is undone, before anyone hears of the stop.
         if let Err(error) = session.client.cancel_token().cancel_query(NoTls).await {
             tracing::debug!(%error, "cannot cancel a query");
         }
@@ -135,26 +132,14 @@ impl Runner {
     }
 
     async fn session(&self, database: &str) -> Result<Session, Stop> {
-        let client = self
-            .databases
-            .connect(database)
-            .await
-            .map_err(|error| Stop::Failed(refusal(&error)))?;
+        let client = self.databases.connect(database).await.map_err(|error| Stop::Failed(refusal(&error)))?;
         let lost = |error: tokio_postgres::Error| Stop::Failed(format!("FATAL: {}", chain(&error)));
-        let messages = client
-            .simple_query("SELECT pg_backend_pid()")
-            .await
-            .map_err(lost)?;
+        let messages = client.simple_query("SELECT pg_backend_pid()").await.map_err(lost)?;
         let pid = messages.iter().find_map(|message| match message {
             SimpleQueryMessage::Row(row) => row.get(0)?.parse().ok(),
             _ => None,
         });
-        Ok(Session {
-            client,
-            pid: pid.unwrap_or(0),
-            database: database.to_owned(),
-            committing: AtomicBool::new(false),
-        })
+        Ok(Session { client, pid: pid.unwrap_or(0), database: database.to_owned(), committing: AtomicBool::new(false) })
     }
 
     async fn work(&self, session: &Session, statement: &Statement) -> Result<(), Stop> {
@@ -165,11 +150,7 @@ impl Runner {
         let mut failure = None;
         for index in 0..submission.sqls.len() {
             if let Err(error) = self.part(session, statement, index, true).await {
-                let error = if submission.batch {
-                    numbered(index, &error)
-                } else {
-                    error.to_string()
-                };
+                let error = if submission.batch { numbered(index, &error) } else { error.to_string() };
                 failure.get_or_insert(error);
             }
         }
@@ -177,9 +158,7 @@ impl Runner {
     }
 
     async fn transaction(&self, session: &Session, statement: &Statement) -> Result<(), Stop> {
-        self.plain(session, BEGIN)
-            .await
-            .map_err(|error| Stop::Failed(error.to_string()))?;
+        self.plain(session, BEGIN).await.map_err(|error| Stop::Failed(error.to_string()))?;
         for index in 0..statement.submission.sqls.len() {
             if let Err(error) = self.part(session, statement, index, false).await {
                 let _ = session.client.batch_execute("ROLLBACK").await;
@@ -187,155 +166,11 @@ impl Runner {
             }
         }
         session.committing.store(true, Ordering::SeqCst);
-        self.plain(session, "COMMIT")
-            .await
-            .map_err(|error| Stop::Failed(error.to_string()))
+        self.plain(session, "COMMIT").await.map_err(|error| Stop::Failed(error.to_string()))
     }
 
-    /// Runs one SQL statement and keeps its state. `alone`: it is a transaction of its own.
-    async fn part(
-        &self,
-        session: &Session,
-        statement: &Statement,
-        index: usize,
-        alone: bool,
-    ) -> Result<(), SqlError> {
-        let sql = &statement.submission.sqls[index];
-        let begun = Instant::now();
-        let query_id = self.query_ids.fetch_add(1, Ordering::SeqCst);
-        let now = (self.clock)();
-        statement.change(|state| {
-            let part = &mut state.parts[index];
-            part.status = Status::Started;
-            part.updated_at = now;
-            part.query_id = if leader_only(sql) { -1 } else { query_id };
-        });
-        let outcome = self.execute(session, statement, sql, query_id, alone).await;
-        let now = (self.clock)();
-        let ended = |part: &mut Part, status: Status| {
-            part.status = status;
-            part.duration = begun.elapsed();
-            part.updated_at = now;
-        };
-        match outcome {
-            Ok(done) => {
-                statement.change(|state| {
-                    let part = &mut state.parts[index];
-                    part.rows = done.rows;
-                    part.result = done.result.map(Arc::new);
-                    ended(part, Status::Finished);
-                });
-                Ok(())
-            }
-            Err(error) => {
-                statement.change(|state| {
-                    let part = &mut state.parts[index];
-                    part.error = Some(error.to_string());
-                    ended(part, Status::Failed);
-                });
-                Err(error)
-            }
-        }
-    }
-
-    async fn execute(
-        &self,
-        session: &Session,
-        statement: &Statement,
-        sql: &str,
-        query_id: i64,
-        alone: bool,
-    ) -> Result<Done, SqlError> {
-        if let Some(error) = self.hooks.failure(sql) {
-            return Err(SqlError::new(
-                error.strip_prefix("ERROR: ").unwrap_or(&error),
-            ));
-        }
-        let tokens = parameters::bind(tokens::tokens(sql)?, &statement.submission.parameters)?;
-        match verb(&tokens).as_str() {
-            "copy" if alone => self.copy_alone(session, &tokens, query_id).await,
-            "copy" => copy::copy(self, session, &tokens, query_id).await,
-            "begin" | "start" | "commit" | "end" | "rollback" | "abort" if !alone => {
-                Err(SqlError::new(format!(
-                    "{} is not supported inside a batch by this stand-in",
-                    verb(&tokens).to_uppercase()
-                )))
-            }
-            "truncate" if !alone => {
-                let done = self.postgres(session, &tokens, query_id).await?;
-                // TRUNCATE commits the transaction in which it runs.
-                self.plain(session, "COMMIT").await?;
-                self.plain(session, BEGIN).await?;
-                Ok(done)
-            }
-            _ => self.postgres(session, &tokens, query_id).await,
-        }
-    }
-
-    async fn copy_alone(
-        &self,
-        session: &Session,
-        tokens: &[Token<'_>],
-        query_id: i64,
-    ) -> Result<Done, SqlError> {
-        self.plain(session, BEGIN).await?;
-        match copy::copy(self, session, tokens, query_id).await {
-            Ok(done) => {
-                session.committing.store(true, Ordering::SeqCst);
-                self.plain(session, "COMMIT").await?;
-                session.committing.store(false, Ordering::SeqCst);
-                Ok(done)
-            }
-            Err(error) => {
-                let _ = session.client.batch_execute("ROLLBACK").await;
-                Err(error)
-            }
-        }
-    }
-
-    async fn postgres(
-        &self,
-        session: &Session,
-        tokens: &[Token<'_>],
-        query_id: i64,
-    ) -> Result<Done, SqlError> {
-        let sql = translate::translate(tokens)?;
-        let said = |error: tokio_postgres::Error| SqlError::from_postgres(&error, query_id);
-        // Rows come as text; only preparing tells their types. It analyses the statement and so takes the snapshot
-        // that running it would take: not a moment earlier for LOCK, which is never prepared.
-        let columns = match verb(tokens).as_str() {
-            "select" | "with" | "show" | "values" | "table" | "explain" => {
-                Some(session.client.prepare(&sql).await.map_err(said)?)
-            }
-            _ => None,
-        };
-        let messages = session.client.simple_query(&sql).await.map_err(said)?;
-        let mut rows = Vec::new();
-        let mut count = 0;
-        for message in messages {
-            match message {
-                SimpleQueryMessage::Row(row) => rows.push(row),
-                SimpleQueryMessage::CommandComplete(affected) => {
-                    count = i64::try_from(affected).unwrap_or(i64::MAX)
-                }
-                _ => {}
-            }
-        }
-        let result = columns
-            .filter(|prepared| !prepared.columns().is_empty())
-            .map(|prepared| result::table(prepared.columns(), &rows));
-        Ok(Done {
-            rows: count,
-            result,
-        })
-    }
-
-    async fn plain(&self, session: &Session, sql: &str) -> Result<(), SqlError> {
-        session
-            .client
-            .batch_execute(sql)
-            .await
-            .map_err(|error| SqlError::from_postgres(&error, 0))
+    pub(crate) async fn plain(&self, session: &Session, sql: &str) -> Result<(), SqlError> {
+        session.client.batch_execute(sql).await.map_err(|error| SqlError::from_postgres(&error, 0))
     }
 
     fn tell(&self, statement: &Statement) {
@@ -367,18 +202,4 @@ fn refusal(error: &DatabaseError) -> String {
 
 fn numbered(index: usize, error: &SqlError) -> String {
     format!("Query #{} failed with {error}", index + 1)
-}
-
-fn verb(tokens: &[Token<'_>]) -> String {
-    tokens
-        .iter()
-        .find(|token| token.kind != tokens::Kind::Space)
-        .map(|token| token.text.to_ascii_lowercase())
-        .unwrap_or_default()
-}
-
-/// Statements that need no compute node have no query id.
-fn leader_only(sql: &str) -> bool {
-    tokens::tokens(sql)
-        .is_ok_and(|tokens| matches!(verb(&tokens).as_str(), "set" | "lock" | "show" | "reset"))
 }

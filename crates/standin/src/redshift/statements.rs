@@ -58,7 +58,6 @@ pub(crate) struct Submission {
     pub(crate) db_user: Option<String>,
     pub(crate) name: Option<String>,
     pub(crate) with_event: bool,
-    pub(crate) caller: String,
 }
 
 /// The rows of a query, as the Data API answers them.
@@ -114,22 +113,10 @@ impl Statement {
             result: None,
         };
         let parts = vec![part; submission.sqls.len()];
-        let state = State {
-            status: Status::Submitted,
-            error: None,
-            pid: 0,
-            duration: Duration::ZERO,
-            updated_at: now,
-            parts,
-        };
+        let state =
+            State { status: Status::Submitted, error: None, pid: 0, duration: Duration::ZERO, updated_at: now, parts };
         let id = uuid::Uuid::new_v4().to_string();
-        Self {
-            id,
-            created_at: now,
-            submission,
-            state: watch::Sender::new(state),
-            cancelled: watch::Sender::new(false),
-        }
+        Self { id, created_at: now, submission, state: watch::Sender::new(state), cancelled: watch::Sender::new(false) }
     }
 
     pub(crate) fn state(&self) -> State {
@@ -198,37 +185,21 @@ struct Known {
 
 impl Statements {
     pub(crate) fn new(limits: Limits) -> Self {
-        Self {
-            limits,
-            known: Mutex::default(),
-        }
+        Self { limits, known: Mutex::default() }
     }
 
     /// Takes a submission, once for each token: the check and the insertion are one step under one lock,
     /// so that two callers with the same token get the same statement however close they come.
-    pub(crate) fn accept(
-        &self,
-        submission: Submission,
-        token: Option<String>,
-        now: Timestamp,
-    ) -> Accepted {
+    pub(crate) fn accept(&self, submission: Submission, token: Option<String>, now: Timestamp) -> Accepted {
         let mut known = self.known(now);
         if let Some((statement, _)) = token.as_ref().and_then(|token| known.by_token.get(token)) {
             return Accepted::Known(Arc::clone(statement));
         }
-        if known
-            .by_id
-            .values()
-            .filter(|statement| !statement.status().over())
-            .count()
-            >= self.limits.active
-        {
+        if known.by_id.values().filter(|statement| !statement.status().over()).count() >= self.limits.active {
             return Accepted::Full;
         }
         let statement = Arc::new(Statement::new(submission, now));
-        known
-            .by_id
-            .insert(statement.id.clone(), Arc::clone(&statement));
+        known.by_id.insert(statement.id.clone(), Arc::clone(&statement));
         if let Some(token) = token {
             known.by_token.insert(token, (Arc::clone(&statement), now));
         }
@@ -243,29 +214,19 @@ impl Statements {
     /// All statements, the newest first.
     pub(crate) fn all(&self, now: Timestamp) -> Vec<Arc<Statement>> {
         let mut all: Vec<_> = self.known(now).by_id.values().cloned().collect();
-        all.sort_by(|a, b| {
-            b.created_at
-                .cmp(&a.created_at)
-                .then_with(|| a.id.cmp(&b.id))
-        });
+        all.sort_by(|a, b| b.created_at.cmp(&a.created_at).then_with(|| a.id.cmp(&b.id)));
         all
     }
 
     /// What is known, after everything that is too old has been forgotten.
     fn known(&self, now: Timestamp) -> MutexGuard<'_, Known> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let Limits {
-            token_retention,
-            result_retention,
-            ..
-        } = self.limits;
+        let Limits { token_retention, result_retention, .. } = self.limits;
         known.by_id.retain(|_, statement| {
             let state = statement.state.borrow();
             !state.status.over() || now.duration_since(state.updated_at) < result_retention
         });
-        known
-            .by_token
-            .retain(|_, (_, since)| now.duration_since(*since) < token_retention);
+        known.by_token.retain(|_, (_, since)| now.duration_since(*since) < token_retention);
         known
     }
 }
@@ -288,7 +249,6 @@ mod tests {
             db_user: None,
             name: None,
             with_event: false,
-            caller: "test".to_owned(),
         }
     }
 

@@ -75,10 +75,7 @@ pub(crate) fn tokens(sql: &str) -> Result<Vec<Token<'_>>, TokenError> {
     let mut at = 0;
     while at < sql.len() {
         let (kind, length) = token(&sql[at..], at)?;
-        found.push(Token {
-            kind,
-            text: &sql[at..at + length],
-        });
+        found.push(Token { kind, text: &sql[at..at + length] });
         at += length;
     }
     Ok(found)
@@ -88,42 +85,28 @@ pub(crate) fn tokens(sql: &str) -> Result<Vec<Token<'_>>, TokenError> {
 pub(crate) fn statements(tokens: &[Token<'_>]) -> Vec<String> {
     let text = |part: &[Token<'_>]| part.iter().map(|token| token.text).collect::<String>();
     let said = |part: &&[Token<'_>]| part.iter().any(|token| token.kind != Kind::Space);
-    tokens
-        .split(|token| token.symbol(";"))
-        .filter(said)
-        .map(|part| text(part).trim().to_owned())
-        .collect()
+    tokens.split(|token| token.symbol(";")).filter(said).map(|part| text(part).trim().to_owned()).collect()
 }
 
 fn token(rest: &str, at: usize) -> Result<(Kind, usize), TokenError> {
     let bytes = rest.as_bytes();
     let second = bytes.get(1).copied().unwrap_or(0);
     match bytes[0] {
-        first if first.is_ascii_whitespace() => {
-            Ok((Kind::Space, run(rest, |c| c.is_ascii_whitespace())))
-        }
+        first if first.is_ascii_whitespace() => Ok((Kind::Space, run(rest, |c| c.is_ascii_whitespace()))),
         b'-' if second == b'-' => Ok((Kind::Space, rest.find('\n').unwrap_or(rest.len()))),
         b'/' if second == b'*' => Ok((Kind::Space, comment(bytes).ok_or(TokenError::Comment(at))?)),
-        b'\'' => literal(bytes)
-            .map(|(value, length)| (Kind::Literal(value), length))
-            .ok_or(TokenError::Literal(at)),
-        b'"' => quoted(rest)
-            .map(|(name, length)| (Kind::Quoted(name), length))
-            .ok_or(TokenError::Quoted(at)),
-        b'$' => dollar(rest).map_or(Ok((Kind::Symbol, 1)), |length| {
-            length
-                .map(|length| (Kind::Dollar, length))
-                .ok_or(TokenError::Dollar(at))
-        }),
+        b'\'' => literal(bytes).map(|(value, length)| (Kind::Literal(value), length)).ok_or(TokenError::Literal(at)),
+        b'"' => quoted(rest).map(|(name, length)| (Kind::Quoted(name), length)).ok_or(TokenError::Quoted(at)),
+        b'$' => match dollar_tag(rest) {
+            None => Ok((Kind::Symbol, 1)),
+            Some(tag) => dollar(rest, tag).map(|length| (Kind::Dollar, length)).ok_or(TokenError::Dollar(at)),
+        },
         b':' if second == b':' => Ok((Kind::Symbol, 2)),
         b':' if begins_name(rest[1..].chars().next()) => {
             let length = run(&rest[1..], in_name);
             Ok((Kind::Parameter(rest[1..=length].to_owned()), length + 1))
         }
-        first if first.is_ascii_digit() => Ok((
-            Kind::Number,
-            run(rest, |c| c.is_ascii_alphanumeric() || c == '.'),
-        )),
+        first if first.is_ascii_digit() => Ok((Kind::Number, run(rest, |c| c.is_ascii_alphanumeric() || c == '.'))),
         _ if begins_name(rest.chars().next()) => Ok((Kind::Word, run(rest, in_name))),
         _ => Ok((Kind::Symbol, rest.chars().next().map_or(1, char::len_utf8))),
     }
@@ -179,18 +162,9 @@ fn literal(bytes: &[u8]) -> Option<(Vec<u8>, usize)> {
 /// One escape that begins at `at`; how many bytes it took.
 fn escape(bytes: &[u8], at: usize, escaped: u8, value: &mut Vec<u8>) -> usize {
     let digits = |from: usize, most: usize, radix: u32| -> (u8, usize) {
-        let digits: Vec<u32> = bytes[from..]
-            .iter()
-            .take(most)
-            .map_while(|b| char::from(*b).to_digit(radix))
-            .collect();
-        let number = digits
-            .iter()
-            .fold(0_u32, |number, digit| number * radix + digit);
-        (
-            u8::try_from(number & 0xff).unwrap_or_default(),
-            digits.len(),
-        )
+        let digits: Vec<u32> = bytes[from..].iter().take(most).map_while(|b| char::from(*b).to_digit(radix)).collect();
+        let number = digits.iter().fold(0_u32, |number, digit| number * radix + digit);
+        (u8::try_from(number & 0xff).unwrap_or_default(), digits.len())
     };
     match escaped {
         b'b' => value.push(0x08),
@@ -229,17 +203,16 @@ fn quoted(rest: &str) -> Option<(String, usize)> {
     None
 }
 
-/// The length of a dollar-quoted string; `None` outside where this is no such string, inside where it has no end.
-fn dollar(rest: &str) -> Option<Option<usize>> {
-    let tag = run(&rest[1..], |c| c.is_ascii_alphanumeric() || c == '_') + 2;
-    let opening = rest.get(..tag).filter(|opening| {
-        opening.ends_with('$') && !rest[1..].starts_with(|c: char| c.is_ascii_digit())
-    })?;
-    Some(
-        rest[tag..]
-            .find(opening)
-            .map(|end| tag + end + opening.len()),
-    )
+/// What opens a dollar-quoted string: `$$` or `$name$`.
+fn dollar_tag(rest: &str) -> Option<&str> {
+    let length = run(&rest[1..], |c| c.is_ascii_alphanumeric() || c == '_') + 2;
+    let numbered = rest[1..].starts_with(|c: char| c.is_ascii_digit());
+    rest.get(..length).filter(|tag| tag.ends_with('$') && !numbered)
+}
+
+/// The length of the string that `tag` opens.
+fn dollar(rest: &str, tag: &str) -> Option<usize> {
+    rest[tag.len()..].find(tag).map(|end| tag.len() + end + tag.len())
 }
 
 /// `value` as a literal that PostgreSQL reads in the standard way.
@@ -267,13 +240,7 @@ mod tests {
     #[test_case("'é\\é'", "éé"; "an escaped character of several bytes")]
     fn literals_are_read_as_redshift_reads_them(sql: &str, value: &str) {
         let found = tokens(sql).unwrap();
-        assert_eq!(
-            found,
-            [Token {
-                kind: Kind::Literal(value.as_bytes().to_vec()),
-                text: sql
-            }]
-        );
+        assert_eq!(found, [Token { kind: Kind::Literal(value.as_bytes().to_vec()), text: sql }]);
     }
 
     #[test_case(r"SELECT 'a\'", TokenError::Literal(7); "a backslash hides the closing quote")]
@@ -286,29 +253,16 @@ mod tests {
 
     #[test]
     fn the_pieces_are_the_statement() {
-        let sql =
-            "SELECT :a::int, t.\"x\"\"y\", 1.5e3 -- ; no\n FROM $f$ ; $f$ /* ; */ WHERE b='\\';'";
+        let sql = "SELECT :a::int, t.\"x\"\"y\", 1.5e3 -- ; no\n FROM $f$ ; $f$ /* ; */ WHERE b='\\';'";
         let found = tokens(sql).unwrap();
-        assert_eq!(
-            found.iter().map(|token| token.text).collect::<String>(),
-            sql
-        );
-        assert!(found.contains(&Token {
-            kind: Kind::Parameter("a".to_owned()),
-            text: ":a"
-        }));
-        assert!(found.contains(&Token {
-            kind: Kind::Quoted("x\"y".to_owned()),
-            text: "\"x\"\"y\""
-        }));
+        assert_eq!(found.iter().map(|token| token.text).collect::<String>(), sql);
+        assert!(found.contains(&Token { kind: Kind::Parameter("a".to_owned()), text: ":a" }));
+        assert!(found.contains(&Token { kind: Kind::Quoted("x\"y".to_owned()), text: "\"x\"\"y\"" }));
         assert_eq!(statements(&found).len(), 1);
     }
 
     #[test]
     fn semicolons_part_statements() {
-        assert_eq!(
-            statements(&tokens("SELECT 1; ;\n SELECT ';' ;").unwrap()),
-            ["SELECT 1", "SELECT ';'"]
-        );
+        assert_eq!(statements(&tokens("SELECT 1; ;\n SELECT ';' ;").unwrap()), ["SELECT 1", "SELECT ';'"]);
     }
 }

@@ -156,7 +156,9 @@ mod tests {
             match piece {
                 Piece::Memory(bytes) => all.extend_from_slice(bytes),
                 Piece::Hole(len) => all.resize(all.len() + to_usize(*len), b'0'),
-                Piece::File { id, offset, len } => all.extend(format!("<{id}:{offset}+{len}>").into_bytes()),
+                Piece::File { id, offset, len } => {
+                    all.extend(format!("<{id}:{offset}+{len}>").into_bytes());
+                }
             }
         }
         all

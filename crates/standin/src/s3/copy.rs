@@ -9,7 +9,9 @@ use super::etag::Etag;
 use super::notify::Created;
 use super::object::{Headers, Object, ObjectInfo, shared};
 use super::reading::ReadConditions;
-use super::storage::{State, Storage, Write};
+use super::state::State;
+use super::storage::Storage;
+use super::write::Write;
 
 /// The most that `CopyObject` and `UploadPartCopy` move at once: 5 GiB, as in S3.
 pub(crate) const COPY_LIMIT: u64 = 5 * 1024 * 1024 * 1024;

@@ -14,6 +14,12 @@ pub enum StorageError {
         /// The bucket asked for.
         bucket: String,
     },
+    /// S3 would not take this name for a bucket.
+    #[error("`{bucket}` cannot be a bucket: 3 to 63 lowercase letters, digits, dots and dashes")]
+    InvalidBucketName {
+        /// The name that was asked for.
+        bucket: String,
+    },
     /// The bucket still holds objects.
     #[error("bucket `{bucket}` is not empty: delete its objects first")]
     BucketNotEmpty {

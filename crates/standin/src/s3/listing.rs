@@ -147,3 +147,19 @@ pub(super) fn successor(prefix: &str) -> Option<String> {
     }
     None
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_successor_is_beyond_all_that_begins_so_and_before_all_else() {
+        assert_eq!(successor("a/").unwrap(), "a0");
+        assert_eq!(successor("a\u{d7ff}").unwrap(), "a\u{e000}");
+        assert_eq!(successor("a\u{10ffff}").unwrap(), "b");
+        assert_eq!(successor("\u{10ffff}"), None);
+        assert_eq!(successor(""), None);
+        assert!(*"a/\u{10ffff}\u{10ffff}" < *successor("a/").unwrap());
+    }
+}

@@ -17,7 +17,9 @@ mod object;
 pub(crate) mod operation;
 mod reading;
 pub(crate) mod service;
+mod state;
 mod storage;
+mod write;
 
 pub use condition::Condition;
 pub use error::StorageError;

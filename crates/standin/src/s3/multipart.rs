@@ -17,7 +17,9 @@ use super::etag::Etag;
 use super::notify::Created;
 use super::object::{Headers, ObjectInfo, shared};
 use super::reading::ReadConditions;
-use super::storage::{State, Storage, Write};
+use super::state::State;
+use super::storage::Storage;
+use super::write::Write;
 
 /// The least that every part but the last must hold.
 const MIN_PART: u64 = 5 * 1024 * 1024;
@@ -221,5 +223,75 @@ impl Upload {
             chosen.push(part.clone());
         }
         Ok(chosen)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    const BUCKET: &str = "landing";
+
+    fn upload(storage: &Storage, sizes: &[u64]) -> (String, Vec<(i32, Option<String>)>) {
+        let id = storage.start_upload(BUCKET, "k", Headers::default()).unwrap();
+        let name = UploadName { bucket: BUCKET, key: "k", id: &id };
+        let parts = (1..).zip(sizes).map(|(number, size)| {
+            let body = vec![b'x'; usize::try_from(*size).unwrap()];
+            let mut intake = storage.intake(body.len()).unwrap();
+            intake.write(&body).unwrap();
+            let (content, etag) = intake.finish();
+            let part = storage.put_part(name, number, content, etag).unwrap();
+            (number, Some(part.etag.to_string()))
+        });
+        let parts = parts.collect();
+        (id, parts)
+    }
+
+    fn complete(storage: &Storage, id: &str, parts: &[(i32, Option<String>)]) -> Result<ObjectInfo, StorageError> {
+        storage.complete_upload(UploadName { bucket: BUCKET, key: "k", id }, parts, &Condition::None)
+    }
+
+    #[test]
+    fn parts_are_checked_before_they_are_joined() {
+        let storage = Storage::in_memory();
+        storage.create_bucket(BUCKET).unwrap();
+        let (id, parts) = upload(&storage, &[MIN_PART, 10, 3]);
+        let [first, second, third] = <[_; 3]>::try_from(parts).unwrap();
+        let too_small = complete(&storage, &id, &[first.clone(), second.clone(), third.clone()]);
+        assert!(matches!(too_small, Err(StorageError::EntityTooSmall { part: 2, size: 10, .. })));
+        let disordered = complete(&storage, &id, &[second.clone(), first.clone()]);
+        assert!(matches!(disordered, Err(StorageError::InvalidPartOrder { .. })));
+        let wrong_tag = complete(&storage, &id, &[first.clone(), (2, third.1)]);
+        assert!(matches!(wrong_tag, Err(StorageError::InvalidPart { part: 2, .. })));
+        let never_sent = complete(&storage, &id, &[first.clone(), (9, None)]);
+        assert!(matches!(never_sent, Err(StorageError::InvalidPart { part: 9, .. })));
+        let done = complete(&storage, &id, &[first, second]).unwrap();
+        assert_eq!(done.size, MIN_PART + 10);
+    }
+
+    #[test]
+    fn aborted_replaced_and_forgotten_parts_leave_no_files() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = || walk(&folder.path().join("bodies"));
+        let storage = Storage::in_folder(folder.path()).unwrap();
+        storage.create_bucket(BUCKET).unwrap();
+        let (aborted, _) = upload(&storage, &[3, 3]);
+        assert_eq!(files(), 2);
+        storage.abort_upload(UploadName { bucket: BUCKET, key: "k", id: &aborted }).unwrap();
+        assert_eq!(files(), 0);
+        let (id, parts) = upload(&storage, &[MIN_PART, 3, 3]);
+        complete(&storage, &id, &parts[..2]).unwrap();
+        assert_eq!(files(), 2);
+        upload(&storage, &[3]);
+        drop(storage);
+        let storage = Storage::in_folder(folder.path()).unwrap();
+        assert_eq!(files(), 2);
+        assert_eq!(storage.get(BUCKET, "k").unwrap().len() as u64, MIN_PART + 3);
+    }
+
+    fn walk(bodies: &std::path::Path) -> usize {
+        let shards = std::fs::read_dir(bodies).unwrap();
+        shards.map(|shard| std::fs::read_dir(shard.unwrap().path()).unwrap().count()).sum()
     }
 }

@@ -129,3 +129,39 @@ impl Subscriber {
         self.events.send(created.clone()).is_ok()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_has_the_shape_of_s3s_own() {
+        let created = ObjectCreated {
+            bucket: "landing".to_owned(),
+            key: "incoming/a b.csv".to_owned(),
+            size: 1024,
+            etag: "d41d8cd98f00b204e9800998ecf8427e".to_owned(),
+            sequencer: "000000000000000001".to_owned(),
+            event_name: "ObjectCreated:Put",
+            at: Timestamp::UNIX_EPOCH,
+        };
+        let notification = created.notification("eu-west-1");
+        let record = &notification["Records"][0];
+        assert_eq!(record["eventVersion"], "2.1");
+        assert_eq!(record["eventTime"], "1970-01-01T00:00:00.000Z");
+        assert_eq!(record["awsRegion"], "eu-west-1");
+        assert_eq!(record["s3"]["bucket"]["arn"], "arn:aws:s3:::landing");
+        let object = json!({
+            "key": "incoming/a+b.csv",
+            "size": 1024,
+            "eTag": "d41d8cd98f00b204e9800998ecf8427e",
+            "sequencer": "000000000000000001",
+        });
+        assert_eq!(record["s3"]["object"], object);
+    }
+
+    #[test]
+    fn keys_are_spelled_as_forms_spell_them() {
+        assert_eq!(encoded_key("a b+c=d:e%/ü*~"), "a+b%2Bc%3Dd%3Ae%25/%C3%BC*%7E");
+    }
+}

@@ -66,6 +66,11 @@ pub struct ObjectInfo {
 }
 
 impl Object {
+    /// When it was written, as S3 tells readers: in whole seconds.
+    pub(crate) fn modified_second(&self) -> Timestamp {
+        whole_second(self.modified)
+    }
+
     pub(crate) fn info(&self, key: &str) -> ObjectInfo {
         ObjectInfo {
             key: key.to_owned(),
@@ -75,6 +80,11 @@ impl Object {
             headers: self.headers.clone(),
         }
     }
+}
+
+/// The whole second that a time lies in.
+pub(crate) fn whole_second(at: Timestamp) -> Timestamp {
+    Timestamp::from_second(at.as_second()).unwrap_or(at)
 }
 
 /// `None` where the writer said nothing, which is what a million objects have in common.

@@ -29,11 +29,11 @@ static ZEROS: [u8; CHUNK] = [0; CHUNK];
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ReadConditions {
     /// A tag, or `*`.
-    pub(crate) if_match: Option<String>,
+    pub(crate) etag: Option<String>,
     /// A tag, or `*`.
-    pub(crate) if_none_match: Option<String>,
-    pub(crate) if_modified_since: Option<Timestamp>,
-    pub(crate) if_unmodified_since: Option<Timestamp>,
+    pub(crate) not_etag: Option<String>,
+    pub(crate) modified_since: Option<Timestamp>,
+    pub(crate) unmodified_since: Option<Timestamp>,
 }
 
 /// An object held open.
@@ -73,7 +73,7 @@ impl Source for Storage {
         Ok(Some(SourceObject {
             body: reading.bytes(0..reading.object.size).map_err(io::Error::other)?,
             etag: reading.object.etag.to_string(),
-            last_modified: reading.object.modified,
+            last_modified: reading.object.modified_second(),
         }))
     }
 
@@ -91,14 +91,14 @@ impl ReadConditions {
     pub(crate) fn check(&self, bucket: &str, key: &str, object: &Object) -> Result<(), StorageError> {
         let names = |given: &str| given == "*" || object.etag.matches(given);
         // Clients are told whole seconds, so they can only ever ask about whole seconds.
-        let modified = object.modified.as_second();
-        let failed = match (&self.if_match, &self.if_none_match) {
+        let modified = object.modified_second().as_second();
+        let failed = match (&self.etag, &self.not_etag) {
             (Some(given), _) if !names(given) => Some("If-Match"),
-            (None, _) if self.if_unmodified_since.is_some_and(|since| modified > since.as_second()) => {
+            (None, _) if self.unmodified_since.is_some_and(|since| modified > since.as_second()) => {
                 Some("If-Unmodified-Since")
             }
             (_, Some(given)) if names(given) => Some("If-None-Match"),
-            (_, None) if self.if_modified_since.is_some_and(|since| modified <= since.as_second()) => {
+            (_, None) if self.modified_since.is_some_and(|since| modified <= since.as_second()) => {
                 Some("If-Modified-Since")
             }
             _ => None,

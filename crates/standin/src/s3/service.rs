@@ -9,10 +9,21 @@ mod objects;
 mod parts;
 
 use s3s::auth::{S3Auth, SecretKey};
-use s3s::dto::*;
+use s3s::dto::{
+    AbortMultipartUploadInput, AbortMultipartUploadOutput, Bucket, BucketLocationConstraint,
+    CompleteMultipartUploadInput, CompleteMultipartUploadOutput, CopyObjectInput, CopyObjectOutput, CreateBucketInput,
+    CreateBucketOutput, CreateMultipartUploadInput, CreateMultipartUploadOutput, DeleteBucketInput, DeleteBucketOutput,
+    DeleteObjectInput, DeleteObjectOutput, DeleteObjectsInput, DeleteObjectsOutput, GetBucketLocationInput,
+    GetBucketLocationOutput, GetObjectInput, GetObjectOutput, GetObjectTaggingInput, GetObjectTaggingOutput,
+    HeadBucketInput, HeadBucketOutput, HeadObjectInput, HeadObjectOutput, ListBucketsInput, ListBucketsOutput,
+    ListMultipartUploadsInput, ListMultipartUploadsOutput, ListObjectsInput, ListObjectsOutput, ListObjectsV2Input,
+    ListObjectsV2Output, ListPartsInput, ListPartsOutput, PutObjectInput, PutObjectOutput, UploadPartCopyInput,
+    UploadPartCopyOutput, UploadPartInput, UploadPartOutput,
+};
 use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s::{S3, S3Request, S3Response, S3Result};
 
+use super::error::StorageError;
 use super::storage::Storage;
 use convert::{error, timestamp};
 
@@ -46,6 +57,7 @@ struct Api {
 
 type Answer<T> = S3Result<S3Response<T>>;
 
+#[allow(clippy::unnecessary_wraps, reason = "every operation ends with it")]
 fn ok<T>(output: T) -> Answer<T> {
     Ok(S3Response::new(output))
 }
@@ -167,9 +179,9 @@ impl S3 for Api {
 
 impl Api {
     fn must_exist(&self, bucket: &str) -> S3Result<()> {
-        match self.storage.has_bucket(bucket) {
-            true => Ok(()),
-            false => Err(error(super::error::StorageError::no_such_bucket(bucket))),
+        if self.storage.has_bucket(bucket) {
+            return Ok(());
         }
+        Err(error(StorageError::no_such_bucket(bucket)))
     }
 }

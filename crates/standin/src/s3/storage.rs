@@ -3,7 +3,7 @@
 //! Every conditional operation checks and acts while it holds the lock, so of many rivals exactly one wins; nothing
 //! waits for a client, and no body is hashed or sent, while it is held.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -17,12 +17,10 @@ use super::error::StorageError;
 use super::etag::Etag;
 use super::folder::{Folder, Record};
 use super::intake::Intake;
-use super::multipart::Upload;
 use super::notify::{Created, ObjectCreated, Subscriber};
-use super::object::{Headers, Object, ObjectInfo, shared};
-
-/// The longest key, in bytes of UTF-8.
-const MAX_KEY: usize = 1024;
+use super::object::{Headers, ObjectInfo, shared};
+use super::state::{Bucket, State};
+use super::write::Write;
 
 /// The objects behind the stand-in's S3. A handle: clones show the same objects.
 ///
@@ -31,25 +29,6 @@ const MAX_KEY: usize = 1024;
 pub struct Storage {
     state: Arc<Mutex<State>>,
     pub(super) folder: Option<Arc<Folder>>,
-}
-
-/// Everything that the lock protects.
-#[derive(Debug, Default)]
-pub(super) struct State {
-    pub(super) buckets: BTreeMap<String, Bucket>,
-    pub(super) uploads: HashMap<String, Upload>,
-    subscribers: Vec<Subscriber>,
-    /// How many objects, parts and readers each body file has.
-    files: HashMap<u64, u32>,
-    sequence: u64,
-    latest: Timestamp,
-}
-
-/// One bucket; its objects in the order of their keys' bytes, which is the order of listings.
-#[derive(Debug)]
-pub(super) struct Bucket {
-    pub(super) created: Timestamp,
-    pub(super) objects: BTreeMap<Box<str>, Object>,
 }
 
 /// How to write an object.
@@ -61,18 +40,6 @@ pub struct Put {
     pub headers: Headers,
     /// When the object claims to have been written; now, unless a test wants it older.
     pub last_modified: Option<Timestamp>,
-}
-
-/// An object on its way into the index.
-pub(super) struct Write<'a> {
-    pub(super) bucket: &'a str,
-    pub(super) key: &'a str,
-    pub(super) content: Content,
-    pub(super) etag: Etag,
-    pub(super) headers: Option<Arc<Headers>>,
-    pub(super) condition: &'a Condition,
-    pub(super) last_modified: Option<Timestamp>,
-    pub(super) event: Created,
 }
 
 impl Storage {
@@ -97,6 +64,10 @@ impl Storage {
 
     /// Creates a bucket; one that exists already stays as it is.
     pub fn create_bucket(&self, bucket: &str) -> Result<(), StorageError> {
+        if !s3s::path::check_bucket_name(bucket) {
+            let bucket = bucket.to_owned();
+            return Err(StorageError::InvalidBucketName { bucket });
+        }
         let mut state = self.lock();
         if state.buckets.contains_key(bucket) {
             return Ok(());
@@ -230,90 +201,9 @@ impl Storage {
         )
     }
 
-    /// The one way an object comes into being: checks the condition, records, replaces, tells the subscribers.
-    ///
-    /// The lock is held from the check to the end, so no rival can come between them.
-    pub(super) fn write(&self, state: &mut State, write: Write<'_>) -> Result<ObjectInfo, StorageError> {
-        let files = write.content.clone();
-        state.retain(&files);
-        let written = self.write_retained(state, write);
-        if written.is_err() {
-            self.release(state, &files);
-        }
-        written
-    }
-
-    fn write_retained(&self, state: &mut State, write: Write<'_>) -> Result<ObjectInfo, StorageError> {
-        let Write { bucket, key, .. } = write;
-        check_key(key)?;
-        let current = state.bucket(bucket)?.objects.get(key).map(|object| object.etag);
-        write.condition.check(bucket, key, current.as_ref())?;
-        let object = Object {
-            size: write.content.len(),
-            content: write.content,
-            etag: write.etag,
-            modified: write.last_modified.unwrap_or_else(|| state.now()),
-            sequence: state.next_sequence(),
-            headers: write.headers,
-        };
-        self.record_with(|| Record::Object {
-            bucket: bucket.to_owned(),
-            key: key.to_owned(),
-            object: Box::new((&object).into()),
-        })?;
-        let info = object.info(key);
-        state.tell(bucket, &info, object.sequence, write.event);
-        if let Some(replaced) = state.bucket_mut(bucket)?.objects.insert(key.into(), object) {
-            self.release(state, &replaced.content);
-        }
-        Ok(info)
-    }
-
-    fn remove_locked(
-        &self,
-        state: &mut State,
-        bucket: &str,
-        key: &str,
-        condition: &Condition,
-    ) -> Result<bool, StorageError> {
-        let current = state.bucket(bucket)?.objects.get(key).map(|object| object.etag);
-        condition.check(bucket, key, current.as_ref())?;
-        if current.is_none() {
-            return Ok(false);
-        }
-        self.record_with(|| Record::NoObject { bucket: bucket.to_owned(), key: key.to_owned() })?;
-        if let Some(removed) = state.bucket_mut(bucket)?.objects.remove(key) {
-            self.release(state, &removed.content);
-        }
-        Ok(true)
-    }
-
-    /// Throws away a content that has arrived but is not to become an object.
-    pub(crate) fn discard(&self, content: &Content) {
-        let mut state = self.lock();
-        state.retain(content);
-        self.release(&mut state, content);
-    }
-
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         // Changes are recorded before they are made and cannot stop half way, so a panic elsewhere leaves nothing torn.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Lets go of a content: a file that nothing else lies in is removed.
-    pub(super) fn release(&self, state: &mut State, content: &Content) {
-        for id in content.files() {
-            let Some(count) = state.files.get_mut(&id) else {
-                continue;
-            };
-            *count -= 1;
-            if *count == 0 {
-                state.files.remove(&id);
-                if let Some(folder) = &self.folder {
-                    folder.remove(id);
-                }
-            }
-        }
     }
 
     fn record(&self, records: &[Record]) -> Result<(), StorageError> {
@@ -322,98 +212,6 @@ impl Storage {
             None => Ok(()),
         }
     }
-
-    /// As `record`, sparing a storage in memory the making of it.
-    fn record_with(&self, record: impl FnOnce() -> Record) -> Result<(), StorageError> {
-        match &self.folder {
-            Some(folder) => folder.append(&[record()]),
-            None => Ok(()),
-        }
-    }
-}
-
-impl State {
-    pub(super) fn bucket(&self, bucket: &str) -> Result<&Bucket, StorageError> {
-        self.buckets.get(bucket).ok_or_else(|| StorageError::no_such_bucket(bucket))
-    }
-
-    fn bucket_mut(&mut self, bucket: &str) -> Result<&mut Bucket, StorageError> {
-        self.buckets.get_mut(bucket).ok_or_else(|| StorageError::no_such_bucket(bucket))
-    }
-
-    pub(super) fn object(&self, bucket: &str, key: &str) -> Result<&Object, StorageError> {
-        let objects = &self.bucket(bucket)?.objects;
-        objects.get(key).ok_or_else(|| StorageError::no_such_key(bucket, key))
-    }
-
-    pub(super) fn retain(&mut self, content: &Content) {
-        for id in content.files() {
-            *self.files.entry(id).or_default() += 1;
-        }
-    }
-
-    /// The time, which never runs backwards here, so that the order of writes can be told from it.
-    pub(super) fn now(&mut self) -> Timestamp {
-        self.latest = self.latest.max(Timestamp::now());
-        self.latest
-    }
-
-    fn next_sequence(&mut self) -> u64 {
-        self.sequence += 1;
-        self.sequence
-    }
-
-    fn tell(&mut self, bucket: &str, info: &ObjectInfo, sequence: u64, event: Created) {
-        if self.subscribers.is_empty() {
-            return;
-        }
-        let created = ObjectCreated::new(bucket, info, sequence, event);
-        self.subscribers.retain(|subscriber| subscriber.tell(&created));
-    }
-
-    fn replay(&mut self, record: Record) {
-        match record {
-            Record::Bucket { bucket, created } => {
-                self.buckets.insert(bucket, Bucket { created, objects: BTreeMap::new() });
-            }
-            Record::NoBucket { bucket } => {
-                self.buckets.remove(&bucket);
-            }
-            Record::Object { bucket, key, object } => {
-                let object = Object::from(*object);
-                self.sequence = self.sequence.max(object.sequence);
-                if let Some(bucket) = self.buckets.get_mut(&bucket) {
-                    bucket.objects.insert(key.into(), object);
-                }
-            }
-            Record::NoObject { bucket, key } => {
-                if let Some(bucket) = self.buckets.get_mut(&bucket) {
-                    bucket.objects.remove(key.as_str());
-                }
-            }
-        }
-    }
-
-    fn count_files(&mut self) {
-        let objects = self.buckets.values().flat_map(|bucket| bucket.objects.values());
-        for id in objects.flat_map(|object| object.content.files()) {
-            *self.files.entry(id).or_default() += 1;
-        }
-    }
-
-    /// The shortest log that leads to this state.
-    fn records(&self) -> Vec<Record> {
-        let mut records = Vec::new();
-        for (name, bucket) in &self.buckets {
-            records.push(Record::Bucket { bucket: name.clone(), created: bucket.created });
-            records.extend(bucket.objects.iter().map(|(key, object)| Record::Object {
-                bucket: name.clone(),
-                key: key.to_string(),
-                object: Box::new(object.into()),
-            }));
-        }
-        records
-    }
 }
 
 /// The tag of an object of zeros, which nobody hashes.
@@ -421,9 +219,6 @@ pub(super) fn hole_etag(size: u64) -> Etag {
     Etag::of(format!("{size} zeros").as_bytes())
 }
 
-fn check_key(key: &str) -> Result<(), StorageError> {
-    match key.len() {
-        len if len > MAX_KEY => Err(StorageError::KeyTooLong { len }),
-        _ => Ok(()),
-    }
-}
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+mod tests;

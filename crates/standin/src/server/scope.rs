@@ -22,8 +22,20 @@ pub(super) fn scope(request: &Parts) -> Option<Scope> {
         return parse(credential);
     }
     let query = request.uri.query()?;
-    let credential = query.split('&').find_map(|pair| pair.strip_prefix("X-Amz-Credential="))?;
-    parse(&percent_decode_str(credential).decode_utf8().ok()?)
+    let field = |name| {
+        let mut pairs = query.split('&');
+        pairs.find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
+    };
+    let decoded = |text| percent_decode_str(text).decode_utf8().ok();
+    match field("X-Amz-Credential") {
+        Some(credential) => parse(&decoded(credential)?),
+        None => field("AWSAccessKeyId").and_then(decoded).map(|caller| version_2(&caller)),
+    }
+}
+
+/// The second version of signatures, in which boto3 still presigns, has no scope and is S3's alone.
+fn version_2(caller: &str) -> Scope {
+    Scope { caller: caller.to_owned(), region: String::new(), service: "s3".to_owned() }
 }
 
 /// `AWS4-HMAC-SHA256 Credential=<scope>, SignedHeaders=…, Signature=…`
@@ -67,6 +79,12 @@ mod tests {
         let uri = "/b/k?X-Amz-Algorithm=AWS4-HMAC-SHA256\
                    &X-Amz-Credential=fn-worker-1%2F20261122%2Feu-west-1%2Fredshift-data%2Faws4_request";
         assert_eq!(scope(&parts(http::Request::get(uri))), Some(expected()));
+    }
+
+    #[test]
+    fn the_old_way_to_presign_names_the_caller_at_least() {
+        let request = parts(http::Request::get("/b/k?AWSAccessKeyId=me&Signature=x&Expires=1"));
+        assert_eq!(scope(&request), Some(version_2("me")));
     }
 
     #[test]

@@ -1,14 +1,9 @@
 //! The warehouse of the stand-in through its Data API, on a real PostgreSQL.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::missing_panics_doc,
-    missing_docs
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::missing_panics_doc, missing_docs)]
 
 mod api;
 mod copying;
 mod ledger;
+mod server;
 mod support;

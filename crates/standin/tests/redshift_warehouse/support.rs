@@ -24,10 +24,8 @@ impl Bucket {
 
     /// A manifest that lists `keys`, all of them mandatory.
     pub(crate) fn manifest(&self, name: &str, keys: &[&str]) {
-        let entries: Vec<Value> = keys
-            .iter()
-            .map(|key| json!({ "url": format!("s3://b/{key}"), "mandatory": true }))
-            .collect();
+        let entries: Vec<Value> =
+            keys.iter().map(|key| json!({ "url": format!("s3://b/{key}"), "mandatory": true })).collect();
         self.put(name, json!({ "entries": entries }).to_string());
     }
 }
@@ -48,13 +46,7 @@ impl Source for Bucket {
 
     fn keys(&self, bucket: &str, prefix: &str) -> io::Result<Option<Vec<String>>> {
         let objects = self.0.lock().unwrap();
-        Ok((bucket == "b").then(|| {
-            objects
-                .keys()
-                .filter(|key| key.starts_with(prefix))
-                .cloned()
-                .collect()
-        }))
+        Ok((bucket == "b").then(|| objects.keys().filter(|key| key.starts_with(prefix)).cloned().collect()))
     }
 }
 
@@ -69,13 +61,8 @@ pub(crate) async fn warehouse() -> Warehouse {
 
 pub(crate) async fn warehouse_with(options: Options) -> Warehouse {
     let bucket = Arc::new(Bucket::default());
-    let redshift = Redshift::start(options, Arc::clone(&bucket) as Arc<dyn Source>)
-        .await
-        .unwrap();
-    Warehouse {
-        redshift: Arc::new(redshift),
-        bucket,
-    }
+    let redshift = Redshift::start(options, Arc::clone(&bucket) as Arc<dyn Source>).await.unwrap();
+    Warehouse { redshift: Arc::new(redshift), bucket }
 }
 
 impl Warehouse {
@@ -85,16 +72,9 @@ impl Warehouse {
             .header("x-amz-target", format!("RedshiftData.{operation}"))
             .body(Bytes::from(body.to_string()))
             .unwrap();
-        let call = Call {
-            caller: "test".to_owned(),
-            region: "us-east-1".to_owned(),
-            request,
-        };
+        let call = Call { caller: "test".to_owned(), region: "us-east-1".to_owned(), request };
         let response = self.redshift.call(call).await;
-        (
-            response.status().as_u16(),
-            serde_json::from_slice(response.body()).unwrap(),
-        )
+        (response.status().as_u16(), serde_json::from_slice(response.body()).unwrap())
     }
 
     pub(crate) async fn ok(&self, operation: &str, body: Value) -> Value {
@@ -107,29 +87,18 @@ impl Warehouse {
     pub(crate) async fn refused(&self, operation: &str, body: Value) -> (String, String) {
         let (status, answer) = self.send(operation, &body).await;
         assert_eq!(status, 400, "{operation} {body}: {answer}");
-        (
-            answer["__type"].as_str().unwrap().to_owned(),
-            answer["message"].as_str().unwrap().to_owned(),
-        )
+        (answer["__type"].as_str().unwrap().to_owned(), answer["message"].as_str().unwrap().to_owned())
     }
 
     pub(crate) async fn submit(&self, sqls: &[&str]) -> String {
         let body = json!({ "Sqls": sqls, "Database": "dev", "WorkgroupName": "w" });
-        self.ok("BatchExecuteStatement", body).await["Id"]
-            .as_str()
-            .unwrap()
-            .to_owned()
+        self.ok("BatchExecuteStatement", body).await["Id"].as_str().unwrap().to_owned()
     }
 
-    /// What DescribeStatement says once the statement is over.
+    /// What `DescribeStatement` says once the statement is over.
     pub(crate) async fn end_of(&self, id: &str) -> Value {
         loop {
-            let answer = self
-                .ok(
-                    "DescribeStatement",
-                    json!({ "Id": id, "WaitTimeSeconds": 30 }),
-                )
-                .await;
+            let answer = self.ok("DescribeStatement", json!({ "Id": id, "WaitTimeSeconds": 30 })).await;
             if ["FINISHED", "FAILED", "ABORTED"].contains(&answer["Status"].as_str().unwrap()) {
                 return answer;
             }
@@ -145,10 +114,7 @@ impl Warehouse {
     /// Runs one statement to its end.
     pub(crate) async fn statement(&self, sql: &str) -> Value {
         let body = json!({ "Sql": sql, "Database": "dev", "WorkgroupName": "w" });
-        let id = self.ok("ExecuteStatement", body).await["Id"]
-            .as_str()
-            .unwrap()
-            .to_owned();
+        let id = self.ok("ExecuteStatement", body).await["Id"].as_str().unwrap().to_owned();
         self.end_of(&id).await
     }
 
@@ -169,33 +135,21 @@ impl Warehouse {
     /// Rows as `a|b`, null as `-`, straight from PostgreSQL.
     pub(crate) async fn rows(&self, sql: &str) -> Vec<String> {
         let rows = self.redshift.query("dev", sql).await.unwrap();
-        let text = |field: Option<String>| {
-            field.map_or_else(|| "-".to_owned(), |field| field.trim_end().to_owned())
-        };
-        rows.into_iter()
-            .map(|row| row.into_iter().map(text).collect::<Vec<_>>().join("|"))
-            .collect()
+        let text = |field: Option<String>| field.map_or_else(|| "-".to_owned(), |field| field.trim_end().to_owned());
+        rows.into_iter().map(|row| row.into_iter().map(text).collect::<Vec<_>>().join("|")).collect()
     }
 }
 
 pub(crate) fn gzip(data: &[u8]) -> Bytes {
     let mut packed = Vec::new();
     let mut encoder = async_compression::tokio::bufread::GzipEncoder::new(data);
-    encoder
-        .read_to_end(&mut packed)
-        .now_or_never()
-        .unwrap()
-        .unwrap();
+    encoder.read_to_end(&mut packed).now_or_never().unwrap().unwrap();
     packed.into()
 }
 
 pub(crate) fn zstd(data: &[u8]) -> Bytes {
     let mut packed = Vec::new();
     let mut encoder = async_compression::tokio::bufread::ZstdEncoder::new(data);
-    encoder
-        .read_to_end(&mut packed)
-        .now_or_never()
-        .unwrap()
-        .unwrap();
+    encoder.read_to_end(&mut packed).now_or_never().unwrap().unwrap();
     packed.into()
 }

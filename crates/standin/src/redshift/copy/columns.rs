@@ -118,66 +118,36 @@ impl Kind {
 
 fn numeric(modifier: i64) -> Kind {
     let declared = u32::try_from(modifier - 4).ok();
-    declared.map_or(
-        Kind::Decimal {
-            precision: 38,
-            scale: 37,
-        },
-        |both| Kind::Decimal {
-            precision: both >> 16,
-            scale: both & 0x7ff,
-        },
-    )
+    declared.map_or(Kind::Decimal { precision: 38, scale: 37 }, |both| Kind::Decimal {
+        precision: both >> 16,
+        scale: both & 0x7ff,
+    })
 }
 
 /// The table and the columns that `copy` names.
-pub(crate) async fn target(
-    session: &Session,
-    copy: &Copy,
-    query_id: i64,
-) -> Result<Target, SqlError> {
-    let sql_name = copy
-        .table
-        .iter()
-        .map(|part| quoted_name(part))
-        .collect::<Vec<_>>()
-        .join(".");
+pub(crate) async fn target(session: &Session, copy: &Copy, query_id: i64) -> Result<Target, SqlError> {
+    let sql_name = copy.table.iter().map(|part| quoted_name(part)).collect::<Vec<_>>().join(".");
     let name = copy.table.last().cloned().unwrap_or_default();
     let missing = || SqlError::new(format!("Cannot COPY into nonexistent table {name}"));
     let query = async |sql: String| -> Result<Vec<Vec<String>>, SqlError> {
-        let messages = session
-            .client
-            .simple_query(&sql)
-            .await
-            .map_err(|error| SqlError::from_postgres(&error, query_id))?;
+        let messages =
+            session.client.simple_query(&sql).await.map_err(|error| SqlError::from_postgres(&error, query_id))?;
         Ok(messages
             .iter()
             .filter_map(|message| match message {
-                SimpleQueryMessage::Row(row) => Some(
-                    (0..row.len())
-                        .map(|index| row.get(index).unwrap_or_default().to_owned())
-                        .collect(),
-                ),
+                SimpleQueryMessage::Row(row) => {
+                    Some((0..row.len()).map(|index| row.get(index).unwrap_or_default().to_owned()).collect())
+                }
                 _ => None,
             })
             .collect())
     };
     let oid = query(format!("{}::oid", call("to_regclass", &[&sql_name]))).await?;
-    let oid: u32 = oid
-        .into_iter()
-        .flatten()
-        .next()
-        .and_then(|oid| oid.parse().ok())
-        .ok_or_else(missing)?;
+    let oid: u32 = oid.into_iter().flatten().next().and_then(|oid| oid.parse().ok()).ok_or_else(missing)?;
     let rows = query(catalog(oid)).await?;
     let all: Vec<Column> = rows.iter().filter_map(|row| column(row)).collect();
     let columns = chosen(all, copy, &name)?;
-    Ok(Target {
-        sql_name,
-        name,
-        oid,
-        columns,
-    })
+    Ok(Target { sql_name, name, oid, columns })
 }
 
 fn catalog(oid: u32) -> String {
@@ -194,50 +164,28 @@ fn column(row: &[String]) -> Option<Column> {
         return None;
     };
     let kind = Kind::from_catalog(kind, modifier.parse().ok()?);
-    Some(Column {
-        name: name.clone(),
-        kind,
-        not_null: not_null == "t",
-        identity: identity == "t",
-    })
+    Some(Column { name: name.clone(), kind, not_null: not_null == "t", identity: identity == "t" })
 }
 
 /// Without a list: all columns in order, IDENTITY columns only with `EXPLICIT_IDS`.
 fn chosen(all: Vec<Column>, copy: &Copy, table: &str) -> Result<Vec<Column>, SqlError> {
     let explicit = copy.options.explicit_ids;
     let Some(names) = &copy.columns else {
-        return Ok(all
-            .into_iter()
-            .filter(|column| explicit || !column.identity)
-            .collect());
+        return Ok(all.into_iter().filter(|column| explicit || !column.identity).collect());
     };
     let find = |name: &String| {
         all.iter()
             .find(|column| column.name == *name)
             .cloned()
-            .ok_or_else(|| {
-                SqlError::new(format!(
-                    "column \"{name}\" of relation \"{table}\" does not exist"
-                ))
-            })
+            .ok_or_else(|| SqlError::new(format!("column \"{name}\" of relation \"{table}\" does not exist")))
     };
     let columns: Vec<Column> = names.iter().map(find).collect::<Result<_, _>>()?;
-    if let Some(repeated) = names
-        .iter()
-        .enumerate()
-        .find_map(|(at, name)| names[..at].contains(name).then_some(name))
-    {
-        return Err(SqlError::new(format!(
-            "column \"{repeated}\" specified more than once"
-        )));
+    if let Some(repeated) = names.iter().enumerate().find_map(|(at, name)| names[..at].contains(name).then_some(name)) {
+        return Err(SqlError::new(format!("column \"{repeated}\" specified more than once")));
     }
     match (columns.iter().any(|column| column.identity), explicit) {
-        (true, false) => Err(SqlError::new(
-            "cannot set an identity column to a value: use EXPLICIT_IDS",
-        )),
-        (false, true) => Err(SqlError::new(
-            "EXPLICIT_IDS needs the identity column in the column list",
-        )),
+        (true, false) => Err(SqlError::new("cannot set an identity column to a value: use EXPLICIT_IDS")),
+        (false, true) => Err(SqlError::new("EXPLICIT_IDS needs the identity column in the column list")),
         _ => Ok(columns),
     }
 }

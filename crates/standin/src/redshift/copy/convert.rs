@@ -18,28 +18,12 @@ pub(crate) fn convert(
         return write_null(column, out);
     };
     match column.kind {
-        Kind::Short => integer(
-            field,
-            "Short",
-            i64::from(i16::MIN),
-            i64::from(i16::MAX),
-            out,
-        ),
-        Kind::Integer => integer(
-            field,
-            "Integer",
-            i64::from(i32::MIN),
-            i64::from(i32::MAX),
-            out,
-        ),
+        Kind::Short => integer(field, "Short", i64::from(i16::MIN), i64::from(i16::MAX), out),
+        Kind::Integer => integer(field, "Integer", i64::from(i32::MIN), i64::from(i32::MAX), out),
         Kind::Long => integer(field, "Long", i64::MIN, i64::MAX, out),
-        Kind::Decimal { precision, scale } => decimal(
-            field,
-            precision as usize,
-            scale as usize,
-            options.round_dec,
-            out,
-        ),
+        Kind::Decimal { precision, scale } => {
+            decimal(field, precision as usize, scale as usize, options.round_dec, out)
+        }
         Kind::Real => float(field, "Float", out),
         Kind::Double => float(field, "Double", out),
         Kind::Boolean => boolean(field, out),
@@ -70,8 +54,7 @@ fn null(kind: Kind, field: &[u8], options: &Options) -> bool {
     let blank = || field.iter().all(u8::is_ascii_whitespace);
     match kind {
         _ if kind.is_text() => {
-            (options.empty_as_null && field.is_empty())
-                || (options.blanks_as_null && !field.is_empty() && blank())
+            (options.empty_as_null && field.is_empty()) || (options.blanks_as_null && !field.is_empty() && blank())
         }
         _ => blank(),
     }
@@ -86,101 +69,55 @@ fn write_null(column: &Column, out: &mut Vec<u8>) -> Result<(), Fault> {
 }
 
 fn digit(field: &[u8], position: usize, kind: &str, code: i32) -> Fault {
-    let value = String::from_utf8_lossy(&field[position..])
-        .chars()
-        .next()
-        .map(String::from)
-        .unwrap_or_default();
-    Fault {
-        code,
-        message: format!("Invalid digit, Value '{value}', Pos {position}, Type: {kind}"),
-        position,
-    }
+    let value = String::from_utf8_lossy(&field[position..]).chars().next().map(String::from).unwrap_or_default();
+    Fault { code, message: format!("Invalid digit, Value '{value}', Pos {position}, Type: {kind}"), position }
 }
 
-fn integer(
-    field: &[u8],
-    kind: &'static str,
-    least: i64,
-    most: i64,
-    out: &mut Vec<u8>,
-) -> Result<(), Fault> {
+fn integer(field: &[u8], kind: &'static str, least: i64, most: i64, out: &mut Vec<u8>) -> Result<(), Fault> {
     let trimmed = field.trim_ascii();
     let lead = field.len() - field.trim_ascii_start().len();
     let sign = usize::from(matches!(trimmed.first(), Some(b'-' | b'+')));
-    if let Some(wrong) = trimmed[sign..]
-        .iter()
-        .position(|byte| !byte.is_ascii_digit())
-    {
+    if let Some(wrong) = trimmed[sign..].iter().position(|byte| !byte.is_ascii_digit()) {
         return Err(digit(field, lead + sign + wrong, kind, 1207));
     }
     if trimmed.len() == sign {
         return Err(digit(field, lead, kind, 1207));
     }
-    let value = std::str::from_utf8(trimmed)
-        .ok()
-        .and_then(|text| text.parse::<i64>().ok());
+    let value = std::str::from_utf8(trimmed).ok().and_then(|text| text.parse::<i64>().ok());
     if value.is_none_or(|value| value < least || value > most) {
-        return Err(Fault::new(
-            1222,
-            format!("Overflow ({kind} valid range {least} to {most})"),
-        ));
+        return Err(Fault::new(1222, format!("Overflow ({kind} valid range {least} to {most})")));
     }
     out.extend_from_slice(trimmed);
     Ok(())
 }
 
 /// Digits that the column has no place for are cut off, or rounded with `ROUNDEC`.
-fn decimal(
-    field: &[u8],
-    precision: usize,
-    scale: usize,
-    round: bool,
-    out: &mut Vec<u8>,
-) -> Result<(), Fault> {
+fn decimal(field: &[u8], precision: usize, scale: usize, round: bool, out: &mut Vec<u8>) -> Result<(), Fault> {
     let trimmed = field.trim_ascii();
     let lead = field.len() - field.trim_ascii_start().len();
     let negative = trimmed.first() == Some(&b'-');
     let sign = usize::from(matches!(trimmed.first(), Some(b'-' | b'+')));
     let number = &trimmed[sign..];
-    let point = number
-        .iter()
-        .position(|byte| *byte == b'.')
-        .unwrap_or(number.len());
+    let point = number.iter().position(|byte| *byte == b'.').unwrap_or(number.len());
     let fraction = number.get(point + 1..).unwrap_or_default();
     let whole = &number[..point];
     let bad = |byte: &u8| !byte.is_ascii_digit();
-    if let Some(wrong) = whole
-        .iter()
-        .position(bad)
-        .or_else(|| fraction.iter().position(bad).map(|at| point + 1 + at))
-    {
+    if let Some(wrong) = whole.iter().position(bad).or_else(|| fraction.iter().position(bad).map(|at| point + 1 + at)) {
         return Err(digit(field, lead + sign + wrong, "Decimal", 1209));
     }
     if whole.is_empty() && fraction.is_empty() {
         return Err(digit(field, lead, "Decimal", 1209));
     }
-    let mut digits: Vec<u8> = whole
-        .iter()
-        .copied()
-        .skip_while(|byte| *byte == b'0')
-        .collect();
+    let mut digits: Vec<u8> = whole.iter().copied().skip_while(|byte| *byte == b'0').collect();
     let kept = fraction.len().min(scale);
     digits.extend_from_slice(&fraction[..kept]);
     let up = round && fraction.get(scale).is_some_and(|next| *next >= b'5');
     if up {
         increment(&mut digits);
     }
-    let whole_digits = digits
-        .iter()
-        .skip_while(|byte| **byte == b'0')
-        .count()
-        .saturating_sub(kept);
+    let whole_digits = digits.iter().skip_while(|byte| **byte == b'0').count().saturating_sub(kept);
     if whole_digits > precision - scale.min(precision) {
-        return Err(Fault::new(
-            1222,
-            format!("Overflow for NUMERIC({precision},{scale})"),
-        ));
+        return Err(Fault::new(1222, format!("Overflow for NUMERIC({precision},{scale})")));
     }
     if negative {
         out.push(b'-');
@@ -210,9 +147,7 @@ fn increment(digits: &mut Vec<u8>) {
 
 fn float(field: &[u8], kind: &str, out: &mut Vec<u8>) -> Result<(), Fault> {
     let trimmed = field.trim_ascii();
-    let parsed = std::str::from_utf8(trimmed)
-        .ok()
-        .and_then(|text| text.parse::<f64>().ok());
+    let parsed = std::str::from_utf8(trimmed).ok().and_then(|text| text.parse::<f64>().ok());
     let Some(value) = parsed else {
         let wrong = field
             .iter()
@@ -221,11 +156,7 @@ fn float(field: &[u8], kind: &str, out: &mut Vec<u8>) -> Result<(), Fault> {
         return Err(digit(field, wrong, kind, 1208));
     };
     let named = trimmed.iter().any(|byte| matches!(byte, b'n' | b'N'));
-    let too_large = if kind == "Float" {
-        value.abs() > f64::from(f32::MAX)
-    } else {
-        value.is_infinite()
-    };
+    let too_large = if kind == "Float" { value.abs() > f64::from(f32::MAX) } else { value.is_infinite() };
     if too_large && !named {
         return Err(Fault::new(1222, format!("Overflow for type {kind}")));
     }
@@ -243,33 +174,14 @@ fn boolean(field: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
     Ok(())
 }
 
-fn char_value(
-    field: &[u8],
-    length: usize,
-    options: &Options,
-    out: &mut Vec<u8>,
-) -> Result<(), Fault> {
+fn char_value(field: &[u8], length: usize, options: &Options, out: &mut Vec<u8>) -> Result<(), Fault> {
     let field = nul(field, options)?;
-    let field = if options.trim_blanks {
-        field.trim_ascii_end()
-    } else {
-        field
-    };
+    let field = if options.trim_blanks { field.trim_ascii_end() } else { field };
     if let Some(wrong) = field.iter().position(|byte| !byte.is_ascii()) {
-        let bytes = hexadecimal(
-            field[wrong..]
-                .iter()
-                .take_while(|byte| !byte.is_ascii())
-                .take(4),
-        );
-        let message = format!(
-            "Multibyte character not supported for CHAR (Hint: Try using VARCHAR). Invalid char: {bytes}"
-        );
-        return Err(Fault {
-            code: 1220,
-            message,
-            position: wrong,
-        });
+        let bytes = hexadecimal(field[wrong..].iter().take_while(|byte| !byte.is_ascii()).take(4));
+        let message =
+            format!("Multibyte character not supported for CHAR (Hint: Try using VARCHAR). Invalid char: {bytes}");
+        return Err(Fault { code: 1220, message, position: wrong });
     }
     // Blanks at the end mean nothing in a CHAR.
     let fits = field.len() <= length || field[length..].iter().all(|byte| *byte == b' ');
@@ -282,11 +194,7 @@ fn char_value(
 
 fn varchar(field: &[u8], length: usize, options: &Options, out: &mut Vec<u8>) -> Result<(), Fault> {
     let field = nul(field, options)?;
-    let field = if options.trim_blanks {
-        field.trim_ascii_end()
-    } else {
-        field
-    };
+    let field = if options.trim_blanks { field.trim_ascii_end() } else { field };
     if field.len() <= length && field.is_ascii() {
         escape(field, out);
         return Ok(());
@@ -317,11 +225,9 @@ fn varchar(field: &[u8], length: usize, options: &Options, out: &mut Vec<u8>) ->
 fn nul<'a>(field: &'a [u8], options: &Options) -> Result<&'a [u8], Fault> {
     match field.iter().position(|byte| *byte == 0) {
         None => Ok(field),
-        Some(position) if options.null_as == [0] => Err(Fault {
-            code: 1218,
-            message: "Invalid null byte - field longer than 1 byte".to_owned(),
-            position,
-        }),
+        Some(position) if options.null_as == [0] => {
+            Err(Fault { code: 1218, message: "Invalid null byte - field longer than 1 byte".to_owned(), position })
+        }
         Some(position) => Err(Fault {
             code: 1216,
             message: "Missing newline: Unexpected character 0x0 found in the field".to_owned(),
@@ -336,11 +242,7 @@ fn codepoints(field: &[u8], position: usize, length: Option<usize>) -> Fault {
         "String contains invalid or unsupported UTF8 codepoints. Bad UTF8 hex sequence: {bytes} (error {})",
         utf8_error(field[position], length)
     );
-    Fault {
-        code: 1220,
-        message,
-        position,
-    }
+    Fault { code: 1220, message, position }
 }
 
 /// Redshift's numbers for what is wrong with a sequence: 2 it is incomplete, 3 its first byte cannot begin one, 4 a later byte is out of range.
@@ -353,10 +255,7 @@ fn utf8_error(first: u8, length: Option<usize>) -> u8 {
 }
 
 fn hexadecimal<'a>(bytes: impl Iterator<Item = &'a u8>) -> String {
-    bytes
-        .map(|byte| format!("{byte:x}"))
-        .collect::<Vec<_>>()
-        .join(" ")
+    bytes.map(|byte| format!("{byte:x}")).collect::<Vec<_>>().join(" ")
 }
 
 /// Every invalid byte becomes the replacement, so that the length stays.
@@ -382,17 +281,13 @@ fn super_value(field: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
 }
 
 fn text(field: &[u8]) -> Result<&str, Fault> {
-    std::str::from_utf8(field)
-        .map_err(|error| codepoints(field, error.valid_up_to(), error.error_len()))
+    std::str::from_utf8(field).map_err(|error| codepoints(field, error.valid_up_to(), error.error_len()))
 }
 
 /// As PostgreSQL's COPY text format wants it.
 fn escape(field: &[u8], out: &mut Vec<u8>) {
     let mut rest = field;
-    while let Some(at) = rest
-        .iter()
-        .position(|byte| matches!(byte, b'\\' | b'\n' | b'\r' | b'\t'))
-    {
+    while let Some(at) = rest.iter().position(|byte| matches!(byte, b'\\' | b'\n' | b'\r' | b'\t')) {
         out.extend_from_slice(&rest[..at]);
         let letter = match rest[at] {
             b'\n' => b'n',
@@ -414,15 +309,9 @@ mod tests {
     use super::*;
 
     fn with(kind: Kind, field: &[u8], options: &Options) -> Result<String, (i32, String)> {
-        let column = Column {
-            name: "c".to_owned(),
-            kind,
-            not_null: false,
-            identity: false,
-        };
+        let column = Column { name: "c".to_owned(), kind, not_null: false, identity: false };
         let mut out = Vec::new();
-        convert(&column, Some(field), options, &mut out)
-            .map_err(|fault| (fault.code, fault.message))?;
+        convert(&column, Some(field), options, &mut out).map_err(|fault| (fault.code, fault.message))?;
         Ok(String::from_utf8(out).unwrap())
     }
 
@@ -471,77 +360,43 @@ mod tests {
     fn invalid_characters_are_refused_or_replaced_byte_by_byte() {
         let field = b"a\xa4b\xe2\x82";
         let refused = with(Kind::Varchar(9), field, &Options::default()).unwrap_err();
-        assert_eq!(refused, (1220, "String contains invalid or unsupported UTF8 codepoints. Bad UTF8 hex sequence: a4 (error 3)".to_owned()));
-        let options = Options {
-            accept_inv_chars: Some(b'?'),
-            ..Options::default()
-        };
         assert_eq!(
-            with(Kind::Varchar(9), field, &options).as_deref(),
-            Ok("a?b??")
+            refused,
+            (
+                1220,
+                "String contains invalid or unsupported UTF8 codepoints. Bad UTF8 hex sequence: a4 (error 3)"
+                    .to_owned()
+            )
         );
+        let options = Options { accept_inv_chars: Some(b'?'), ..Options::default() };
+        assert_eq!(with(Kind::Varchar(9), field, &options).as_deref(), Ok("a?b??"));
     }
 
     #[test]
     fn options_change_what_is_loaded() {
         let default = Options::default();
-        let truncate = Options {
-            truncate_columns: true,
-            ..default.clone()
-        };
-        assert_eq!(
-            with(Kind::Varchar(4), "aéé".as_bytes(), &truncate).as_deref(),
-            Ok("aé")
-        );
-        let empty = Options {
-            empty_as_null: true,
-            ..default.clone()
-        };
+        let truncate = Options { truncate_columns: true, ..default.clone() };
+        assert_eq!(with(Kind::Varchar(4), "aéé".as_bytes(), &truncate).as_deref(), Ok("aé"));
+        let empty = Options { empty_as_null: true, ..default.clone() };
         assert_eq!(with(Kind::Varchar(4), b"", &empty).as_deref(), Ok("\\N"));
-        let blanks = Options {
-            blanks_as_null: true,
-            ..default.clone()
-        };
+        let blanks = Options { blanks_as_null: true, ..default.clone() };
         assert_eq!(with(Kind::Varchar(4), b"  ", &blanks).as_deref(), Ok("\\N"));
         assert_eq!(with(Kind::Varchar(4), b"", &blanks).as_deref(), Ok(""));
-        let trim = Options {
-            trim_blanks: true,
-            ..default.clone()
-        };
-        assert_eq!(
-            with(Kind::Varchar(4), b"ab    ", &trim).as_deref(),
-            Ok("ab")
-        );
-        let round = Options {
-            round_dec: true,
-            ..default.clone()
-        };
-        let decimal = Kind::Decimal {
-            precision: 4,
-            scale: 2,
-        };
+        let trim = Options { trim_blanks: true, ..default.clone() };
+        assert_eq!(with(Kind::Varchar(4), b"ab    ", &trim).as_deref(), Ok("ab"));
+        let round = Options { round_dec: true, ..default.clone() };
+        let decimal = Kind::Decimal { precision: 4, scale: 2 };
         assert_eq!(with(decimal, b"20.255", &round).as_deref(), Ok("20.26"));
         assert_eq!(with(decimal, b"9.995", &round).as_deref(), Ok("10.00"));
-        let nul = Options {
-            null_as: vec![0],
-            ..default
-        };
+        let nul = Options { null_as: vec![0], ..default };
         assert_eq!(with(Kind::Varchar(4), b"\0", &nul).as_deref(), Ok("\\N"));
         assert_eq!(with(Kind::Varchar(4), b"a\0", &nul).unwrap_err().0, 1218);
     }
 
     #[test]
     fn null_in_a_column_that_must_not_be() {
-        let column = Column {
-            name: "c".to_owned(),
-            kind: Kind::Integer,
-            not_null: true,
-            identity: false,
-        };
+        let column = Column { name: "c".to_owned(), kind: Kind::Integer, not_null: true, identity: false };
         let fault = convert(&column, None, &Options::default(), &mut Vec::new()).unwrap_err();
-        assert_eq!(
-            (fault.code, fault.message.as_str()),
-            (1213, "Missing data for not-null field")
-        );
+        assert_eq!((fault.code, fault.message.as_str()), (1213, "Missing data for not-null field"));
     }
 }

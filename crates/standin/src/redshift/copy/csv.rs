@@ -6,11 +6,7 @@ use super::parse::Options;
 use super::record::{Fault, Fields, Flow, Record};
 
 /// Hands every line of `data` after the header to `take`. The answer: how many lines there were.
-pub(crate) fn read(
-    data: &[u8],
-    options: &Options,
-    mut take: impl FnMut(Record<'_>) -> Flow,
-) -> u64 {
+pub(crate) fn read(data: &[u8], options: &Options, mut take: impl FnMut(Record<'_>) -> Flow) -> u64 {
     let delimiter = options.delimiter.unwrap_or(b',');
     let mut fields = Fields::default();
     let mut at = 0;
@@ -25,13 +21,7 @@ pub(crate) fn read(
         if begun_at <= options.ignore_header || (blank && options.ignore_blank_lines) {
             continue;
         }
-        if take(Record {
-            line: begun_at,
-            raw,
-            fields: &fields,
-            fault: cut.fault,
-        }) == Flow::Stop
-        {
+        if take(Record { line: begun_at, raw, fields: &fields, fault: cut.fault }) == Flow::Stop {
             break;
         }
     }
@@ -75,27 +65,15 @@ fn record(data: &[u8], delimiter: u8, quote: u8, fields: &mut Fields) -> Cut {
             }
             None => {
                 end_last(fields, begun, in_quotes);
-                return Cut {
-                    length: at,
-                    lines,
-                    fault: None,
-                };
+                return Cut { length: at, lines, fault: None };
             }
             Some(b'\n') => {
                 end_last(fields, begun, in_quotes);
-                return Cut {
-                    length: at + 1,
-                    lines,
-                    fault: None,
-                };
+                return Cut { length: at + 1, lines, fault: None };
             }
             Some(b'\r') if data.get(at + 1) == Some(&b'\n') => {
                 fields.end(begun);
-                return Cut {
-                    length: at + 2,
-                    lines,
-                    fault: None,
-                };
+                return Cut { length: at + 2, lines, fault: None };
             }
             Some(_) => return broken(data, at, begun, fields),
         }
@@ -115,10 +93,7 @@ fn quoted(data: &[u8], quote: u8, fields: &mut Fields) -> Result<(usize, u64), (
     let mut at = 1;
     let mut newlines = 0;
     loop {
-        let length = data[at..]
-            .iter()
-            .position(|byte| *byte == quote || *byte == b'\n')
-            .ok_or(())?;
+        let length = data[at..].iter().position(|byte| *byte == quote || *byte == b'\n').ok_or(())?;
         fields.extend(&data[at..at + length]);
         at += length;
         if data[at] == b'\n' {
@@ -136,20 +111,14 @@ fn quoted(data: &[u8], quote: u8, fields: &mut Fields) -> Result<(usize, u64), (
 
 fn broken(data: &[u8], at: usize, begun: usize, fields: &mut Fields) -> Cut {
     fields.end(begun);
-    let length = data[at..]
-        .iter()
-        .position(|byte| *byte == b'\n')
-        .map_or(data.len(), |end| at + end + 1);
-    let lines = data[..length]
-        .iter()
-        .filter(|byte| **byte == b'\n')
-        .count()
-        .max(1);
-    Cut {
-        length,
-        lines: lines as u64,
-        fault: Some(Fault::new(1214, "Invalid quote formatting for CSV")),
-    }
+    let length = data[at..].iter().position(|byte| *byte == b'\n').map_or(data.len(), |end| at + end + 1);
+    let lines = newlines(&data[..length]).max(1);
+    Cut { length, lines, fault: Some(Fault::new(1214, "Invalid quote formatting for CSV")) }
+}
+
+/// How many newlines there are.
+pub(crate) fn newlines(data: &[u8]) -> u64 {
+    data.split(|byte| *byte == b'\n').skip(1).count() as u64
 }
 
 /// A line without its end.
@@ -168,13 +137,9 @@ mod tests {
     fn all(data: &str, options: &Options) -> Vec<(u64, Vec<String>, Option<i32>)> {
         let mut found = Vec::new();
         read(data.as_bytes(), options, |record| {
-            let fields = (0..record.fields.len())
-                .map(|index| String::from_utf8_lossy(record.fields.get(index)).into_owned());
-            found.push((
-                record.line,
-                fields.collect(),
-                record.fault.map(|fault| fault.code),
-            ));
+            let fields =
+                (0..record.fields.len()).map(|index| String::from_utf8_lossy(record.fields.get(index)).into_owned());
+            found.push((record.line, fields.collect(), record.fault.map(|fault| fault.code)));
             Flow::Continue
         });
         found
@@ -187,10 +152,7 @@ mod tests {
     #[test_case("\"a\nb\",c\n", &[&["a\nb", "c"]]; "a newline inside quotes")]
     #[test_case("é,\"ü\"\n", &[&["é", "ü"]]; "several bytes")]
     fn lines_are_cut(data: &str, expected: &[&[&str]]) {
-        let found: Vec<Vec<String>> = all(data, &Options::default())
-            .into_iter()
-            .map(|(_, fields, _)| fields)
-            .collect();
+        let found: Vec<Vec<String>> = all(data, &Options::default()).into_iter().map(|(_, fields, _)| fields).collect();
         assert_eq!(found, expected);
     }
 
@@ -205,15 +167,8 @@ mod tests {
 
     #[test]
     fn lines_are_counted_with_header_blank_lines_and_newlines_inside_quotes() {
-        let options = Options {
-            ignore_header: 1,
-            ignore_blank_lines: true,
-            ..Options::default()
-        };
-        let lines: Vec<u64> = all("h\n\"a\nb\"\n\nc\n", &options)
-            .into_iter()
-            .map(|(line, ..)| line)
-            .collect();
+        let options = Options { ignore_header: 1, ignore_blank_lines: true, ..Options::default() };
+        let lines: Vec<u64> = all("h\n\"a\nb\"\n\nc\n", &options).into_iter().map(|(line, ..)| line).collect();
         assert_eq!(lines, [2, 5]);
     }
 }

@@ -7,11 +7,7 @@ use super::parse::Options;
 use super::record::{Fault, Fields, Flow, Record};
 
 /// Hands every line of `data` after the header to `take`. The answer: how many lines there were.
-pub(crate) fn read(
-    data: &[u8],
-    options: &Options,
-    mut take: impl FnMut(Record<'_>) -> Flow,
-) -> u64 {
+pub(crate) fn read(data: &[u8], options: &Options, mut take: impl FnMut(Record<'_>) -> Flow) -> u64 {
     let delimiter = options.delimiter.unwrap_or(b'|');
     let mut fields = Fields::default();
     let mut at = 0;
@@ -26,13 +22,7 @@ pub(crate) fn read(
             continue;
         }
         let fault = cut(raw, delimiter, options, &mut fields).err();
-        if take(Record {
-            line: begun_at,
-            raw,
-            fields: &fields,
-            fault,
-        }) == Flow::Stop
-        {
+        if take(Record { line: begun_at, raw, fields: &fields, fault }) == Flow::Stop {
             break;
         }
     }
@@ -45,11 +35,7 @@ fn line_length(data: &[u8], escape: bool) -> (usize, u64) {
     let mut newlines = 1;
     while let Some(end) = data[at..].iter().position(|byte| *byte == b'\n') {
         at += end + 1;
-        let backslashes = data[..at - 1]
-            .iter()
-            .rev()
-            .take_while(|byte| **byte == b'\\')
-            .count();
+        let backslashes = data[..at - 1].iter().rev().take_while(|byte| **byte == b'\\').count();
         if !escape || backslashes.is_multiple_of(2) {
             return (at, newlines);
         }
@@ -63,10 +49,7 @@ fn cut(line: &[u8], delimiter: u8, options: &Options, fields: &mut Fields) -> Re
     let mut at = 0;
     loop {
         let begun = at;
-        let quote = line
-            .get(at)
-            .copied()
-            .filter(|byte| options.remove_quotes && matches!(byte, b'"' | b'\''));
+        let quote = line.get(at).copied().filter(|byte| options.remove_quotes && matches!(byte, b'"' | b'\''));
         at = match quote {
             Some(quote) => in_quotes(line, at, quote, delimiter, options.escape, fields)?,
             None => bare(line, at, delimiter, options, fields),
@@ -85,10 +68,8 @@ fn bare(line: &[u8], from: usize, delimiter: u8, options: &Options, fields: &mut
     while at < line.len() && line[at] != delimiter {
         let escaped = options.escape && line[at] == b'\\' && at + 1 < line.len();
         // The default null string is two characters, escaped or not.
-        let null = escaped
-            && line[at + 1] == b'N'
-            && at == from
-            && line.get(at + 2).is_none_or(|next| *next == delimiter);
+        let null =
+            escaped && line[at + 1] == b'N' && at == from && line.get(at + 2).is_none_or(|next| *next == delimiter);
         if escaped && !null {
             at += 1;
         }
@@ -120,11 +101,7 @@ fn in_quotes(
         at += 1;
     }
     fields.end(from);
-    Err(Fault {
-        code: 1214,
-        message: "Delimited value missing end quote".to_owned(),
-        position: at - from,
-    })
+    Err(Fault { code: 1214, message: "Delimited value missing end quote".to_owned(), position: at - from })
 }
 
 #[cfg(test)]
@@ -137,13 +114,9 @@ mod tests {
     fn all(data: &str, options: &Options) -> Vec<(u64, Vec<String>, Option<i32>)> {
         let mut found = Vec::new();
         read(data.as_bytes(), options, |record| {
-            let fields = (0..record.fields.len())
-                .map(|index| String::from_utf8_lossy(record.fields.get(index)).into_owned());
-            found.push((
-                record.line,
-                fields.collect(),
-                record.fault.map(|fault| fault.code),
-            ));
+            let fields =
+                (0..record.fields.len()).map(|index| String::from_utf8_lossy(record.fields.get(index)).into_owned());
+            found.push((record.line, fields.collect(), record.fault.map(|fault| fault.code)));
             Flow::Continue
         });
         found
@@ -154,46 +127,21 @@ mod tests {
     #[test_case("\\N|a\n", &[&["\\N", "a"]]; "the null string stays")]
     #[test_case("\\\\N|a\n", &[&["\\N", "a"]]; "escaped null string")]
     fn escape(data: &str, expected: &[&[&str]]) {
-        let options = Options {
-            escape: true,
-            ..Options::default()
-        };
-        let found: Vec<Vec<String>> = all(data, &options)
-            .into_iter()
-            .map(|(_, fields, _)| fields)
-            .collect();
+        let options = Options { escape: true, ..Options::default() };
+        let found: Vec<Vec<String>> = all(data, &options).into_iter().map(|(_, fields, _)| fields).collect();
         assert_eq!(found, expected);
     }
 
     #[test]
     fn without_options_nothing_is_special() {
-        let found = all(
-            "h\n\"a\\|b\"|'c'\r\n",
-            &Options {
-                ignore_header: 1,
-                ..Options::default()
-            },
-        );
-        assert_eq!(
-            found,
-            [(
-                2,
-                vec!["\"a\\".to_owned(), "b\"".to_owned(), "'c'".to_owned()],
-                None
-            )]
-        );
+        let found = all("h\n\"a\\|b\"|'c'\r\n", &Options { ignore_header: 1, ..Options::default() });
+        assert_eq!(found, [(2, vec!["\"a\\".to_owned(), "b\"".to_owned(), "'c'".to_owned()], None)]);
     }
 
     #[test]
     fn quotes_are_removed_and_have_to_end() {
-        let options = Options {
-            remove_quotes: true,
-            ..Options::default()
-        };
-        assert_eq!(
-            all("\"a|b\"|'c'\n", &options),
-            [(1, vec!["a|b".to_owned(), "c".to_owned()], None)]
-        );
+        let options = Options { remove_quotes: true, ..Options::default() };
+        assert_eq!(all("\"a|b\"|'c'\n", &options), [(1, vec!["a|b".to_owned(), "c".to_owned()], None)]);
         assert_eq!(all("\"a|b\n", &options)[0].2, Some(1214));
     }
 }

@@ -36,46 +36,27 @@ struct Entry {
 
 /// The objects of `copy`, in the order in which they are loaded. What is listed twice is loaded twice.
 pub(crate) fn listed(source: &dyn Source, copy: &Copy) -> Result<Vec<Listed>, SqlError> {
-    let files = if copy.options.manifest {
-        from_manifest(source, copy)?
-    } else {
-        from_prefix(source, copy)?
-    };
+    let files = if copy.options.manifest { from_manifest(source, copy)? } else { from_prefix(source, copy)? };
     if files.is_empty() {
-        return Err(SqlError::new(format!(
-            "The specified S3 prefix '{}' does not exist",
-            copy.key
-        )));
+        return Err(SqlError::new(format!("The specified S3 prefix '{}' does not exist", copy.key)));
     }
     Ok(files)
 }
 
 fn from_prefix(source: &dyn Source, copy: &Copy) -> Result<Vec<Listed>, SqlError> {
-    let keys = source
-        .keys(&copy.bucket, &copy.key)
-        .map_err(|error| unreadable(&copy.key, &error))?;
+    let keys = source.keys(&copy.bucket, &copy.key).map_err(|error| unreadable(&copy.key, &error))?;
     let keys = keys.ok_or_else(no_bucket)?;
     // Folders are not files.
     let keys = keys.into_iter().filter(|key| !key.ends_with('/'));
-    Ok(keys
-        .map(|key| Listed {
-            bucket: copy.bucket.clone(),
-            key,
-            mandatory: true,
-        })
-        .collect())
+    Ok(keys.map(|key| Listed { bucket: copy.bucket.clone(), key, mandatory: true }).collect())
 }
 
 fn from_manifest(source: &dyn Source, copy: &Copy) -> Result<Vec<Listed>, SqlError> {
     let problem = |text: &str| SqlError::new(format!("Problem reading manifest file - {text}"));
     if copy.key.is_empty() || copy.key.ends_with('/') {
-        return Err(SqlError::new(
-            "COPY with MANIFEST parameter requires full path of an S3 object.",
-        ));
+        return Err(SqlError::new("COPY with MANIFEST parameter requires full path of an S3 object."));
     }
-    let object = source
-        .read(&copy.bucket, &copy.key)
-        .map_err(|error| unreadable(&copy.key, &error))?;
+    let object = source.read(&copy.bucket, &copy.key).map_err(|error| unreadable(&copy.key, &error))?;
     let object = object.ok_or_else(|| problem(NO_SUCH_KEY))?;
     let manifest: Manifest = serde_json::from_slice(&object.body).map_err(|error| {
         SqlError::new(format!(
@@ -87,20 +68,16 @@ fn from_manifest(source: &dyn Source, copy: &Copy) -> Result<Vec<Listed>, SqlErr
         return Err(SqlError::new("Manifest file contains no entries"));
     }
     let entry = |entry: Entry| {
-        let (bucket, key) = s3_url(&entry.url).ok_or_else(|| {
-            SqlError::new(format!("Invalid S3 url in manifest file: {}", entry.url))
-        })?;
-        Ok(Listed {
-            bucket,
-            key,
-            mandatory: entry.mandatory,
-        })
+        let (bucket, key) = s3_url(&entry.url)
+            .ok_or_else(|| SqlError::new(format!("Invalid S3 url in manifest file: {}", entry.url)))?;
+        Ok(Listed { bucket, key, mandatory: entry.mandatory })
     };
     manifest.entries.into_iter().map(entry).collect()
 }
 
 /// As S3 says it, and Redshift after it.
-pub(crate) const NO_SUCH_KEY: &str = "S3ServiceException:The specified key does not exist.,Status 404,Error NoSuchKey,Rid 0,ExtRid 0,CanRetry 1";
+pub(crate) const NO_SUCH_KEY: &str =
+    "S3ServiceException:The specified key does not exist.,Status 404,Error NoSuchKey,Rid 0,ExtRid 0,CanRetry 1";
 
 fn no_bucket() -> SqlError {
     SqlError::new(
@@ -123,13 +100,6 @@ pub(crate) fn unreadable(key: &str, error: &std::io::Error) -> SqlError {
 
 /// A mandatory object is not there.
 pub(crate) fn absent(file: &Listed, manifest: bool) -> SqlError {
-    let text = if manifest {
-        "Mandatory url is not present in manifest file"
-    } else {
-        NO_SUCH_KEY
-    };
-    SqlError::new(format!(
-        "{text}\n  Detail: S3 key being read : {}",
-        file.url()
-    ))
+    let text = if manifest { "Mandatory url is not present in manifest file" } else { NO_SUCH_KEY };
+    SqlError::new(format!("{text}\n  Detail: S3 key being read : {}", file.url()))
 }

@@ -38,54 +38,28 @@ pub(crate) async fn keep(runner: &Runner, entry: &Entry<'_>, report: &Report) {
 }
 
 async fn write(runner: &Runner, entry: &Entry<'_>, report: &Report) -> Result<(), DatabaseError> {
-    let mut sql = String::from("SET search_path = redshift_system;");
-    if !report.errors.is_empty() {
-        let rows: Vec<String> = report
-            .errors
-            .iter()
-            .map(|error| error_row(entry, error))
-            .collect();
-        sql += &format!("INSERT INTO load_error VALUES {};", rows.join(","));
-    }
-    if !report.files.is_empty() {
-        let rows: Vec<String> = report
-            .files
-            .iter()
-            .map(|file| file_row(entry, file))
-            .collect();
-        sql += &format!("INSERT INTO sys_load_detail VALUES {};", rows.join(","));
-    }
-    sql += &format!(
-        "INSERT INTO sys_load_history VALUES {};",
-        history_row(entry, report)
-    );
-    runner
-        .databases
-        .query(&entry.session.database, &sql)
-        .await
-        .map(|_| ())
+    let errors: Vec<String> = report.errors.iter().map(|error| error_row(entry, error)).collect();
+    let files: Vec<String> = report.files.iter().map(|file| file_row(entry, file)).collect();
+    let history = vec![history_row(entry, report)];
+    let inserts = [("load_error", errors), ("sys_load_detail", files), ("sys_load_history", history)];
+    let inserts = inserts.iter().filter(|(_, rows)| !rows.is_empty());
+    let sql: Vec<String> = std::iter::once("SET search_path = redshift_system".to_owned())
+        .chain(inserts.map(|(table, rows)| format!("INSERT INTO {table} VALUES {}", rows.join(","))))
+        .collect();
+    let sql = sql.join(";");
+    runner.databases.query(&entry.session.database, &sql).await.map(|_| ())
 }
 
 /// The columns that all three tables begin with.
 fn common(entry: &Entry<'_>) -> String {
     let database = postgres_literal(&entry.session.database);
-    format!(
-        "100, {}, 0, {}, {database}",
-        entry.query_id, entry.session.pid
-    )
+    format!("100, {}, 0, {}, {database}", entry.query_id, entry.session.pid)
 }
 
 fn error_row(entry: &Entry<'_>, error: &LoadError) -> String {
-    let column = error
-        .column
-        .and_then(|index| entry.target.columns.get(index));
-    let (name, kind, length) = column.map_or_else(Default::default, |column| {
-        (
-            column.name.clone(),
-            column.kind.name(),
-            column.kind.length(),
-        )
-    });
+    let column = error.column.and_then(|index| entry.target.columns.get(index));
+    let (name, kind, length) =
+        column.map_or_else(Default::default, |column| (column.name.clone(), column.kind.name(), column.kind.length()));
     format!(
         "({}, {}, '{}', {}, {}, {}, {}, {}, {}, {}, {}, {}, {})",
         common(entry),
@@ -123,26 +97,15 @@ fn file_row(entry: &Entry<'_>, file: &FileRead) -> String {
 fn history_row(entry: &Entry<'_>, report: &Report) -> String {
     let bytes: usize = report.files.iter().map(|file| file.bytes).sum();
     let micros = entry.ended.duration_since(entry.started).as_micros();
-    let loaded = if entry.aborted || entry.copy.options.no_load {
-        0
-    } else {
-        report.rows
-    };
+    let loaded = if entry.aborted || entry.copy.options.no_load { 0 } else { report.rows };
     format!(
         "({}, '{}', {}, '{}', '{}', {micros}, {}, '{}', {loaded}, {bytes}, {}, {bytes}, {}, {bytes}, {}, NULL)",
         common(entry),
-        if entry.aborted {
-            "aborted"
-        } else {
-            "completed"
-        },
+        if entry.aborted { "aborted" } else { "completed" },
         postgres_literal(cut(&entry.target.name, 256)),
         sql_time(entry.started),
         sql_time(entry.ended),
-        postgres_literal(cut(
-            &format!("s3://{}/{}", entry.copy.bucket, entry.copy.key),
-            1024
-        )),
+        postgres_literal(cut(&format!("s3://{}/{}", entry.copy.bucket, entry.copy.key), 1024)),
         format_name(entry.copy),
         report.listed,
         report.files.len(),

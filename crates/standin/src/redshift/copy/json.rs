@@ -27,49 +27,27 @@ enum Step {
 }
 
 /// The paths that `paths` stands for, one for each column of `target`.
-pub(crate) fn paths(
-    source: &dyn Source,
-    paths: &JsonPaths,
-    target: &Target,
-) -> Result<Paths, SqlError> {
+pub(crate) fn paths(source: &dyn Source, paths: &JsonPaths, target: &Target) -> Result<Paths, SqlError> {
     let written = match paths {
-        JsonPaths::Auto | JsonPaths::AutoIgnoreCase | JsonPaths::NoShred => target
-            .columns
-            .iter()
-            .map(|column| vec![Step::Name(column.name.clone())])
-            .collect(),
+        JsonPaths::Auto | JsonPaths::AutoIgnoreCase | JsonPaths::NoShred => {
+            target.columns.iter().map(|column| vec![Step::Name(column.name.clone())]).collect()
+        }
         JsonPaths::File { bucket, key } => from_file(source, bucket, key, target.columns.len())?,
     };
-    let columns = written
-        .into_iter()
-        .zip(&target.columns)
-        .map(|(path, column)| (path, column.kind == Kind::Super))
-        .collect();
-    Ok(Paths {
-        columns,
-        ignore_case: *paths == JsonPaths::AutoIgnoreCase,
-    })
+    let columns =
+        written.into_iter().zip(&target.columns).map(|(path, column)| (path, column.kind == Kind::Super)).collect();
+    Ok(Paths { columns, ignore_case: *paths == JsonPaths::AutoIgnoreCase })
 }
 
-fn from_file(
-    source: &dyn Source,
-    bucket: &str,
-    key: &str,
-    columns: usize,
-) -> Result<Vec<Vec<Step>>, SqlError> {
+fn from_file(source: &dyn Source, bucket: &str, key: &str, columns: usize) -> Result<Vec<Vec<Step>>, SqlError> {
     #[derive(serde::Deserialize)]
     struct File {
         jsonpaths: Vec<String>,
     }
-    let object = source
-        .read(bucket, key)
-        .map_err(|error| unreadable(key, &error))?;
+    let object = source.read(bucket, key).map_err(|error| unreadable(key, &error))?;
     let object = object.ok_or_else(|| SqlError::new(NO_SUCH_KEY))?;
-    let file: File = serde_json::from_slice(&object.body).map_err(|error| {
-        SqlError::new(format!(
-            "Invalid JSONPath file s3://{bucket}/{key}: {error}"
-        ))
-    })?;
+    let file: File = serde_json::from_slice(&object.body)
+        .map_err(|error| SqlError::new(format!("Invalid JSONPath file s3://{bucket}/{key}: {error}")))?;
     if file.jsonpaths.len() != columns {
         let count = file.jsonpaths.len();
         return Err(SqlError::new(format!(
@@ -77,10 +55,7 @@ fn from_file(
         )));
     }
     let wrong = |path: &String| SqlError::new(format!("Invalid JSONPath format: {path}"));
-    file.jsonpaths
-        .iter()
-        .map(|path| steps(path).ok_or_else(|| wrong(path)))
-        .collect()
+    file.jsonpaths.iter().map(|path| steps(path).ok_or_else(|| wrong(path))).collect()
 }
 
 /// `$['a']['b'][0]` or `$.a.b[0]`.
@@ -90,26 +65,17 @@ fn steps(path: &str) -> Option<Vec<Step>> {
     while !rest.is_empty() {
         if let Some(name) = rest.strip_prefix('.') {
             let end = name.find(['.', '[']).unwrap_or(name.len());
-            steps.push(Step::Name(
-                name.get(..end).filter(|name| !name.is_empty())?.to_owned(),
-            ));
+            steps.push(Step::Name(name.get(..end).filter(|name| !name.is_empty())?.to_owned()));
             rest = &name[end..];
         } else {
             let inside = rest.strip_prefix('[')?;
             let end = inside.find(']')?;
             let word = &inside[..end];
-            let quoted = word
-                .strip_prefix('\'')
-                .and_then(|word| word.strip_suffix('\''));
-            steps.push(
-                match quoted.or_else(|| {
-                    word.strip_prefix('"')
-                        .and_then(|word| word.strip_suffix('"'))
-                }) {
-                    Some(name) => Step::Name(name.to_owned()),
-                    None => Step::Index(word.parse().ok()?),
-                },
-            );
+            let quoted = word.strip_prefix('\'').and_then(|word| word.strip_suffix('\''));
+            steps.push(match quoted.or_else(|| word.strip_prefix('"').and_then(|word| word.strip_suffix('"'))) {
+                Some(name) => Step::Name(name.to_owned()),
+                None => Step::Index(word.parse().ok()?),
+            });
             rest = &inside[end + 1..];
         }
     }
@@ -126,13 +92,8 @@ pub(crate) fn read(data: &[u8], paths: &Paths, take: &mut dyn FnMut(Record<'_>) 
         let value = scanner.value();
         let raw = &data[begun..scanner.at()];
         let fault = match value {
-            Ok(value @ (Value::Object(_) | Value::Array(_))) => {
-                fill(&value, paths, &mut fields).err()
-            }
-            Ok(_) => Some(Fault::new(
-                1216,
-                "Invalid JSON: an object or an array is expected",
-            )),
+            Ok(value @ (Value::Object(_) | Value::Array(_))) => fill(&value, paths, &mut fields).err(),
+            Ok(_) => Some(Fault::new(1216, "Invalid JSON: an object or an array is expected")),
             Err(reason) => {
                 scanner.next_line();
                 Some(Fault {
@@ -142,13 +103,7 @@ pub(crate) fn read(data: &[u8], paths: &Paths, take: &mut dyn FnMut(Record<'_>) 
                 })
             }
         };
-        if take(Record {
-            line,
-            raw,
-            fields: &fields,
-            fault,
-        }) == Flow::Stop
-        {
+        if take(Record { line, raw, fields: &fields, fault }) == Flow::Stop {
             break;
         }
     }
@@ -157,9 +112,7 @@ pub(crate) fn read(data: &[u8], paths: &Paths, take: &mut dyn FnMut(Record<'_>) 
 
 fn fill(value: &Value<'_>, paths: &Paths, fields: &mut Fields) -> Result<(), Fault> {
     for (path, as_json) in &paths.columns {
-        match path.iter().try_fold(value, |value, step| {
-            step_into(value, step, paths.ignore_case)
-        }) {
+        match path.iter().try_fold(value, |value, step| step_into(value, step, paths.ignore_case)) {
             None | Some(Value::Null) => fields.end_null(),
             Some(Value::String(raw)) if !as_json => {
                 let text: String = serde_json::from_slice(raw)
@@ -176,20 +129,11 @@ fn fill(value: &Value<'_>, paths: &Paths, fields: &mut Fields) -> Result<(), Fau
     Ok(())
 }
 
-fn step_into<'v, 'd>(
-    value: &'v Value<'d>,
-    step: &Step,
-    ignore_case: bool,
-) -> Option<&'v Value<'d>> {
+fn step_into<'v, 'd>(value: &'v Value<'d>, step: &Step, ignore_case: bool) -> Option<&'v Value<'d>> {
     match (value, step) {
         (Value::Object(object), Step::Name(name)) => {
             let same = |key: &str| key == name || (ignore_case && key.eq_ignore_ascii_case(name));
-            object
-                .members
-                .iter()
-                .rev()
-                .find(|(key, _)| same(key))
-                .map(|(_, value)| value)
+            object.members.iter().rev().find(|(key, _)| same(key)).map(|(_, value)| value)
         }
         (Value::Array(array), Step::Index(index)) => array.items.get(*index),
         _ => None,
@@ -204,21 +148,14 @@ mod tests {
     use super::*;
 
     fn auto(names: &[&str], ignore_case: bool) -> Paths {
-        Paths {
-            columns: names
-                .iter()
-                .map(|name| (vec![Step::Name((*name).to_owned())], false))
-                .collect(),
-            ignore_case,
-        }
+        Paths { columns: names.iter().map(|name| (vec![Step::Name((*name).to_owned())], false)).collect(), ignore_case }
     }
 
     fn all(data: &str, paths: &Paths) -> Vec<(u64, Vec<Option<String>>, Option<i32>)> {
         let mut found = Vec::new();
         read(data.as_bytes(), paths, &mut |record| {
             let field = |index| {
-                (!record.fields.is_null(index))
-                    .then(|| String::from_utf8_lossy(record.fields.get(index)).into_owned())
+                (!record.fields.is_null(index)).then(|| String::from_utf8_lossy(record.fields.get(index)).into_owned())
             };
             found.push((
                 record.line,
@@ -231,10 +168,7 @@ mod tests {
     }
 
     fn some(values: &[&str]) -> Vec<Option<String>> {
-        values
-            .iter()
-            .map(|value| (*value != "NULL").then(|| (*value).to_owned()))
-            .collect()
+        values.iter().map(|value| (*value != "NULL").then(|| (*value).to_owned())).collect()
     }
 
     #[test]
@@ -253,23 +187,14 @@ mod tests {
 
     #[test]
     fn names_are_compared_as_they_are_unless_told_otherwise() {
-        assert_eq!(
-            all("{\"A\": 1}", &auto(&["a"], false))[0].1,
-            some(&["NULL"])
-        );
+        assert_eq!(all("{\"A\": 1}", &auto(&["a"], false))[0].1, some(&["NULL"]));
         assert_eq!(all("{\"A\": 1}", &auto(&["a"], true))[0].1, some(&["1"]));
     }
 
     #[test]
     fn a_broken_line_spoils_only_itself() {
-        let found = all(
-            "{\"a\": 1\n{\"a\": 2}\n{\"a\": }\n{\"a\": 3}\n",
-            &auto(&["a"], false),
-        );
-        let faults: Vec<_> = found
-            .iter()
-            .map(|(line, _, fault)| (*line, *fault))
-            .collect();
+        let found = all("{\"a\": 1\n{\"a\": 2}\n{\"a\": }\n{\"a\": 3}\n", &auto(&["a"], false));
+        let faults: Vec<_> = found.iter().map(|(line, _, fault)| (*line, *fault)).collect();
         assert_eq!(faults, [(1, Some(1216)), (3, Some(1216)), (4, None)]);
     }
 

@@ -77,11 +77,7 @@ pub(crate) struct FileRead {
 impl Job {
     /// Reads everything.
     pub(crate) fn run(self) -> Report {
-        let mut rows = Rows {
-            job: &self,
-            report: Report::default(),
-            out: Vec::with_capacity(CHUNK + 4096),
-        };
+        let mut rows = Rows { job: &self, report: Report::default(), out: Vec::with_capacity(CHUNK + 4096) };
         let read = rows.all_files();
         let mut report = rows.report;
         match read {
@@ -113,35 +109,26 @@ impl Rows<'_> {
         };
         self.report.listed = listed.len();
         for file in &listed {
-            let object = source
-                .read(&file.bucket, &file.key)
-                .map_err(|error| files::unreadable(&file.url(), &error))?;
-            match object {
-                Some(object) => {
-                    if self.file(file, &object, paths.as_ref())? == Flow::Stop {
-                        return Ok(());
-                    }
+            let object =
+                source.read(&file.bucket, &file.key).map_err(|error| files::unreadable(&file.url(), &error))?;
+            let Some(object) = object else {
+                if file.mandatory {
+                    return Err(files::absent(file, copy.options.manifest));
                 }
-                None if file.mandatory => return Err(files::absent(file, copy.options.manifest)),
-                None => {}
+                continue;
+            };
+            if self.file(file, &object, paths.as_ref())? == Flow::Stop {
+                return Ok(());
             }
         }
         if self.report.files.is_empty() {
-            return Err(SqlError::new(format!(
-                "The specified S3 prefix '{}' does not exist",
-                copy.key
-            )));
+            return Err(SqlError::new(format!("The specified S3 prefix '{}' does not exist", copy.key)));
         }
         self.send();
         Ok(())
     }
 
-    fn file(
-        &mut self,
-        file: &Listed,
-        object: &SourceObject,
-        paths: Option<&json::Paths>,
-    ) -> Result<Flow, SqlError> {
+    fn file(&mut self, file: &Listed, object: &SourceObject, paths: Option<&json::Paths>) -> Result<Flow, SqlError> {
         let url = file.url();
         let options = &self.job.copy.options;
         let data = unpack::unpack(&object.body, options.compression, &url)?;
@@ -153,9 +140,7 @@ impl Rows<'_> {
         let lines = match (&options.format, paths) {
             (Format::Csv, _) => csv::read(&data, options, take),
             (Format::Json(JsonPaths::NoShred), _) | (Format::Json(_), None) => {
-                return Err(SqlError::new(
-                    "JSON 'noshred' is not supported by this stand-in",
-                ));
+                return Err(SqlError::new("JSON 'noshred' is not supported by this stand-in"));
             }
             (Format::Json(_), Some(paths)) => json::read(&data, paths, &mut take),
             (Format::Delimited, _) => delimited::read(&data, options, take),
@@ -195,11 +180,7 @@ impl Rows<'_> {
     fn row(&mut self, record: &Record<'_>) -> Result<(), (Option<usize>, Fault)> {
         if let Some(fault) = &record.fault {
             return Err((
-                record
-                    .fields
-                    .len()
-                    .checked_sub(1)
-                    .filter(|column| *column < self.job.target.columns.len()),
+                record.fields.len().checked_sub(1).filter(|column| *column < self.job.target.columns.len()),
                 fault.clone(),
             ));
         }
@@ -211,13 +192,9 @@ impl Rows<'_> {
                 self.out.push(b'\t');
             }
             let field = match record.fields {
-                fields if index < fields.len() => {
-                    (!fields.is_null(index)).then(|| fields.get(index))
-                }
+                fields if index < fields.len() => (!fields.is_null(index)).then(|| fields.get(index)),
                 // FILLRECORD: a VARCHAR becomes empty, everything else null.
-                _ if matches!(column.kind, super::columns::Kind::Varchar(_)) => {
-                    Some(b"".as_slice())
-                }
+                _ if matches!(column.kind, super::columns::Kind::Varchar(_)) => Some(b"".as_slice()),
                 _ => None,
             };
             convert(column, field, options, &mut self.out).map_err(|fault| (Some(index), fault))?;
@@ -226,13 +203,7 @@ impl Rows<'_> {
         Ok(())
     }
 
-    fn fault(
-        &mut self,
-        url: &str,
-        record: &Record<'_>,
-        column: Option<usize>,
-        fault: Fault,
-    ) -> Flow {
+    fn fault(&mut self, url: &str, record: &Record<'_>, column: Option<usize>, fault: Fault) -> Flow {
         let fields: &Fields = record.fields;
         let (begin, value) = match column.filter(|column| *column < fields.len()) {
             Some(column) => (fields.position(column), shown(fields.get(column))),
@@ -262,12 +233,7 @@ impl Rows<'_> {
             return;
         }
         let chunk = std::mem::replace(&mut self.out, Vec::with_capacity(CHUNK + 4096));
-        if self
-            .job
-            .rows
-            .blocking_send(Chunk::Rows(Bytes::from(chunk)))
-            .is_err()
-        {
+        if self.job.rows.blocking_send(Chunk::Rows(Bytes::from(chunk))).is_err() {
             // PostgreSQL has refused something, and says so at the other end.
             self.job.stop.store(true, Ordering::Relaxed);
         }

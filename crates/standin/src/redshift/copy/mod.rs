@@ -69,10 +69,7 @@ pub(crate) async fn copy(
     history::keep(runner, &entry, &report).await;
     outcome?;
     remember_last(session, query_id, report.rows).await?;
-    Ok(Done {
-        rows: i64::try_from(report.rows).unwrap_or(i64::MAX),
-        result: None,
-    })
+    Ok(Done { rows: i64::try_from(report.rows).unwrap_or(i64::MAX), result: None })
 }
 
 /// Tells the reading thread that nobody wants its rows any more, also where this COPY is cancelled.
@@ -107,10 +104,7 @@ async fn load(
     let report = match report {
         Ok(report) => report,
         Err(error) => {
-            return (
-                Report::default(),
-                Err(SqlError::new(format!("the stand-in's COPY broke: {error}"))),
-            );
+            return (Report::default(), Err(SqlError::new(format!("the stand-in's COPY broke: {error}"))));
         }
     };
     let outcome = match (&report.ended, fed) {
@@ -134,18 +128,9 @@ async fn feed(
         while rows.recv().await.is_some() {}
         return Ok(());
     }
-    let columns = target
-        .columns
-        .iter()
-        .map(|column| quoted_name(&column.name))
-        .collect::<Vec<_>>()
-        .join(", ");
+    let columns = target.columns.iter().map(|column| quoted_name(&column.name)).collect::<Vec<_>>().join(", ");
     let sql = format!("COPY {} ({columns}) FROM STDIN", target.sql_name);
-    let sink = session
-        .client
-        .copy_in::<_, Bytes>(&sql)
-        .await
-        .map_err(said)?;
+    let sink = session.client.copy_in::<_, Bytes>(&sql).await.map_err(said)?;
     let mut sink = std::pin::pin!(sink);
     while let Some(chunk) = rows.recv().await {
         match chunk {
@@ -187,29 +172,19 @@ fn check_region(runner: &Runner, copy: &Copy) -> Result<(), SqlError> {
 
 async fn statement_timeout(session: &Session, query_id: i64) -> Result<Option<Duration>, SqlError> {
     let sql = "SELECT setting FROM pg_settings WHERE name = 'statement_timeout'";
-    let messages = session
-        .client
-        .simple_query(sql)
-        .await
-        .map_err(|error| SqlError::from_postgres(&error, query_id))?;
+    let messages = session.client.simple_query(sql).await.map_err(|error| SqlError::from_postgres(&error, query_id))?;
     let milliseconds = messages.iter().find_map(|message| match message {
         SimpleQueryMessage::Row(row) => row.get(0)?.parse::<u64>().ok(),
         _ => None,
     });
-    Ok(milliseconds
-        .filter(|milliseconds| *milliseconds > 0)
-        .map(Duration::from_millis))
+    Ok(milliseconds.filter(|milliseconds| *milliseconds > 0).map(Duration::from_millis))
 }
 
 async fn remember_last(session: &Session, query_id: i64, rows: u64) -> Result<(), SqlError> {
     let sql = format!(
         "SELECT set_config('sluice.last_copy_id', '{query_id}', false), set_config('sluice.last_copy_count', '{rows}', false)"
     );
-    session
-        .client
-        .batch_execute(&sql)
-        .await
-        .map_err(|error| SqlError::from_postgres(&error, query_id))
+    session.client.batch_execute(&sql).await.map_err(|error| SqlError::from_postgres(&error, query_id))
 }
 
 /// A time as PostgreSQL reads it.

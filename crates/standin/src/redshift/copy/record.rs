@@ -13,11 +13,7 @@ pub(crate) struct Fault {
 
 impl Fault {
     pub(crate) fn new(code: i32, message: impl Into<String>) -> Self {
-        Self {
-            code,
-            message: message.into(),
-            position: 0,
-        }
+        Self { code, message: message.into(), position: 0 }
     }
 }
 
@@ -62,11 +58,7 @@ impl Fields {
     }
 
     pub(crate) fn get(&self, index: usize) -> &[u8] {
-        let begin = if index == 0 {
-            0
-        } else {
-            self.ends[index - 1].0
-        };
+        let begin = if index == 0 { 0 } else { self.ends[index - 1].0 };
         &self.bytes[begin..self.ends[index].0]
     }
 

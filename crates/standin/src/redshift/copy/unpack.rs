@@ -13,11 +13,7 @@ use super::super::error::SqlError;
 use super::parse::Compression;
 
 /// Unpacks `packed`, which is the content of `url`.
-pub(crate) fn unpack(
-    packed: &Bytes,
-    compression: Compression,
-    url: &str,
-) -> Result<Bytes, SqlError> {
+pub(crate) fn unpack(packed: &Bytes, compression: Compression, url: &str) -> Result<Bytes, SqlError> {
     let unpacked = match compression {
         Compression::None => return Ok(packed.clone()),
         Compression::Gzip => {
@@ -31,9 +27,7 @@ pub(crate) fn unpack(
             all(decoder)
         }
     };
-    unpacked
-        .map(Bytes::from)
-        .map_err(|error| broken(compression, url, &error))
+    unpacked.map(Bytes::from).map_err(|error| broken(compression, url, &error))
 }
 
 /// A decoder over bytes in memory is never pending, so one poll is the whole work; no runtime is needed.
@@ -46,11 +40,7 @@ fn all(mut decoder: impl AsyncRead + Unpin) -> io::Result<Vec<u8>> {
 }
 
 fn broken(compression: Compression, url: &str, error: &io::Error) -> SqlError {
-    let library = if compression == Compression::Gzip {
-        "zlib"
-    } else {
-        "zstd"
-    };
+    let library = if compression == Compression::Gzip { "zlib" } else { "zstd" };
     SqlError::new(format!(
         "failed to inflate with {library}: invalid or incomplete deflate data.\n  Detail: code: 9001 context: S3 key being read : {url} ({error})"
     ))

@@ -9,13 +9,14 @@ use s3s::{S3Error, S3ErrorCode, S3Result, s3_error};
 
 use crate::s3::condition::Condition;
 use crate::s3::error::StorageError;
-use crate::s3::etag::Etag;
+use crate::s3::object::whole_second;
 use crate::s3::reading::ReadConditions;
 
 /// S3's answer to a failure.
 pub(super) fn error(error: StorageError) -> S3Error {
     let code = match &error {
         StorageError::NoSuchBucket { .. } => S3ErrorCode::NoSuchBucket,
+        StorageError::InvalidBucketName { .. } => S3ErrorCode::InvalidBucketName,
         StorageError::BucketNotEmpty { .. } => S3ErrorCode::BucketNotEmpty,
         StorageError::NoSuchKey { .. } => S3ErrorCode::NoSuchKey,
         StorageError::KeyTooLong { .. } => S3ErrorCode::KeyTooLongError,
@@ -46,13 +47,12 @@ pub(super) fn read_error(failure: StorageError) -> S3Error {
 
 /// The time as S3 tells it: in whole seconds.
 pub(super) fn timestamp(at: jiff::Timestamp) -> dto::Timestamp {
-    let seconds = jiff::Timestamp::from_second(at.as_second()).unwrap_or(at);
-    SystemTime::from(seconds).into()
+    SystemTime::from(whole_second(at)).into()
 }
 
 /// A tag for an answer; S3's are all strong.
-pub(super) fn etag(etag: impl ToString) -> dto::ETag {
-    dto::ETag::Strong(etag.to_string())
+pub(super) fn etag(etag: impl Into<String>) -> dto::ETag {
+    dto::ETag::Strong(etag.into())
 }
 
 /// A size or a count for an answer.
@@ -108,10 +108,10 @@ pub(super) fn read_conditions(
     unmodified: Option<dto::Timestamp>,
 ) -> ReadConditions {
     ReadConditions {
-        if_match: if_match.map(spelling),
-        if_none_match: if_none_match.map(spelling),
-        if_modified_since: modified.and_then(|at| read_time(&at)),
-        if_unmodified_since: unmodified.and_then(|at| read_time(&at)),
+        etag: if_match.map(spelling),
+        not_etag: if_none_match.map(spelling),
+        modified_since: modified.and_then(|at| read_time(&at)),
+        unmodified_since: unmodified.and_then(|at| read_time(&at)),
     }
 }
 
@@ -136,12 +136,7 @@ pub(super) fn source(source: &CopySource) -> S3Result<(&str, &str)> {
     }
 }
 
-/// Whether `given` is a tag at all; for the parts of an upload.
+/// The tag of a part as its uploader names it.
 pub(super) fn part_etag(given: Option<&dto::ETag>) -> Option<String> {
     given.map(|etag| etag.value().to_owned())
-}
-
-/// The text of a stored tag.
-pub(super) fn text(etag: &Etag) -> dto::ETag {
-    dto::ETag::Strong(etag.to_string())
 }

@@ -9,13 +9,16 @@ use std::sync::Arc;
 use futures_util::TryStreamExt;
 use http_body_util::StreamBody;
 use hyper::body::Frame;
-use s3s::dto::*;
+use s3s::dto::{
+    CopyObjectInput, CopyObjectOutput, CopyObjectResult, DeleteObjectInput, DeleteObjectOutput, DeleteObjectsInput,
+    DeleteObjectsOutput, DeletedObject, Error, GetObjectInput, GetObjectOutput, HeadObjectInput, HeadObjectOutput,
+    Metadata, MetadataDirective, PutObjectInput, PutObjectOutput, StreamingBlob,
+};
 use s3s::{Body, S3Request, S3Result, s3_error};
 
 use super::checksum::{answer, receive};
 use super::convert::{
-    condition_in, delete_condition, error, etag, int, read_conditions, read_error, source, text, timestamp,
-    write_condition,
+    condition_in, delete_condition, error, etag, int, read_conditions, read_error, source, timestamp, write_condition,
 };
 use crate::s3::condition::Condition;
 use crate::s3::copy::Copy;
@@ -78,14 +81,14 @@ pub(super) fn get(storage: &Storage, input: GetObjectInput) -> S3Result<GetObjec
         accept_ranges: Some("bytes".to_owned()),
         content_length: Some(int(range.end - range.start)),
         content_range,
-        e_tag: Some(text(&reading.object.etag)),
+        e_tag: Some(etag(reading.object.etag)),
         last_modified: Some(timestamp(reading.object.modified)),
         content_type: Some(content_type(&headers)),
         content_encoding: headers.content_encoding.clone(),
         content_language: headers.content_language.clone(),
         content_disposition: headers.content_disposition.clone(),
         cache_control: headers.cache_control.clone(),
-        metadata: user_metadata(&headers),
+        metadata: Some(user_metadata(&headers)),
         checksum_crc32: checksum.checksum_crc32,
         checksum_crc32c: checksum.checksum_crc32c,
         checksum_crc64nvme: checksum.checksum_crc64nvme,
@@ -108,14 +111,14 @@ pub(super) fn head(storage: &Storage, input: HeadObjectInput) -> S3Result<HeadOb
         accept_ranges: Some("bytes".to_owned()),
         content_length: Some(int(range.end - range.start)),
         content_range,
-        e_tag: Some(text(&reading.object.etag)),
+        e_tag: Some(etag(reading.object.etag)),
         last_modified: Some(timestamp(reading.object.modified)),
         content_type: Some(content_type(&headers)),
         content_encoding: headers.content_encoding.clone(),
         content_language: headers.content_language.clone(),
         content_disposition: headers.content_disposition.clone(),
         cache_control: headers.cache_control.clone(),
-        metadata: user_metadata(&headers),
+        metadata: Some(user_metadata(&headers)),
         checksum_crc32: checksum.checksum_crc32,
         checksum_crc32c: checksum.checksum_crc32c,
         checksum_crc64nvme: checksum.checksum_crc64nvme,
@@ -215,9 +218,9 @@ pub(super) fn metadata(given: Option<Metadata>) -> BTreeMap<String, String> {
     given.unwrap_or_default().into_iter().collect()
 }
 
-fn user_metadata(headers: &Headers) -> Option<Metadata> {
-    let metadata = headers.metadata.iter();
-    Some(metadata.map(|(name, value)| (name.clone(), value.clone())).collect())
+fn user_metadata(headers: &Headers) -> Metadata {
+    let pairs = headers.metadata.iter();
+    pairs.map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
 fn content_type(headers: &Headers) -> String {

@@ -2,11 +2,16 @@
 //!
 //! Part numbers and ranges are checked here; what an upload is, the storage knows.
 
-use s3s::dto::*;
+use s3s::dto::{
+    AbortMultipartUploadInput, AbortMultipartUploadOutput, CompleteMultipartUploadInput, CompleteMultipartUploadOutput,
+    CopyPartResult, CreateMultipartUploadInput, CreateMultipartUploadOutput, ListMultipartUploadsInput,
+    ListMultipartUploadsOutput, ListPartsInput, ListPartsOutput, MultipartUpload, Part, UploadPartCopyInput,
+    UploadPartCopyOutput, UploadPartInput, UploadPartOutput,
+};
 use s3s::{S3Request, S3Result, s3_error};
 
 use super::checksum::{answer, receive};
-use super::convert::{error, etag, int, part_etag, read_conditions, source, text, timestamp, write_condition};
+use super::convert::{error, etag, int, part_etag, read_conditions, source, timestamp, write_condition};
 use super::objects::headers_of;
 use crate::s3::multipart::UploadName;
 use crate::s3::object::Headers;
@@ -39,7 +44,7 @@ pub(super) async fn upload(storage: &Storage, req: S3Request<UploadPartInput>) -
     let part = storage.put_part(name, input.part_number, received.content, received.etag).map_err(error)?;
     let checksum = answer(received.checksum.as_ref());
     Ok(UploadPartOutput {
-        e_tag: Some(text(&part.etag)),
+        e_tag: Some(etag(part.etag)),
         checksum_crc32: checksum.checksum_crc32,
         checksum_crc32c: checksum.checksum_crc32c,
         checksum_crc64nvme: checksum.checksum_crc64nvme,
@@ -63,7 +68,7 @@ pub(super) fn copy(storage: &Storage, input: UploadPartCopyInput) -> S3Result<Up
     let part = storage.copy_part(name, input.part_number, from, &conditions, range).map_err(error)?;
     Ok(UploadPartCopyOutput {
         copy_part_result: Some(CopyPartResult {
-            e_tag: Some(text(&part.etag)),
+            e_tag: Some(etag(part.etag)),
             last_modified: Some(timestamp(part.modified)),
             ..CopyPartResult::default()
         }),
@@ -109,7 +114,7 @@ pub(super) fn list(storage: &Storage, input: ListPartsInput) -> S3Result<ListPar
     parts.truncate(most);
     let part = |(number, part): &(i32, crate::s3::multipart::Part)| Part {
         part_number: Some(*number),
-        e_tag: Some(text(&part.etag)),
+        e_tag: Some(etag(part.etag)),
         size: Some(int(part.size)),
         last_modified: Some(timestamp(part.modified)),
         ..Part::default()

@@ -4,6 +4,8 @@
 
 use std::borrow::Cow;
 
+use super::super::csv::newlines;
+
 /// Deeper than any sane file, and shallow enough for a thread's stack.
 const DEEPEST: usize = 128;
 
@@ -54,12 +56,7 @@ pub(super) struct Scanner<'a> {
 
 impl<'a> Scanner<'a> {
     pub(super) fn new(data: &'a [u8]) -> Self {
-        Self {
-            data,
-            at: 0,
-            line: 1,
-            counted: 0,
-        }
+        Self { data, at: 0, line: 1, counted: 0 }
     }
 
     pub(super) fn at(&self) -> usize {
@@ -68,11 +65,7 @@ impl<'a> Scanner<'a> {
 
     /// The line of the place, from 1.
     pub(super) fn line(&mut self) -> u64 {
-        let newlines = self.data[self.counted..self.at]
-            .iter()
-            .filter(|byte| **byte == b'\n')
-            .count();
-        self.line += newlines as u64;
+        self.line += newlines(&self.data[self.counted..self.at]);
         self.counted = self.at;
         self.line
     }
@@ -85,10 +78,7 @@ impl<'a> Scanner<'a> {
 
     pub(super) fn next_line(&mut self) {
         let rest = &self.data[self.at..];
-        self.at += rest
-            .iter()
-            .position(|byte| *byte == b'\n')
-            .map_or(rest.len(), |end| end + 1);
+        self.at += rest.iter().position(|byte| *byte == b'\n').map_or(rest.len(), |end| end + 1);
     }
 
     pub(super) fn value(&mut self) -> Result<Value<'a>, &'static str> {
@@ -130,10 +120,7 @@ impl<'a> Scanner<'a> {
             members.push((name, self.nested(depth + 1)?));
             self.space();
         }
-        Ok(Value::Object(Object {
-            raw: &self.data[begun..self.at],
-            members,
-        }))
+        Ok(Value::Object(Object { raw: &self.data[begun..self.at], members }))
     }
 
     fn array(&mut self, depth: usize) -> Result<Value<'a>, &'static str> {
@@ -148,10 +135,7 @@ impl<'a> Scanner<'a> {
             items.push(self.nested(depth + 1)?);
             self.space();
         }
-        Ok(Value::Array(Array {
-            raw: &self.data[begun..self.at],
-            items,
-        }))
+        Ok(Value::Array(Array { raw: &self.data[begun..self.at], items }))
     }
 
     fn string(&mut self) -> Result<&'a [u8], &'static str> {
@@ -183,11 +167,7 @@ impl<'a> Scanner<'a> {
             return Err("unexpected character");
         }
         self.at += length;
-        Ok(if raw == b"null" {
-            Value::Null
-        } else {
-            Value::Plain(raw)
-        })
+        Ok(if raw == b"null" { Value::Null } else { Value::Plain(raw) })
     }
 
     fn space(&mut self) {
@@ -206,11 +186,7 @@ impl<'a> Scanner<'a> {
 fn decoded(raw: &[u8]) -> Result<Cow<'_, str>, &'static str> {
     let inside = &raw[1..raw.len() - 1];
     if inside.contains(&b'\\') {
-        return serde_json::from_slice::<String>(raw)
-            .map(Cow::Owned)
-            .map_err(|_| "a name that is not valid");
+        return serde_json::from_slice::<String>(raw).map(Cow::Owned).map_err(|_| "a name that is not valid");
     }
-    std::str::from_utf8(inside)
-        .map(Cow::Borrowed)
-        .map_err(|_| "a name that is not valid UTF-8")
+    std::str::from_utf8(inside).map(Cow::Borrowed).map_err(|_| "a name that is not valid UTF-8")
 }

@@ -1,0 +1,88 @@
+//! What a failure means to a script, and how a person reads it: one place for exit codes and for causes.
+//!
+//! Never hides a cause, and never says one twice.
+
+use std::error::Error;
+use std::fmt::Write as _;
+use std::process::ExitCode;
+
+use anstyle::{AnsiColor, Style};
+
+/// What the exit codes mean, for the help.
+pub(crate) const EXIT_CODES: &str = "Exit codes: 0 all is well; 1 something failed; 2 wrong usage or configuration.";
+
+const RED: Style = AnsiColor::Red.on_default().bold();
+
+/// Why a command ends with another exit code than 0.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// Something did not work: exit code 1.
+    Failed(Box<dyn Error + Send + Sync>),
+    /// What the command was told is wrong: exit code 2.
+    Misused(Box<dyn Error + Send + Sync>),
+    /// Exit code 1; the command has said why already.
+    Said,
+    /// Exit code 2; the command has said why already.
+    SaidMisused,
+}
+
+impl Failure {
+    /// Something did not work.
+    pub(crate) fn failed(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::Failed(error.into())
+    }
+
+    /// What the command was told is wrong.
+    pub(crate) fn misused(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::Misused(error.into())
+    }
+
+    /// Says why, on standard error, and what to exit with.
+    pub(crate) fn report(&self) -> ExitCode {
+        let (error, code) = match self {
+            Self::Failed(error) => (Some(error), 1),
+            Self::Misused(error) => (Some(error), 2),
+            Self::Said => (None, 1),
+            Self::SaidMisused => (None, 2),
+        };
+        if let Some(error) = error {
+            anstream::eprintln!("{RED}error:{RED:#} {}", explained(error.as_ref()));
+        }
+        ExitCode::from(code)
+    }
+}
+
+/// The error with its causes, each on a line of its own, without those that an outer text has quoted already.
+fn explained(error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let said = error.to_string();
+        if !text.contains(&said) {
+            // Writing into a text cannot fail.
+            _ = write!(text, "\n  because: {said}");
+        }
+        cause = error.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("{text}")]
+    struct Link {
+        text: &'static str,
+        source: Option<Box<Link>>,
+    }
+
+    #[test]
+    fn every_cause_is_said_once() {
+        let root = Link { text: "permission denied", source: None };
+        let middle = Link { text: "cannot open x: permission denied", source: Some(Box::new(root)) };
+        let outer = Link { text: "cannot start", source: Some(Box::new(middle)) };
+        assert_eq!(explained(&outer), "cannot start\n  because: cannot open x: permission denied");
+    }
+}

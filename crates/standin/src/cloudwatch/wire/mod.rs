@@ -1,0 +1,211 @@
+//! The three protocols of the service: CBOR (today's SDKs), JSON 1.0 and the old query protocol with XML answers.
+//!
+//! Never knows what an operation means: it turns requests into plain trees and trees into answers.
+
+mod cbor;
+mod json;
+mod query;
+
+use std::io::Read;
+
+use bytes::Bytes;
+use flate2::read::GzDecoder;
+use http::{HeaderValue, Request, Response, StatusCode};
+use jiff::Timestamp;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use uuid::Uuid;
+
+/// The largest request, as it comes; compressed, it may hold more.
+const REQUEST_LIMIT: usize = 1024 * 1024;
+
+/// The most that is unpacked from a compressed request.
+const UNPACKED_LIMIT: u64 = 64 * 1024 * 1024;
+
+/// How a caller speaks, and wants to be answered.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Protocol {
+    Cbor,
+    Json,
+    Query,
+}
+
+/// What is asked.
+#[derive(Debug)]
+pub(super) struct Question {
+    pub(super) operation: String,
+    input: Value,
+}
+
+/// An answer before it is written.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Node {
+    /// An operation that answers with nothing.
+    Nothing,
+    Struct(Vec<(&'static str, Self)>),
+    Map(Vec<(String, Self)>),
+    List(Vec<Self>),
+    Text(String),
+    Number(f64),
+    Time(Timestamp),
+}
+
+/// A refusal, for every protocol.
+#[derive(Clone, Debug)]
+pub(super) struct Refusal {
+    status: StatusCode,
+    /// The name in the service model, and the code that the query protocol has always had for it.
+    names: (&'static str, &'static str),
+    message: String,
+}
+
+impl Question {
+    /// The operation's input.
+    pub(super) fn input<T: DeserializeOwned>(&self) -> Result<T, Refusal> {
+        T::deserialize(&self.input).map_err(|error| Refusal::malformed(&error))
+    }
+}
+
+/// Reads a request; the protocol is known even when the rest is not readable.
+pub(super) fn read(request: &Request<Bytes>) -> (Protocol, Result<Question, Refusal>) {
+    let protocol = protocol(request);
+    (protocol, question(protocol, request))
+}
+
+/// What a request asks for.
+pub(super) fn operation(request: &Request<Bytes>) -> String {
+    let named = match protocol(request) {
+        Protocol::Cbor => cbor::operation(request).map(ToOwned::to_owned),
+        Protocol::Json => json::operation(request).map(ToOwned::to_owned),
+        Protocol::Query => body(request).ok().and_then(|body| query::operation(request, &body)),
+    };
+    named.unwrap_or_else(|| "Unknown".to_owned())
+}
+
+/// Writes an answer to the operation it belongs to, or a refusal.
+pub(super) fn write(protocol: Protocol, answer: Result<(String, Node), Refusal>) -> Response<Bytes> {
+    let request_id = Uuid::new_v4().to_string();
+    let (status, query_error, answer) = match answer {
+        Ok(answer) => (StatusCode::OK, None, Ok(answer)),
+        Err(refusal) => (
+            refusal.status,
+            HeaderValue::try_from(format!("{};{}", refusal.names.1, refusal.side())).ok(),
+            Err(refusal),
+        ),
+    };
+    let mut response = match protocol {
+        Protocol::Cbor => cbor::write(answer),
+        Protocol::Json => json::write(answer),
+        Protocol::Query => query::write(answer, &request_id),
+    };
+    *response.status_mut() = status;
+    if let (Some(error), false) = (query_error, protocol == Protocol::Query) {
+        response.headers_mut().insert("x-amzn-query-error", error);
+    }
+    if let Ok(request_id) = HeaderValue::try_from(request_id) {
+        response.headers_mut().insert("x-amzn-requestid", request_id);
+    }
+    response
+}
+
+fn protocol(request: &Request<Bytes>) -> Protocol {
+    let headers = request.headers();
+    if headers.get("smithy-protocol").is_some_and(|name| name == "rpc-v2-cbor") {
+        Protocol::Cbor
+    } else if headers.contains_key("x-amz-target") {
+        Protocol::Json
+    } else {
+        Protocol::Query
+    }
+}
+
+fn question(protocol: Protocol, request: &Request<Bytes>) -> Result<Question, Refusal> {
+    let body = body(request)?;
+    let (operation, input) = match protocol {
+        Protocol::Cbor => (cbor::operation(request).map(ToOwned::to_owned), cbor::read(&body)?),
+        Protocol::Json => (json::operation(request).map(ToOwned::to_owned), json::read(&body)?),
+        Protocol::Query => (query::operation(request, &body), query::read(request, &body)),
+    };
+    let operation = operation.ok_or_else(|| Refusal::unknown_operation(request.uri().path()))?;
+    Ok(Question { operation, input: without_nulls(input) })
+}
+
+/// The body, unpacked when it is compressed.
+fn body(request: &Request<Bytes>) -> Result<Bytes, Refusal> {
+    let body = request.body();
+    if body.len() > REQUEST_LIMIT {
+        return Err(Refusal::too_large(body.len()));
+    }
+    if request.headers().get("content-encoding").is_none_or(|encoding| encoding != "gzip") {
+        return Ok(body.clone());
+    }
+    let mut unpacked = Vec::new();
+    GzDecoder::new(body.as_ref())
+        .take(UNPACKED_LIMIT)
+        .read_to_end(&mut unpacked)
+        .map_err(|error| Refusal::malformed(&error))?;
+    Ok(unpacked.into())
+}
+
+/// A field that is null is a field that is not there.
+fn without_nulls(value: Value) -> Value {
+    match value {
+        Value::Object(fields) => Value::Object(
+            fields.into_iter().filter(|(_, it)| !it.is_null()).map(|(name, it)| (name, without_nulls(it))).collect(),
+        ),
+        Value::Array(items) => Value::Array(items.into_iter().map(without_nulls).collect()),
+        other => other,
+    }
+}
+
+impl Refusal {
+    /// A parameter that is not there.
+    pub(super) fn missing(message: String) -> Self {
+        Self::sender(("MissingRequiredParameterException", "MissingParameter"), message)
+    }
+
+    /// A parameter with a value that is not allowed.
+    pub(super) fn value(message: String) -> Self {
+        Self::sender(("InvalidParameterValueException", "InvalidParameterValue"), message)
+    }
+
+    /// Parameters that do not go together.
+    pub(super) fn combination(message: String) -> Self {
+        Self::sender(("InvalidParameterCombinationException", "InvalidParameterCombination"), message)
+    }
+
+    /// An operation that the stand-in does not have.
+    pub(super) fn unknown_operation(name: &str) -> Self {
+        let message = format!(
+            "The action {name} is not valid for this web service: the stand-in has PutMetricData, GetMetricStatistics, GetMetricData and ListMetrics."
+        );
+        Self::sender(("UnknownOperationException", "InvalidAction"), message)
+    }
+
+    fn malformed(error: &dyn std::error::Error) -> Self {
+        Self::sender(("SerializationException", "MalformedInput"), format!("The request cannot be read: {error}"))
+    }
+
+    fn too_large(size: usize) -> Self {
+        let message = format!("The request has {size} bytes; at most {REQUEST_LIMIT} are allowed.");
+        Self {
+            status: StatusCode::PAYLOAD_TOO_LARGE,
+            ..Self::sender(("RequestEntityTooLargeException", "RequestEntityTooLarge"), message)
+        }
+    }
+
+    fn sender(names: (&'static str, &'static str), message: String) -> Self {
+        Self { status: StatusCode::BAD_REQUEST, names, message }
+    }
+
+    fn side(&self) -> &'static str {
+        if self.status.is_server_error() { "Receiver" } else { "Sender" }
+    }
+}
+
+/// Seconds since 1970, to the millisecond, as CBOR and JSON write moments.
+fn seconds(at: Timestamp) -> f64 {
+    #[allow(clippy::cast_precision_loss, reason = "milliseconds of this era are exact")]
+    let milliseconds = at.as_millisecond() as f64;
+    milliseconds / 1000.0
+}

@@ -1,0 +1,141 @@
+//! Rules: which requests, which of those, and what happens to them.
+//!
+//! A rule in force counts what it sees; it does nothing to a request by itself.
+
+use std::collections::HashMap;
+
+use super::{Fault, RuleId, Seen, mix, unit};
+
+/// Which of the requests that a rule is about it strikes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum When {
+    Always,
+    Nth(u64),
+    First(u64),
+    Fraction(f64),
+}
+
+/// A rule: which requests, when, and what happens to them.
+#[derive(Clone, Debug)]
+pub struct Rule {
+    fault: Fault,
+    service: Option<String>,
+    operation: Option<String>,
+    caller: Option<String>,
+    subject: Option<String>,
+    when: When,
+}
+
+/// A rule with what it has seen.
+#[derive(Debug)]
+pub(super) struct Active {
+    id: RuleId,
+    rule: Rule,
+    seen: u64,
+    /// How often each thing was asked for; kept for fractions only.
+    asked: HashMap<u64, u64>,
+}
+
+impl Rule {
+    /// A rule for every request; narrow it down.
+    #[must_use]
+    pub const fn new(fault: Fault) -> Self {
+        Self { fault, service: None, operation: None, caller: None, subject: None, when: When::Always }
+    }
+
+    /// Only requests to this service, such as `s3`.
+    #[must_use]
+    pub fn service(mut self, service: impl Into<String>) -> Self {
+        self.service = Some(service.into());
+        self
+    }
+
+    /// Only this operation, such as `PutObject`.
+    #[must_use]
+    pub fn operation(mut self, operation: impl Into<String>) -> Self {
+        self.operation = Some(operation.into());
+        self
+    }
+
+    /// Only callers whose access key id begins so.
+    #[must_use]
+    pub fn caller(mut self, prefix: impl Into<String>) -> Self {
+        self.caller = Some(prefix.into());
+        self
+    }
+
+    /// Only requests whose subject contains this.
+    #[must_use]
+    pub fn subject(mut self, part: impl Into<String>) -> Self {
+        self.subject = Some(part.into());
+        self
+    }
+
+    /// Only the `n`th of these requests, counted from 1 and from when the rule is added; strikes once.
+    #[must_use]
+    pub const fn nth(mut self, n: u64) -> Self {
+        self.when = When::Nth(n);
+        self
+    }
+
+    /// Only the first `n` of these requests.
+    #[must_use]
+    pub const fn first(mut self, n: u64) -> Self {
+        self.when = When::First(n);
+        self
+    }
+
+    /// About this fraction of these requests, from 0 to 1, by the seed.
+    #[must_use]
+    pub const fn fraction(mut self, fraction: f64) -> Self {
+        self.when = When::Fraction(fraction);
+        self
+    }
+
+    fn is_about(&self, request: &Seen) -> bool {
+        let subject = request.subject.as_deref().unwrap_or_default();
+        self.service.as_deref().is_none_or(|service| service == request.service)
+            && self.operation.as_deref().is_none_or(|operation| operation == request.operation)
+            && self.caller.as_deref().is_none_or(|prefix| request.caller.starts_with(prefix))
+            && self.subject.as_deref().is_none_or(|part| subject.contains(part))
+    }
+}
+
+impl Active {
+    pub(super) fn new(id: RuleId, rule: Rule) -> Self {
+        Self { id, rule, seen: 0, asked: HashMap::new() }
+    }
+
+    pub(super) const fn id(&self) -> RuleId {
+        self.id
+    }
+
+    /// Counts the request if the rule is about it, and gives the fault if it strikes.
+    pub(super) fn strike(&mut self, seed: u64, request: &Seen) -> Option<&Fault> {
+        let struck = self.rule.is_about(request) && self.strikes(seed, request);
+        struck.then_some(&self.rule.fault)
+    }
+
+    fn strikes(&mut self, seed: u64, request: &Seen) -> bool {
+        self.seen += 1;
+        match self.rule.when {
+            When::Always => true,
+            When::Nth(n) => self.seen == n,
+            When::First(n) => self.seen <= n,
+            When::Fraction(fraction) => {
+                let thing = fingerprint(seed ^ mix(self.id.0), request);
+                let asked = self.asked.entry(thing).or_default();
+                *asked += 1;
+                unit(mix(thing ^ mix(*asked))) < fraction
+            }
+        }
+    }
+}
+
+/// A number for what a request is about, leaving out who asks: processes are named anew in every run.
+fn fingerprint(seed: u64, request: &Seen) -> u64 {
+    let subject = request.subject.as_deref().unwrap_or_default();
+    [request.service, &request.operation, subject].iter().fold(mix(seed), |hash, part| {
+        part.bytes().fold(mix(hash), |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+    })
+}

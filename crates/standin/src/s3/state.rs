@@ -1,0 +1,117 @@
+//! Everything that the storage's lock protects, and how it comes back from a folder's index.
+//!
+//! Whoever has a `&mut State` holds the lock; nothing here checks a condition or touches a disk.
+
+use std::collections::{BTreeMap, HashMap};
+
+use jiff::Timestamp;
+
+use super::content::Content;
+use super::error::StorageError;
+use super::folder::Record;
+use super::multipart::Upload;
+use super::notify::{Created, ObjectCreated, Subscriber};
+use super::object::{Object, ObjectInfo};
+
+/// Everything that the lock protects.
+#[derive(Debug, Default)]
+pub(super) struct State {
+    pub(super) buckets: BTreeMap<String, Bucket>,
+    pub(super) uploads: HashMap<String, Upload>,
+    pub(super) subscribers: Vec<Subscriber>,
+    /// How many objects, parts and readers each body file has.
+    pub(super) files: HashMap<u64, u32>,
+    sequence: u64,
+    latest: Timestamp,
+}
+
+/// One bucket; its objects in the order of their keys' bytes, which is the order of listings.
+#[derive(Debug)]
+pub(super) struct Bucket {
+    pub(super) created: Timestamp,
+    pub(super) objects: BTreeMap<Box<str>, Object>,
+}
+
+impl State {
+    pub(super) fn bucket(&self, bucket: &str) -> Result<&Bucket, StorageError> {
+        self.buckets.get(bucket).ok_or_else(|| StorageError::no_such_bucket(bucket))
+    }
+
+    pub(super) fn bucket_mut(&mut self, bucket: &str) -> Result<&mut Bucket, StorageError> {
+        self.buckets.get_mut(bucket).ok_or_else(|| StorageError::no_such_bucket(bucket))
+    }
+
+    pub(super) fn object(&self, bucket: &str, key: &str) -> Result<&Object, StorageError> {
+        let objects = &self.bucket(bucket)?.objects;
+        objects.get(key).ok_or_else(|| StorageError::no_such_key(bucket, key))
+    }
+
+    pub(super) fn retain(&mut self, content: &Content) {
+        for id in content.files() {
+            *self.files.entry(id).or_default() += 1;
+        }
+    }
+
+    /// The time, which never runs backwards here, so that the order of writes can be told from it.
+    pub(super) fn now(&mut self) -> Timestamp {
+        self.latest = self.latest.max(Timestamp::now());
+        self.latest
+    }
+
+    pub(super) fn next_sequence(&mut self) -> u64 {
+        self.sequence += 1;
+        self.sequence
+    }
+
+    pub(super) fn tell(&mut self, bucket: &str, info: &ObjectInfo, sequence: u64, event: Created) {
+        if self.subscribers.is_empty() {
+            return;
+        }
+        let created = ObjectCreated::new(bucket, info, sequence, event);
+        self.subscribers.retain(|subscriber| subscriber.tell(&created));
+    }
+
+    pub(super) fn replay(&mut self, record: Record) {
+        match record {
+            Record::Bucket { bucket, created } => {
+                self.buckets.insert(bucket, Bucket { created, objects: BTreeMap::new() });
+            }
+            Record::NoBucket { bucket } => {
+                self.buckets.remove(&bucket);
+            }
+            Record::Object { bucket, key, object } => {
+                let object = Object::from(*object);
+                self.sequence = self.sequence.max(object.sequence);
+                if let Some(bucket) = self.buckets.get_mut(&bucket) {
+                    bucket.objects.insert(key.into(), object);
+                }
+            }
+            Record::NoObject { bucket, key } => {
+                if let Some(bucket) = self.buckets.get_mut(&bucket) {
+                    bucket.objects.remove(key.as_str());
+                }
+            }
+        }
+    }
+
+    pub(super) fn count_files(&mut self) {
+        let objects = self.buckets.values().flat_map(|bucket| bucket.objects.values());
+        for id in objects.flat_map(|object| object.content.files()) {
+            *self.files.entry(id).or_default() += 1;
+        }
+    }
+
+    /// The shortest log that leads to this state.
+    pub(super) fn records(&self) -> Vec<Record> {
+        let mut records = Vec::new();
+        for (name, bucket) in &self.buckets {
+            records.push(Record::Bucket { bucket: name.clone(), created: bucket.created });
+            records.extend(bucket.objects.iter().map(|(key, object)| Record::Object {
+                bucket: name.clone(),
+                key: key.to_string(),
+                object: Box::new(object.into()),
+            }));
+        }
+        records
+    }
+}

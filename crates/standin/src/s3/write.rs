@@ -1,0 +1,131 @@
+//! Writes and deletes under the lock: the condition, the record in the index and the change are one.
+//!
+//! Everything that changes an object comes through here, whatever operation it was.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::condition::Condition;
+use super::content::Content;
+use super::error::StorageError;
+use super::etag::Etag;
+use super::folder::Record;
+use super::notify::Created;
+use super::object::{Headers, Object, ObjectInfo};
+use super::state::State;
+use super::storage::Storage;
+
+/// The longest key, in bytes of UTF-8.
+const MAX_KEY: usize = 1024;
+
+/// An object on its way into the index.
+pub(super) struct Write<'a> {
+    pub(super) bucket: &'a str,
+    pub(super) key: &'a str,
+    pub(super) content: Content,
+    pub(super) etag: Etag,
+    pub(super) headers: Option<Arc<Headers>>,
+    pub(super) condition: &'a Condition,
+    pub(super) last_modified: Option<Timestamp>,
+    pub(super) event: Created,
+}
+
+impl Storage {
+    /// The one way an object comes into being: checks the condition, records, replaces, tells the subscribers.
+    ///
+    /// The lock is held from the check to the end, so no rival can come between them.
+    pub(super) fn write(&self, state: &mut State, write: Write<'_>) -> Result<ObjectInfo, StorageError> {
+        let files = write.content.clone();
+        state.retain(&files);
+        let written = self.write_retained(state, write);
+        if written.is_err() {
+            self.release(state, &files);
+        }
+        written
+    }
+
+    fn write_retained(&self, state: &mut State, write: Write<'_>) -> Result<ObjectInfo, StorageError> {
+        let Write { bucket, key, .. } = write;
+        check_key(key)?;
+        let current = state.bucket(bucket)?.objects.get(key).map(|object| object.etag);
+        write.condition.check(bucket, key, current.as_ref())?;
+        let object = Object {
+            size: write.content.len(),
+            content: write.content,
+            etag: write.etag,
+            modified: write.last_modified.unwrap_or_else(|| state.now()),
+            sequence: state.next_sequence(),
+            headers: write.headers,
+        };
+        self.record_with(|| Record::Object {
+            bucket: bucket.to_owned(),
+            key: key.to_owned(),
+            object: Box::new((&object).into()),
+        })?;
+        let info = object.info(key);
+        state.tell(bucket, &info, object.sequence, write.event);
+        if let Some(replaced) = state.bucket_mut(bucket)?.objects.insert(key.into(), object) {
+            self.release(state, &replaced.content);
+        }
+        Ok(info)
+    }
+
+    /// Deletes an object if the condition holds.
+    pub(super) fn remove_locked(
+        &self,
+        state: &mut State,
+        bucket: &str,
+        key: &str,
+        condition: &Condition,
+    ) -> Result<bool, StorageError> {
+        let current = state.bucket(bucket)?.objects.get(key).map(|object| object.etag);
+        condition.check(bucket, key, current.as_ref())?;
+        if current.is_none() {
+            return Ok(false);
+        }
+        self.record_with(|| Record::NoObject { bucket: bucket.to_owned(), key: key.to_owned() })?;
+        if let Some(removed) = state.bucket_mut(bucket)?.objects.remove(key) {
+            self.release(state, &removed.content);
+        }
+        Ok(true)
+    }
+
+    /// Throws away a content that has arrived but is not to become an object.
+    pub(crate) fn discard(&self, content: &Content) {
+        let mut state = self.lock();
+        state.retain(content);
+        self.release(&mut state, content);
+    }
+
+    /// Lets go of a content: a file that nothing else lies in is removed.
+    pub(super) fn release(&self, state: &mut State, content: &Content) {
+        for id in content.files() {
+            let Some(count) = state.files.get_mut(&id) else {
+                continue;
+            };
+            *count -= 1;
+            if *count == 0 {
+                state.files.remove(&id);
+                if let Some(folder) = &self.folder {
+                    folder.remove(id);
+                }
+            }
+        }
+    }
+
+    /// Writes a change into the index of a folder, sparing a storage in memory the making of it.
+    fn record_with(&self, record: impl FnOnce() -> Record) -> Result<(), StorageError> {
+        match &self.folder {
+            Some(folder) => folder.append(&[record()]),
+            None => Ok(()),
+        }
+    }
+}
+
+fn check_key(key: &str) -> Result<(), StorageError> {
+    match key.len() {
+        len if len > MAX_KEY => Err(StorageError::KeyTooLong { len }),
+        _ => Ok(()),
+    }
+}

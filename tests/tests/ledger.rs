@@ -1,0 +1,130 @@
+//! The ledger recipe at work: two transactions that load the same file at the same moment, under snapshot isolation.
+
+#![allow(missing_docs, clippy::unwrap_used)]
+
+use std::time::Duration;
+
+use aws_sdk_redshiftdata::Client;
+use aws_sdk_redshiftdata::types::StatusString;
+use serde_json::json;
+use sluice_standin::deployment::WORKER;
+use sluice_tests::{BUCKET, Site, numbers};
+
+/// Two claims hold the same files (as a lister's and a loader's may for a moment); their workers run at the same time.
+#[tokio::test]
+async fn two_workers_on_the_same_files_load_them_once() {
+    let site = Site::start(&numbers("max_files = 2\nfiles_per_load = 1")).await;
+    site.drop_file("numbers/a.csv", "1,one\n");
+    let copies = site.standin.redshift().unwrap().hold_copies();
+    site.tick(0).await;
+    // The second claim: the same file in the other slot, made at another time.
+    let claim = site.standin.storage().get(BUCKET, "sluice/claims/numbers/0.json").unwrap();
+    let mut claim: serde_json::Value = serde_json::from_slice(&claim).unwrap();
+    let now = jiff::Timestamp::now().to_string();
+    for (field, value) in [
+        ("slot", json!(1)),
+        ("created_at", json!(now)),
+        ("owner", json!("")),
+        ("lease_expires_at", json!(now)),
+        ("statement_id", json!(null)),
+    ] {
+        claim[field] = value;
+    }
+    site.standin.storage().put(BUCKET, "sluice/claims/numbers/1.json", claim.to_string()).unwrap();
+    site.standin.lambda().deliver(WORKER, json!({"claim": "sluice/claims/numbers/1.json"}).to_string()).unwrap();
+    // Both transactions are under way before either COPY may begin.
+    while site.requests("redshift-data:BatchExecuteStatement") < 2 {
+        tokio::task::yield_now().await;
+    }
+    drop(copies);
+    site.drain().await;
+    assert_eq!(site.ids("numbers").await, [1]);
+    assert_eq!(site.sql("SELECT count(*) FROM public.sluice_ledger_numbers").await[0][0].as_deref(), Some("1"));
+    let mut outcomes: Vec<_> = site
+        .standin
+        .lambda()
+        .reports(WORKER)
+        .iter()
+        .map(|report| report.answer().unwrap()["outcome"].as_str().unwrap().to_owned())
+        .collect();
+    outcomes.sort();
+    assert!(outcomes.contains(&"loaded".to_owned()) && outcomes.contains(&"already_loaded".to_owned()), "{outcomes:?}");
+    site.stop().await;
+}
+
+const LOCK: &str = "LOCK TABLE public.ledger";
+const GUARD: &str = "SELECT 1 / (CASE WHEN COUNT(*) = 0 THEN 1 ELSE 0 END) FROM public.ledger WHERE file IN ('f')";
+const COPY: &str = "COPY public.numbers FROM 's3://landing/data.csv' IAM_ROLE default CSV";
+const RECORD: &str = "INSERT INTO public.ledger VALUES ('f')";
+
+/// Runs the statements twice at the same time, as two transactions; answers how often the row is there.
+async fn twice(statements: &[&str]) -> usize {
+    let site = Site::start(&numbers("")).await;
+    site.sql("CREATE TABLE public.ledger (file CHAR(64))").await;
+    site.standin.storage().put(BUCKET, "data.csv", "1,one\n").unwrap();
+    let client = client(&site);
+    // Held at COPY, so that whatever may run before it has run in both.
+    let copies = site.standin.redshift().unwrap().hold_copies();
+    let submit = || {
+        client
+            .batch_execute_statement()
+            .workgroup_name("demo")
+            .database("dev")
+            .set_sqls(Some(statements.iter().map(ToString::to_string).collect()))
+            .send()
+    };
+    let ids = [submit().await.unwrap().id.unwrap(), submit().await.unwrap().id.unwrap()];
+    settle(&client, &ids).await;
+    drop(copies);
+    for id in &ids {
+        let mut status = client.describe_statement().id(id).wait_time_seconds(30).send().await.unwrap().status.unwrap();
+        while !matches!(status, StatusString::Finished | StatusString::Failed) {
+            status = client.describe_statement().id(id).wait_time_seconds(30).send().await.unwrap().status.unwrap();
+        }
+    }
+    let rows = site.ids("numbers").await.len();
+    site.stop().await;
+    rows
+}
+
+/// Waits until both transactions have gone as far as they can: one second of the service's own long polling each, which
+/// neither ends.
+async fn settle(client: &Client, ids: &[String]) {
+    for id in ids {
+        let described = client.describe_statement().id(id).wait_time_seconds(1).send().await.unwrap();
+        assert!(!matches!(described.status, Some(StatusString::Finished | StatusString::Failed)), "{described:?}");
+    }
+}
+
+fn client(site: &Site) -> Client {
+    let endpoint = site.standin.endpoint();
+    let http = aws_smithy_http_client::Builder::new().build_http();
+    let credentials = aws_sdk_redshiftdata::config::Credentials::new("test", "sluice", None, None, "test");
+    let config = aws_sdk_redshiftdata::Config::builder()
+        .behavior_version(aws_sdk_redshiftdata::config::BehaviorVersion::latest())
+        .region(aws_sdk_redshiftdata::config::Region::new("us-east-1"))
+        .endpoint_url(endpoint)
+        .credentials_provider(credentials)
+        .http_client(http)
+        .timeout_config(
+            aws_config::timeout::TimeoutConfig::builder().operation_timeout(Duration::from_mins(1)).build(),
+        );
+    Client::from_conf(config.build())
+}
+
+#[tokio::test]
+async fn with_the_lock_first_the_row_is_there_once() {
+    assert_eq!(twice(&[LOCK, GUARD, COPY, RECORD]).await, 1);
+}
+
+/// The negative control: what everybody writes first is wrong, and the stand-in shows it.
+#[tokio::test]
+async fn without_the_lock_the_row_is_there_twice() {
+    assert_eq!(twice(&[GUARD, COPY, RECORD]).await, 2);
+}
+
+/// The same with the lock in the wrong place: the snapshot is taken by then.
+#[tokio::test]
+async fn with_the_lock_after_the_guard_the_row_is_there_twice() {
+    assert_eq!(twice(&[GUARD, LOCK, COPY, RECORD]).await, 2);
+}
