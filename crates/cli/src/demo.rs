@@ -117,10 +117,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
         stop.asked().await;
     }
     stack.shutdown().await;
-    match ended? {
-        true => Ok(()),
-        false => Err(Failure::Said),
-    }
+    if ended? { Ok(()) } else { Err(Failure::Said) }
 }
 
 /// Loads everything and checks the result.

@@ -30,7 +30,7 @@ impl Progress {
             .iter()
             .map(|(name, sources)| (name.clone(), bar(shown.as_ref(), name, sources.len() as u64)))
             .collect();
-        let follower = tokio::spawn(move_bars(stack, &examples.project.config, bars.clone()));
+        let follower = tokio::spawn(move_bars(stack, &examples.project.config, &bars));
         Self { shown, bars, follower }
     }
 
@@ -80,8 +80,8 @@ fn bar(shown: Option<&MultiProgress>, name: &str, files: u64) -> ProgressBar {
 fn move_bars(
     stack: &Stack,
     config: &Config,
-    bars: BTreeMap<String, ProgressBar>,
-) -> impl Future<Output = ()> + Send + 'static {
+    bars: &BTreeMap<String, ProgressBar>,
+) -> impl Future<Output = ()> + Send + use<> {
     let bucket = &config.bucket;
     let mut processed = stack.standin.storage().subscribe(&bucket.name, bucket.processed.as_str());
     let prefixes: Vec<(String, ProgressBar)> = config

@@ -128,8 +128,8 @@ async fn upload(stack: &Stack, examples: &Examples) -> Result<(), RunError> {
     };
     let uploads = examples
         .feeds
-        .iter()
-        .map(|(_, sources)| stream::iter(sources).map(put).buffer_unordered(UPLOADS_AT_ONCE).try_collect::<Vec<_>>());
+        .values()
+        .map(|sources| stream::iter(sources).map(put).buffer_unordered(UPLOADS_AT_ONCE).try_collect::<Vec<_>>());
     future::try_join_all(uploads).await?;
     Ok(())
 }

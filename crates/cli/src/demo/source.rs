@@ -21,7 +21,7 @@ pub(crate) struct Source {
 impl Source {
     /// The MD5 of its content, as S3's `ETag`s write it.
     pub(crate) fn md5(&self) -> String {
-        Md5::digest(&self.body).iter().map(|byte| format!("{byte:02x}")).collect()
+        format!("{:032x}", u128::from_be_bytes(Md5::digest(&self.body).into()))
     }
 }
 

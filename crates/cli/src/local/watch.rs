@@ -63,14 +63,10 @@ impl Watch {
     pub(super) async fn run(mut self, deployed: Option<Deployed>, every: Duration) -> Result<(), StackError> {
         let mut schedule = deployed.is_some().then(|| schedule(every));
         loop {
+            // In this order: what is rare is not starved by what may never end, and a file's arrival, which comes
+            // before anything can be reported of it, is seen before.
             tokio::select! {
-                Some(object) = self.incoming.recv() => self.view.arrived(&object.key, object.size),
-                Some(object) = self.processed.recv() => self.view.processed(&object.key),
-                Some(object) = self.failed.recv() => {
-                    let news = self.view.failed(&object.key);
-                    self.tell(news);
-                }
-                report = self.reports.recv() => self.reported(report),
+                biased;
                 () = next(&mut schedule) => {
                     tick(deployed.as_ref());
                     continue;
@@ -79,6 +75,13 @@ impl Watch {
                     self.redraw();
                     continue;
                 }
+                Some(object) = self.incoming.recv() => self.view.arrived(&object.key, object.size),
+                Some(object) = self.processed.recv() => self.view.processed(&object.key),
+                Some(object) = self.failed.recv() => {
+                    let news = self.view.failed(&object.key);
+                    self.tell(news);
+                }
+                report = self.reports.recv() => self.reported(report),
             }
             self.due.get_or_insert_with(|| Instant::now() + GATHER);
         }
