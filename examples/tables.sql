@@ -42,7 +42,7 @@ CREATE TABLE IF NOT EXISTS public.weather (
     wind_speed DOUBLE PRECISION,           -- miles per hour
     wind_gust  DOUBLE PRECISION,
     precip     DECIMAL(5, 2) NOT NULL,     -- inches
-    pressure   DECIMAL(6, 1),              -- millibars
+    pressure   DOUBLE PRECISION,           -- millibars; some are written 1e+03, which no DECIMAL takes
     visib      DECIMAL(5, 2) NOT NULL,     -- miles
     time_hour  TIMESTAMPTZ NOT NULL
 )

@@ -132,7 +132,8 @@ impl Site {
     /// What the function printed.
     #[must_use]
     pub fn logs(&self, function: &str) -> String {
-        self.standin.lambda().logs(function).iter().map(|line| format!("{}\n", line.text)).collect()
+        let lines = self.standin.lambda().logs(function);
+        lines.iter().map(|line| line.text.as_str()).collect::<Vec<_>>().join("\n")
     }
 
     /// How many requests to `action` there were, such as `s3:PutObject`.

@@ -21,7 +21,6 @@ pub(crate) struct FakeHttp {
 /// A request that was made.
 #[derive(Clone, Debug)]
 pub(crate) struct Asked {
-    pub(crate) method: String,
     pub(crate) uri: String,
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: String,
@@ -76,7 +75,6 @@ impl HttpConnector for FakeHttp {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let text = |bytes: Option<&[u8]>| String::from_utf8_lossy(bytes.unwrap_or_default()).into_owned();
         self.asked.lock().unwrap().push(Asked {
-            method: request.method().to_owned(),
             uri: request.uri().to_owned(),
             headers: request.headers().iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
             body: text(request.body().bytes()),

@@ -171,13 +171,13 @@ mod tests {
 
     use super::*;
 
-    #[test_case(0.0 => 0.0)]
-    #[test_case(0.0123 => 0.01)]
-    #[test_case(0.456 => 0.46)]
-    #[test_case(3.14 => 3.1)]
-    #[test_case(1234.0 => 1200.0)]
-    fn two_significant_digits(value: f64) -> f64 {
-        two_digits(value)
+    #[test_case(0.0, "0")]
+    #[test_case(0.0123, "0.01")]
+    #[test_case(0.456, "0.46")]
+    #[test_case(3.21, "3.2")]
+    #[test_case(1234.0, "1200")]
+    fn two_significant_digits(value: f64, rounded: &str) {
+        assert_eq!(two_digits(value).to_string(), rounded);
     }
 
     #[test]

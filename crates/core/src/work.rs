@@ -7,7 +7,7 @@ use crate::config::Config;
 use crate::load::load;
 use crate::measure::Datum;
 use crate::object::Key;
-use crate::ports::{Clock, Metrics, Objects, PortError, Ports};
+use crate::ports::{Clock, Metrics, Objects, PortError, PortErrorKind, Ports};
 use crate::report::{LoadReport, Outcome};
 use crate::run::Run;
 
@@ -31,6 +31,11 @@ pub async fn resume<P: Ports>(
     run: &Run,
     key: &Key,
 ) -> Result<(LoadReport, Vec<Datum>), PortError> {
+    // What is not a claim must not even be looked at: a claim that cannot be read is removed.
+    if !claim::claims_prefix(&config.bucket).is_ok_and(|prefix| prefix.strip(key).is_some()) {
+        let problem = "this key is not where claims are";
+        return Err(PortError::new("worker", key.as_str(), PortErrorKind::Invalid, problem));
+    }
     let nothing = |outcome| (LoadReport::nothing("", None, outcome), Vec::new());
     let held = match claim::take(ports.objects(), key, run, ports.clock().now()).await? {
         Taken::Held(held) => *held,

@@ -446,3 +446,12 @@ async fn work_that_failed_to_be_sent_is_sent_by_a_later_tick() {
     world.drain().await;
     assert_eq!(world.rows(), once(["one"]));
 }
+
+#[tokio::test]
+async fn a_worker_touches_nothing_that_is_not_a_claim() {
+    let world = World::new(10, 10);
+    world.drop_file("a", "one");
+    let key = key("incoming/flights/a");
+    work(&world.config, &world.ports, &world.run(), &key).await.unwrap_err();
+    assert_eq!(world.keys("incoming/"), [key.as_str()]);
+}

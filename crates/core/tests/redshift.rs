@@ -1,6 +1,6 @@
 //! The SQL that Redshift is sent, as text, and what its answers lead to.
 
-#![allow(missing_docs, clippy::unwrap_used)]
+#![allow(missing_docs, clippy::panic, clippy::unwrap_used)]
 
 mod world;
 

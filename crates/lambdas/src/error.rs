@@ -42,9 +42,8 @@ impl Error {
     #[must_use]
     pub fn error_type(&self) -> &'static str {
         match self {
-            Self::Settings(_) | Self::NoWorker { .. } => "ConfigurationError",
             // S3 may be the one who fails, but what is to be done is the same: nothing runs without a configuration.
-            Self::Config(_) => "ConfigurationError",
+            Self::Settings(_) | Self::NoWorker { .. } | Self::Config(_) => "ConfigurationError",
             Self::Event(_) => "EventError",
             Self::Arrive(error) => of_service(&error.source),
             Self::Port(error) => of_service(error),
@@ -58,6 +57,7 @@ fn of_service(error: &PortError) -> &'static str {
         Some("redshift-data") => "RedshiftError",
         Some("lambda") => "LambdaError",
         Some("monitoring" | "cloudwatch") => "CloudWatchError",
+        Some(_) if error.operation.contains(':') => "ServiceError",
         // The core's own: a name that the configuration makes too long.
         _ => "ConfigurationError",
     }
@@ -83,6 +83,7 @@ mod tests {
     #[test_case(port("s3:ListObjectsV2").into() => "S3Error"; "s3")]
     #[test_case(Error::Arrive(ArriveError { files: 1, source: port("s3:HeadObject") }) => "S3Error"; "arrivals")]
     #[test_case(port("redshift-data:DescribeStatement").into() => "RedshiftError"; "redshift")]
+    #[test_case(port("dynamodb:GetItem").into() => "ServiceError"; "a service without a name of its own")]
     #[test_case(port("tick").into() => "ConfigurationError"; "the core's own")]
     fn the_type_says_whose_the_error_is(error: Error) -> String {
         Diagnostic::from(error).error_type

@@ -164,8 +164,12 @@ impl Event {
             return self.eventbridge_event(value, message_id);
         }
         let records = records(value).ok_or_else(|| EventError::Shape { got: shape(value) })?;
-        // Each is taken, whatever became of the one before; `and` keeps the first error.
-        records.iter().fold(Ok(()), |taken, record| taken.and(self.s3_record(record, message_id)))
+        // Each is taken, whatever became of the one before; the first error is told.
+        let mut first = Ok(());
+        for record in records {
+            first = first.and(self.s3_record(record, message_id));
+        }
+        first
     }
 
     fn s3_record(&mut self, record: &Value, message_id: Option<&str>) -> Result<(), EventError> {

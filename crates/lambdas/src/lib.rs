@@ -18,4 +18,4 @@ pub mod loader;
 pub mod worker;
 
 pub use error::Error;
-pub use function::{Answer, Invocation, Role, serve};
+pub use function::{Answer, DeployedPorts, Invocation, Role, serve};

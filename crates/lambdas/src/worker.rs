@@ -32,7 +32,7 @@ impl Answer for LoadReport {
             duration_ms,
             feed = self.feed,
             batch = self.batch.as_ref().map(tracing::field::display),
-            outcome = ?self.outcome,
+            outcome = self.outcome.as_str(),
             files_loaded = self.files_loaded,
             rows_loaded = self.rows_loaded,
             files_quarantined = self.files_quarantined,

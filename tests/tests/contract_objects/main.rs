@@ -9,7 +9,8 @@ mod moto;
 mod wire;
 
 use sluice_aws::{Aws, ConfigOrigin, Copies, Endpoint, S3Objects, Settings};
-use sluice_core::testing::{contract, prefix};
+use sluice_core::testing::contract::{self, Report};
+use sluice_core::testing::prefix;
 use sluice_standin::{Options, StandIn};
 
 const BUCKET: &str = "contract";
@@ -17,12 +18,35 @@ const BUCKET: &str = "contract";
 /// So small that the suite's large object is copied in three parts.
 const SMALL_PARTS: Copies = Copies { single_at_most: 5 << 20, part: 5 << 20, parts_at_once: 2 };
 
+/// What moto 5.2 does otherwise than S3, and why. A check that is listed has to fail: so the list stays true.
+const MOTO: &[&str] = &[
+    // CopyObject looks at no condition, neither on the source nor on the destination.
+    "copy::never_overwrites",
+    "copy::never_overwrites_even_the_same_content",
+    "copy::of_a_replaced_source",
+    "copy::of_a_replaced_source_onto_something",
+    "copy::one_of_many_copies_wins",
+    "large::never_overwrites",
+    "large::of_a_replaced_source",
+    "large::one_of_two_copies_wins",
+    // DeleteObjects does not look at the ETags.
+    "delete::many_in_the_order_asked",
+    // Its routes do not match a key with a newline.
+    "names::control_characters_are_kept",
+];
+
+/// Where moto looks first and acts after, so that of many at once more than one wins, by chance.
+const MOTO_RACES: &[&str] = &["put::one_of_many_absent_puts_wins", "put::one_of_many_matching_puts_wins"];
+
+/// The same for copies in parts, where moto keeps all else.
+const MOTO_RACES_IN_PARTS: &[&str] = &["large::one_of_two_copies_wins"];
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_stand_in_keeps_the_contract() {
     let standin = standin().await;
     let bucket = bucket_at(standin.endpoint()).await;
-    keeps(&bucket, "single/", &[]).await;
-    keeps(&bucket.with_copies(SMALL_PARTS), "multipart/", &[]).await;
+    expect(&contract::objects(&bucket, &prefix("whole/")).await, &[], &[]);
+    expect(&contract::large_copies(&bucket.with_copies(SMALL_PARTS), &prefix("parts/")).await, &[], &[]);
     standin.shutdown().await;
 }
 
@@ -31,14 +55,18 @@ async fn moto_keeps_the_contract_but_for_known_deviations() {
     let moto = moto::Moto::start();
     moto.create_bucket(BUCKET);
     let bucket = bucket_at(moto.endpoint()).await;
-    keeps(&bucket, "single/", &[]).await;
-    keeps(&bucket.with_copies(SMALL_PARTS), "multipart/", &[]).await;
+    expect(&contract::objects(&bucket, &prefix("whole/")).await, MOTO, MOTO_RACES);
+    expect(
+        &contract::large_copies(&bucket.with_copies(SMALL_PARTS), &prefix("parts/")).await,
+        &[],
+        MOTO_RACES_IN_PARTS,
+    );
 }
 
-/// Runs the suite and shows every check that did not come out as expected.
-async fn keeps(bucket: &S3Objects, root: &str, known: &[&str]) {
-    let surprises = contract::objects(bucket, &prefix(root)).await.surprises(known);
-    assert!(surprises.is_empty(), "under {root}\n{}", surprises.join("\n"));
+/// The checks in `known` fail, those in `by_chance` may, and no other does; shows each that differs, and how.
+fn expect(report: &Report, known: &[&str], by_chance: &[&str]) {
+    let surprises = report.surprises(known, by_chance);
+    assert!(surprises.is_empty(), "\n{}", surprises.join("\n"));
 }
 
 async fn standin() -> StandIn {

@@ -31,11 +31,13 @@ impl Moto {
             .arg(SCRIPT)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
+            // It logs every request.
+            .stderr(Stdio::null())
             .spawn()
             .unwrap_or_else(|error| panic!("{} cannot be run: {error}; see SLUICE_TEST_TOOLS", python.display()));
         let mut endpoint = String::new();
         BufReader::new(server.stdout.take().unwrap()).read_line(&mut endpoint).unwrap();
-        assert!(endpoint.starts_with("http://"), "moto did not start: is moto[server] installed in {tools}?");
+        assert!(endpoint.starts_with("http://"), "moto did not start: run {} {SCRIPT} to see why", python.display());
         Self { server, endpoint: endpoint.trim().to_owned() }
     }
 

@@ -26,7 +26,7 @@ use sluice_core::tick::{TickReport, tick};
 use sluice_core::work::work;
 
 /// How long one invocation may run.
-pub const TIMEOUT: Duration = Duration::from_secs(300);
+pub const TIMEOUT: Duration = Duration::from_mins(5);
 
 pub type FaultyPorts = TestPorts<Faulty<MemoryObjects>, Faulty<MemoryWarehouse>>;
 

@@ -6,5 +6,5 @@ use sluice_lambdas::{Role, lister, serve};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    serve(Role::Lister, lister::handle).await
+    Box::pin(serve(Role::Lister, lister::handle)).await
 }

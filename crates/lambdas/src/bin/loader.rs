@@ -6,5 +6,5 @@ use sluice_lambdas::{Role, loader, serve};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    serve(Role::Loader, loader::handle).await
+    Box::pin(serve(Role::Loader, loader::handle)).await
 }

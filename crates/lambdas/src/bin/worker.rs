@@ -6,5 +6,5 @@ use sluice_lambdas::{Role, serve, worker};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    serve(Role::Worker, worker::handle).await
+    Box::pin(serve(Role::Worker, worker::handle)).await
 }

@@ -43,6 +43,6 @@ pub fn claim(payload: &Value, config: &Config) -> Result<Key, EventError> {
     let text = text.ok_or_else(|| EventError::Claim { got: shape(payload) })?;
     let not_a_claim = |prefix: String| EventError::NotAClaim { prefix };
     let prefix = claims_prefix(&config.bucket).map_err(|_| not_a_claim(config.bucket.state.to_string()))?;
-    let key = Key::new(text).ok().filter(|key| prefix.strip(key).is_some_and(|name| name.ends_with(".json")));
+    let key = Key::new(text).ok().filter(|key| prefix.strip(key).and_then(|name| name.strip_suffix(".json")).is_some());
     key.ok_or_else(|| not_a_claim(prefix.to_string()))
 }

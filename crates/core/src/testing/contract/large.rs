@@ -1,5 +1,7 @@
 //! Copies of what takes more than two parts of a multipart copy, where an implementation is set to make one.
 
+use futures_util::future::join;
+
 use super::{Check, Space, equal};
 use crate::object::File;
 use crate::ports::{Copy, Objects};
@@ -37,6 +39,18 @@ pub(super) async fn of_a_missing_source<O: Objects>(space: &Space<'_, O>) -> Che
     let from = File { size: SIZE as u64, ..small };
     equal("the copy", &space.objects.copy(&from, &space.key("processed/large")?).await?, &Copy::Gone)?;
     space.lacks("processed/large").await
+}
+
+/// Neither finds anything when it begins, so that the end has to decide.
+pub(super) async fn one_of_two_copies_wins<O: Objects>(space: &Space<'_, O>) -> Check {
+    let (whole, mut other) = (body(), body());
+    other[0] ^= 1;
+    let files = [space.write("incoming/one", &whole).await?, space.write("incoming/other", &other).await?];
+    let to = space.key("processed/large")?;
+    let (one, two) = join(space.objects.copy(&files[0], &to), space.objects.copy(&files[1], &to)).await;
+    let winners = [one?, two?].map(|copy| copy == Copy::Copied);
+    equal("whether one of them wins", &(winners[0] != winners[1]), &true)?;
+    space.has("processed/large", if winners[0] { &whole } else { &other }).await
 }
 
 /// No two parts alike, so that parts in the wrong order are seen.

@@ -118,7 +118,7 @@ fn apply(storage: &Storage, model: &mut Model, op: &Op) {
             }
         }
         Op::List(prefix, delimited, size) => {
-            assert_eq!(listed(storage, prefix, delimited, size), expected_listing(model, prefix, delimited), "{op:?}")
+            assert_eq!(listed(storage, prefix, delimited, size), expected_listing(model, prefix, delimited), "{op:?}");
         }
         Op::Reopen => {}
     }
