@@ -37,8 +37,7 @@ impl Progress {
     /// Says something about a step.
     pub(crate) fn say(&self, text: impl Display) {
         match &self.shown {
-            // A terminal that is gone is nobody's loss.
-            Some(shown) => _ = shown.println(text.to_string()),
+            Some(shown) => shown.suspend(|| output::note(text)),
             None => output::note(text),
         }
     }
@@ -73,7 +72,10 @@ fn bar(shown: Option<&MultiProgress>, name: &str, files: u64) -> ProgressBar {
     if let Ok(style) = style {
         bar.set_style(style.progress_chars("█▉▊▋▌▍▎▏ "));
     }
-    bar.with_prefix(name.to_owned())
+    let bar = bar.with_prefix(name.to_owned());
+    // Seen before its first file has moved.
+    bar.tick();
+    bar
 }
 
 /// Moves a feed's bar with each of its files that leaves `incoming/`.
