@@ -232,6 +232,20 @@ async fn bad_files_are_set_aside_with_their_reasons_and_good_ones_are_loaded() {
 }
 
 #[tokio::test]
+async fn a_file_that_is_not_gzip_is_set_aside_and_the_others_are_loaded() {
+    let site = Site::start(&numbers("")).await;
+    for (name, body) in [("a", &b"half a gzip"[..]), ("b", &[0x1f, 0x8b, 8, 0, 0, 0, 0, 0][..])] {
+        site.standin.storage().put(BUCKET, &format!("incoming/numbers/{name}.csv.gz"), body.to_vec()).unwrap();
+    }
+    drop_numbers(&site, "numbers", 0..3);
+    site.drain().await;
+    assert_eq!(site.ids("numbers").await, [0, 1, 2]);
+    let failed: Vec<_> = site.keys("failed/").into_iter().filter(|key| key.ends_with(".gz")).collect();
+    assert_eq!(failed, ["failed/numbers/a.csv.gz", "failed/numbers/b.csv.gz"]);
+    site.stop().await;
+}
+
+#[tokio::test]
 async fn wrong_configuration_stops_start_up_with_an_error_that_says_what_is_wrong() {
     let site = Site::start(&numbers("")).await;
     for (name, binary) in [(LISTER, "lister"), (LOADER, "loader"), (WORKER, "worker")] {
