@@ -79,7 +79,7 @@ impl Watch {
                 Some(object) = self.processed.recv() => self.view.processed(&object.key),
                 Some(object) = self.failed.recv() => {
                     let news = self.view.failed(&object.key);
-                    self.tell(news);
+                    self.report(news);
                 }
                 report = self.reports.recv() => self.reported(report),
             }
@@ -91,8 +91,13 @@ impl Watch {
         // Reports that came too fast are lost to the screen only.
         let Ok(report) = report else { return };
         let news = self.view.reported(&report);
-        if !news.is_empty() {
-            // What arrived before the batch is told before it.
+        self.report(news);
+    }
+
+    /// Tells what has become of files; that they arrived is told before.
+    fn report(&mut self, news: impl IntoIterator<Item = News>) {
+        let mut news = news.into_iter().peekable();
+        if news.peek().is_some() {
             let bursts = self.view.bursts();
             self.tell(bursts.into_iter().chain(news));
         }
