@@ -190,8 +190,9 @@ async fn odd_keys_work_everywhere() {
     ];
     for (number, name) in names.iter().enumerate() {
         site.drop_file(&format!("numbers/{name}"), &format!("{number},x\n"));
-        let short: String = name.chars().take(900).collect();
-        site.drop_file(&format!("events/{short}"), &format!("{number},x\n"));
+        // The other feed's prefix is one byte shorter: 1,024 bytes there, too.
+        let name = if *name == longest { format!("x{name}") } else { (*name).to_owned() };
+        site.drop_file(&format!("events/{name}"), &format!("{number},x\n"));
     }
     let all: Vec<i64> = (0..i64::try_from(names.len()).unwrap()).collect();
     site.drain().await;
