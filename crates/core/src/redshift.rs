@@ -91,13 +91,18 @@ impl<S: Statements, O: Objects> Destination for RedshiftDestination<S, O> {
         load: &Load<'_>,
         statement: &StatementId,
     ) -> Result<HashMap<Key, Refusal>, QueryError> {
+        let description = self.statements.describe(statement, Duration::ZERO).await?;
+        let text = description.as_ref().and_then(|description| description.error.as_deref()).unwrap_or_default();
+        if let Some(file) = failure::named_in(text, &self.bucket.name, load.files) {
+            let refusal = Refusal { code: failure::code_in(text), message: text.to_owned(), ..Refusal::default() };
+            return Ok(HashMap::from([(file.key.clone(), refusal)]));
+        }
         if !target(feed).format.is_columnar() {
             let found = self.try_all(feed, load).await?;
             if !found.is_empty() {
                 return Ok(found);
             }
         }
-        let description = self.statements.describe(statement, Duration::ZERO).await?;
         let shape = shape(feed);
         match description.as_ref().and_then(|description| trace(description, Some(&shape))) {
             Some(trace) => self.load_errors(feed, load, trace).await,

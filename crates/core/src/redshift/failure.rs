@@ -4,17 +4,19 @@
 //! somebody is told. Nothing unknown ever quarantines a file.
 
 use crate::destination::{Failure, FailureKind};
+use crate::object::File;
 
 use super::sql::Transaction;
 use super::statements::{Description, Status};
 
 /// Texts of errors that are about the content of some file.
-const BAD_DATA: [&str; 5] = [
+const BAD_DATA: [&str; 6] = [
     "stl_load_errors",
     "sys_load_error_detail",
     "spectrum scan error",
+    "s3 key being read",
+    "failed to inflate",
     "invalid compressed data",
-    "unexpected end of compressed",
 ];
 
 /// Texts of errors that are about a file that is not there.
@@ -79,6 +81,25 @@ pub fn of_statement(description: &Description) -> Failure {
     Failure { kind, message: cut(text) }
 }
 
+/// The file that an error's text itself names, as texts about broken compression and columnar files do.
+///
+/// A key may hold another file's URL; the longest URL that the text holds is the one that was being read.
+#[must_use]
+pub fn named_in<'f>(text: &str, bucket: &str, files: &'f [File]) -> Option<&'f File> {
+    let named = |file: &&File| {
+        text.contains(&format!("s3://{bucket}/{}", file.key))
+            || text.contains(&format!(".amazonaws.com/{bucket}/{}", file.key))
+    };
+    files.iter().filter(named).max_by_key(|file| file.key.as_str().len())
+}
+
+/// The number in `code: 9001`, where an error's text has one.
+#[must_use]
+pub fn code_in(text: &str) -> Option<i64> {
+    let digits: String = text.split("code:").nth(1)?.trim_start().chars().take_while(char::is_ascii_digit).collect();
+    digits.parse().ok()
+}
+
 /// Whether a table could not be made because somebody else was making it at the same moment.
 #[must_use]
 pub fn made_by_another(failure: &Failure) -> bool {
@@ -138,6 +159,7 @@ mod tests {
 
     use super::super::statements::Part;
     use super::*;
+    use crate::object::{ETag, Key};
 
     fn failed(number: usize, text: &str) -> Description {
         let part = |at: usize| Part {
@@ -180,6 +202,7 @@ mod tests {
     #[test_case(4, "ERROR: Load into table 'flights' failed.  Check 'stl_load_errors' system table for details." => FailureKind::BadData)]
     #[test_case(4, "ERROR: Load into table 'flights' failed.  Check 'sys_load_error_detail' system table for details." => FailureKind::BadData)]
     #[test_case(4, "ERROR: Spectrum Scan Error DETAIL: code: 15007 context: File 'https://s3.us-east-1.amazonaws.com/b/f.parquet' has an incompatible Parquet s" => FailureKind::BadData)]
+    #[test_case(4, "ERROR: failed to inflate with zlib: invalid or incomplete deflate data. DETAIL: code: 9001 context: S3 key being read : s3://b/incoming/f.gz" => FailureKind::BadData)]
     #[test_case(4, "ERROR: Mandatory url is not present in manifest file" => FailureKind::FileMissing)]
     #[test_case(4, "ERROR: Problem reading manifest file - S3ServiceException:The specified key does not exist.,Status 404,Error NoSuchKey" => FailureKind::Transient)]
     #[test_case(4, "ERROR: S3ServiceException:Access Denied,Status 403,Error AccessDenied" => FailureKind::Configuration)]
@@ -190,6 +213,28 @@ mod tests {
     #[test_case(4, "ERROR: something that nobody has seen before" => FailureKind::Configuration; "unknown")]
     fn texts(number: usize, text: &str) -> FailureKind {
         kind(number, text)
+    }
+
+    #[test]
+    fn a_text_may_name_its_file() {
+        let file = |name: &str| File {
+            key: Key::new(format!("incoming/{name}")).unwrap(),
+            etag: ETag::new("e"),
+            size: 1,
+            last_modified: jiff::Timestamp::UNIX_EPOCH,
+        };
+        let files = [file("a.gz"), file("a.gz.gz"), file("x s3://b/incoming/a.gz")];
+        let named = |text: &str| named_in(text, "b", &files).map(|file| file.key.as_str());
+        assert_eq!(named("code: 9001 context: S3 key being read : s3://b/incoming/a.gz"), Some("incoming/a.gz"));
+        assert_eq!(named("being read : s3://b/incoming/a.gz.gz (x)"), Some("incoming/a.gz.gz"));
+        assert_eq!(
+            named("being read : s3://b/incoming/x s3://b/incoming/a.gz"),
+            Some("incoming/x s3://b/incoming/a.gz")
+        );
+        assert_eq!(named("File 'https://s3.us-east-1.amazonaws.com/b/incoming/a.gz' has"), Some("incoming/a.gz"));
+        assert_eq!(named("Check 'sys_load_error_detail'"), None);
+        assert_eq!(code_in("ERROR  code: 9001 context"), Some(9001));
+        assert_eq!(code_in("ERROR"), None);
     }
 
     #[test]
