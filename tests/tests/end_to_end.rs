@@ -241,8 +241,10 @@ async fn a_file_that_is_not_gzip_is_set_aside_and_the_others_are_loaded() {
     drop_numbers(&site, "numbers", 0..3);
     site.drain().await;
     assert_eq!(site.ids("numbers").await, [0, 1, 2]);
-    let failed: Vec<_> = site.keys("failed/").into_iter().filter(|key| key.ends_with(".gz")).collect();
-    assert_eq!(failed, ["failed/numbers/a.csv.gz", "failed/numbers/b.csv.gz"]);
+    let failed = site.keys("failed/");
+    let expected = ["a", "b"]
+        .map(|name| [format!("failed/numbers/{name}.csv.gz"), format!("failed/numbers/{name}.csv.gz.error.json")]);
+    assert_eq!(failed, expected.concat());
     site.stop().await;
 }
 

@@ -24,7 +24,7 @@ use sluice_standin::journal::Mark;
 use crate::failure::Failure;
 use crate::output::{self, BOLD, DIM};
 use crate::signals::Stop;
-use crate::stack::{LatencyProfile, Stack, Start, binaries, environment};
+use crate::stack::{LatencyProfile, Stack, Start, binaries, database_names, environment};
 use checks::{Check, Facts, of_bucket, of_feed};
 use examples::Examples;
 use observe::ObserveError;
@@ -103,7 +103,8 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
     let pinned = examples.pinned().map_err(DemoError::from)?;
     let binaries = binaries()?;
     let mut stop = Stop::listen().map_err(Failure::failed)?;
-    let start = Start { port: arguments.port, data: None, warehouse: None, latency: arguments.latency };
+    let databases = database_names(&examples.project.config.feeds);
+    let start = Start { port: arguments.port, data: None, warehouse: None, latency: arguments.latency, databases };
     let stack = tokio::select! {
         stack = Stack::start(start) => stack?,
         () = stop.asked() => return Err(DemoError::Stopped.into()),

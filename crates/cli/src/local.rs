@@ -16,7 +16,7 @@ use jiff::SignedDuration;
 use crate::failure::Failure;
 use crate::project::Project;
 use crate::signals::Stop;
-use crate::stack::{LatencyProfile, Stack, StackError, Start, binaries};
+use crate::stack::{LatencyProfile, Stack, StackError, Start, binaries, database_names};
 use hints::Hints;
 use watch::Watch;
 
@@ -62,6 +62,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
         data: arguments.data.clone(),
         warehouse: arguments.warehouse.clone(),
         latency: arguments.latency,
+        databases: database_names(project.as_ref().map_or(&[], |project| &project.config.feeds)),
     };
     let stack = tokio::select! {
         stack = Stack::start(start) => stack?,

@@ -121,6 +121,8 @@ pub(crate) struct Start {
     pub(crate) warehouse: Option<String>,
     /// How long requests take.
     pub(crate) latency: LatencyProfile,
+    /// The databases that feeds load; the first is the one that a URL stands for.
+    pub(crate) databases: Vec<String>,
 }
 
 impl Stack {
@@ -133,6 +135,7 @@ impl Stack {
             region: REGION.to_owned(),
             latency: start.latency.into(),
             warehouse: start.warehouse.map_or(Warehouse::Private, Warehouse::Url),
+            databases: start.databases,
             ..Options::default()
         };
         let standin = StandIn::start(options).await.map_err(|error| match error {
@@ -213,6 +216,20 @@ pub(crate) fn target(feed: &Feed) -> Option<&Redshift> {
         Destination::Redshift(target) => Some(target),
         _ => None,
     }
+}
+
+/// The names of the databases that the feeds load; `dev`, as Redshift's own first one, where there are no feeds.
+pub(crate) fn database_names(feeds: &[Feed]) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for target in databases(feeds) {
+        if !names.contains(&target.database) {
+            names.push(target.database.clone());
+        }
+    }
+    if names.is_empty() {
+        names.push("dev".to_owned());
+    }
+    names
 }
 
 /// One of the feeds' targets for each database that there is.

@@ -6,7 +6,7 @@ mod world;
 
 use std::time::Duration;
 
-use sluice_core::claim::Claim;
+use sluice_core::claim::{Claim, place};
 use sluice_core::destination::{FailureKind, Refusal};
 use sluice_core::measure::Metric;
 use sluice_core::ports::PortErrorKind;
@@ -454,4 +454,16 @@ async fn a_worker_touches_nothing_that_is_not_a_claim() {
     let key = key("incoming/flights/a");
     work(&world.config, &world.ports, &world.run(), &key).await.unwrap_err();
     assert_eq!(world.keys("incoming/"), [key.as_str()]);
+}
+
+#[tokio::test]
+async fn of_two_that_fill_a_slot_one_has_it() {
+    let world = World::new(10, 10);
+    let files = vec![world.drop_file("a", "one")];
+    let slot = key("sluice/claims/flights/0.json");
+    let claim = || Claim::held(world.feed(), 0, files.clone(), world.now(), &world.run());
+    let (first, second) = (claim(), claim());
+    assert!(place(&world.ports.objects, slot.clone(), first.clone()).await.unwrap().is_some());
+    assert!(place(&world.ports.objects, slot, second).await.unwrap().is_none());
+    assert_eq!(claims(&world), [first]);
 }

@@ -60,6 +60,8 @@ pub struct Options {
     pub buckets: Vec<String>,
     /// The PostgreSQL behind the warehouse.
     pub warehouse: Warehouse,
+    /// The databases that the warehouse has.
+    pub databases: Vec<String>,
 }
 
 /// The PostgreSQL behind the stand-in's Redshift.
@@ -84,6 +86,7 @@ impl Default for Options {
             seed: 0,
             buckets: Vec::new(),
             warehouse: Warehouse::None,
+            databases: vec!["dev".to_owned()],
         }
     }
 }
@@ -228,6 +231,11 @@ async fn warehouse(options: &Options, storage: &Storage) -> Result<Option<Arc<Re
         (Warehouse::Private, Some(folder)) => redshift::Server::Kept(folder.clone()),
         (Warehouse::Url(url), _) => redshift::Server::Url(url.clone()),
     };
-    let options = redshift::Options { server, region: options.region.clone(), ..redshift::Options::default() };
+    let options = redshift::Options {
+        server,
+        databases: options.databases.clone(),
+        region: options.region.clone(),
+        ..redshift::Options::default()
+    };
     Redshift::start(options, Arc::new(storage.clone())).await.map(Arc::new).map(Some)
 }
