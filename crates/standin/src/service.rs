@@ -1,7 +1,7 @@
 //! What the parts of the stand-in agree on: the shape of a call, and nothing about any one service.
 //!
-//! Each service whose requests are small and whole (Redshift Data, `CloudWatch`, Lambda) implements [`Service`] and is
-//! entered into the [`Registry`] under the name in its signatures' scope; S3 streams and has a door of its own.
+//! Each service whose requests are small and whole (Redshift Data, `CloudWatch`, Lambda) implements `Service` and is
+//! entered into the `Registry` under the name in its signatures' scope; S3 streams and has a door of its own.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
