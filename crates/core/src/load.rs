@@ -5,10 +5,8 @@
 //! transaction's status or from the ledger, never from memory.
 
 use std::collections::HashMap;
-use std::time::Duration;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
-use jiff::Timestamp;
 
 use crate::archive::{self, Archived};
 use crate::claim::{Held, HeldError};
@@ -16,12 +14,16 @@ use crate::config::{Config, Feed};
 use crate::copy;
 use crate::destination::{Destination, Failure, FailureKind, Load, Loaded, Progress, QueryError, Refusal, StatementId};
 use crate::disposition::{Disposition, Pace, signed};
-use crate::measure::{Datum, Metric};
+use crate::measure::{Datum, Metric, count};
 use crate::object::{File, Key};
 use crate::ports::{Clock, Objects, PortError, Ports};
 use crate::quarantine::{Cause, quarantine};
-use crate::report::{LoadReport, Outcome};
+use crate::report::LoadReport;
 use crate::run::{Run, later};
+
+mod tally;
+
+use tally::{End, Tally};
 
 /// How many files are looked at at once.
 const HEADS_AT_ONCE: usize = 16;
@@ -72,28 +74,6 @@ struct Loading<'a, P> {
     run: &'a Run,
     feed: &'a Feed,
     tally: Tally,
-}
-
-/// What has come about so far.
-#[derive(Default)]
-struct Tally {
-    loaded: u64,
-    rows: u64,
-    already: u64,
-    quarantined: u64,
-    data: Vec<Datum>,
-}
-
-/// How a load ends for this run.
-enum End {
-    /// The claim is finished.
-    Finished,
-    /// The transaction runs on.
-    Pending,
-    /// The claim went to another owner.
-    Busy,
-    /// To be tried again at a time, because of something.
-    Retry(Timestamp, String),
 }
 
 /// What a step leads to.
@@ -345,66 +325,6 @@ impl<P: Ports> Loading<'_, P> {
             Ok(()) | Err(HeldError::Port(_)) => Next::End(End::Retry(at, format!("{error}; {}", pace.advice()))),
         }
     }
-}
-
-impl Tally {
-    fn loaded(&mut self, feed: &Feed, files: &[File], loaded: &Loaded) {
-        let (feed, at) = (&feed.name, loaded.at);
-        self.loaded += count(files);
-        self.rows += loaded.rows.unwrap_or_default();
-        let bytes: u64 = files.iter().map(|file| file.size).sum();
-        let since = |file: &File| Duration::try_from(at.duration_since(file.last_modified)).unwrap_or_default();
-        let waits: Vec<Duration> = files.iter().map(since).collect();
-        self.data.push(Datum::one(Metric::FilesLoaded, feed, at, float(count(files))));
-        self.data.push(Datum::one(Metric::BytesLoaded, feed, at, float(bytes)));
-        if let Some(rows) = loaded.rows {
-            self.data.push(Datum::one(Metric::RowsLoaded, feed, at, float(rows)));
-        }
-        self.data.push(Datum::durations(Metric::LoadDuration, feed, at, &[loaded.duration]));
-        self.data.push(Datum::durations(Metric::TimeToLoad, feed, at, &waits));
-    }
-
-    fn quarantined(&mut self, feed: &Feed, at: Timestamp, files: u64) {
-        self.quarantined += files;
-        self.data.push(Datum::one(Metric::FilesQuarantined, &feed.name, at, float(files)));
-    }
-
-    fn failed(&mut self, feed: &Feed, at: Timestamp) {
-        self.data.push(Datum::one(Metric::LoadsFailed, &feed.name, at, 1.0));
-    }
-
-    fn report(&self, feed: &Feed, batch: crate::batch::BatchId, end: End) -> LoadReport {
-        let mut report = LoadReport {
-            files_loaded: self.loaded,
-            rows_loaded: self.rows,
-            files_quarantined: self.quarantined,
-            ..LoadReport::nothing(feed.name.as_str(), Some(batch), Outcome::Loaded)
-        };
-        report.outcome = match end {
-            End::Pending => Outcome::Pending,
-            End::Busy => Outcome::Busy,
-            End::Retry(at, error) => {
-                report.retry_at = Some(at);
-                report.error = Some(error);
-                Outcome::Retry
-            }
-            End::Finished if self.loaded > 0 => Outcome::Loaded,
-            End::Finished if self.already > 0 => Outcome::AlreadyLoaded,
-            End::Finished if self.quarantined > 0 => Outcome::Quarantined,
-            // Every file of it was gone.
-            End::Finished => Outcome::Gone,
-        };
-        report
-    }
-}
-
-fn count(files: &[File]) -> u64 {
-    u64::try_from(files.len()).unwrap_or(u64::MAX)
-}
-
-#[allow(clippy::cast_precision_loss)] // Metrics are floating point; 2^53 files are enough.
-fn float(number: u64) -> f64 {
-    number as f64
 }
 
 /// As much of an error as a claim bears.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::config::FeedName;
+use crate::object::File;
 
 /// The CloudWatch namespace.
 pub const NAMESPACE: &str = "Sluice";
@@ -152,6 +153,17 @@ impl Datum {
     pub fn sum(&self) -> f64 {
         self.values.iter().map(|(value, count)| value * count).sum()
     }
+}
+
+/// How many files there are.
+pub(crate) fn count(files: &[File]) -> u64 {
+    u64::try_from(files.len()).unwrap_or(u64::MAX)
+}
+
+/// A number as metrics have it: floating point, and 2^53 files are enough.
+#[allow(clippy::cast_precision_loss)]
+pub(crate) fn float(number: u64) -> f64 {
+    number as f64
 }
 
 /// `value` to two significant digits, but not finer than a hundredth.

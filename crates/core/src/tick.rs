@@ -14,7 +14,7 @@ use crate::claim::{self, Claim, Held, Seen, claims_prefix, free_slots, slot_key}
 use crate::config::{Config, Feed};
 use crate::list::{Listing, list, older};
 use crate::load::load;
-use crate::measure::{Datum, Metric};
+use crate::measure::{Datum, Metric, count, float};
 use crate::object::{File, Key};
 use crate::plan::plan;
 use crate::ports::{Clock, PortError, PortErrorKind, Ports, Workers};
@@ -336,13 +336,4 @@ fn log(report: &FeedReport) {
 
 fn age(now: Timestamp, then: Timestamp) -> u64 {
     u64::try_from(now.duration_since(then).as_secs()).unwrap_or_default()
-}
-
-fn count(files: &[File]) -> u64 {
-    u64::try_from(files.len()).unwrap_or(u64::MAX)
-}
-
-#[allow(clippy::cast_precision_loss)] // Metrics are floating point; 2^53 files are enough.
-fn float(number: u64) -> f64 {
-    number as f64
 }
