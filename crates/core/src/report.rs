@@ -55,7 +55,7 @@ impl Serialize for Outcome {
 /// The worker's answer, and what the lister and the loader say of each batch that they load themselves.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct LoadReport {
-    /// The feed's name; empty when the claim cannot be read.
+    /// The feed's name.
     pub feed: String,
     /// The batch, as it was planned.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -32,11 +32,13 @@ pub async fn resume<P: Ports>(
     key: &Key,
 ) -> Result<(LoadReport, Vec<Datum>), PortError> {
     // What is not a claim must not even be looked at: a claim that cannot be read is removed.
-    if !claim::claims_prefix(&config.bucket).is_ok_and(|prefix| prefix.strip(key).is_some()) {
+    let prefix = claim::claims_prefix(&config.bucket).ok();
+    let Some(name) = prefix.as_ref().and_then(|prefix| prefix.strip(key)) else {
         let problem = "this key is not where claims are";
         return Err(PortError::new("worker", key.as_str(), PortErrorKind::Invalid, problem));
-    }
-    let nothing = |outcome| (LoadReport::nothing("", None, outcome), Vec::new());
+    };
+    let feed = name.split('/').next().unwrap_or_default();
+    let nothing = |outcome| (LoadReport::nothing(feed, None, outcome), Vec::new());
     let held = match claim::take(ports.objects(), key, run, ports.clock().now()).await? {
         Taken::Held(held) => *held,
         Taken::Busy => return Ok(nothing(Outcome::Busy)),

@@ -340,7 +340,8 @@ async fn a_second_worker_on_a_claim_leaves() {
     assert!(world.round().await.is_empty(), "nobody is sent while the lease runs");
     world.drain().await;
     assert_eq!((world.rows(), world.ports.destination.started()), (once(["one"]), 1));
-    assert_eq!(world.work(&claim).await.outcome, Outcome::Gone);
+    let gone = world.work(&claim).await;
+    assert_eq!((gone.feed.as_str(), gone.outcome), ("flights", Outcome::Gone));
 }
 
 #[tokio::test]
