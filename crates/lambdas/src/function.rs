@@ -114,7 +114,9 @@ impl Function {
     ) -> Result<A, Error> {
         let began = Instant::now();
         let answer = match self.world().await {
-            Ok(world) => handle(&world.config, &world.ports, &run(&event.context, SystemTime::now()), &event.payload).await,
+            Ok(world) => {
+                handle(&world.config, &world.ports, &run(&event.context, SystemTime::now()), &event.payload).await
+            }
             Err(error) => Err(error),
         };
         let invocation = Invocation {
