@@ -63,6 +63,7 @@ async fn every_sample_event_does_what_it_says() {
     let work = laptop.invoke("worker", "worker");
     assert_eq!((&work["outcome"], &work["files_loaded"]), (&json!("loaded"), &json!(1)), "{work}");
 
+    assert!(!watch.process.log().contains("Compiling aws-"), "what was built is not used:\n{}", watch.process.log());
     assert_eq!(local.keys("incoming/").await, Vec::<String>::new());
     assert_eq!(local.keys("processed/").await.len(), 14);
     laptop.used_all_events();
@@ -255,9 +256,20 @@ fn cargo_lambda() -> Command {
     let path = std::env::join_paths([tools].into_iter().chain(std::env::split_paths(&path))).unwrap();
     let mut command = Command::new("cargo");
     command.arg("lambda").env("PATH", path).env("NO_COLOR", "1");
+    // What cargo tells a test of its package is not for the cargo that `cargo lambda watch` starts: build scripts that
+    // ask for it would run again, and all that depends on them would be compiled again.
+    for (name, _) in std::env::vars_os().filter(|(name, _)| is_of_the_package(&name.to_string_lossy())) {
+        command.env_remove(name);
+    }
     // It finds the binaries that this test was built with, wherever they are.
     command.env("CARGO_TARGET_DIR", sluice_tests::binaries().parent().unwrap());
     command
+}
+
+fn is_of_the_package(variable: &str) -> bool {
+    let of_the_package =
+        ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_EXE_", "CARGO_CRATE_NAME", "CARGO_PRIMARY_PACKAGE"];
+    variable == "OUT_DIR" || of_the_package.iter().any(|prefix| variable.starts_with(prefix))
 }
 
 /// A port that nobody gets who takes any free one: those are above 32767, where this test does not look.
