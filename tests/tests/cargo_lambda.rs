@@ -7,6 +7,7 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::net::{TcpListener, TcpStream};
@@ -114,8 +115,9 @@ impl Laptop<'_> {
 
     fn used_all_events(&self) {
         let files = fs::read_dir(root().join("events")).unwrap();
-        let names = files.map(|file| file.unwrap().file_name().into_string().unwrap());
-        let all: BTreeSet<_> = names.filter(|name| name.ends_with(".json")).collect();
+        let paths = files.map(|file| file.unwrap().path());
+        let events = paths.filter(|path| path.extension().is_some_and(|extension| extension == "json"));
+        let all: BTreeSet<_> = events.map(|path| text_of(path.file_name())).collect();
         assert_eq!(all, self.used, "each sample event has its line in this test");
     }
 }
@@ -240,7 +242,7 @@ fn collect(from: impl Read + Send + 'static, log: &Arc<Mutex<String>>, sender: &
     let (log, sender) = (Arc::clone(log), sender.clone());
     thread::spawn(move || {
         for line in BufReader::new(from).lines().map_while(Result::ok) {
-            *log.lock().unwrap() += &format!("{line}\n");
+            log.lock().unwrap().extend([line.as_str(), "\n"]);
             // Nobody listens any more once it was ready.
             _ = sender.send(line);
         }
@@ -275,11 +277,15 @@ fn is_of_the_package(variable: &str) -> bool {
 /// A port that nobody gets who takes any free one: those are above 32767, where this test does not look.
 fn free_port() -> u16 {
     let first = 20_000 + u16::try_from(std::process::id() % 5_000).unwrap();
-    (first..).find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).unwrap()
+    (first..32_768).find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).unwrap()
 }
 
 fn event(name: &str) -> PathBuf {
     root().join(format!("events/{name}.json"))
+}
+
+fn text_of(name: Option<&OsStr>) -> String {
+    name.and_then(OsStr::to_str).unwrap().to_owned()
 }
 
 fn text(value: &Value) -> String {
