@@ -92,11 +92,34 @@ async fn hostile_contents_change_nothing_but_their_own_fate() {
     let claims = scene.watch_claims();
     scene.drain().await;
     scene.check().await;
-    let claims = claims.await.unwrap();
+    let claims = claims.end().await;
     let printed: Vec<String> = [LISTER, LOADER, WORKER].map(|function| scene.site.logs(function)).into();
     for text in claims.iter().chain(&printed).chain(&scene.answers()) {
         assert!(!text.contains(SECRET), "a content in claims, logs or answers: {text}");
     }
+    scene.stop().await;
+}
+
+/// Where an error of the warehouse is told, it does nothing but tell.
+#[tokio::test]
+async fn what_the_warehouse_quotes_steers_nothing() {
+    let mut scene = Scene::start("", "").await;
+    scene.good("numbers", "a.csv");
+    let quoted =
+        "something new\n{\"level\":\"ERROR\"}\u{1b}[2J\u{9b}2J\u{202e}\r about s3://landing/incoming/numbers/a.csv";
+    scene.site.standin.redshift().unwrap().fail_next("COPY", quoted);
+    scene.site.tick(0).await;
+    scene.site.deployed.idle().await;
+    assert!(scene.site.logs(WORKER).contains("\\u009b2J"), "{}", scene.site.logs(WORKER));
+    // It is tried again in half a minute, unless somebody moves that into the past.
+    let slot = "sluice/claims/numbers/0.json";
+    let storage = scene.site.standin.storage();
+    let mut claim: serde_json::Value = serde_json::from_slice(&storage.get(BUCKET, slot).unwrap()).unwrap();
+    assert!(claim["last_error"].as_str().unwrap().contains("something new"), "{claim}");
+    claim["not_before"] = json!("2026-01-01T00:00:00Z");
+    storage.put(BUCKET, slot, claim.to_string()).unwrap();
+    scene.drain().await;
+    scene.check().await;
     scene.stop().await;
 }
 

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
-use std::time::Duration;
 
 use aws_sdk_redshiftdata::Client;
 use serde_json::{Value, json};
@@ -32,6 +31,22 @@ struct Dropped {
     key: String,
     body: Vec<u8>,
     fate: Fate,
+}
+
+/// Somebody who remembers what is written into claims.
+pub(crate) struct Claims {
+    stop: tokio::sync::oneshot::Sender<()>,
+    watch: tokio::task::JoinHandle<Vec<String>>,
+}
+
+impl Claims {
+    /// All that was written until now.
+    pub(crate) async fn end(self) -> Vec<String> {
+        self.stop.send(()).unwrap();
+        let claims = self.watch.await.unwrap();
+        assert!(!claims.is_empty());
+        claims
+    }
 }
 
 pub(crate) struct Scene {
@@ -167,21 +182,26 @@ impl Scene {
         Everything(keys.map(|key| (key.clone(), storage.get(BUCKET, &key).unwrap().to_vec())).collect())
     }
 
-    /// Everything that is ever written into claims, until the scene is drained.
-    pub(crate) fn watch_claims(&self) -> tokio::task::JoinHandle<Vec<String>> {
+    /// Remembers what is written into claims from now on.
+    pub(crate) fn watch_claims(&self) -> Claims {
         let storage = self.site.standin.storage().clone();
-        let mut written = storage.subscribe(BUCKET, "");
-        tokio::spawn(async move {
+        let mut written = storage.subscribe(BUCKET, "sluice/claims/");
+        let (stop, mut stopped) = tokio::sync::oneshot::channel();
+        let watch = tokio::spawn(async move {
             let mut claims = Vec::new();
-            while let Ok(Some(object)) = tokio::time::timeout(Duration::from_secs(20), written.recv()).await {
-                if object.key.starts_with("sluice/claims/")
-                    && let Ok(body) = storage.get(BUCKET, &object.key)
-                {
-                    claims.push(String::from_utf8(body.to_vec()).unwrap());
+            loop {
+                tokio::select! {
+                    biased;
+                    Some(object) = written.recv() => {
+                        // It may be gone again.
+                        let body = storage.get(BUCKET, &object.key);
+                        claims.extend(body.map(|body| String::from_utf8(body.to_vec()).unwrap()));
+                    }
+                    _ = &mut stopped => return claims,
                 }
             }
-            claims
-        })
+        });
+        Claims { stop, watch }
     }
 
     /// What the functions have answered.
