@@ -127,7 +127,7 @@ mod tests {
     fn json_says_the_same_without_controls() {
         let value = serde_json::json!({"key\u{85}": "\u{9b}\u{7f}\u{202e}\u{1b}\n\\\u{2028}ü"});
         let text = json(&value.to_string());
-        assert!(text.chars().all(is_harmless), "{text}");
+        assert!(!text.contains(|c: char| c.is_control() || c == '\u{202e}' || c == '\u{2028}'), "{text}");
         assert_eq!(serde_json::from_str::<serde_json::Value>(&text).ok(), Some(value));
     }
 }
