@@ -260,7 +260,7 @@ impl<P: Ports> Loading<'_, P> {
     /// Moves files to `processed/`, and sees to those that a producer replaced meanwhile.
     async fn archive(&mut self, statement: &StatementId, files: &[File]) -> Result<(), StepError> {
         let (objects, bucket) = (self.ports.objects(), &self.config.bucket);
-        let archived = archive::copy(objects, &bucket.incoming, &bucket.processed, files).await?;
+        let archived = archive::copy(objects, &bucket.incoming, &bucket.processed, files, statement).await?;
         archive::delete(objects, &archived.moved).await?;
         if !archived.replaced.is_empty() {
             self.settle_replaced(statement, archived).await?;
@@ -300,7 +300,7 @@ impl<P: Ports> Loading<'_, P> {
         let (objects, bucket) = (self.ports.objects(), &self.config.bucket);
         let newer: Vec<File> = newer.into_iter().map(|(_, new)| new).collect();
         // A version that was replaced yet again is a new file.
-        let archived = archive::copy(objects, &bucket.incoming, &bucket.processed, &newer).await?;
+        let archived = archive::copy(objects, &bucket.incoming, &bucket.processed, &newer, statement).await?;
         archive::delete(objects, &archived.moved).await?;
         Ok(())
     }
