@@ -354,7 +354,7 @@ impl Scene {
 
     fn check_logs(&self) {
         for function in [LISTER, LOADER, WORKER] {
-            for line in self.site.standin.lambda().logs(function).iter() {
+            for line in &self.site.standin.lambda().logs(function) {
                 check_log_line(&line.text).unwrap_or_else(|problem| panic!("{function}: {problem}: {:?}", line.text));
             }
         }
@@ -412,6 +412,9 @@ fn client(site: &Site) -> Client {
     Client::from_conf(config.build())
 }
 
+/// A row of the ledger.
+const ROW: &str = "(?, ?, ?, #, ?, GETDATE())";
+
 /// A statement with `?` for each literal, as Redshift reads literals, `#` for each number, and lists of one.
 pub(crate) fn skeleton(sql: &str) -> String {
     let mut text = String::new();
@@ -438,7 +441,6 @@ pub(crate) fn skeleton(sql: &str) -> String {
             c => text.push(c),
         }
     }
-    const ROW: &str = "(?, ?, ?, #, ?, GETDATE())";
     for (many, one) in [(format!("{ROW}, {ROW}"), ROW), ("IN (?, ?".to_owned(), "IN (?")] {
         while text.contains(&many) {
             text = text.replace(&many, one);
