@@ -33,17 +33,24 @@ demo: ## Load real files end to end on this machine: incoming/ to SQL tables and
 
 .PHONY: test
 test: ## Run every test; the end-to-end tests drive the real binaries
-	@$(SETUP) postgresql python nextest
+	@$(SETUP) postgresql python sam nextest
 	$(BUILD_BINARIES)
 	cargo test $(LOCKED) --quiet --workspace --doc
 	SLUICE_TEST_TOOLS="$(PYTHON_TOOLS)" PATH="$(SLUICE_TOOLS)/bin:$$PATH" \
 		cargo nextest run $(LOCKED) --workspace --profile $(NEXTEST_PROFILE) $(ARGS)
+	$(if $(ARGS),,scripts/check-functions)
+
+.PHONY: functions
+functions: ## Build the functions as `sam build` does, and check that Lambda can start them (a part of `make test`)
+	@$(SETUP) sam
+	scripts/check-functions
 
 .PHONY: check
-check: ## Check format, lints, documentation, dependencies, licences, spelling and examples
-	@$(SETUP) python deny machete
+check: ## Check format, lints, documentation, dependencies, licences, spelling, examples and the template
+	@$(SETUP) python sam checkov deny machete
 	scripts/check-text
 	scripts/check-examples
+	scripts/check-template
 	"$(PYTHON_TOOLS)/typos"
 	cargo fmt --all --check
 	scripts/check-dependencies
@@ -63,7 +70,7 @@ fmt: ## Format the code
 
 .PHONY: setup
 setup: ## Install all that the other targets need
-	@$(SETUP) postgresql python deny machete nextest
+	@$(SETUP) postgresql python sam checkov deny machete nextest
 
 .PHONY: clean-tools
 clean-tools: ## Remove what setup put into .tools

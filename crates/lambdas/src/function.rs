@@ -14,7 +14,7 @@ use serde_json::Value;
 use sluice_aws::{Aws, AwsPorts, ConfigSource, RedshiftData, S3Objects, Settings};
 use sluice_core::config::Config;
 use sluice_core::redshift::RedshiftDestination;
-use sluice_core::run::Run;
+use sluice_core::run::{Run, later};
 
 use crate::error::Error;
 use crate::{init_error, log};
@@ -114,7 +114,9 @@ impl Function {
     ) -> Result<A, Error> {
         let began = Instant::now();
         let answer = match self.world().await {
-            Ok(world) => handle(&world.config, &world.ports, &run(&event.context), &event.payload).await,
+            Ok(world) => {
+                handle(&world.config, &world.ports, &run(&event.context, SystemTime::now()), &event.payload).await
+            }
             Err(error) => Err(error),
         };
         let invocation = Invocation {
@@ -182,9 +184,11 @@ impl Invocation {
 }
 
 /// The invocation as the core sees it.
-fn run(context: &Context) -> Run {
+fn run(context: &Context, now: SystemTime) -> Run {
     let deadline = Timestamp::try_from(context.deadline()).unwrap_or(Timestamp::MAX);
-    let started = Timestamp::try_from(SystemTime::now()).unwrap_or(deadline);
+    let started = Timestamp::try_from(now).unwrap_or(deadline);
+    // Lambda says until when, `cargo lambda watch` for how long: 600000. Taken for a time, that would be long ago.
+    let deadline = if deadline < started { later(started, deadline.as_duration()) } else { deadline };
     Run { owner: context.request_id.clone(), started, deadline }
 }
 
@@ -196,14 +200,16 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn a_run_bears_the_request_s_id_and_ends_at_its_deadline() {
+    #[test_case(1_356_998_400_123 => "2013-01-01T00:00:00.123Z"; "a time")]
+    #[test_case(600_000 => "2012-12-31T23:10:00Z"; "a length of time")]
+    fn a_run_bears_the_request_s_id_and_ends_at_its_deadline(deadline: u64) -> String {
         let mut context = Context::default();
         "r-1".clone_into(&mut context.request_id);
-        context.deadline = 1_356_998_400_123;
-        let run = run(&context);
-        assert_eq!(run.owner, "r-1");
-        assert_eq!(run.deadline.to_string(), "2013-01-01T00:00:00.123Z");
+        context.deadline = deadline;
+        let now: Timestamp = "2012-12-31T23:00:00Z".parse().unwrap();
+        let run = run(&context, now.into());
+        assert_eq!((run.owner.as_str(), run.started), ("r-1", now));
+        run.deadline.to_string()
     }
 
     #[test_case(Role::Lister, true, None => false; "a lister that fans out to nobody")]
