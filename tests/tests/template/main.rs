@@ -294,6 +294,20 @@ fn the_lister_s_silence_is_an_alarm() {
     assert_eq!(alarm["TreatMissingData"], "breaching");
 }
 
+/// What `sam delete` leaves: files, tables, ledgers, and the way to them.
+#[test]
+fn what_holds_data_outlives_the_stack() {
+    let template = document::read();
+    let resources = Stack::new(&template, &with(&LEAST, &[("CreateWarehouse", "true")])).resources();
+    for name in ["Bucket", "BucketPolicy", "Namespace", "Workgroup", "CopyRoleOfWarehouse"] {
+        let kept = (&resources[name]["DeletionPolicy"], &resources[name]["UpdateReplacePolicy"]);
+        assert_eq!(kept, (&json!("Retain"), &json!("Retain")), "{name}");
+    }
+    let holds_data = ["AWS::S3::Bucket", "AWS::RedshiftServerless::Namespace"];
+    let others = resources.values().filter(|resource| !holds_data.contains(&resource["Type"].as_str().unwrap()));
+    assert!(others.count() + 2 == resources.len(), "another resource that holds data: keep it, too");
+}
+
 #[test]
 fn the_rules_match_the_events_that_there_are() {
     let template = document::read();
