@@ -1,7 +1,8 @@
 //! Quarantine: files that the warehouse refuses go to `failed/`, each with its reason beside it.
 //!
 //! Never decides that a file is bad; the destination has said so. The reason is written before the file leaves
-//! `incoming/`, so that a file in `failed/` always says why.
+//! `incoming/`, so that a file in `failed/` always says why. A reason takes no other object's name: a producer's file may
+//! be called `a.csv.error.json`.
 
 use std::collections::HashMap;
 
@@ -14,7 +15,7 @@ use crate::batch::BatchId;
 use crate::config::Config;
 use crate::destination::{Refusal, StatementId};
 use crate::object::{File, Key};
-use crate::ports::{Objects, PortError, PortErrorKind, PutIf};
+use crate::ports::{Objects, PortError, PortErrorKind, Put, PutIf};
 
 /// How many reasons are written at once.
 const WRITES_AT_ONCE: usize = 16;
@@ -47,7 +48,7 @@ pub async fn quarantine(
     refusals: &HashMap<Key, Refusal>,
 ) -> Result<u64, PortError> {
     let bucket = &config.bucket;
-    let copied = archive::copy(objects, &bucket.incoming, &bucket.failed, files).await?.moved;
+    let copied = archive::copy(objects, &bucket.incoming, &bucket.failed, files, cause.statement).await?.moved;
     let writes =
         stream::iter(&copied).map(|(file, at)| write_reason(objects, cause, file, at, refusals.get(&file.key)));
     writes.buffer_unordered(WRITES_AT_ONCE).try_collect::<()>().await?;
@@ -99,5 +100,22 @@ async fn write_reason(
     };
     let body = serde_json::to_vec_pretty(&reason).map_err(|error| invalid(error.into()))?;
     let key = Key::new(format!("{at}.error.json")).map_err(|error| invalid(error.into()))?;
+    if objects.put(&key, body.clone(), PutIf::Absent).await? != Put::Refused || is_ours(objects, &key, &reason).await? {
+        return Ok(());
+    }
+    // A file of that name, or why the same file was refused earlier; both stay. This name nobody else can have, and
+    // whoever writes it writes the same.
+    let mark = archive::mark(cause.statement, file);
+    let key = Key::new(format!("{at}.{mark}.error.json")).map_err(|error| invalid(error.into()))?;
     objects.put(&key, body, PutIf::Any).await.map(drop)
+}
+
+/// Whether what has the name is this very reason, written before a death. Only the time may differ.
+async fn is_ours(objects: &impl Objects, key: &Key, reason: &Reason<'_>) -> Result<bool, PortError> {
+    let there = objects.get(key).await?;
+    let there = there.and_then(|there| serde_json::from_slice::<serde_json::Value>(&there.body).ok());
+    // A producer can write the other fields, but never knows the id of a statement to come.
+    Ok(there.is_some_and(|there| {
+        there["statement_id"] == reason.statement_id.0.as_str() && there["key"] == reason.key.as_str()
+    }))
 }
