@@ -56,17 +56,19 @@ async fn every_sample_event_does_what_it_says() {
     local.put(FLIGHTS, "flights/2013-01-02").await;
     assert_eq!(laptop.lister("schedule-rule").await, [("flights".into(), 1), ("weather".into(), 0)]);
 
-    // A claim that its worker did not get.
-    local.put(FLIGHTS, "flights/2013-01-03").await;
+    // Claims that their worker did not get: the same claim by hand, and by the event of its statement's end.
     let deaf = Watch::start(&local, Some("http://127.0.0.1:1"));
-    let tick = deaf.invoke("lister", &event("schedule-feeds"));
-    assert_eq!(tick["feeds"][0]["batches"][0]["claim"], "sluice/claims/flights/0.json", "{tick}");
-    let work = laptop.invoke("worker", "worker");
-    assert_eq!((&work["outcome"], &work["files_loaded"]), (&json!("loaded"), &json!(1)), "{work}");
+    for (day, name) in [("03", "worker"), ("04", "statement-finished")] {
+        local.put(FLIGHTS, &format!("flights/2013-01-{day}")).await;
+        let tick = deaf.invoke("lister", &event("schedule-feeds"));
+        assert_eq!(tick["feeds"][0]["batches"][0]["claim"], "sluice/claims/flights/0.json", "{tick}");
+        let work = laptop.invoke("worker", name);
+        assert_eq!((&work["outcome"], &work["files_loaded"]), (&json!("loaded"), &json!(1)), "{name}: {work}");
+    }
 
     assert!(!watch.process.log().contains("Compiling aws-"), "what was built is not used:\n{}", watch.process.log());
     assert_eq!(local.keys("incoming/").await, Vec::<String>::new());
-    assert_eq!(local.keys("processed/").await.len(), 14);
+    assert_eq!(local.keys("processed/").await.len(), 15);
     laptop.used_all_events();
 }
 
