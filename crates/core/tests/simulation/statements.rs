@@ -1,0 +1,316 @@
+//! The Data API: statements that are submitted, run by themselves, end, and are forgotten; client tokens that expire.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use sluice_core::config::Redshift;
+use sluice_core::destination::StatementId;
+use sluice_core::ports::{PortError, PortErrorKind};
+use sluice_core::redshift::{Description, Part, Statements, Status, Submission};
+
+use crate::calls::{self, CallId, Caller};
+use crate::clock::{MILLISECOND, Micros, micros, stamp};
+use crate::dice::Dice;
+use crate::scheduler::{Event, World};
+use crate::warehouse::sql::{Sql, Trace};
+use crate::warehouse::{Step, Transaction};
+
+/// The longest that the service waits. Source: Amazon Redshift Management Guide, "Long polling".
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
+
+/// Everything that was ever submitted.
+#[derive(Default)]
+pub struct DataApi {
+    pub statements: Vec<Statement>,
+    tokens: HashMap<String, (usize, Micros)>,
+}
+
+/// A submission that runs or has ended.
+pub struct Statement {
+    dice: Dice,
+    pub name: String,
+    sqls: Vec<Sql>,
+    /// Which of them runs.
+    at: usize,
+    pub tx: Transaction,
+    pub status: Status,
+    error: Option<String>,
+    created: Micros,
+    pub ended: Option<Micros>,
+    rows: Vec<Vec<Option<String>>>,
+    /// The turn that it waits for; a step of another turn is out of date.
+    turn: u64,
+    /// Who waits for its end.
+    waiters: Vec<CallId>,
+    /// Where it fails by itself, and how.
+    fate: Option<(usize, &'static str)>,
+    query_id: bool,
+}
+
+impl Statement {
+    pub fn running(&self) -> bool {
+        self.status == Status::Running
+    }
+
+    /// The files that it loads; none, if it is no load.
+    pub fn loads(&self) -> impl Iterator<Item = &String> {
+        let rows = self.sqls.iter().filter_map(|sql| if let Sql::Record(rows) = sql { Some(rows) } else { None });
+        rows.flatten().map(|row| &row.key)
+    }
+
+    /// What it records, and which version it read of each.
+    pub fn recorded(&self) -> impl Iterator<Item = (&str, &str, Option<&str>)> {
+        let rows = self.sqls.iter().filter_map(|sql| if let Sql::Record(rows) = sql { Some(rows) } else { None });
+        rows.flatten().map(|row| {
+            let read = self.tx.read.iter().find(|(url, _)| url.strip_prefix("s3://bucket/") == Some(row.key.as_str()));
+            (row.key.as_str(), row.etag.as_str(), read.map(|(_, etag)| etag.as_str()))
+        })
+    }
+}
+
+impl DataApi {
+    /// The transactions that a condition on a system view finds.
+    pub fn traced(&self, trace: Trace) -> Vec<&Transaction> {
+        let number = match trace {
+            Trace::Query(id) => id - FIRST_QUERY,
+            Trace::Session(pid, _) => pid - FIRST_PID,
+        };
+        let statement = usize::try_from(number).ok().and_then(|number| self.statements.get(number));
+        statement.map(|statement| &statement.tx).into_iter().collect()
+    }
+
+    fn find(&self, id: &str) -> Option<usize> {
+        let number = id.strip_prefix("s-")?.split(':').next()?.parse().ok()?;
+        (number < self.statements.len()).then_some(number)
+    }
+}
+
+const FIRST_QUERY: i64 = 1_000;
+const FIRST_PID: i64 = 1_073_000_000;
+
+/// What fails by itself, and passes by itself or is mended.
+const FAILURES: [&str; 6] = [
+    "ERROR: 1023 DETAIL: Serializable isolation violation on table - 100",
+    "ERROR: deadlock detected",
+    "ERROR: connection reset by peer",
+    "ERROR: permission denied for relation t",
+    "ERROR: something that nobody has seen before",
+    "stopped",
+];
+
+fn submit(world: &mut World, submission: &Submission) -> StatementId {
+    let (now, memory) = (world.now, world.scenario.memory.0);
+    let api = &mut world.warehouse.api;
+    let known = submission.token.as_ref().and_then(|token| api.tokens.get(token)).copied();
+    if let Some((number, at)) = known
+        && now < at + memory
+    {
+        return StatementId(format!("s-{number}"));
+    }
+    let number = api.statements.len();
+    let dice = world.scenario.dice.about(submission.token.as_deref().unwrap_or(&submission.name)).number(number as u64);
+    let sqls: Vec<Sql> = submission.statements.iter().map(|text| Sql::read(text)).collect();
+    let fate = fate(world, dice, sqls.len(), &submission.name);
+    let api = &mut world.warehouse.api;
+    api.statements.push(Statement {
+        dice,
+        name: submission.name.clone(),
+        sqls,
+        at: 0,
+        tx: Transaction::default(),
+        status: Status::Running,
+        error: None,
+        created: now,
+        ended: None,
+        rows: Vec::new(),
+        turn: 0,
+        waiters: Vec::new(),
+        fate,
+        query_id: world.scenario.views.query_ids,
+    });
+    if let Some(token) = &submission.token {
+        api.tokens.insert(token.clone(), (number, now));
+    }
+    let name = submission.name.clone();
+    world.say("warehouse", || format!("s-{number} begins: {name}"));
+    next_step(world, number);
+    world.check_in_flight();
+    StatementId(format!("s-{number}"))
+}
+
+/// Where the statement fails by itself, if it does.
+fn fate(world: &mut World, dice: Dice, length: usize, name: &str) -> Option<(usize, &'static str)> {
+    let mut dice = dice.about("fate");
+    if world.calm || !dice.one_in(world.scenario.failure_in) {
+        return None;
+    }
+    let (at, failure) = (dice.index(length + 1), dice.pick(&FAILURES));
+    let happens = world.odd.happens(dice.label(), || format!("{name} fails at statement {}: {failure}", at + 1));
+    happens.then_some((at, failure))
+}
+
+/// Sets the time of the statement's next step.
+fn next_step(world: &mut World, number: usize) {
+    let (calm, usual) = (world.calm, world.scenario.step);
+    let statement = &mut world.warehouse.api.statements[number];
+    statement.turn += 1;
+    let turn = statement.turn;
+    let mut dice = statement.dice.number(turn);
+    let delay = if calm { MILLISECOND } else { 1 + dice.below(usual) };
+    world.after(delay, Event::Step(number, turn));
+}
+
+/// From now on everything ends soon.
+pub fn hurry(world: &mut World) {
+    let running = |(number, statement): (usize, &Statement)| statement.running().then_some(number);
+    let running: Vec<usize> = world.warehouse.api.statements.iter().enumerate().filter_map(running).collect();
+    for number in running {
+        next_step(world, number);
+    }
+}
+
+/// The statement goes on.
+pub fn step(world: &mut World, number: usize, turn: u64) {
+    let statement = &mut world.warehouse.api.statements[number];
+    if !statement.running() || statement.turn != turn {
+        return;
+    }
+    if let Some((at, failure)) = statement.fate
+        && at == statement.at
+    {
+        let stopped = failure == "stopped";
+        return end(world, number, if stopped { Status::Aborted } else { Status::Failed }, Some(failure.to_owned()));
+    }
+    let Some(sql) = statement.sqls.get(statement.at).cloned() else {
+        let mut tx = std::mem::take(&mut statement.tx);
+        let committed = world.warehouse.commit(&mut tx);
+        world.warehouse.api.statements[number].tx = tx;
+        return match committed {
+            Ok(()) => {
+                world.was_committed(number);
+                end(world, number, Status::Finished, None);
+            }
+            Err(error) => end(world, number, Status::Failed, Some(error)),
+        };
+    };
+    let mut tx = std::mem::take(&mut statement.tx);
+    let views = world.scenario.views;
+    let step = world.warehouse.step(number, &mut tx, &sql, &world.bucket, views);
+    let statement = &mut world.warehouse.api.statements[number];
+    statement.tx = tx;
+    match step {
+        Step::Waits => world.say("warehouse", || format!("s-{number} waits for the lock")),
+        Step::More(what) => {
+            world.say("warehouse", || format!("s-{number} {what}"));
+            next_step(world, number);
+        }
+        Step::Fails(error) => end(world, number, Status::Failed, Some(error)),
+        Step::Done(rows) => {
+            statement.at += 1;
+            statement.rows = rows;
+            let word = format!("{sql:?}");
+            world.say("warehouse", || format!("s-{number} {}", word.chars().take(90).collect::<String>()));
+            next_step(world, number);
+        }
+    }
+}
+
+/// The statement has ended; whoever waits for it, or for its lock, goes on.
+fn end(world: &mut World, number: usize, status: Status, error: Option<String>) {
+    let now = world.now;
+    let statement = &mut world.warehouse.api.statements[number];
+    statement.status = status;
+    statement.ended = Some(now);
+    statement.error.clone_from(&error);
+    let waiters = std::mem::take(&mut statement.waiters);
+    world.say("warehouse", || format!("s-{number} ends: {status:?} {}", error.unwrap_or_default()));
+    for call in waiters {
+        calls::end_wait(world, call);
+    }
+    for other in world.warehouse.let_go(number) {
+        next_step(world, other);
+    }
+}
+
+/// How the statement stands; `None` once it is forgotten.
+fn describe(world: &World, id: &str) -> Option<Description> {
+    let number = world.warehouse.api.find(id)?;
+    let statement = &world.warehouse.api.statements[number];
+    if statement.ended.is_some_and(|ended| world.now >= ended + world.scenario.memory.1) {
+        return None;
+    }
+    let number = i64::try_from(number).unwrap_or_default();
+    let many = statement.sqls.len() > 1;
+    let part = |at: usize| {
+        let status = match at.cmp(&statement.at) {
+            std::cmp::Ordering::Less => Status::Finished,
+            std::cmp::Ordering::Equal => statement.status,
+            std::cmp::Ordering::Greater if statement.running() => Status::Running,
+            std::cmp::Ordering::Greater => Status::Aborted,
+        };
+        let error = statement.error.clone().filter(|_| status == Status::Failed);
+        let query_id = statement.query_id.then_some(FIRST_QUERY + number);
+        Part { status, error, query_id, rows: None }
+    };
+    let error = statement.error.as_ref();
+    let numbered = |error: &String| format!("Query #{} failed with {error}", statement.at + 1);
+    Some(Description {
+        status: statement.status,
+        error: error.map(|error| if many { numbered(error) } else { error.clone() }),
+        created_at: Some(stamp(statement.created, 0)),
+        updated_at: statement.ended.map(|ended| stamp(ended, 0)),
+        duration: Duration::from_micros(statement.ended.unwrap_or(world.now) - statement.created),
+        pid: Some(FIRST_PID + number),
+        query_id: statement.query_id.then_some(FIRST_QUERY + number),
+        rows: None,
+        parts: if many { (0..statement.sqls.len()).map(part).collect() } else { Vec::new() },
+    })
+}
+
+impl Statements for Caller {
+    async fn submit(&self, _: &Redshift, submission: &Submission) -> Result<StatementId, PortError> {
+        let mut submission = submission.clone();
+        // The SDK makes up a token for each call, so that its own retries submit once.
+        let label = self.sim.world().tasks.get(&self.task).map(|task| (task.name.clone(), task.calls));
+        submission.token.get_or_insert_with(|| format!("{label:?}"));
+        self.call("submit", submission.name.clone(), move |world| {
+            let id = submit(world, &submission);
+            world.was_submitted(&submission, &id);
+            Ok(id)
+        })
+        .await
+    }
+
+    async fn describe(&self, id: &StatementId, wait: Duration) -> Result<Option<Description>, PortError> {
+        let asked = id.0.clone();
+        let stands = self.call("describe", id.0.as_str(), move |world| Ok(describe(world, &asked))).await?;
+        if wait.is_zero() || stands.as_ref().is_none_or(|stands| stands.status != Status::Running) {
+            return Ok(stands);
+        }
+        let (call, ended) = calls::begin_wait(self, micros(wait.min(LONGEST_WAIT)));
+        {
+            let world = &mut *self.sim.world();
+            let number = world.warehouse.api.find(&id.0).expect("it was there");
+            let statement = &mut world.warehouse.api.statements[number];
+            if statement.running() {
+                statement.waiters.push(call);
+            } else {
+                calls::end_wait(world, call);
+            }
+        }
+        ended.await;
+        Ok(describe(&self.sim.world(), &id.0))
+    }
+
+    async fn rows(&self, id: &StatementId) -> Result<Vec<Vec<Option<String>>>, PortError> {
+        let asked = id.0.clone();
+        self.call("rows", id.0.as_str(), move |world| {
+            let api = &world.warehouse.api;
+            let finished = |number: usize| (api.statements[number].status == Status::Finished).then_some(number);
+            let number = api.find(&asked).and_then(finished);
+            let missing = || PortError::new("rows", asked.as_str(), PortErrorKind::Missing, "no result");
+            number.map(|number| api.statements[number].rows.clone()).ok_or_else(missing)
+        })
+        .await
+    }
+}

@@ -1,0 +1,288 @@
+//! The truth: what producers wrote and what became of it, kept beside the world by whoever sees all of it, and the
+//! promises of `docs/GUARANTEES.md`, checked at every change of the bucket and again when everything is quiet.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+
+use sluice_core::claim::Claim;
+use sluice_core::config::Destination;
+use sluice_core::destination::StatementId;
+use sluice_core::object::{ETag, FileId, Key};
+use sluice_core::redshift::Submission;
+
+use crate::bucket::{CLAIMS, INCOMING, Object};
+use crate::scheduler::World;
+
+const ARCHIVES: [&str; 2] = ["processed/f/", "failed/f/"];
+
+/// What is known of one content. Contents are unique: each names its file.
+#[derive(Clone, Debug)]
+pub struct Version {
+    key: String,
+    etags: BTreeSet<String>,
+    /// Sluice took it out of `incoming/`.
+    taken: bool,
+}
+
+impl Version {
+    fn path(&self) -> &str {
+        self.key.strip_prefix(INCOMING).unwrap_or_default()
+    }
+}
+
+/// What everybody in the history does not know.
+#[derive(Default)]
+pub struct Truth {
+    pub versions: BTreeMap<String, Version>,
+    /// What was at each key, in the order of writing.
+    past: BTreeMap<String, Vec<String>>,
+    /// Every claim there is.
+    claims: BTreeMap<String, Claim>,
+    /// The statement that a function was told for a token.
+    told: BTreeMap<(String, String), StatementId>,
+    /// Objects that were copied into an archive.
+    archived: BTreeSet<String>,
+    /// Keys of which nothing is promised any more, and why.
+    pub excused: BTreeMap<String, &'static str>,
+    /// The owner of the function whose call takes effect.
+    pub actor: String,
+    /// The first promise that was broken.
+    pub violation: Option<String>,
+}
+
+impl Truth {
+    fn broken(&mut self, promise: String) {
+        self.violation.get_or_insert(promise);
+    }
+
+    /// A producer took the object away.
+    pub fn taken_away(&mut self, key: &str) {
+        self.past.entry(key.to_owned()).or_default().push(String::new());
+    }
+}
+
+impl World {
+    /// A producer wrote a file.
+    pub fn was_produced(&mut self, key: &str, content: &str, etag: &ETag) {
+        let truth = &mut self.truth;
+        let version = truth.versions.entry(content.to_owned()).or_insert_with(|| Version {
+            key: key.to_owned(),
+            etags: BTreeSet::new(),
+            taken: false,
+        });
+        version.taken = false;
+        version.etags.insert(etag.to_string());
+        let past = truth.past.entry(key.to_owned()).or_default();
+        // A, B, and A again while a claim still holds A: nobody can see that B was there in between.
+        let swapped = past
+            .iter()
+            .rposition(|other| other == content)
+            .is_some_and(|last| past[last..].iter().any(|other| other != content && !other.is_empty()));
+        past.push(content.to_owned());
+        let held = |claim: &Claim| claim.files.iter().any(|file| file.key.as_str() == key && file.etag == *etag);
+        if swapped && truth.claims.values().any(held) {
+            truth.excused.insert(key.to_owned(), "brought back while a claim held it");
+        }
+    }
+
+    /// A function wrote an object.
+    pub fn was_put(&mut self, key: &str, before: Option<&Object>) {
+        if key.starts_with(CLAIMS) {
+            self.claim_was_written(key, before);
+        } else if before.is_some() && self.truth.archived.contains(key) {
+            self.truth.broken(format!("{key} was overwritten"));
+        }
+    }
+
+    fn claim_was_written(&mut self, key: &str, before: Option<&Object>) {
+        let Some(claim) = self.bucket.get(key).and_then(|object| serde_json::from_slice::<Claim>(&object.body).ok())
+        else {
+            return self.truth.broken(format!("{key} is no claim"));
+        };
+        if let Some(before) = before.and_then(|object| serde_json::from_slice::<Claim>(&object.body).ok()) {
+            let (owner, actor) = (&before.owner, &self.truth.actor);
+            if !owner.is_empty() && owner != actor && self.tasks.values().any(|task| task.owner == *owner) {
+                let broken = format!("{actor} took the lease of {key} from {owner}, which is alive");
+                return self.truth.broken(broken);
+            }
+        }
+        let token = self.token(&claim);
+        let told = self.truth.told.get(&(self.truth.actor.clone(), token));
+        if let (Some(told), None) = (told, &claim.statement_id) {
+            let broken = format!("{key} was written without the statement {told} that its writer knows");
+            return self.truth.broken(broken);
+        }
+        self.truth.claims.insert(key.to_owned(), claim);
+        self.check_in_flight();
+    }
+
+    fn token(&self, claim: &Claim) -> String {
+        let feed = &self.scenario.config.feeds[0];
+        let Destination::Redshift(target) = &feed.destination else { panic!("another destination") };
+        claim.token("bucket", &format!("{:?}/{}/{}", target.warehouse, target.database, target.table))
+    }
+
+    /// The Data API answered a submission.
+    pub fn was_submitted(&mut self, submission: &Submission, id: &StatementId) {
+        if let Some(token) = &submission.token {
+            self.truth.told.insert((self.truth.actor.clone(), token.clone()), id.clone());
+        }
+    }
+
+    /// A function copied an object into an archive.
+    pub fn was_copied(&mut self, _from: &str, to: &str) {
+        self.truth.archived.insert(to.to_owned());
+    }
+
+    /// A function deleted an object.
+    pub fn was_deleted(&mut self, key: &str, before: &Object) {
+        if key.starts_with(CLAIMS) {
+            self.truth.claims.remove(key);
+            return;
+        }
+        if !key.starts_with(INCOMING) {
+            return self.truth.broken(format!("{key} was deleted"));
+        }
+        let text = before.text();
+        if let Some(version) = self.truth.versions.get_mut(&text) {
+            version.taken = true;
+        }
+        self.truth.taken_away(key);
+        if ARCHIVES.iter().all(|archive| self.bucket.under(archive).all(|(_, object)| object.body != before.body)) {
+            self.truth.broken(format!("{key} {text:?} was deleted and is nowhere else"));
+        }
+    }
+
+    /// A transaction was committed.
+    pub fn was_committed(&mut self, _statement: usize) {}
+
+    /// At most X files of the feed are held by claims, and at most X are being loaded.
+    pub fn check_in_flight(&mut self) {
+        let most = self.scenario.max_files;
+        let held: usize = self.truth.claims.values().map(|claim| claim.files.len()).sum();
+        if held > most {
+            self.truth.broken(format!("{held} files are held by claims, {most} are allowed"));
+        }
+        let running = self.warehouse.api.statements.iter().filter(|statement| statement.running());
+        let loading: BTreeSet<&String> = running.flat_map(crate::statements::Statement::loads).collect();
+        if loading.len() > most {
+            let broken = format!("{} files are being loaded, {most} are allowed", loading.len());
+            self.truth.broken(broken);
+        }
+    }
+
+    /// Whether nothing is left to do.
+    pub fn quiet(&self) -> bool {
+        self.bucket.under(CLAIMS).next().is_none()
+            && self.bucket.under(INCOMING).next().is_none()
+            && !self.warehouse.api.statements.iter().any(crate::statements::Statement::running)
+    }
+
+    /// What must hold in the end.
+    pub fn check_all(&mut self) {
+        for (key, reason) in said() {
+            self.truth.excused.entry(key).or_insert(reason);
+        }
+        let broken = self.check_rows().or_else(|| self.check_ledger()).or_else(|| self.check_places());
+        if let Some(broken) = broken {
+            self.truth.broken(broken);
+        }
+    }
+
+    /// Each file that was taken is in the table exactly once, a bad one never, and none twice.
+    fn check_rows(&self) -> Option<String> {
+        let mut rows: BTreeMap<String, usize> = BTreeMap::new();
+        for line in &self.warehouse.committed.lines {
+            *rows.entry(format!("{line}\n")).or_default() += 1;
+        }
+        for (content, version) in self.promised() {
+            let times = rows.get(content).copied().unwrap_or_default();
+            if times > 1 {
+                return Some(format!("{content:?} of {} is in the table {times} times", version.key));
+            }
+            if times == 0 && version.taken && !content.starts_with('!') {
+                return Some(format!("{content:?} of {} was taken and is not in the table", version.key));
+            }
+        }
+        None
+    }
+
+    /// The ledger says of exactly the files whose rows are in the table that they were loaded, once.
+    fn check_ledger(&self) -> Option<String> {
+        let ledger = self.warehouse.committed.ledger.iter().flatten();
+        let mut recorded: BTreeMap<&str, usize> = BTreeMap::new();
+        for row in ledger {
+            *recorded.entry(&row.file).or_default() += 1;
+        }
+        let lines: BTreeSet<String> = self.warehouse.committed.lines.iter().map(|line| format!("{line}\n")).collect();
+        for (content, version) in self.promised() {
+            let times: usize = version.ids().filter_map(|id| recorded.get(id.as_str())).sum();
+            if times != usize::from(lines.contains(content)) {
+                let there = if times == 0 { "the table has it" } else { "the table differs" };
+                return Some(format!("the ledger has {content:?} of {} {times} times; {there}", version.key));
+            }
+        }
+        None
+    }
+
+    /// Each file that was taken is in the one place where it belongs, and there is nothing else.
+    fn check_places(&self) -> Option<String> {
+        let reasons = |key: &str| key.ends_with(".error.json") && !self.truth.archived.contains(key);
+        for (content, version) in self.promised().filter(|(_, version)| version.taken) {
+            let found = |archive: &str| -> Vec<String> {
+                let under = format!("{archive}{}", version.path());
+                let own = self.bucket.under(&under).filter(|(_, object)| &*object.body == content.as_bytes());
+                own.map(|(key, _)| key.clone()).collect()
+            };
+            let (processed, failed) = (found(ARCHIVES[0]), found(ARCHIVES[1]));
+            let (right, wrong) = if content.starts_with('!') { (&failed, &processed) } else { (&processed, &failed) };
+            // Where ETags are no hashes, a death between copying and deleting leaves a second copy.
+            let once = right.len() == 1 || (!self.scenario.hashes && !right.is_empty());
+            if !once || !wrong.is_empty() {
+                return Some(format!("{content:?} of {} is in {processed:?} and {failed:?}", version.key));
+            }
+            for key in &failed {
+                let reason = self.bucket.get(&format!("{key}.error.json"));
+                if !reason.is_some_and(|reason| reason.text().contains(&format!("\"key\": \"{}\"", version.key))) {
+                    return Some(format!("{key} has no reason beside it"));
+                }
+            }
+        }
+        let known = |key: &str| self.truth.archived.contains(key) || reasons(key);
+        let stray = ARCHIVES.iter().flat_map(|archive| self.bucket.under(archive)).find(|(key, _)| !known(key));
+        stray.map(|(key, _)| format!("nobody knows what {key} is"))
+    }
+
+    fn promised(&self) -> impl Iterator<Item = (&String, &Version)> {
+        self.truth.versions.iter().filter(|(_, version)| !self.truth.excused.contains_key(&version.key))
+    }
+
+    /// What is left, for a history that does not come to rest.
+    pub fn left(&self) -> String {
+        let keys = |prefix: &str| self.bucket.under(prefix).map(|(key, _)| key.clone()).collect::<Vec<_>>();
+        let claims: Vec<String> = self.bucket.under(CLAIMS).map(|(_, object)| object.text()).collect();
+        format!("incoming: {:?}, claims: {claims:?}", keys(INCOMING))
+    }
+}
+
+impl Version {
+    /// The identities that this content had.
+    fn ids(&self) -> impl Iterator<Item = String> {
+        let key = Key::new(self.key.as_str()).expect("a key");
+        self.etags.iter().map(move |etag| FileId::of(&key, &ETag::new(etag)).to_string())
+    }
+}
+
+thread_local! {
+    static SAID: RefCell<Vec<(String, &'static str)>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Keys that Sluice itself said it cannot vouch for, since the last call.
+pub fn said() -> Vec<(String, &'static str)> {
+    SAID.with_borrow_mut(std::mem::take)
+}
+
+/// Notes that Sluice said so.
+pub fn say(key: String) {
+    SAID.with_borrow_mut(|said| said.push((key, "said to be unknown")));
+}
