@@ -15,7 +15,7 @@ use crate::copy;
 use crate::destination::{Destination, Failure, FailureKind, Load, Loaded, Progress, QueryError, Refusal, StatementId};
 use crate::disposition::{Disposition, Pace, signed};
 use crate::measure::{Datum, Metric, count};
-use crate::object::{File, Key};
+use crate::object::{ETag, File, Key};
 use crate::ports::{Clock, Objects, PortError, Ports};
 use crate::quarantine::{Cause, quarantine};
 use crate::report::LoadReport;
@@ -139,7 +139,7 @@ impl<P: Ports> Loading<'_, P> {
     /// The rows are committed: archive the files, then let the claim go.
     async fn loaded(&mut self, held: Held, statement: &StatementId, loaded: &Loaded) -> Result<Next, StepError> {
         let files = held.claim.files.clone();
-        self.archive(statement, &files).await?;
+        self.archive(Some(statement), &files).await?;
         // Counted once it cannot come again: a death before this line leads here a second time.
         held.finish(self.ports.objects()).await?;
         self.tally.loaded(self.feed, &files, loaded);
@@ -148,7 +148,7 @@ impl<P: Ports> Loading<'_, P> {
 
     async fn failed(&mut self, mut held: Held, statement: &StatementId, failure: Failure) -> Result<Next, StepError> {
         match Disposition::from(failure.kind) {
-            Disposition::AskLedger => self.archive_loaded(held, statement).await,
+            Disposition::AskLedger => self.archive_loaded(held).await,
             Disposition::Quarantine => self.set_aside(held, statement, &failure).await,
             Disposition::DropMissing => self.drop_missing(held, failure).await,
             Disposition::CreateLedger => {
@@ -166,11 +166,12 @@ impl<P: Ports> Loading<'_, P> {
     }
 
     /// Some files are in the ledger: archive those, go on with the others.
-    async fn archive_loaded(&mut self, mut held: Held, statement: &StatementId) -> Result<Next, StepError> {
+    async fn archive_loaded(&mut self, mut held: Held) -> Result<Next, StepError> {
         let ids = self.ports.destination().loaded(self.feed, &held.claim.files).await?;
         let (loaded, rest): (Vec<File>, Vec<File>) =
             held.claim.files.iter().cloned().partition(|file| ids.contains(&file.id()));
-        self.archive(statement, &loaded).await?;
+        // Which statement loaded them, nobody knows here: not the one that has just failed on its guard.
+        self.archive(None, &loaded).await?;
         self.tally.already += count(&loaded);
         if loaded.is_empty() {
             // The guard saw a file that the ledger no longer has: somebody took it out to have it loaded again.
@@ -240,52 +241,74 @@ impl<P: Ports> Loading<'_, P> {
         Ok(Next::Again(held))
     }
 
-    /// Moves files to `processed/`, and sees to those that a producer replaced meanwhile.
-    async fn archive(&mut self, statement: &StatementId, files: &[File]) -> Result<(), StepError> {
-        let (objects, bucket) = (self.ports.objects(), &self.config.bucket);
-        let archived = archive::copy(objects, &bucket.incoming, &bucket.processed, files).await?;
-        archive::delete(objects, &archived.moved).await?;
-        if !archived.replaced.is_empty() {
-            self.settle_replaced(statement, archived).await?;
+    /// Moves files to `processed/`, and sees to those that a producer replaced or took away meanwhile.
+    async fn archive(&mut self, loaded_by: Option<&StatementId>, files: &[File]) -> Result<(), StepError> {
+        let archived = self.archive_versions(files).await?;
+        let replaced = archived.replaced.into_iter().map(|(file, found)| (file, Some(found)));
+        let other: Vec<(File, Option<ETag>)> =
+            replaced.chain(archived.gone.into_iter().map(|file| (file, None))).collect();
+        if !other.is_empty() {
+            self.settle(loaded_by, other).await?;
         }
         Ok(())
     }
 
-    /// Which version did the warehouse read: the old one, then the new one is a new file and stays; the new one, then
-    /// the ledger learns so before the claim is let go, and the new one is archived.
-    async fn settle_replaced(&mut self, statement: &StatementId, archived: Archived) -> Result<(), StepError> {
-        let old: Vec<File> = archived.replaced.iter().map(|(file, _)| file.clone()).collect();
-        let read = self.ports.destination().versions_read(self.feed, statement, &old).await?;
-        let mut newer = Vec::new();
-        for (file, found) in archived.replaced {
-            match read.get(&file.key) {
-                Some(etag) if *etag == file.etag => {}
-                Some(etag) if *etag == found => {
-                    let new = self.ports.objects().head(&file.key).await?.filter(|new| new.etag == found);
-                    newer.push((file.clone(), new.unwrap_or(File { etag: found, ..file })));
+    async fn archive_versions(&self, files: &[File]) -> Result<Archived, PortError> {
+        let (objects, bucket) = (self.ports.objects(), &self.config.bucket);
+        let archived = archive::copy(objects, &bucket.incoming, &bucket.processed, files).await?;
+        archive::delete(objects, &archived.moved).await?;
+        Ok(archived)
+    }
+
+    /// Other versions than the planned ones are there, or none: which one did the warehouse read?
+    ///
+    /// The planned one: what is there now is a new file and stays. Another one: the ledger learns so before the claim is
+    /// let go, or that version would be loaded once more, and the planned one never; and if it is still there, it is
+    /// archived.
+    async fn settle(
+        &mut self,
+        loaded_by: Option<&StatementId>,
+        files: Vec<(File, Option<ETag>)>,
+    ) -> Result<(), StepError> {
+        let planned: Vec<File> = files.iter().map(|(file, _)| file.clone()).collect();
+        let read = match loaded_by {
+            Some(statement) => self.ports.destination().versions_read(self.feed, statement, &planned).await?,
+            None => HashMap::new(),
+        };
+        let (mut amended, mut there) = (Vec::new(), Vec::new());
+        for (file, found) in files {
+            match (read.get(&file.key), found) {
+                (Some(read), _) if *read == file.etag => {}
+                (Some(read), found) => {
+                    let version = File { etag: read.clone(), ..file.clone() };
+                    if found.as_ref() == Some(read) {
+                        there.push(version.clone());
+                    }
+                    amended.push((file, version));
                 }
-                _ => {
-                    tracing::warn!(
-                        feed = %self.feed.name, key = %file.key, planned_etag = %file.etag, found_etag = %found,
-                        read_etag = read.get(&file.key).map(tracing::field::display), statement = %statement,
-                        "a file was replaced during its load, and the warehouse does not say which version it read: \
-                         compare its rows with the file"
-                    );
-                    let at = self.ports.clock().now();
-                    self.tally.data.push(Datum::one(Metric::FilesReplaced, &self.feed.name, at, 1.0));
-                }
+                (None, Some(found)) => self.unknown(loaded_by, &file, &found),
+                // Gone, and nobody knows what was read: archived by whoever died before us, as nearly always.
+                (None, None) => {}
             }
         }
-        if newer.is_empty() {
-            return Ok(());
+        if !amended.is_empty() {
+            self.ports.destination().amend(self.feed, &amended).await?;
+            // A version that was replaced yet again is a new file.
+            self.archive_versions(&there).await?;
         }
-        self.ports.destination().amend(self.feed, &newer).await?;
-        let (objects, bucket) = (self.ports.objects(), &self.config.bucket);
-        let newer: Vec<File> = newer.into_iter().map(|(_, new)| new).collect();
-        // A version that was replaced yet again is a new file.
-        let archived = archive::copy(objects, &bucket.incoming, &bucket.processed, &newer).await?;
-        archive::delete(objects, &archived.moved).await?;
         Ok(())
+    }
+
+    /// Says that nobody can tell which version of a file was loaded.
+    fn unknown(&mut self, loaded_by: Option<&StatementId>, file: &File, found: &ETag) {
+        tracing::warn!(
+            feed = %self.feed.name, key = %file.key, planned_etag = %file.etag, found_etag = %found,
+            statement = loaded_by.map(tracing::field::display),
+            "a file was replaced during its load, and the warehouse does not say which version it read: \
+             compare its rows with the file"
+        );
+        let at = self.ports.clock().now();
+        self.tally.data.push(Datum::one(Metric::FilesReplaced, &self.feed.name, at, 1.0));
     }
 
     /// A call failed: wait a little, or leave the batch for later.

@@ -384,6 +384,27 @@ async fn a_file_replaced_before_it_was_read_is_recorded_as_what_was_read() {
 }
 
 #[tokio::test]
+async fn a_file_replaced_before_it_was_read_and_deleted_after_it_is_recorded_as_what_was_read() {
+    let world = World::new(10, 10);
+    world.drop_file("a", "old");
+    world.tick().await;
+    world.drop_file("a", "new");
+    world.ports.destination.next(Script::takes(Duration::from_mins(20)));
+    let claim = world.ports.workers.take().remove(0);
+    world.work(&claim).await;
+    world.ports.objects.take_away("incoming/flights/a");
+    world.ports.clock.advance(Duration::from_mins(30));
+    world.drain().await;
+    assert_eq!(world.rows(), once(["new"]));
+    // Now both come again: the one that was read is known, the other one is not.
+    for content in ["new", "old"] {
+        world.drop_file("a", content);
+        world.drain().await;
+    }
+    assert_eq!(world.rows(), once(["new", "old"]));
+}
+
+#[tokio::test]
 async fn where_nobody_can_say_which_version_was_read_it_is_said_so() {
     let world = World::new(10, 10);
     world.drop_file("a", "old");

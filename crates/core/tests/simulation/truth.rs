@@ -108,8 +108,10 @@ impl World {
         }
         let token = self.token(&claim);
         let told = self.truth.told.get(&(self.truth.actor.clone(), token));
-        if let (Some(told), None) = (told, &claim.statement_id) {
-            let broken = format!("{key} was written without the statement {told} that its writer knows");
+        // A claim that is put off after an error is told as it was before; one that is pending must bear its statement.
+        let pending = claim.owner.is_empty() && claim.not_before.is_none();
+        if let (Some(told), None, true) = (told, &claim.statement_id, pending) {
+            let broken = format!("{key} was let go without the statement {told} that its writer knows");
             return self.truth.broken(broken);
         }
         self.truth.claims.insert(key.to_owned(), claim);
