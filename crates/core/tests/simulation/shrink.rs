@@ -36,13 +36,21 @@ fn happened(seed: u64, without: &BTreeSet<u64>) -> Option<Vec<u64>> {
     Some(outcome.oddities.into_iter().map(|(label, _)| label).collect())
 }
 
+/// The most lines of a trace that are shown: its beginning and its end.
+const LINES: usize = 160;
+
 /// The failure as a reader wants it: which promise, what odd it takes, and what happened.
 pub fn told(seed: u64, outcome: &Outcome) -> String {
     let violation = outcome.violation.as_deref().unwrap_or("nothing is broken");
+    let mut trace = outcome.trace.clone();
+    if trace.len() > LINES {
+        let cut = trace.len() - LINES;
+        trace.splice(LINES / 2..LINES / 2 + cut, [format!("… {cut} lines …")]);
+    }
     let odd: Vec<String> = outcome.oddities.iter().map(|(_, name)| format!("  {name}")).collect();
     format!(
         "seed {seed}: {violation}\n\nIt takes:\n{}\n\nWhat happened:\n{}\n\nAgain with SLUICE_SIMULATION_SEED={seed}\n",
         odd.join("\n"),
-        outcome.trace.join("\n")
+        trace.join("\n")
     )
 }
