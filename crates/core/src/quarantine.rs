@@ -1,20 +1,21 @@
 //! Quarantine: files that the warehouse refuses go to `failed/`, each with its reason beside it.
 //!
 //! Never decides that a file is bad; the destination has said so. The reason is written before the file leaves
-//! `incoming/`, so that a file in `failed/` always says why.
+//! `incoming/`, so that a file in `failed/` always says why; and it never takes the place of another object, since a
+//! producer's file may be called `a.error.json`.
 
 use std::collections::HashMap;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::archive;
 use crate::batch::BatchId;
 use crate::config::Config;
 use crate::destination::{Refusal, StatementId};
 use crate::object::{File, Key};
-use crate::ports::{Objects, PortError, PortErrorKind, PutIf};
+use crate::ports::{Objects, PortError, PortErrorKind, Put, PutIf};
 
 /// How many reasons are written at once.
 const WRITES_AT_ONCE: usize = 16;
@@ -98,6 +99,37 @@ async fn write_reason(
         time: cause.at,
     };
     let body = serde_json::to_vec_pretty(&reason).map_err(|error| invalid(error.into()))?;
-    let key = Key::new(format!("{at}.error.json")).map_err(|error| invalid(error.into()))?;
-    objects.put(&key, body, PutIf::Any).await.map(drop)
+    for attempt in 1..=NAMES {
+        let key = Key::new(format!("{at}{}", suffix(attempt))).map_err(|error| invalid(error.into()))?;
+        if let Put::Written(_) = objects.put(&key, body.clone(), PutIf::Absent).await? {
+            return Ok(());
+        }
+        // Written by whoever died after it, or when the same file came before; or a file that has such a name.
+        let there = objects.get(&key).await?.map(|content| content.body).unwrap_or_default();
+        if serde_json::from_slice(&there).is_ok_and(|about: About| about == About::of(file)) {
+            return Ok(());
+        }
+    }
+    Err(invalid(format!("{NAMES} other objects have the names that its reason could have: remove some").into()))
+}
+
+/// How many names are tried for one reason.
+const NAMES: usize = 64;
+
+/// What is appended to a file's name: at most as much as the archive keeps free.
+fn suffix(attempt: usize) -> String {
+    if attempt == 1 { ".error.json".to_owned() } else { format!(".error.{attempt}.json") }
+}
+
+/// Which file a reason is about.
+#[derive(PartialEq, Deserialize)]
+struct About {
+    key: String,
+    etag: String,
+}
+
+impl About {
+    fn of(file: &File) -> Self {
+        Self { key: file.key.to_string(), etag: file.etag.as_str().to_owned() }
+    }
 }

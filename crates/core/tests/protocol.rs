@@ -262,6 +262,23 @@ async fn bad_files_go_to_failed_with_their_reason_and_the_others_are_loaded() {
 }
 
 #[tokio::test]
+async fn a_reason_never_takes_the_place_of_a_file_that_is_called_like_it() {
+    let world = World::new(10, 10);
+    for name in ["a.error.json", "a"] {
+        world.drop_file(name, &format!("bad {name}"));
+        world.ports.destination.refuse(&key(&format!("incoming/flights/{name}")), Refusal::default());
+        world.drain().await;
+    }
+    let names = ["a", "a.error.2.json", "a.error.json", "a.error.json.error.json"];
+    assert_eq!(world.keys("failed/"), names.map(|name| format!("failed/flights/{name}")));
+    assert_eq!(world.ports.objects.body("failed/flights/a.error.json").unwrap(), b"bad a.error.json");
+    // The same file again: its reason is there.
+    world.drop_file("a", "bad a");
+    world.drain().await;
+    assert_eq!(world.keys("failed/").len(), 4);
+}
+
+#[tokio::test]
 async fn a_bad_file_that_nobody_can_name_is_found_by_halving() {
     let world = World::new(16, 16);
     let names: Vec<String> = (0..16).map(|number| format!("{number:02}")).collect();

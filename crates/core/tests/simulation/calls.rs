@@ -234,6 +234,7 @@ pub fn take_effect(world: &mut World, id: CallId) {
     };
     call.pending = call.pending.saturating_sub(1);
     world.truth.actor = world.tasks.get(&call.task).map(|task| task.owner.clone()).unwrap_or_default();
+    world.truth.task = call.task;
     let shown = (call.effect)(world);
     world.truth.actor.clear();
     if world.trace.on() {

@@ -11,6 +11,7 @@ use sluice_core::object::{ETag, FileId, Key};
 use sluice_core::redshift::Submission;
 
 use crate::bucket::{CLAIMS, INCOMING, Object};
+use crate::lambda::TaskId;
 use crate::scheduler::World;
 
 const ARCHIVES: [&str; 2] = ["processed/f/", "failed/f/"];
@@ -44,7 +45,11 @@ pub struct Truth {
     archived: BTreeSet<String>,
     /// Keys of which nothing is promised any more, and why.
     pub excused: BTreeMap<String, &'static str>,
-    /// The owner of the function whose call takes effect.
+    /// Which function wrote each claim last.
+    writers: BTreeMap<String, TaskId>,
+    /// The function whose call takes effect.
+    pub task: TaskId,
+    /// Its owner.
     pub actor: String,
     /// The first promise that was broken.
     pub violation: Option<String>,
@@ -100,9 +105,10 @@ impl World {
             return self.truth.broken(format!("{key} is no claim"));
         };
         if let Some(before) = before.and_then(|object| serde_json::from_slice::<Claim>(&object.body).ok()) {
-            let (owner, actor) = (&before.owner, &self.truth.actor);
-            if !owner.is_empty() && owner != actor && self.tasks.values().any(|task| task.owner == *owner) {
-                let broken = format!("{actor} took the lease of {key} from {owner}, which is alive");
+            let holder = self.truth.writers.get(key).and_then(|task| self.tasks.get(task));
+            let actor = self.truth.actor.clone();
+            if let Some(holder) = holder.filter(|holder| holder.owner == before.owner && holder.owner != actor) {
+                let broken = format!("{actor} took the lease of {key} from {}, which is alive", holder.name);
                 return self.truth.broken(broken);
             }
         }
@@ -115,6 +121,7 @@ impl World {
             return self.truth.broken(broken);
         }
         self.truth.claims.insert(key.to_owned(), claim);
+        self.truth.writers.insert(key.to_owned(), self.truth.task);
         self.check_in_flight();
     }
 
@@ -229,7 +236,7 @@ impl World {
 
     /// Each file that was taken is in the one place where it belongs, and there is nothing else.
     fn check_places(&self) -> Option<String> {
-        let reasons = |key: &str| key.ends_with(".error.json") && !self.truth.archived.contains(key);
+        let reasons = |key: &str| key.contains(".error.") && key.ends_with(".json");
         for (content, version) in self.promised().filter(|(_, version)| version.taken) {
             let found = |archive: &str| -> Vec<String> {
                 let under = format!("{archive}{}", version.path());
@@ -244,8 +251,9 @@ impl World {
                 return Some(format!("{content:?} of {} is in {processed:?} and {failed:?}", version.key));
             }
             for key in &failed {
-                let reason = self.bucket.get(&format!("{key}.error.json"));
-                if !reason.is_some_and(|reason| reason.text().contains(&format!("\"key\": \"{}\"", version.key))) {
+                let says = format!("\"key\": \"{}\"", version.key);
+                let beside = format!("{key}.error.");
+                if !self.bucket.under(&beside).any(|(_, reason)| reason.text().contains(&says)) {
                     return Some(format!("{key} has no reason beside it"));
                 }
             }
