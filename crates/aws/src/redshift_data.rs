@@ -91,6 +91,7 @@ impl RedshiftData {
         let execute = execute.set_workgroup_name(workgroup).set_cluster_identifier(cluster);
         let execute = execute.set_secret_arn(secret).set_db_user(db_user);
         let execute = execute.statement_name(&what.name).set_client_token(what.token.clone());
+        let execute = execute.with_event(what.with_event);
         execute.send().await.map(|answer| answer.id).map_err(|error| failed(EXECUTE, subject(to, what), error))
     }
 
@@ -102,6 +103,7 @@ impl RedshiftData {
         let batch = batch.set_workgroup_name(workgroup).set_cluster_identifier(cluster);
         let batch = batch.set_secret_arn(secret).set_db_user(db_user);
         let batch = batch.statement_name(&what.name).set_client_token(what.token.clone());
+        let batch = batch.with_event(what.with_event);
         batch.send().await.map(|answer| answer.id).map_err(|error| failed(BATCH, subject(to, what), error))
     }
 

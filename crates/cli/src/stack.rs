@@ -174,8 +174,12 @@ impl Stack {
     async fn run_script(&self, tables: &Tables, target: &Redshift) -> Result<(), StackError> {
         let trouble = |source| StackError::Tables { path: tables.path.clone(), source };
         let statements = self.aws.statements();
-        let submission =
-            Submission { statements: tables.statements.clone(), token: None, name: "sluice tables".to_owned() };
+        let submission = Submission {
+            statements: tables.statements.clone(),
+            token: None,
+            name: "sluice tables".to_owned(),
+            with_event: false,
+        };
         let id = statements.submit(target, &submission).await.map_err(trouble)?;
         let end = statements.describe(&id, PATIENCE).await.map_err(trouble)?;
         let message = match end {

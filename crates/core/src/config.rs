@@ -28,6 +28,8 @@ pub use problem::{ConfigError, Problem};
 pub struct Config {
     /// Where files, claims and manifests are.
     pub bucket: Bucket,
+    /// How the lister goes about its ticks.
+    pub lister: Lister,
     /// The feeds, in the order of the file. Their prefixes do not overlap; their names differ.
     pub feeds: Vec<Feed>,
 }
@@ -46,6 +48,16 @@ pub struct Bucket {
     /// Where claims and manifests are. Default `sluice/`.
     pub state: Prefix,
 }
+
+/// How the lister goes about its ticks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lister {
+    /// How often it looks in the minute after a scheduled event. 1 to [`MAX_PASSES_PER_MINUTE`]. Default 1.
+    pub passes_per_minute: i32,
+}
+
+/// The most passes in a minute: one every five seconds.
+pub const MAX_PASSES_PER_MINUTE: i32 = 12;
 
 /// One prefix under `incoming/` and the table it loads.
 #[derive(Clone, Debug)]
@@ -70,6 +82,9 @@ pub struct Feed {
     pub order: Order,
     /// Whether the lister hands batches to workers, or loads them itself, one after another.
     pub fan_out: bool,
+    /// How long a function waits for a COPY before it leaves the batch to whoever comes when it has ended. Default 5
+    /// seconds, at most [`MAX_WAIT`].
+    pub wait: Duration,
     /// Where the rows go.
     pub destination: Destination,
 }
@@ -81,6 +96,9 @@ pub const MAX_FILES_PER_LOAD: usize = 1000;
 
 /// The most files that a feed may have in flight. A lister keeps as many in memory, with their keys.
 pub const MAX_FILES: usize = 100_000;
+
+/// The longest that a function may be told to wait for a COPY; a function itself ends after 15 minutes.
+pub const MAX_WAIT: Duration = Duration::from_mins(10);
 
 impl Feed {
     /// How many batches may be loading at once: `max_files / files_per_load`, which is what bounds the feed to X files.

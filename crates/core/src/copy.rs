@@ -1,4 +1,4 @@
-//! Copy: the transaction of a batch, started once and waited for until shortly before the deadline.
+//! Copy: the transaction of a batch, started once, and waited for as long as the feed says.
 //!
 //! Never decides what a failure leads to, and never starts a second transaction while one is recorded in the claim.
 
@@ -7,9 +7,9 @@ use std::time::Duration;
 use crate::claim::{Held, HeldError};
 use crate::config::{Config, Destination as Target, Feed};
 use crate::destination::{Destination, Load, Progress, StatementId};
-use crate::disposition::Pace;
+use crate::disposition::{Pace, signed};
 use crate::ports::{Clock, PortError, Ports};
-use crate::run::Run;
+use crate::run::{Run, later};
 
 /// The longest single wait for a statement. Source: Amazon Redshift Management Guide, "Long polling" (30 seconds).
 const LONGEST_POLL: Duration = Duration::from_secs(25);
@@ -31,7 +31,7 @@ pub async fn start<P: Ports>(
         return Ok(statement.clone());
     }
     let token = token(config, feed, held);
-    let load = Load { batch: &held.claim.batch, files: &held.claim.files, token: &token };
+    let load = Load { slot: held.claim.slot, batch: &held.claim.batch, files: &held.claim.files, token: &token };
     let statement = ports.destination().start(feed, &load).await?;
     // A death between these two lines costs nothing: whoever comes next submits with the same token and is given the
     // same statement; and should the token be forgotten by then, the guard finds the files in the ledger.
@@ -48,13 +48,16 @@ pub fn token(config: &Config, feed: &Feed, held: &Held) -> String {
     held.claim.token(&config.bucket.name, &destination)
 }
 
-/// Waits for the statement's end as long as the run allows; [`Progress::Running`] when that is not long enough.
+/// Waits for the statement's end as long as the feed says and the run allows; [`Progress::Running`] when that is not
+/// long enough.
 ///
 /// # Errors
 /// When the destination cannot be asked for a reason that does not pass by itself.
 pub async fn wait<P: Ports>(ports: &P, feed: &Feed, run: &Run, statement: &StatementId) -> Result<Progress, PortError> {
+    let feed_until = later(ports.clock().now(), signed(feed.wait));
     loop {
-        let left = run.wait_left(ports.clock().now());
+        let now = ports.clock().now();
+        let left = run.wait_left(now).min(feed_until.duration_since(now).try_into().unwrap_or_default());
         match ports.destination().poll(feed, statement, left.min(LONGEST_POLL)).await {
             Ok(Progress::Running) if left.is_zero() => return Ok(Progress::Running),
             Ok(Progress::Running) => {}

@@ -65,6 +65,8 @@ pub trait Destination: Send + Sync {
 /// What is to be loaded.
 #[derive(Clone, Copy, Debug)]
 pub struct Load<'a> {
+    /// The feed's slot that the batch fills.
+    pub slot: usize,
     /// The batch's id.
     pub batch: &'a BatchId,
     /// Its files. Not empty, no key twice.

@@ -2,7 +2,7 @@
 //! exactly once.
 //!
 //! ```text
-//!            tick (lister)          arrive (loader)         work (worker)
+//!       passes, tick (lister)       arrive (loader)         work (worker) ◀── completion
 //!                 │                       │                      │
 //!   list ──▶ plan ──▶ claim ── dispatch ──┼──────────────────────┤
 //!                                         ▼                      ▼
@@ -25,6 +25,7 @@ pub mod archive;
 pub mod arrive;
 pub mod batch;
 pub mod claim;
+pub mod completion;
 pub mod config;
 pub mod copy;
 pub mod destination;
@@ -35,6 +36,7 @@ pub mod list;
 pub mod load;
 pub mod measure;
 pub mod object;
+pub mod passes;
 pub mod plan;
 pub mod ports;
 pub mod quarantine;

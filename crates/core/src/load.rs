@@ -5,11 +5,12 @@
 //! transaction's status or from the ledger, never from memory.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use crate::archive::{self, Archived};
-use crate::claim::{Held, HeldError};
+use crate::claim::{self, Held, HeldError, Taken};
 use crate::config::{Config, Feed};
 use crate::copy;
 use crate::destination::{Destination, Failure, FailureKind, Load, Loaded, Progress, QueryError, Refusal, StatementId};
@@ -121,10 +122,7 @@ impl<P: Ports> Loading<'_, P> {
         }
         let statement = copy::start(self.config, self.ports, self.feed, &mut held).await?;
         match copy::wait(self.ports, self.feed, self.run, &statement).await? {
-            Progress::Running => {
-                held.release(self.ports.objects(), self.ports.clock().now()).await?;
-                Ok(Next::End(End::Pending))
-            }
+            Progress::Running => self.leave_running(held, &statement).await,
             Progress::Loaded(loaded) => self.loaded(held, &statement, &loaded).await,
             Progress::Failed(failure) => self.failed(held, &statement, failure).await,
             // Nobody knows how it ended but the ledger: another attempt meets the guard if it was committed.
@@ -133,6 +131,25 @@ impl<P: Ports> Loading<'_, P> {
                 held.save(self.ports.objects()).await?;
                 Ok(Next::Again(held))
             }
+        }
+    }
+
+    /// The transaction goes on without a function; the event of its end brings a worker, or else the next tick does.
+    async fn leave_running(&mut self, mut held: Held, statement: &StatementId) -> Result<Next, StepError> {
+        let objects = self.ports.objects();
+        held.release(objects, self.ports.clock().now()).await?;
+        let now = self.ports.clock().now();
+        if self.run.wait_left(now).is_zero() {
+            return Ok(Next::End(End::Pending));
+        }
+        // A worker that the event brought while the lease was still held has found it busy and is gone. So we look once
+        // more: what has ended by now is ours, unless another worker was faster.
+        match self.ports.destination().poll(self.feed, statement, Duration::ZERO).await {
+            Ok(Progress::Running) | Err(_) => Ok(Next::End(End::Pending)),
+            Ok(_) => match claim::take(objects, &held.key, self.run, now).await? {
+                Taken::Held(held) => Ok(Next::Again(*held)),
+                _ => Ok(Next::End(End::Pending)),
+            },
         }
     }
 
@@ -216,7 +233,7 @@ impl<P: Ports> Loading<'_, P> {
     ) -> Result<HashMap<Key, Refusal>, StepError> {
         let claim = &held.claim;
         let token = copy::token(self.config, self.feed, held);
-        let load = Load { batch: &claim.batch, files: &claim.files, token: &token };
+        let load = Load { slot: claim.slot, batch: &claim.batch, files: &claim.files, token: &token };
         let mut refusals = self.ports.destination().bad_files(self.feed, &load, statement).await?;
         if let ([only], true) = (claim.files.as_slice(), refusals.is_empty()) {
             let message = failure.message.clone();

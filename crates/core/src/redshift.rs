@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use crate::completion;
 use crate::config::{Bucket, Destination as Target, Feed, Redshift};
 use crate::destination::{Destination, Failure, FailureKind, Load, Loaded, Progress, QueryError, Refusal, StatementId};
 use crate::object::{ETag, File, FileId, Key};
@@ -55,7 +56,8 @@ impl<S: Statements, O: Objects> Destination for RedshiftDestination<S, O> {
         let submission = Submission {
             statements: transaction.statements,
             token: Some(load.token.to_owned()),
-            name: format!("sluice {} {}", feed.name, load.batch),
+            name: completion::statement_name(&self.bucket, feed, load.slot, load.batch),
+            with_event: true,
         };
         self.statements.submit(target, &submission).await
     }
@@ -226,7 +228,8 @@ impl<S: Statements, O: Objects> RedshiftDestination<S, O> {
         statements: Vec<String>,
         patience: Duration,
     ) -> Result<(StatementId, Description), QueryError> {
-        let submission = Submission { statements, token: None, name: format!("sluice {} {what}", feed.name) };
+        let submission =
+            Submission { statements, token: None, name: format!("sluice {} {what}", feed.name), with_event: false };
         let id = self.statements.submit(target(feed), &submission).await?;
         match self.statements.describe(&id, patience).await? {
             Some(description) if description.status == Status::Finished => Ok((id, description)),

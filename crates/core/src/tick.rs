@@ -72,6 +72,15 @@ pub struct BatchReport {
     pub load: Option<LoadReport>,
 }
 
+/// Whether a tick publishes the backlog.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Gauges {
+    /// It does.
+    Publish,
+    /// It does not: another tick of the same minute has done so, and a metric has one value a minute.
+    Skip,
+}
+
 /// Ticks once: for all feeds, or for those that `only` names.
 ///
 /// # Errors
@@ -82,6 +91,16 @@ pub async fn tick<P: Ports>(
     run: &Run,
     only: Option<&[String]>,
 ) -> Result<TickReport, PortError> {
+    pass(config, ports, run, only, Gauges::Publish).await
+}
+
+pub(crate) async fn pass<P: Ports>(
+    config: &Config,
+    ports: &P,
+    run: &Run,
+    only: Option<&[String]>,
+    gauges: Gauges,
+) -> Result<TickReport, PortError> {
     let feeds = chosen(config, only)?;
     let now = ports.clock().now();
     let claims = readable(ports, read_claims(config, ports).await?).await;
@@ -89,7 +108,9 @@ pub async fn tick<P: Ports>(
     let mut planned: Vec<Planned<'_>> = ticks.buffered(AT_ONCE).collect().await;
     dispatch(ports, &mut planned).await;
     // Before any batch is loaded here: a load that takes long must not make the backlog look fresh, or the lister dead.
-    publish(ports, &planned.iter().flat_map(|planned| planned.data(now)).collect::<Vec<_>>()).await;
+    if gauges == Gauges::Publish {
+        publish(ports, &planned.iter().flat_map(|planned| planned.data(now)).collect::<Vec<_>>()).await;
+    }
     let mut data = Vec::new();
     for planned in planned.iter_mut().filter(|planned| !planned.feed.fan_out) {
         planned.load_here(config, ports, run, &mut data).await;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use sluice_core::claim::{Claim, place};
 use sluice_core::destination::{FailureKind, Refusal};
 use sluice_core::measure::Metric;
-use sluice_core::ports::PortErrorKind;
+use sluice_core::ports::{Clock, PortErrorKind};
 use sluice_core::report::Outcome;
 use sluice_core::testing::warehouse::Script;
 use sluice_core::testing::{Fault, Faults, key};
@@ -314,6 +314,42 @@ async fn a_copy_that_outlives_the_function_is_resumed_and_loaded_once() {
     assert_eq!(world.round().await[0].outcome, Outcome::Pending, "the very next tick resumes it");
     world.drain().await;
     assert_eq!((world.rows(), world.ports.destination.started()), (once(["one"]), 1));
+}
+
+#[test_case(0; "not at all")]
+#[test_case(7; "seven seconds")]
+#[tokio::test]
+async fn a_copy_is_waited_for_as_long_as_the_feed_says(seconds: u64) {
+    let world = World::with(&format!("wait_seconds = {seconds}"));
+    world.drop_file("a", "one");
+    world.ports.destination.next(Script::takes(Duration::from_mins(1)));
+    let begun = world.now();
+    assert_eq!(world.round().await[0].outcome, Outcome::Pending);
+    assert_eq!(world.now().duration_since(begun).unsigned_abs(), Duration::from_secs(seconds));
+    // It holds no lease while it runs: whoever the event brings may go on.
+    world.ports.clock.advance(Duration::from_mins(1));
+    assert_eq!(world.work(&key("sluice/claims/flights/0.json")).await.outcome, Outcome::Loaded);
+    assert_eq!((world.rows(), world.ports.destination.started()), (once(["one"]), 1));
+}
+
+#[tokio::test]
+async fn a_copy_that_ends_while_its_lease_is_let_go_is_not_left_for_the_next_tick() {
+    let world = World::with("wait_seconds = 5");
+    world.drop_file("a", "one");
+    world.ports.destination.next(Script::takes(Duration::from_secs(6)));
+    world.tick().await;
+    // The statement ends while S3 takes its time over the release: a worker brought by the event would find the lease
+    // held, and go away.
+    let (clock, begun) = (world.ports.clock.clone(), world.now());
+    let ports = world.faulty(&Faults::new(move |call| {
+        if call.method == "put" && clock.now().duration_since(begun).as_secs() == 5 {
+            clock.advance(Duration::from_secs(2));
+        }
+        None
+    }));
+    let report = work(&world.config, &ports, &world.run(), &key("sluice/claims/flights/0.json")).await.unwrap();
+    assert_eq!((report.outcome, report.rows_loaded), (Outcome::Loaded, 1));
+    assert_eq!(world.ports.destination.started(), 1);
 }
 
 #[tokio::test]

@@ -119,12 +119,12 @@ async fn a_batch_is_submitted_with_its_manifest_and_token() {
     let (config, destination, objects) = destination(&statements);
     let files = [file("a"), file("b")];
     let batch = BatchId::of(&files);
-    let load = Load { batch: &batch, files: &files, token: "token-0" };
+    let load = Load { slot: 0, batch: &batch, files: &files, token: "token-0" };
     let id = destination.start(&config.feeds[0], &load).await.unwrap();
     let manifest = objects.body(&format!("sluice/manifests/flights/{batch}.manifest")).unwrap();
     assert!(String::from_utf8(manifest).unwrap().contains("s3://bucket/incoming/flights/b"));
     let Submission { token, name, .. } = statements.submitted().remove(0);
-    assert_eq!((token.as_deref(), name), (Some("token-0"), format!("sluice flights {batch}")));
+    assert_eq!((token.as_deref(), name), (Some("token-0"), format!("sluice:bucket:flights:0:{batch}")));
     let poll = async || destination.poll(&config.feeds[0], &id, Duration::ZERO).await.unwrap();
     assert_eq!(poll().await, Progress::Running);
     let Progress::Loaded(loaded) = poll().await else { panic!("not loaded") };
@@ -157,7 +157,7 @@ async fn bad_files_are_named_by_one_pass_that_loads_nothing() {
     let (config, destination, _) = destination(&statements);
     let files = [file("bad.csv"), file("good.csv"), file(&one), file(&other)];
     let batch = BatchId::of(&files);
-    let load = Load { batch: &batch, files: &files, token: "token-0" };
+    let load = Load { slot: 0, batch: &batch, files: &files, token: "token-0" };
     let failed = sluice_core::destination::StatementId("failed".into());
     let bad = destination.bad_files(&config.feeds[0], &load, &failed).await.unwrap();
     assert_eq!(bad.len(), 1, "a name that is cut and fits two files names neither");

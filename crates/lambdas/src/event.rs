@@ -97,7 +97,9 @@ pub enum EventError {
         known: String,
     },
     /// A worker's event without a claim.
-    #[error("the event is {got}; a worker takes {{\"claim\": \"<the key of a claim>\"}}")]
+    #[error(
+        "the event is {got}; a worker takes {{\"claim\": \"<the key of a claim>\"}}, or the end of a statement from EventBridge"
+    )]
     Claim {
         /// The kind of JSON and its field names.
         got: String,

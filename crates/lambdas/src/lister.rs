@@ -4,9 +4,10 @@
 
 use serde_json::Value;
 use sluice_core::config::Config;
+use sluice_core::passes::passes;
 use sluice_core::ports::Ports;
 use sluice_core::run::Run;
-use sluice_core::tick::{FeedReport, TickReport, tick};
+use sluice_core::tick::{FeedReport, TickReport};
 
 use crate::error::Error;
 use crate::event;
@@ -18,7 +19,7 @@ use crate::function::{Answer, Invocation};
 /// When `feeds` is not a list of configured feeds, or the claims cannot be read.
 pub async fn handle<P: Ports>(config: &Config, ports: &P, run: &Run, payload: &Value) -> Result<TickReport, Error> {
     let feeds = event::feeds(payload, config)?;
-    Ok(tick(config, ports, run, feeds.as_deref()).await?)
+    Ok(passes(config, ports, run, feeds.as_deref()).await?)
 }
 
 impl Answer for TickReport {

@@ -1,11 +1,12 @@
-//! The worker: one claim, loaded as far as the invocation's time allows.
+//! The worker: one claim, loaded as far as the invocation's time allows. The lister names it, or the event of its
+//! statement's end does.
 //!
 //! Works on nothing but claims: another key is refused before it is touched.
 
 use serde_json::Value;
 use sluice_core::config::Config;
 use sluice_core::ports::Ports;
-use sluice_core::report::LoadReport;
+use sluice_core::report::{LoadReport, Outcome};
 use sluice_core::run::Run;
 use sluice_core::work::work;
 
@@ -13,13 +14,15 @@ use crate::error::Error;
 use crate::event;
 use crate::function::{Answer, Invocation};
 
-/// Handles `{"claim": "sluice/claims/flights/0.json"}`.
+/// Handles `{"claim": "sluice/claims/flights/0.json"}`, and what `EventBridge` says of finished statements.
 ///
 /// # Errors
 /// When the event names no claim, or the claim can be neither read nor written.
 pub async fn handle<P: Ports>(config: &Config, ports: &P, run: &Run, payload: &Value) -> Result<LoadReport, Error> {
-    let claim = event::claim(payload, config)?;
-    Ok(work(config, ports, run, &claim).await?)
+    match event::claim(payload, config)? {
+        Some(claim) => Ok(work(config, ports, run, &claim).await?),
+        None => Ok(LoadReport::nothing("", None, Outcome::Skipped)),
+    }
 }
 
 impl Answer for LoadReport {

@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::StandIn;
+use crate::eventbridge::object_created;
 use crate::lambda::{Function, InvokeError, Lambda, Report, SystemClock};
 use crate::s3::StorageError;
 use crate::schedule::{Running, Schedule};
@@ -79,7 +80,8 @@ pub struct Deployed {
 }
 
 impl StandIn {
-    /// Deploys the three functions, and has new objects announced to the loader from now on.
+    /// Deploys the three functions; from now on new objects are announced to the loader, and the ends of loads to the
+    /// worker.
     ///
     /// # Errors
     /// When a binary is missing, or the bucket cannot be created.
@@ -91,17 +93,21 @@ impl StandIn {
         for prefix in &deployment.notify {
             self.announce(&deployment.bucket, prefix);
         }
+        if let Some(redshift) = &self.redshift {
+            let prefix = format!("sluice:{}:", deployment.bucket);
+            self.eventbridge.follow(redshift.finished(), prefix, self.lambda.clone(), WORKER, self.region.clone());
+        }
         Ok(Deployed { lambda: self.lambda.clone() })
     }
 
-    /// Announces new objects under the prefix to the loader, one event for each, as S3 does.
+    /// Announces new objects under the prefix to the loader, one event for each, as S3 does through `EventBridge`.
     fn announce(&self, bucket: &str, prefix: &str) {
         let mut created = self.storage.subscribe(bucket, prefix);
         let (lambda, region) = (self.lambda.clone(), self.region.clone());
         // Ends with the storage that it listens to.
         tokio::spawn(async move {
             while let Some(object) = created.recv().await {
-                let event = json!({"Records": [object.record(&region)]});
+                let event = object_created(&object, &region);
                 if let Err(error) = lambda.deliver(LOADER, event.to_string()) {
                     tracing::debug!(%error, key = object.key, "an event found no function");
                     return;

@@ -17,6 +17,7 @@
 
 pub mod cloudwatch;
 pub mod deployment;
+pub mod eventbridge;
 pub mod faults;
 pub mod journal;
 pub mod lambda;
@@ -36,6 +37,7 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 
 use cloudwatch::CloudWatch;
+use eventbridge::EventBridge;
 use faults::{Faults, Latency};
 use journal::Journal;
 use lambda::{Lambda, SystemClock};
@@ -120,6 +122,7 @@ pub struct StandIn {
     redshift: Option<Arc<Redshift>>,
     lambda: Lambda,
     cloudwatch: CloudWatch,
+    eventbridge: EventBridge,
     journal: Journal,
     faults: Faults,
     server: Server,
@@ -145,7 +148,8 @@ impl StandIn {
             faults: faults.clone(),
         };
         let server = Server::start(listener, door).map_err(listen)?;
-        Ok(Self { region: options.region, storage, redshift, lambda, cloudwatch, journal, faults, server })
+        let eventbridge = EventBridge::default();
+        Ok(Self { region: options.region, storage, redshift, lambda, cloudwatch, eventbridge, journal, faults, server })
     }
 
     /// The URL of every service: for `AWS_ENDPOINT_URL`.
@@ -182,6 +186,12 @@ impl StandIn {
     #[must_use]
     pub const fn cloudwatch(&self) -> &CloudWatch {
         &self.cloudwatch
+    }
+
+    /// Its `EventBridge`, as far as it tells the worker of finished statements.
+    #[must_use]
+    pub const fn eventbridge(&self) -> &EventBridge {
+        &self.eventbridge
     }
 
     /// Every request so far.

@@ -24,7 +24,7 @@ async fn many_statements_are_one_transaction_under_their_token() {
         asked.json(),
         json!({
             "Sqls": ["LOCK t", "COPY t"], "Database": "dev", "WorkgroupName": "analytics",
-            "StatementName": "flights", "ClientToken": "token-1",
+            "StatementName": "flights", "WithEvent": true, "ClientToken": "token-1",
         })
     );
 }
@@ -44,7 +44,7 @@ async fn one_statement_is_sent_as_itself_to_a_cluster_with_a_secret() {
         asked.json(),
         json!({
             "Sql": "SELECT 1", "Database": "dev", "ClusterIdentifier": "main", "SecretArn": "arn:secret",
-            "StatementName": "flights", "ClientToken": "token-1",
+            "StatementName": "flights", "WithEvent": true, "ClientToken": "token-1",
         })
     );
 }
@@ -130,7 +130,7 @@ fn id() -> StatementId {
 
 fn submission(statements: &[&str]) -> Submission {
     let statements = statements.iter().map(|sql| (*sql).to_owned()).collect();
-    Submission { statements, token: Some("token-1".to_owned()), name: "flights".to_owned() }
+    Submission { statements, token: Some("token-1".to_owned()), name: "flights".to_owned(), with_event: true }
 }
 
 fn target() -> Redshift {

@@ -2,10 +2,12 @@
 //!
 //! Never looks at other feeds; what they may not share is checked once all are read.
 
+use std::time::Duration;
+
 use super::pattern::PatternError;
 use super::problem::{Report, did_you_mean, shown};
 use super::section::{Entry, Section};
-use super::{Destination, Feed, FeedName, MAX_FILES, MAX_FILES_PER_LOAD, Order, Pattern, Trigger};
+use super::{Destination, Feed, FeedName, MAX_FILES, MAX_FILES_PER_LOAD, MAX_WAIT, Order, Pattern, Trigger};
 use super::{amount, parse, redshift};
 use crate::object::Prefix;
 
@@ -21,6 +23,7 @@ pub(super) const FEED_FIELDS: &[&str] = &[
     "max_bytes_per_load",
     "order",
     "fan_out",
+    "wait_seconds",
     "redshift",
 ];
 /// Destinations that have a name, but no code yet.
@@ -29,6 +32,8 @@ pub(super) const LATER_DESTINATIONS: &[&str] = &["postgres", "archive"];
 const DEFAULT_MAX_FILES: usize = 1000;
 const DEFAULT_FILES_PER_LOAD: usize = 250;
 const DEFAULT_MAX_BYTES_PER_LOAD: u64 = 4 << 30;
+/// Long enough for a small COPY and its commit, so that most batches need one invocation only.
+const DEFAULT_WAIT: Duration = Duration::from_secs(5);
 
 /// A feed as far as it could be read.
 #[derive(Debug)]
@@ -44,6 +49,7 @@ pub(super) struct Draft {
     max_bytes_per_load: u64,
     order: Order,
     fan_out: bool,
+    wait: Duration,
 }
 
 /// Reads a feed and reports all that is wrong within it. What could not be read is left empty or has its default.
@@ -69,6 +75,7 @@ pub(super) fn read(section: &Section<'_>, report: &mut Report<'_>) -> Draft {
         max_bytes_per_load: read_bytes(section, report).unwrap_or(DEFAULT_MAX_BYTES_PER_LOAD),
         order: read_word(section, "order", &orders, report).unwrap_or(Order::Oldest),
         fan_out: section.flag("fan_out", report).is_none_or(|fan_out| fan_out.value),
+        wait: read_wait(section, report).unwrap_or(DEFAULT_WAIT),
     }
 }
 
@@ -86,6 +93,7 @@ impl Draft {
             max_bytes_per_load: self.max_bytes_per_load,
             order: self.order,
             fan_out: self.fan_out,
+            wait: self.wait,
             destination: Destination::Redshift(self.redshift?.finish()?),
         })
     }
@@ -138,8 +146,8 @@ fn read_patterns(section: &Section<'_>, field: &str, report: &mut Report<'_>) ->
 
 /// `max_files` and `files_per_load`, which must fit each other.
 fn read_limits(section: &Section<'_>, report: &mut Report<'_>) -> (usize, usize) {
-    let max_files = read_count(section, "max_files", MAX_FILES, report);
-    let per_load = read_count(section, "files_per_load", MAX_FILES_PER_LOAD, report);
+    let max_files = section.count("max_files", 1..=MAX_FILES, report);
+    let per_load = section.count("files_per_load", 1..=MAX_FILES_PER_LOAD, report);
     let most = max_files.as_ref().map_or(DEFAULT_MAX_FILES, |entry| entry.value);
     if let Some(per_load) = &per_load
         && per_load.value > most
@@ -150,13 +158,9 @@ fn read_limits(section: &Section<'_>, report: &mut Report<'_>) -> (usize, usize)
     (most, per_load.map_or(DEFAULT_FILES_PER_LOAD.min(most), |entry| entry.value))
 }
 
-fn read_count(section: &Section<'_>, field: &str, most: usize, report: &mut Report<'_>) -> Option<Entry<usize>> {
-    let number = section.whole(field, report)?;
-    let count = usize::try_from(number.value).ok().filter(|count| (1..=most).contains(count));
-    if count.is_none() {
-        report.add(&number.spot, format!("{} is out of range", number.value), format!("write 1 to {most}"));
-    }
-    count.map(|count| number.with(count))
+fn read_wait(section: &Section<'_>, report: &mut Report<'_>) -> Option<Duration> {
+    let seconds = section.count("wait_seconds", 0..=MAX_WAIT.as_secs(), report)?;
+    Some(Duration::from_secs(seconds.value))
 }
 
 /// `max_bytes_per_load`, as text with a unit or as a number of bytes.

@@ -7,11 +7,11 @@ use toml::de::DeTable;
 use super::feed::Draft;
 use super::problem::{Report, shown};
 use super::section::{Entry, Section};
-use super::{Bucket, Config, ConfigError, check, feed};
+use super::{Bucket, Config, ConfigError, Lister, MAX_PASSES_PER_MINUTE, check, feed};
 use crate::object::Prefix;
 
 /// The document's fields.
-pub(super) const ROOT_FIELDS: &[&str] = &["bucket", "feed"];
+pub(super) const ROOT_FIELDS: &[&str] = &["bucket", "lister", "feed"];
 /// The fields of `[bucket]`.
 pub(super) const BUCKET_FIELDS: &[&str] = &["name", "incoming", "processed", "failed", "state"];
 
@@ -27,12 +27,16 @@ impl Config {
         root.only(ROOT_FIELDS, &[], &mut report);
 
         let bucket = read_bucket(&root, &mut report);
+        let lister = read_lister(&root, &mut report);
         let drafts = read_feeds(&root, &mut report);
         check::bucket(&bucket, &mut report);
         check::feeds(&bucket, &drafts, &mut report);
-        report.finish(origin, assemble(bucket, drafts))
+        report.finish(origin, assemble(bucket, lister, drafts))
     }
 }
+
+/// The fields of `[lister]`.
+pub(super) const LISTER_FIELDS: &[&str] = &["passes_per_minute"];
 
 /// `[bucket]` as far as it could be read.
 #[derive(Debug, Default)]
@@ -82,6 +86,16 @@ pub(super) fn read_prefix(entry: &Entry<&str>, report: &mut Report<'_>) -> Optio
     }
 }
 
+fn read_lister(root: &Section<'_>, report: &mut Report<'_>) -> Lister {
+    let mut lister = Lister { passes_per_minute: 1 };
+    let Some(section) = root.section("lister", report) else { return lister };
+    section.only(LISTER_FIELDS, &[], report);
+    if let Some(passes) = section.count("passes_per_minute", 1..=MAX_PASSES_PER_MINUTE, report) {
+        lister.passes_per_minute = passes.value;
+    }
+    lister
+}
+
 fn read_feeds(root: &Section<'_>, report: &mut Report<'_>) -> Vec<Draft> {
     let feeds = root.sections("feed", report);
     if root.value("feed").is_none_or(|entry| entry.value.as_array().is_some_and(|feeds| feeds.is_empty())) {
@@ -92,7 +106,7 @@ fn read_feeds(root: &Section<'_>, report: &mut Report<'_>) -> Vec<Draft> {
 }
 
 /// The configuration, where every part of it could be read.
-fn assemble(bucket: BucketDraft, drafts: Vec<Draft>) -> Option<Config> {
+fn assemble(bucket: BucketDraft, lister: Lister, drafts: Vec<Draft>) -> Option<Config> {
     let bucket = Bucket {
         name: bucket.name?.value,
         incoming: bucket.incoming?.value,
@@ -101,5 +115,5 @@ fn assemble(bucket: BucketDraft, drafts: Vec<Draft>) -> Option<Config> {
         state: bucket.state?.value,
     };
     let feeds = drafts.into_iter().map(Draft::finish).collect::<Option<_>>()?;
-    Some(Config { bucket, feeds })
+    Some(Config { bucket, lister, feeds })
 }

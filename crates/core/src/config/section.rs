@@ -3,6 +3,9 @@
 //!
 //! Never decides what a value means. Serde's derive would say less: it stops at the first error and loses the path.
 
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+
 use toml::Spanned;
 use toml::de::{DeInteger, DeTable, DeValue};
 
@@ -94,6 +97,20 @@ impl<'d> Section<'d> {
         let entry = self.value(name)?;
         let whole = entry.value.as_integer().and_then(integer);
         whole.map(|whole| entry.with(whole)).or_else(|| mistyped(&entry, "a whole number", report))
+    }
+
+    /// A whole number in a range.
+    pub(super) fn count<T>(&self, name: &str, range: RangeInclusive<T>, report: &mut Report<'_>) -> Option<Entry<T>>
+    where
+        T: TryFrom<i64> + PartialOrd + Copy + Display,
+    {
+        let number = self.whole(name, report)?;
+        let count = T::try_from(number.value).ok().filter(|count| range.contains(count));
+        if count.is_none() {
+            let remedy = format!("write {} to {}", range.start(), range.end());
+            report.add(&number.spot, format!("{} is out of range", number.value), remedy);
+        }
+        count.map(|count| number.with(count))
     }
 
     /// A list of texts; empty where there is none.

@@ -99,6 +99,7 @@ fn what_is_not_written_has_its_default() {
     assert_eq!((feed.trigger, feed.order, feed.fan_out), (Trigger::Schedule, Order::Oldest, true));
     assert_eq!((feed.max_files, feed.files_per_load, feed.max_bytes_per_load), (1000, 250, 4 << 30));
     assert!(feed.include.is_empty() && feed.exclude.is_empty());
+    assert_eq!((feed.wait, config.lister.passes_per_minute), (Duration::from_secs(5), 1));
     let redshift = redshift(&config);
     assert_eq!((&redshift.identity, &redshift.iam_role), (&Identity::Iam, &IamRole::Default));
     assert_eq!((redshift.table.to_string(), redshift.columns.len()), ("public.flights".into(), 0));
@@ -119,6 +120,9 @@ fn what_is_written_is_taken() {
         failed = "done/bad/"
         state = ".sluice/"
 
+        [lister]
+        passes_per_minute = 12
+
         [[feed]]
         name = "raw-events"
         prefix = "events/v1/"
@@ -129,6 +133,7 @@ fn what_is_written_is_taken() {
         max_bytes_per_load = "100MB"
         order = "key"
         fan_out = false
+        wait_seconds = 0
 
         [feed.redshift]
         cluster = "dw-1"
@@ -160,6 +165,7 @@ fn what_is_written_is_taken() {
     let feed = &config.feeds[0];
     assert_eq!((feed.max_files, feed.files_per_load, feed.max_bytes_per_load), (30, 30, 100_000_000));
     assert!(feed.takes("a/b.json", 1) && !feed.takes("tmp/b.json", 1) && !feed.takes("b.csv", 1));
+    assert_eq!((feed.fan_out, feed.wait, config.lister.passes_per_minute), (false, Duration::ZERO, 12));
     insta::assert_debug_snapshot!(feed.destination, @r#"
     Redshift(
         Redshift {
@@ -266,7 +272,7 @@ fn unknown_fields_at_every_level() {
         .replace("ignoreheader", "ignore_header")
         .replace("gzip", "gzipped_by_producers");
     assert_snapshot!(error(&text), @r#"
-    sluice.toml:2:1: region: unknown field; known here: bucket, feed
+    sluice.toml:2:1: region: unknown field; known here: bucket, lister, feed
     sluice.toml:4:1: bucket.incomming: unknown field; did you mean incoming?
     sluice.toml:13:1: feed[flights].max_filse: unknown field; did you mean max_files?
     sluice.toml:19:7: feed[flights].redshift.database: missing; write database = "…", the database in the warehouse
@@ -338,6 +344,11 @@ fn values_out_of_range() {
     sluice.toml:26:1: feed[flights].redshift.format: "cvs" is not known here; did you mean csv?
     "#);
     assert_snapshot!(error(&EXAMPLE.replace("= 250", "= 1001")), @"sluice.toml:12:1: feed[flights].files_per_load: 1001 is out of range; write 1 to 1000");
+    assert_snapshot!(error(&EXAMPLE.replace("= 250", "= 250\nwait_seconds = 601")), @"sluice.toml:13:1: feed[flights].wait_seconds: 601 is out of range; write 0 to 600");
+    assert_snapshot!(error(&format!("{EXAMPLE}\n[lister]\npasses_per_minute = 13\npasses = 2")), @r"
+    sluice.toml:31:1: lister.passes_per_minute: 13 is out of range; write 1 to 12
+    sluice.toml:32:1: lister.passes: unknown field; known here: passes_per_minute
+    ");
     assert_snapshot!(error(&EXAMPLE.replace("= 250", "= 0")), @"sluice.toml:12:1: feed[flights].files_per_load: 0 is out of range; write 1 to 1000");
     assert_snapshot!(error(&EXAMPLE.replace("= 1000 ", "= 99999999999999999999 ")), @"sluice.toml:11:1: feed[flights].max_files: a number out of place; write a whole number");
 }
@@ -529,8 +540,14 @@ fn each_format_begins_its_clauses(format: &str, given: &str) -> String {
 fn every_field_is_documented() {
     let documentation = include_str!("../../../../docs/CONFIGURATION.md");
     let options = copy_options::names();
-    let fields =
-        [parse::BUCKET_FIELDS, feed::FEED_FIELDS, feed::LATER_DESTINATIONS, redshift::REDSHIFT_FIELDS, &options];
+    let fields = [
+        parse::BUCKET_FIELDS,
+        parse::LISTER_FIELDS,
+        feed::FEED_FIELDS,
+        feed::LATER_DESTINATIONS,
+        redshift::REDSHIFT_FIELDS,
+        &options,
+    ];
     for field in fields.concat() {
         assert!(documentation.contains(&format!("`{field}`")), "docs/CONFIGURATION.md does not explain `{field}`");
     }

@@ -44,6 +44,9 @@ pub struct Submission {
     pub token: Option<String>,
     /// What the statement is listed as; at most 2,048 characters.
     pub name: String,
+    /// Whether its end is told to `EventBridge`, with its name.
+    /// Source: Amazon Redshift Management Guide, "Monitoring events for the Amazon Redshift Data API".
+    pub with_event: bool,
 }
 
 /// How submitted statements stand.

@@ -173,7 +173,7 @@ mod tests {
     #[test]
     fn a_failed_part_stops_those_after_it() {
         let statements = ["LOCK", "SELECT", "COPY"].map(str::to_owned).to_vec();
-        let submission = Submission { statements, token: None, name: "n".to_owned() };
+        let submission = Submission { statements, token: None, name: "n".to_owned(), with_event: false };
         let end = Answer::failed(&submission, 2, "ERROR: division by zero").end;
         let parts: Vec<_> = end.parts.iter().map(|part| part.status).collect();
         assert_eq!(parts, [Status::Finished, Status::Failed, Status::Aborted]);

@@ -1,6 +1,6 @@
-//! EventBridge's S3 events. Their keys are not encoded.
+//! EventBridge's events: objects that S3 created (their keys are not encoded), statements that Redshift finished.
 //!
-//! Reads only which object it is, as for S3's own notifications.
+//! Reads only which object or statement it is; how a statement ended, its event is not asked.
 
 use serde_json::Value;
 use sluice_core::object::Key;
@@ -20,6 +20,13 @@ pub(super) fn is_arrival(value: &Value) -> bool {
 /// Whether S3 sent it.
 pub(super) fn is_of_s3(value: &Value) -> bool {
     value.get("source").and_then(Value::as_str) == Some("aws.s3")
+}
+
+/// Whether it announces the end of a statement of the Redshift Data API.
+/// Source: Amazon Redshift Management Guide, "Monitoring events for the Amazon Redshift Data API".
+pub(super) fn is_statement_end(value: &Value) -> bool {
+    value.get("source").and_then(Value::as_str) == Some("aws.redshift-data")
+        && value.get("detail-type").and_then(Value::as_str) == Some("Redshift Data Statement Status Change")
 }
 
 /// The event's bucket and key.

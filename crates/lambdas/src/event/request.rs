@@ -4,10 +4,11 @@
 
 use serde_json::Value;
 use sluice_core::claim::claims_prefix;
+use sluice_core::completion::claim_of;
 use sluice_core::config::Config;
 use sluice_core::object::Key;
 
-use super::{EventError, shape};
+use super::{EventError, eventbridge, shape, text};
 
 /// The feeds that a tick is for; `None`: all. Any other field, and any other event, is a schedule's.
 ///
@@ -33,16 +34,19 @@ fn feed(name: &Value, config: &Config) -> Result<String, EventError> {
     Ok(name.to_owned())
 }
 
-/// The claim that a worker is to work on.
+/// The claim that a worker is to work on; `None` for the end of a statement that is no load of this deployment.
 ///
 /// # Errors
 /// When there is none, or its key is not where claims are: what lies there may be a producer's, and what a worker cannot
 /// read it removes.
-pub fn claim(payload: &Value, config: &Config) -> Result<Key, EventError> {
+pub fn claim(payload: &Value, config: &Config) -> Result<Option<Key>, EventError> {
+    if eventbridge::is_statement_end(payload) {
+        return Ok(claim_of(config, text(payload, "detail.statementName")?));
+    }
     let text = payload.get("claim").and_then(Value::as_str);
     let text = text.ok_or_else(|| EventError::Claim { got: shape(payload) })?;
     let not_a_claim = |prefix: String| EventError::NotAClaim { prefix };
     let prefix = claims_prefix(&config.bucket).map_err(|_| not_a_claim(config.bucket.state.to_string()))?;
     let key = Key::new(text).ok().filter(|key| prefix.strip(key).and_then(|name| name.strip_suffix(".json")).is_some());
-    key.ok_or_else(|| not_a_claim(prefix.to_string()))
+    key.map(Some).ok_or_else(|| not_a_claim(prefix.to_string()))
 }

@@ -181,13 +181,25 @@ fn a_tick_is_for_all_feeds_or_for_some(payload: &Value) -> Result<Option<Vec<Str
     feeds(payload, &config()).map_err(|error| error.to_string())
 }
 
-#[test_case(&serde_json::from_str(sample!("worker")).unwrap() => Ok("sluice/claims/flights/0.json".to_owned()); "a sample")]
-#[test_case(&json!({"claim": 0}) => Err("the event is an object with the fields \"claim\"; a worker takes {\"claim\": \"<the key of a claim>\"}".to_owned()); "a number")]
-#[test_case(&json!({}) => Err("the event is an object without fields; a worker takes {\"claim\": \"<the key of a claim>\"}".to_owned()); "none")]
+#[test_case(&serde_json::from_str(sample!("worker")).unwrap() => Ok(Some("sluice/claims/flights/0.json".to_owned())); "a sample")]
+#[test_case(&serde_json::from_str(sample!("statement-finished")).unwrap() => Ok(Some("sluice/claims/flights/0.json".to_owned())); "a sample of a statement's end")]
+#[test_case(&statement_end("sluice:other:flights:0:b") => Ok(None); "the end of another deployment's load")]
+#[test_case(&statement_end("sluice:sluice-demo:flights:../0:b") => Ok(None); "the end of what only looks like a load")]
+#[test_case(&json!({"source": "aws.redshift-data", "detail-type": "Redshift Data Statement Status Change"}) => Err("detail.statementName is missing or is not a text; send the event as the service wrote it".to_owned()); "the end of a statement without a name")]
+#[test_case(&json!({"claim": 0}) => Err("the event is an object with the fields \"claim\"; a worker takes {\"claim\": \"<the key of a claim>\"}, or the end of a statement from EventBridge".to_owned()); "a number")]
+#[test_case(&json!({}) => Err("the event is an object without fields; a worker takes {\"claim\": \"<the key of a claim>\"}, or the end of a statement from EventBridge".to_owned()); "none")]
 #[test_case(&json!({"claim": "incoming/flights/a.csv"}) => Err("claim is not a claim's key; claims are named sluice/claims/<feed>/<slot>.json".to_owned()); "a producer's file")]
 #[test_case(&json!({"claim": "sluice/claims/"}) => Err("claim is not a claim's key; claims are named sluice/claims/<feed>/<slot>.json".to_owned()); "the folder")]
-fn a_worker_works_on_claims_only(payload: &Value) -> Result<String, String> {
-    claim(payload, &config()).map(String::from).map_err(|error| error.to_string())
+fn a_worker_works_on_claims_only(payload: &Value) -> Result<Option<String>, String> {
+    claim(payload, &config()).map(|claim| claim.map(String::from)).map_err(|error| error.to_string())
+}
+
+fn statement_end(name: &str) -> Value {
+    json!({
+        "source": "aws.redshift-data",
+        "detail-type": "Redshift Data Statement Status Change",
+        "detail": {"statementName": name, "state": "FINISHED"},
+    })
 }
 
 fn record(name: &str, bucket: &str, key: &str) -> Value {
@@ -240,9 +252,12 @@ fn any_event() -> impl Strategy<Value = Value> {
         "Event",
         "feeds",
         "claim",
+        "statementName",
     ];
     let texts = vec![
         "aws.s3",
+        "aws.redshift-data",
+        "Redshift Data Statement Status Change",
         "Object Created",
         "ObjectCreated:Put",
         "Notification",

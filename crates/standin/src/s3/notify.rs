@@ -63,6 +63,15 @@ impl ObjectCreated {
         }
     }
 
+    /// How the object came into being, as `EventBridge` calls it.
+    pub(crate) fn reason(&self) -> &'static str {
+        match self.event_name {
+            "ObjectCreated:Copy" => "CopyObject",
+            "ObjectCreated:CompleteMultipartUpload" => "CompleteMultipartUpload",
+            _ => "PutObject",
+        }
+    }
+
     /// The record of this event in the form that S3 sends to Lambda, SQS and SNS; put it into `{"Records": […]}`.
     #[must_use]
     pub fn record(&self, region: &str) -> Value {
