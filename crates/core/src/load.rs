@@ -17,7 +17,7 @@ use crate::destination::{Destination, Failure, FailureKind, Load, Loaded, Progre
 use crate::disposition::{Disposition, Pace, signed};
 use crate::measure::{Datum, Metric, count};
 use crate::object::{ETag, File, Key};
-use crate::ports::{Clock, Objects, PortError, Ports};
+use crate::ports::{Clock, Objects, PortError, PortErrorKind, Ports};
 use crate::quarantine::{Cause, quarantine};
 use crate::report::LoadReport;
 use crate::run::{Run, later};
@@ -120,6 +120,15 @@ impl<P: Ports> Loading<'_, P> {
             held.finish(self.ports.objects()).await?;
             return Ok(Next::End(End::Finished));
         }
+        if !held.claim.read.is_empty() {
+            return self.settle(held).await;
+        }
+        if held.claim.unchecked {
+            let claims = claim::feed_prefix(&self.config.bucket, self.feed)
+                .map_err(|error| PortError::new("claim", held.key.as_str(), PortErrorKind::Invalid, error))?;
+            held.give_way(self.ports.objects(), &claims).await?;
+            return Ok(Next::Again(held));
+        }
         let statement = copy::start(self.config, self.ports, self.feed, &mut held).await?;
         match copy::wait(self.ports, self.feed, self.run, &statement).await? {
             Progress::Running => self.leave_running(held, &statement).await,
@@ -154,12 +163,43 @@ impl<P: Ports> Loading<'_, P> {
     }
 
     /// The rows are committed: archive the files, then let the claim go.
-    async fn loaded(&mut self, held: Held, statement: &StatementId, loaded: &Loaded) -> Result<Next, StepError> {
+    async fn loaded(&mut self, mut held: Held, statement: &StatementId, loaded: &Loaded) -> Result<Next, StepError> {
         let files = held.claim.files.clone();
-        self.archive(Some(statement), &files).await?;
+        held.claim.read = self.archive(Some(statement), &files).await?;
+        let settled = held.claim.read.is_empty();
         // Counted once it cannot come again: a death before this line leads here a second time.
-        held.finish(self.ports.objects()).await?;
+        if settled {
+            held.finish(self.ports.objects()).await?;
+        } else {
+            held.save(self.ports.objects()).await?;
+            self.settle(held).await?;
+        }
         self.tally.loaded(self.feed, &files, loaded);
+        Ok(Next::End(End::Finished))
+    }
+
+    /// Other versions than the planned ones are loaded. The ledger learns so before the claim is let go, or those would
+    /// be loaded once more, and the planned ones never; and where they still are, they are archived.
+    ///
+    /// The claim bears them from before the ledger changes: once it has, the guard no longer knows the planned versions,
+    /// and nobody must submit them again.
+    async fn settle(&mut self, held: Held) -> Result<Next, StepError> {
+        let read = |file: &File| held.claim.read.iter().find(|read| read.key == file.key).cloned();
+        let pairs: Vec<(File, File)> =
+            held.claim.files.iter().filter_map(|file| Some((file.clone(), read(file)?))).collect();
+        let both: Vec<File> = pairs.iter().flat_map(|(planned, read)| [planned.clone(), read.clone()]).collect();
+        let known = self.ports.destination().loaded(self.feed, &both).await?;
+        // Where the planned version is not there any more, the ledger was put right already.
+        for (planned, read) in pairs.iter().filter(|(planned, _)| known.contains(&planned.id())) {
+            if known.contains(&read.id()) {
+                self.twice(planned, read);
+            }
+        }
+        self.ports.destination().amend(self.feed, &pairs).await?;
+        // A version that was replaced yet again is a new file.
+        self.archive_versions(&held.claim.read).await?;
+        self.archive_versions(&held.claim.files).await?;
+        held.finish(self.ports.objects()).await?;
         Ok(Next::End(End::Finished))
     }
 
@@ -258,16 +298,37 @@ impl<P: Ports> Loading<'_, P> {
         Ok(Next::Again(held))
     }
 
-    /// Moves files to `processed/`, and sees to those that a producer replaced or took away meanwhile.
-    async fn archive(&mut self, loaded_by: Option<&StatementId>, files: &[File]) -> Result<(), StepError> {
+    /// Moves files to `processed/`; answers the versions that were loaded in place of planned ones, since a producer
+    /// replaced those before they were read.
+    async fn archive(&mut self, by: Option<&StatementId>, files: &[File]) -> Result<Vec<File>, StepError> {
         let archived = self.archive_versions(files).await?;
         let replaced = archived.replaced.into_iter().map(|(file, found)| (file, Some(found)));
-        let other: Vec<(File, Option<ETag>)> =
-            replaced.chain(archived.gone.into_iter().map(|file| (file, None))).collect();
-        if !other.is_empty() {
-            self.settle(loaded_by, other).await?;
+        let other: Vec<_> = replaced.chain(archived.gone.into_iter().map(|file| (file, None))).collect();
+        let planned: Vec<File> = other.iter().map(|(file, _)| file.clone()).collect();
+        let versions = match by {
+            Some(statement) if !planned.is_empty() => {
+                self.ports.destination().versions_read(self.feed, statement, &planned).await?
+            }
+            _ => HashMap::new(),
+        };
+        let mut read = Vec::new();
+        for (file, found) in other {
+            match (versions.get(&file.key), found) {
+                // The planned version was loaded: what is there now is a new file, and stays.
+                (Some(etag), _) if *etag == file.etag => {}
+                (Some(etag), _) => read.push(self.version(file, etag).await?),
+                (None, Some(found)) => self.unknown(by, &file, &found),
+                // Gone, and nobody knows what was read: archived by whoever died before us, as nearly always.
+                (None, None) => {}
+            }
         }
-        Ok(())
+        Ok(read)
+    }
+
+    /// The version `etag` of a file; as big as the planned one, where it is there no more.
+    async fn version(&self, planned: File, etag: &ETag) -> Result<File, PortError> {
+        let there = self.ports.objects().head(&planned.key).await?.filter(|there| there.etag == *etag);
+        Ok(there.unwrap_or(File { etag: etag.clone(), ..planned }))
     }
 
     async fn archive_versions(&self, files: &[File]) -> Result<Archived, PortError> {
@@ -277,53 +338,28 @@ impl<P: Ports> Loading<'_, P> {
         Ok(archived)
     }
 
-    /// Other versions than the planned ones are there, or none: which one did the warehouse read?
-    ///
-    /// The planned one: what is there now is a new file and stays. Another one: the ledger learns so before the claim is
-    /// let go, or that version would be loaded once more, and the planned one never; and if it is still there, it is
-    /// archived.
-    async fn settle(
-        &mut self,
-        loaded_by: Option<&StatementId>,
-        files: Vec<(File, Option<ETag>)>,
-    ) -> Result<(), StepError> {
-        let planned: Vec<File> = files.iter().map(|(file, _)| file.clone()).collect();
-        let read = match loaded_by {
-            Some(statement) => self.ports.destination().versions_read(self.feed, statement, &planned).await?,
-            None => HashMap::new(),
-        };
-        let (mut amended, mut there) = (Vec::new(), Vec::new());
-        for (file, found) in files {
-            match (read.get(&file.key), found) {
-                (Some(read), _) if *read == file.etag => {}
-                (Some(read), found) => {
-                    let version = File { etag: read.clone(), ..file.clone() };
-                    if found.as_ref() == Some(read) {
-                        there.push(version.clone());
-                    }
-                    amended.push((file, version));
-                }
-                (None, Some(found)) => self.unknown(loaded_by, &file, &found),
-                // Gone, and nobody knows what was read: archived by whoever died before us, as nearly always.
-                (None, None) => {}
-            }
-        }
-        if !amended.is_empty() {
-            self.ports.destination().amend(self.feed, &amended).await?;
-            // A version that was replaced yet again is a new file.
-            self.archive_versions(&there).await?;
-        }
-        Ok(())
-    }
-
     /// Says that nobody can tell which version of a file was loaded.
-    fn unknown(&mut self, loaded_by: Option<&StatementId>, file: &File, found: &ETag) {
+    fn unknown(&mut self, by: Option<&StatementId>, file: &File, found: &ETag) {
         tracing::warn!(
             feed = %self.feed.name, key = %file.key, planned_etag = %file.etag, found_etag = %found,
-            statement = loaded_by.map(tracing::field::display),
+            statement = by.map(tracing::field::display),
             "a file was replaced during its load, and the warehouse does not say which version it read: \
              compare its rows with the file"
         );
+        self.replaced();
+    }
+
+    /// Says that a version was loaded which had been loaded before: no guard can see what COPY will find.
+    fn twice(&mut self, planned: &File, read: &File) {
+        tracing::warn!(
+            feed = %self.feed.name, key = %planned.key, planned_etag = %planned.etag, read_etag = %read.etag,
+            "a file was replaced before it was read, by a version that had been loaded before: \
+             its rows are in the table twice"
+        );
+        self.replaced();
+    }
+
+    fn replaced(&mut self) {
         let at = self.ports.clock().now();
         self.tally.data.push(Datum::one(Metric::FilesReplaced, &self.feed.name, at, 1.0));
     }
