@@ -185,7 +185,7 @@ async fn where_a_file_is_gone_the_bad_ones_are_those_that_the_load_itself_noted(
     let (config, destination, _) = destination(&statements);
     let files = [file("bad.csv"), file("good.csv")];
     let batch = BatchId::of(&files);
-    let load = Load { batch: &batch, files: &files, token: "token-0" };
+    let load = Load { slot: 0, batch: &batch, files: &files, token: "token-0" };
     let failed = destination.start(&config.feeds[0], &load).await.unwrap();
     let bad = destination.bad_files(&config.feeds[0], &load, &failed).await.unwrap();
     assert_eq!(bad.into_keys().collect::<Vec<_>>(), [files[0].key.clone()]);

@@ -32,6 +32,8 @@ type Effect = Box<dyn FnMut(&mut World) -> String + Send>;
 
 struct Call {
     task: TaskId,
+    /// Who makes it, also when the task is gone.
+    owner: String,
     method: &'static str,
     subject: String,
     effect: Effect,
@@ -155,6 +157,7 @@ fn abandon(world: &mut World, id: CallId, replied: bool) {
 fn begin(world: &mut World, task: TaskId, method: &'static str, subject: String, effect: Effect) -> CallId {
     world.calls.made += 1;
     let id = world.calls.made;
+    let owner = world.tasks.get(&task).map(|task| task.owner.clone()).unwrap_or_default();
     let faults::Path { before, after, fault, survives } = faults::path(world, task, method, &subject);
     let (there, back) = (before, before.saturating_add(after));
     let (told, pending, survives) = match fault {
@@ -166,8 +169,19 @@ fn begin(world: &mut World, task: TaskId, method: &'static str, subject: String,
         Fault::DieBefore => (None, 0, false),
         Fault::DieAfter | Fault::DieLate(_) => (None, 1, true),
     };
-    let call =
-        Call { task, method, subject, effect, pending, told, replied: false, orphan: false, survives, waker: None };
+    let call = Call {
+        task,
+        owner,
+        method,
+        subject,
+        effect,
+        pending,
+        told,
+        replied: false,
+        orphan: false,
+        survives,
+        waker: None,
+    };
     world.calls.calls.insert(id, call);
     let mut at = |delay, event| world.after(delay, event);
     match fault {
@@ -203,6 +217,7 @@ fn wait(world: &mut World, task: TaskId, time: Micros) -> CallId {
     let id = world.calls.made;
     let call = Call {
         task,
+        owner: String::new(),
         method: "sleep",
         subject: String::new(),
         effect: Box::new(|_| String::new()),
@@ -233,7 +248,7 @@ pub fn take_effect(world: &mut World, id: CallId) {
         return;
     };
     call.pending = call.pending.saturating_sub(1);
-    world.truth.actor = world.tasks.get(&call.task).map(|task| task.owner.clone()).unwrap_or_default();
+    world.truth.actor.clone_from(&call.owner);
     world.truth.task = call.task;
     let shown = (call.effect)(world);
     world.truth.actor.clear();

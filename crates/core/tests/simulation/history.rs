@@ -10,8 +10,9 @@ use crate::lambda::{Input, Invocation};
 use crate::oddities::Oddities;
 use crate::scenario::Scenario;
 use crate::scheduler::{Event, Executor, Queue, Sim, World};
+use crate::states::States;
 use crate::trace::Trace;
-use crate::truth::{self, Truth};
+use crate::truth::Truth;
 use crate::warehouse::Warehouse;
 use crate::{log, statements};
 
@@ -19,6 +20,9 @@ use crate::{log, statements};
 const TICKS: u64 = 48;
 /// How far apart they are. All of them together are shorter than a client token's life.
 const TICK: Micros = 5 * MINUTE;
+
+/// What somebody else's objects hold.
+pub const OTHER: &str = "somebody else's\n";
 
 /// How a history went.
 pub struct Outcome {
@@ -43,14 +47,19 @@ pub enum Detail {
 
 /// Runs the history of a seed.
 pub fn run(seed: u64, detail: Detail) -> Outcome {
+    run_counted(seed, detail, None)
+}
+
+/// Runs the history of a seed, and notes the states that it goes through.
+pub fn run_counted(seed: u64, detail: Detail, states: Option<&States>) -> Outcome {
     log::Listener::install();
-    truth::said();
+    drop(log::said());
     let (odd, trace) = match detail {
         Detail::Result => (Oddities::default(), Trace::default()),
         Detail::Oddities(without) => (Oddities::without(without), Trace::default()),
         Detail::Trace(without) => (Oddities::without(without), Trace::kept()),
     };
-    let mut executor = Executor::new(Sim::new(world(seed, odd, trace)));
+    let mut executor = Executor::new(Sim::new(world(seed, odd, trace)), states);
     let end = executor.sim.world().scenario.end;
     executor.run_until(end);
     drain(&mut executor);
@@ -70,8 +79,13 @@ fn world(seed: u64, odd: Oddities, trace: Trace) -> World {
         truth: Truth::default(),
         odd,
         trace,
+        events: 0,
         scenario: Arc::clone(&scenario),
     };
+    for key in &scenario.occupied {
+        world.bucket.write(key, OTHER.as_bytes().into(), 0);
+        world.truth.archived.insert((*key).to_owned());
+    }
     for (number, (at, _)) in scenario.acts.iter().enumerate() {
         world.queue.add(*at, Event::Produce(number));
     }
@@ -85,7 +99,7 @@ fn world(seed: u64, odd: Oddities, trace: Trace) -> World {
 }
 
 /// Ticks until all is quiet.
-fn drain(executor: &mut Executor) {
+fn drain(executor: &mut Executor<'_>) {
     {
         let world = &mut *executor.sim.world();
         world.calm = true;
@@ -111,7 +125,7 @@ fn drain(executor: &mut Executor) {
     }
 }
 
-fn finish(executor: Executor) -> Outcome {
+fn finish(executor: Executor<'_>) -> Outcome {
     let mut world = executor.sim.world();
     if world.truth.violation.is_none() {
         world.check_all();

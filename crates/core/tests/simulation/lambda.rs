@@ -9,10 +9,10 @@ use sluice_core::config::Config;
 use sluice_core::event::Arrival;
 use sluice_core::measure::Datum;
 use sluice_core::object::Key;
+use sluice_core::passes::passes;
 use sluice_core::ports::{Metrics, PortError, Ports, Workers};
 use sluice_core::redshift::RedshiftDestination;
 use sluice_core::run::Run;
-use sluice_core::tick::tick;
 use sluice_core::work::work;
 
 use crate::calls::Caller;
@@ -115,7 +115,7 @@ async fn function(caller: Caller, input: Input, run: Run, config: Arc<Config>) -
     let destination = RedshiftDestination::new(config.bucket.clone(), caller.clone(), caller.clone());
     let ports = FunctionPorts { caller, destination };
     match input {
-        Input::Tick => tick(&config, &ports, &run, None).await.is_ok(),
+        Input::Tick => passes(&config, &ports, &run, None).await.is_ok(),
         Input::Arrive(arrivals) => arrive(&config, &ports, &run, &arrivals).await.is_ok(),
         Input::Work(claim) => work(&config, &ports, &run, &claim).await.is_ok(),
     }

@@ -1,5 +1,6 @@
-//! What Sluice logs: where it cannot know which version of a file was read, it must say so, and only then is it excused.
+//! What Sluice logs where it cannot know which version of a file was read, or knows that it was loaded before.
 
+use std::cell::RefCell;
 use std::fmt::Debug;
 
 use tracing::field::{Field, Visit};
@@ -31,7 +32,9 @@ impl Subscriber for Listener {
     }
 
     fn event(&self, event: &Event<'_>) {
-        event.record(&mut Keys);
+        let mut said = Said::default();
+        event.record(&mut said);
+        SAID.with_borrow_mut(|all| all.push(said));
     }
 
     fn new_span(&self, _: &Attributes<'_>) -> Id {
@@ -43,13 +46,29 @@ impl Subscriber for Listener {
     fn exit(&self, _: &Id) {}
 }
 
-/// Takes the field `key` of an event.
-struct Keys;
+/// A warning about a file that was replaced.
+#[derive(Debug, Default)]
+pub struct Said {
+    pub key: String,
+    /// That its rows are in the table twice, and not that nobody knows.
+    pub twice: bool,
+}
 
-impl Visit for Keys {
+thread_local! {
+    static SAID: RefCell<Vec<Said>> = const { RefCell::new(Vec::new()) };
+}
+
+/// What was said since the last call.
+pub fn said() -> Vec<Said> {
+    SAID.with_borrow_mut(std::mem::take)
+}
+
+impl Visit for Said {
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
-        if field.name() == "key" {
-            crate::truth::say(format!("{value:?}"));
+        match field.name() {
+            "key" => self.key = format!("{value:?}"),
+            "read_etag" => self.twice = true,
+            _ => {}
         }
     }
 }

@@ -20,6 +20,8 @@ pub struct Scenario {
     pub events: bool,
     /// How long each of lister, loader and worker may run.
     pub timeouts: [Micros; 3],
+    /// Names in the archives that are taken from the beginning.
+    pub occupied: Vec<&'static str>,
     /// What producers do, and when.
     pub acts: Vec<(Micros, Act)>,
     /// When listers begin.
@@ -66,6 +68,9 @@ pub struct Views {
     pub names_files: bool,
 }
 
+/// Names that a file's copy, or its reason, would have.
+const OCCUPIED: [&str; 4] = ["processed/f/a", "processed/f/e.gz", "failed/f/b", "failed/f/b.error.json"];
+
 const NAMES: [&str; 8] = ["a", "b", "c", "d", "e.gz", "g.gz", "a.error.json", "s/b"];
 
 impl Scenario {
@@ -78,14 +83,22 @@ impl Scenario {
         let columnar = with.one_in(6);
         let hashes = !with.one_in(8);
         let max_files = files_per_load * slots;
+        let (trigger, wait, passes) =
+            (if events { "event" } else { "schedule" }, with.pick(&[0, 5, 5, 600]), with.pick(&[1, 1, 3]));
+        let feed = format!(
+            "max_files = {max_files}\nfiles_per_load = {files_per_load}\nfan_out = {fan_out}\n\
+             trigger = \"{trigger}\"\nwait_seconds = {wait}"
+        );
+        let lister = format!("passes_per_minute = {passes}");
         let ticks = ticks(dice.about("ticks"));
         let end = ticks.last().copied().unwrap_or_default() + with.pick(&[SECOND, MINUTE, 10 * MINUTE]);
         Self {
             dice,
-            config: config(max_files, files_per_load, events, fan_out, columnar),
+            config: config(&feed, &lister, if columnar { "parquet" } else { "csv" }),
             max_files,
             events,
             timeouts: [0; 3].map(|_| with.pick(&[20 * SECOND, MINUTE, MINUTE, 5 * MINUTE, 15 * MINUTE])),
+            occupied: OCCUPIED.into_iter().filter(|_| with.one_in(8)).collect(),
             acts: acts(dice.about("acts"), &ticks, end, hashes),
             ticks,
             end,
@@ -153,20 +166,18 @@ thread_local! {
     static CONFIGS: RefCell<HashMap<String, Arc<Config>>> = RefCell::default();
 }
 
-fn config(max_files: usize, files_per_load: usize, events: bool, fan_out: bool, columnar: bool) -> Arc<Config> {
-    let trigger = if events { "event" } else { "schedule" };
-    let format = if columnar { "parquet" } else { "csv" };
+/// The configuration with these lines; read once.
+fn config(feed: &str, lister: &str, format: &str) -> Arc<Config> {
     let text = format!(
         r#"
         [bucket]
         name = "bucket"
+        [lister]
+        {lister}
         [[feed]]
         name = "f"
         prefix = "f/"
-        trigger = "{trigger}"
-        max_files = {max_files}
-        files_per_load = {files_per_load}
-        fan_out = {fan_out}
+        {feed}
         [feed.redshift]
         workgroup = "w"
         database = "d"

@@ -17,10 +17,11 @@ use crate::lambda::{self, Invocation, Task, TaskId};
 use crate::oddities::Oddities;
 use crate::producers;
 use crate::scenario::Scenario;
-use crate::statements;
+use crate::states::{self, States};
 use crate::trace::Trace;
 use crate::truth::Truth;
 use crate::warehouse::Warehouse;
+use crate::{log, statements};
 
 /// Something that happens at a moment.
 #[derive(Debug)]
@@ -79,7 +80,12 @@ pub struct World {
     pub truth: Truth,
     pub odd: Oddities,
     pub trace: Trace,
+    /// How many events there were.
+    pub events: u64,
 }
+
+/// More events than any history needs that comes to rest: some hundreds are usual.
+const MOST_EVENTS: u64 = 50_000;
 
 impl World {
     pub fn after(&mut self, delay: Micros, event: Event) {
@@ -114,14 +120,15 @@ impl Sim {
 pub type Function = Pin<Box<dyn Future<Output = bool>>>;
 
 /// Runs the functions, one call at a time.
-pub struct Executor {
+pub struct Executor<'s> {
     pub sim: Sim,
+    states: Option<&'s States>,
     functions: HashMap<TaskId, Function>,
 }
 
-impl Executor {
-    pub fn new(sim: Sim) -> Self {
-        Self { sim, functions: HashMap::new() }
+impl<'s> Executor<'s> {
+    pub fn new(sim: Sim, states: Option<&'s States>) -> Self {
+        Self { sim, states, functions: HashMap::new() }
     }
 
     /// All that happens until `until`, or until something happened that must not.
@@ -136,8 +143,17 @@ impl Executor {
                 return;
             };
             world.now = world.now.max(at);
+            world.events += 1;
+            if world.events > MOST_EVENTS {
+                world.truth.violation = Some(format!("no rest after {MOST_EVENTS} events: {}", world.left()));
+                return;
+            }
             drop(world);
+            let changes = matches!(event, Event::Effect(_) | Event::Step(..) | Event::Produce(_));
             self.happen(event);
+            if let (Some(states), true) = (self.states, changes) {
+                states.see(states::of(&self.sim.world()));
+            }
         }
     }
 
@@ -177,16 +193,15 @@ impl Executor {
             return;
         };
         let mut context = Context::from_waker(Waker::noop());
-        if let Poll::Ready(well) = function.as_mut().poll(&mut context) {
+        let poll = function.as_mut().poll(&mut context);
+        let mut world = self.sim.world();
+        for said in log::said() {
+            world.was_said(&said);
+        }
+        if let Poll::Ready(well) = poll {
             self.functions.remove(&task);
-            let mut world = self.sim.world();
             lambda::ended(&mut world, task, well);
             world.tasks.remove(&task);
         }
-    }
-
-    /// Whether no function runs and no request is under way.
-    pub fn idle(&self) -> bool {
-        self.functions.is_empty() && self.sim.world().calls.is_empty()
     }
 }

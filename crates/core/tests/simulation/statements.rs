@@ -1,16 +1,18 @@
 //! The Data API: statements that are submitted, run by themselves, end, and are forgotten; client tokens that expire.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
+use sluice_core::completion::claim_of;
 use sluice_core::config::Redshift;
 use sluice_core::destination::StatementId;
 use sluice_core::ports::{PortError, PortErrorKind};
 use sluice_core::redshift::{Description, Part, Statements, Status, Submission};
 
 use crate::calls::{self, CallId, Caller};
-use crate::clock::{MILLISECOND, Micros, micros, stamp};
+use crate::clock::{MILLISECOND, MINUTE, Micros, SECOND, micros, stamp};
 use crate::dice::Dice;
+use crate::lambda::{Input, Invocation};
 use crate::scheduler::{Event, World};
 use crate::warehouse::sql::{Sql, Trace};
 use crate::warehouse::{Step, Transaction};
@@ -28,14 +30,15 @@ pub struct DataApi {
 /// A submission that runs or has ended.
 pub struct Statement {
     dice: Dice,
-    pub name: String,
+    name: String,
+    with_event: bool,
     sqls: Vec<Sql>,
     /// Which of them runs.
     at: usize,
     pub tx: Transaction,
     pub status: Status,
     error: Option<String>,
-    created: Micros,
+    pub created: Micros,
     pub ended: Option<Micros>,
     rows: Vec<Vec<Option<String>>>,
     /// The turn that it waits for; a step of another turn is out of date.
@@ -52,19 +55,42 @@ impl Statement {
         self.status == Status::Running
     }
 
+    /// How it stands: which statement it is at, and how that ended.
+    pub fn stands(&self) -> (usize, u8) {
+        let status = match self.status {
+            Status::Running => 0,
+            Status::Finished => 1,
+            Status::Failed => 2,
+            Status::Aborted => 3,
+        };
+        (self.at, status)
+    }
+
     /// The files that it loads; none, if it is no load.
     pub fn loads(&self) -> impl Iterator<Item = &String> {
         let rows = self.sqls.iter().filter_map(|sql| if let Sql::Record(rows) = sql { Some(rows) } else { None });
         rows.flatten().map(|row| &row.key)
     }
+}
 
-    /// What it records, and which version it read of each.
-    pub fn recorded(&self) -> impl Iterator<Item = (&str, &str, Option<&str>)> {
+impl Statement {
+    /// What it records under another version than it read: key, identity.
+    pub fn misread(&self) -> impl Iterator<Item = (&str, &str)> {
         let rows = self.sqls.iter().filter_map(|sql| if let Sql::Record(rows) = sql { Some(rows) } else { None });
-        rows.flatten().map(|row| {
-            let read = self.tx.read.iter().find(|(url, _)| url.strip_prefix("s3://bucket/") == Some(row.key.as_str()));
-            (row.key.as_str(), row.etag.as_str(), read.map(|(_, etag)| etag.as_str()))
+        rows.flatten().filter_map(|row| {
+            let (_, read) = self.tx.read.iter().find(|(url, _)| url.strip_prefix("s3://bucket/") == Some(&row.key))?;
+            (*read != row.etag).then_some((row.key.as_str(), row.file.as_str()))
         })
+    }
+
+    /// The identities that it replaces.
+    pub fn replaced(&self) -> impl Iterator<Item = &String> {
+        self.sqls.iter().filter_map(|sql| if let Sql::Amend { old, .. } = sql { Some(old) } else { None })
+    }
+
+    /// The identities that its guard looks for, if that is where it stands.
+    fn guarded(&self) -> Option<&BTreeSet<String>> {
+        self.sqls.get(self.at).and_then(|sql| if let Sql::Guard { files, .. } = sql { Some(files) } else { None })
     }
 }
 
@@ -79,7 +105,7 @@ impl DataApi {
         statement.map(|statement| &statement.tx).into_iter().collect()
     }
 
-    fn find(&self, id: &str) -> Option<usize> {
+    pub fn find(&self, id: &str) -> Option<usize> {
         let number = id.strip_prefix("s-")?.split(':').next()?.parse().ok()?;
         (number < self.statements.len()).then_some(number)
     }
@@ -115,6 +141,7 @@ fn submit(world: &mut World, submission: &Submission) -> StatementId {
     api.statements.push(Statement {
         dice,
         name: submission.name.clone(),
+        with_event: submission.with_event,
         sqls,
         at: 0,
         tx: Transaction::default(),
@@ -204,7 +231,12 @@ pub fn step(world: &mut World, number: usize, turn: u64) {
             world.say("warehouse", || format!("s-{number} {what}"));
             next_step(world, number);
         }
-        Step::Fails(error) => end(world, number, Status::Failed, Some(error)),
+        Step::Fails(error) => {
+            if let Some(files) = world.warehouse.api.statements[number].guarded().cloned() {
+                world.truth.was_refused(&files);
+            }
+            end(world, number, Status::Failed, Some(error));
+        }
         Step::Done(rows) => {
             statement.at += 1;
             statement.rows = rows;
@@ -227,8 +259,29 @@ fn end(world: &mut World, number: usize, status: Status, error: Option<String>) 
     for call in waiters {
         calls::end_wait(world, call);
     }
+    tell(world, number);
     for other in world.warehouse.let_go(number) {
         next_step(world, other);
+    }
+}
+
+/// The event of a statement's end brings a worker: mostly one and soon, sometimes late, twice or never, and sometimes
+/// before the end can be seen.
+fn tell(world: &mut World, number: usize) {
+    let statement = &world.warehouse.api.statements[number];
+    let claim = statement.with_event.then(|| claim_of(&world.scenario.config, &statement.name)).flatten();
+    let Some(claim) = claim else { return };
+    let mut dice = statement.dice.about("event");
+    if world.calm || dice.one_in(5) {
+        return;
+    }
+    for copy in 0..=u64::from(dice.one_in(6)) {
+        let most = dice.number(copy).pick(&[20 * MILLISECOND, SECOND, SECOND, 5 * MINUTE]);
+        let (delay, label) = (dice.below(most), dice.number(copy).label());
+        if world.odd.happens(label, || format!("event {copy} of the end of s-{number}")) {
+            let name = format!("worker s-{number}.{copy}");
+            world.after(delay, Event::Begin(Invocation::new(label, name, Input::Work(claim.clone()))));
+        }
     }
 }
 

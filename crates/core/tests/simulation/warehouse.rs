@@ -7,7 +7,7 @@
 
 pub mod sql;
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use crate::bucket::Bucket;
@@ -175,7 +175,7 @@ impl Transaction {
         self.snapshot.iter().filter_map(|tables| tables.ledger.as_ref()).flatten().chain(&self.recorded)
     }
 
-    fn ledger(&self, files: &HashSet<String>) -> Vec<String> {
+    fn ledger(&self, files: &BTreeSet<String>) -> Vec<String> {
         self.seen_ledger().map(|row| &row.file).filter(|file| files.contains(*file)).cloned().collect()
     }
 

@@ -1,6 +1,6 @@
 //! The SQL that Sluice builds, read back as the warehouse would understand it. Anything else is an error of the test.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 
 /// One statement.
 #[derive(Clone, Debug, PartialEq)]
@@ -11,7 +11,7 @@ pub enum Sql {
     Guard {
         none: i64,
         some: i64,
-        files: HashSet<String>,
+        files: BTreeSet<String>,
     },
     Copy {
         manifest: String,
@@ -21,7 +21,7 @@ pub enum Sql {
     Record(Vec<Row>),
     CreateLedger,
     /// Which of the files the ledger has.
-    Loaded(HashSet<String>),
+    Loaded(BTreeSet<String>),
     Amend {
         new: String,
         etag: String,
