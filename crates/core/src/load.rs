@@ -26,6 +26,10 @@ mod tally;
 
 use tally::{End, Tally};
 
+/// How often, and how far apart, the warehouse is asked which versions it read before that counts as unknown.
+const RECORD_LOOKS: usize = 5;
+const RECORD_PAUSE: Duration = Duration::from_secs(2);
+
 /// How many files are looked at at once.
 const HEADS_AT_ONCE: usize = 16;
 
@@ -306,9 +310,7 @@ impl<P: Ports> Loading<'_, P> {
         let other: Vec<_> = replaced.chain(archived.gone.into_iter().map(|file| (file, None))).collect();
         let planned: Vec<File> = other.iter().map(|(file, _)| file.clone()).collect();
         let versions = match by {
-            Some(statement) if !planned.is_empty() => {
-                self.ports.destination().versions_read(self.feed, statement, &planned).await?
-            }
+            Some(statement) if !planned.is_empty() => self.versions(statement, &planned).await?,
             _ => HashMap::new(),
         };
         let mut read = Vec::new();
@@ -317,12 +319,25 @@ impl<P: Ports> Loading<'_, P> {
                 // The planned version was loaded: what is there now is a new file, and stays.
                 (Some(etag), _) if *etag == file.etag => {}
                 (Some(etag), _) => read.push(self.version(file, etag).await?),
-                (None, Some(found)) => self.unknown(by, &file, &found),
-                // Gone, and nobody knows what was read: archived by whoever died before us, as nearly always.
-                (None, None) => {}
+                // Gone, and loaded by who knows whom: archived by whoever died before us, as nearly always.
+                (None, None) if by.is_none() => {}
+                (None, found) => self.unknown(by, &file, found.as_ref()),
             }
         }
         Ok(read)
+    }
+
+    /// Which versions of the files the transaction read. The warehouse's own record may come some seconds after the
+    /// commit, and has all files then.
+    async fn versions(&self, statement: &StatementId, files: &[File]) -> Result<HashMap<Key, ETag>, StepError> {
+        for _ in 1..RECORD_LOOKS {
+            let versions = self.ports.destination().versions_read(self.feed, statement, files).await?;
+            if files.iter().all(|file| versions.contains_key(&file.key)) {
+                return Ok(versions);
+            }
+            self.ports.clock().sleep(RECORD_PAUSE).await;
+        }
+        Ok(self.ports.destination().versions_read(self.feed, statement, files).await?)
     }
 
     /// The version `etag` of a file; as big as the planned one, where it is there no more.
@@ -339,11 +354,11 @@ impl<P: Ports> Loading<'_, P> {
     }
 
     /// Says that nobody can tell which version of a file was loaded.
-    fn unknown(&mut self, by: Option<&StatementId>, file: &File, found: &ETag) {
+    fn unknown(&mut self, by: Option<&StatementId>, file: &File, found: Option<&ETag>) {
         tracing::warn!(
-            feed = %self.feed.name, key = %file.key, planned_etag = %file.etag, found_etag = %found,
-            statement = by.map(tracing::field::display),
-            "a file was replaced during its load, and the warehouse does not say which version it read: \
+            feed = %self.feed.name, key = %file.key, planned_etag = %file.etag,
+            found_etag = found.map(tracing::field::display), statement = by.map(tracing::field::display),
+            "a file was replaced or taken away during its load, and the warehouse does not say which version it read: \
              compare its rows with the file"
         );
         self.replaced();

@@ -1,7 +1,7 @@
 //! The bucket: one map, every conditional request decided and done in one step, as S3 promises.
 //!
-//! Held to the contract of `sluice_core::testing::contract`. Beyond it: `*` stands for any ETag, as in S3's own
-//! conditions, and ETags may be no hashes of the content (KMS, uploads in parts).
+//! Held to the contract of `sluice_core::testing::contract`. Beyond it: `*` stands for any `ETag`, as in S3's own
+//! conditions, and `ETag`s may be no hashes of the content (KMS, uploads in parts).
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -41,7 +41,7 @@ pub struct Bucket {
     // `String` sorts by bytes, which is the order that S3 lists in.
     pub objects: BTreeMap<String, Object>,
     page: usize,
-    /// ETags are hashes of the content.
+    /// `ETag`s are hashes of the content.
     hashes: bool,
     written: u64,
 }

@@ -80,13 +80,11 @@ impl Caller {
             shown
         });
         let id = begin(&mut self.sim.world(), self.task, method, subject.clone(), effect);
-        match self.reply(id).await {
-            Some(kind) => Err(PortError::new(method, subject, kind, "the simulation says so")),
-            None => {
-                let answer = answer.lock().unwrap_or_else(PoisonError::into_inner).take();
-                answer.expect("a call is answered after its effect")
-            }
+        if let Some(kind) = self.reply(id).await {
+            return Err(PortError::new(method, subject, kind, "the simulation says so"));
         }
+        let answer = answer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        answer.expect("a call is answered after its effect")
     }
 
     /// Waits for a while, and does nothing.

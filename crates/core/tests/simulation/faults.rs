@@ -3,6 +3,7 @@
 use sluice_core::ports::PortErrorKind;
 
 use crate::clock::{MILLISECOND, MINUTE, Micros, SECOND};
+use crate::dice::Dice;
 use crate::lambda::TaskId;
 use crate::scheduler::World;
 
@@ -58,7 +59,8 @@ pub fn path(world: &mut World, task: TaskId, method: &'static str, subject: &str
     }
     let label = dice.label();
     if dice.one_in(scenario.slow_in) {
-        let pause = dice.below(dice.clone().pick(&[5 * SECOND, 40 * SECOND, 10 * MINUTE]));
+        let most = dice.pick(&[5 * SECOND, 40 * SECOND, 10 * MINUTE]);
+        let pause = dice.below(most);
         if world.odd.happens(label ^ 1, || format!("{name} is slow at {method} {subject}")) {
             let side = if dice.one_in(2) { &mut path.before } else { &mut path.after };
             *side += pause;
@@ -75,8 +77,8 @@ pub fn path(world: &mut World, task: TaskId, method: &'static str, subject: &str
 }
 
 fn fault(dice: &mut Dice) -> Fault {
-    let delay = dice.clone().pick(&[SECOND, 10 * SECOND, 2 * MINUTE]);
-    let delay = dice.below(delay);
+    let most = dice.pick(&[SECOND, 10 * SECOND, 2 * MINUTE]);
+    let delay = dice.below(most);
     match dice.below(16) {
         0 => Fault::Before(PortErrorKind::Throttled),
         1 => Fault::Before(PortErrorKind::Denied),
@@ -89,5 +91,3 @@ fn fault(dice: &mut Dice) -> Fault {
         _ => Fault::DieLate(delay),
     }
 }
-
-use crate::dice::Dice;

@@ -63,7 +63,7 @@ pub fn run_counted(seed: u64, detail: Detail, states: Option<&States>) -> Outcom
     let end = executor.sim.world().scenario.end;
     executor.run_until(end);
     drain(&mut executor);
-    finish(executor)
+    finish(&executor)
 }
 
 fn world(seed: u64, odd: Oddities, trace: Trace) -> World {
@@ -125,7 +125,7 @@ fn drain(executor: &mut Executor<'_>) {
     }
 }
 
-fn finish(executor: Executor<'_>) -> Outcome {
+fn finish(executor: &Executor<'_>) -> Outcome {
     let mut world = executor.sim.world();
     if world.truth.violation.is_none() {
         world.check_all();

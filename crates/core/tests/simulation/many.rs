@@ -117,7 +117,7 @@ pub fn crash_points(totals: &Totals) -> String {
     let mut lines: BTreeMap<(&str, &str), String> = BTreeMap::new();
     for ((function, method, moment), times) in &totals.deaths {
         let line = lines.entry((function, method)).or_insert_with(|| format!("{function:<7} {method:<9}"));
-        line.push_str(&format!(" {moment} {times:<9}"));
+        line.extend([" ", moment, " ", &times.to_string()]);
     }
     lines.into_values().collect::<Vec<_>>().join("\n")
 }

@@ -8,7 +8,7 @@ use sluice_core::object::Key;
 use crate::bucket::INCOMING;
 use crate::clock::{MILLISECOND, MINUTE, SECOND};
 use crate::lambda::{Input, Invocation};
-use crate::scenario::Act;
+use crate::scenario::{Act, NAMES};
 use crate::scheduler::{Event, World};
 
 /// Does what the scenario has at this place, unless it was taken out.
@@ -46,15 +46,21 @@ fn announce(world: &mut World, number: usize, key: &str) {
         return;
     }
     for copy in 0..=u64::from(dice.one_in(6)) {
-        let delay = dice.clone().number(copy).pick(&[100 * MILLISECOND, 100 * MILLISECOND, SECOND, 2 * MINUTE]);
+        let delay = dice.number(copy).pick(&[100 * MILLISECOND, 100 * MILLISECOND, SECOND, 2 * MINUTE]);
         let delay = dice.below(delay);
         let label = dice.number(copy).label();
         if !world.odd.happens(label, || format!("event {copy} of {key}")) {
             continue;
         }
-        let Ok(key) = Key::new(key) else { return };
-        let arrivals = vec![Arrival { bucket: "bucket".to_owned(), key, message_id: None }];
+        // A queue may bring several events at once, about whatever files.
+        let other = format!("{INCOMING}{}", dice.pick(&NAMES));
+        let keys = if dice.one_in(4) { vec![other.as_str(), key] } else { vec![key] };
+        let arrivals = keys.into_iter().map(arrival).collect();
         let invocation = Invocation::new(label, format!("loader {number}.{copy}"), Input::Arrive(arrivals));
         world.after(delay, Event::Begin(invocation));
     }
+}
+
+fn arrival(key: &str) -> Arrival {
+    Arrival { bucket: "bucket".to_owned(), key: Key::new(key).expect("a key"), message_id: None }
 }

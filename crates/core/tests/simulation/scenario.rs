@@ -42,7 +42,7 @@ pub struct Scenario {
     pub memory: (Micros, Micros),
     /// Whether the ledger is there from the beginning.
     pub ledger: bool,
-    /// Whether ETags are hashes of the content.
+    /// Whether `ETag`s are hashes of the content.
     pub hashes: bool,
     /// How many objects a page of a listing has.
     pub page: usize,
@@ -64,14 +64,24 @@ pub enum Act {
 pub struct Views {
     /// Whether the status of a COPY bears its query's id.
     pub query_ids: bool,
+    /// How long after a COPY its files and errors are seen in the system views.
+    pub lag: Micros,
     /// Whether an error's text names the file, where the format is columnar.
     pub names_files: bool,
 }
 
+/// How long the Data API remembers a token and a status, in truth and in histories that have not the time.
+///
+/// No request is under way for longer than a token is remembered: S3 and the Data API refuse a signature that is older
+/// than a quarter of an hour.
+const MEMORY: (Micros, Micros) = (8 * HOUR, 24 * HOUR);
+const SHORT_MEMORY: (Micros, Micros) = (15 * MINUTE, MINUTE);
+
 /// Names that a file's copy, or its reason, would have.
 const OCCUPIED: [&str; 4] = ["processed/f/a", "processed/f/e.gz", "failed/f/b", "failed/f/b.error.json"];
 
-const NAMES: [&str; 8] = ["a", "b", "c", "d", "e.gz", "g.gz", "a.error.json", "s/b"];
+/// The names of all files that there may be.
+pub const NAMES: [&str; 8] = ["a", "b", "c", "d", "e.gz", "g.gz", "a.error.json", "s/b"];
 
 impl Scenario {
     pub fn new(seed: u64) -> Self {
@@ -82,7 +92,8 @@ impl Scenario {
         let fan_out = !with.one_in(4);
         let columnar = with.one_in(6);
         let hashes = !with.one_in(8);
-        let max_files = files_per_load * slots;
+        // What does not fill a slot is of no use.
+        let max_files = files_per_load * slots + if files_per_load > 1 { with.index(2) } else { 0 };
         let (trigger, wait, passes) =
             (if events { "event" } else { "schedule" }, with.pick(&[0, 5, 5, 600]), with.pick(&[1, 1, 3]));
         let feed = format!(
@@ -107,11 +118,15 @@ impl Scenario {
             slow_in: with.pick(&[u64::MAX, 300, 50, 20]),
             step: with.pick(&[10 * MILLISECOND, SECOND, 10 * SECOND, 2 * MINUTE, HOUR]),
             failure_in: with.pick(&[u64::MAX, 20, 6, 2]),
-            memory: with.pick(&[(8 * HOUR, 24 * HOUR), (8 * HOUR, 24 * HOUR), (8 * HOUR, 24 * HOUR), (MINUTE, MINUTE)]),
+            memory: with.pick(&[MEMORY, MEMORY, MEMORY, SHORT_MEMORY]),
             ledger: !with.one_in(6),
             hashes,
             page: with.pick(&[1000, 1000, 2]),
-            views: Views { query_ids: !with.one_in(3), names_files: with.one_in(2) },
+            views: Views {
+                query_ids: !with.one_in(3),
+                lag: with.pick(&[0, 0, 5 * SECOND]),
+                names_files: with.one_in(2),
+            },
         }
     }
 }
@@ -121,7 +136,7 @@ fn ticks(mut dice: Dice) -> Vec<Micros> {
     let mut at = dice.below(3 * SECOND);
     let mut ticks = vec![at];
     for _ in 0..dice.below(5) {
-        let gap = dice.clone().pick(&[0, SECOND, MINUTE, MINUTE, MINUTE, 10 * MINUTE, 9 * HOUR, 25 * HOUR]);
+        let gap = dice.pick(&[0, SECOND, MINUTE, MINUTE, MINUTE, 10 * MINUTE, 9 * HOUR, 25 * HOUR]);
         at += if dice.one_in(2) { gap } else { dice.below(gap + 1) };
         ticks.push(at);
         if dice.one_in(4) {

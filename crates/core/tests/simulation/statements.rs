@@ -15,7 +15,7 @@ use crate::dice::Dice;
 use crate::lambda::{Input, Invocation};
 use crate::scheduler::{Event, World};
 use crate::warehouse::sql::{Sql, Trace};
-use crate::warehouse::{Step, Transaction};
+use crate::warehouse::{Around, Step, Transaction};
 
 /// The longest that the service waits. Source: Amazon Redshift Management Guide, "Long polling".
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
@@ -95,14 +95,15 @@ impl Statement {
 }
 
 impl DataApi {
-    /// The transactions that a condition on a system view finds.
-    pub fn traced(&self, trace: Trace) -> Vec<&Transaction> {
+    /// The transactions that a condition on a system view finds, which shows what was over at `seen`.
+    pub fn traced(&self, trace: Trace, seen: Micros) -> Vec<&Transaction> {
         let number = match trace {
             Trace::Query(id) => id - FIRST_QUERY,
             Trace::Session(pid, _) => pid - FIRST_PID,
         };
         let statement = usize::try_from(number).ok().and_then(|number| self.statements.get(number));
-        statement.map(|statement| &statement.tx).into_iter().collect()
+        let over = |statement: &&Statement| statement.ended.is_some_and(|ended| ended <= seen);
+        statement.filter(over).map(|statement| &statement.tx).into_iter().collect()
     }
 
     pub fn find(&self, id: &str) -> Option<usize> {
@@ -221,8 +222,8 @@ pub fn step(world: &mut World, number: usize, turn: u64) {
         };
     };
     let mut tx = std::mem::take(&mut statement.tx);
-    let views = world.scenario.views;
-    let step = world.warehouse.step(number, &mut tx, &sql, &world.bucket, views);
+    let around = Around { bucket: &world.bucket, views: world.scenario.views, now: world.now };
+    let step = world.warehouse.step(number, &mut tx, &sql, &around);
     let statement = &mut world.warehouse.api.statements[number];
     statement.tx = tx;
     match step {
@@ -240,8 +241,7 @@ pub fn step(world: &mut World, number: usize, turn: u64) {
         Step::Done(rows) => {
             statement.at += 1;
             statement.rows = rows;
-            let word = format!("{sql:?}");
-            world.say("warehouse", || format!("s-{number} {}", word.chars().take(90).collect::<String>()));
+            world.say("warehouse", || format!("s-{number} {sql:?}").chars().take(100).collect());
             next_step(world, number);
         }
     }

@@ -46,7 +46,7 @@ pub struct Truth {
     told: BTreeMap<(String, String), StatementId>,
     /// Identities in the ledger whose file was read in another version: their keys, and the statements that did it.
     misread: BTreeMap<String, (String, usize)>,
-    /// Contents that came once more after another one had been there.
+    /// Contents that came once more after they had been taken or replaced.
     brought_back: BTreeSet<String>,
     /// Objects that were copied into an archive, or were there before.
     pub archived: BTreeSet<String>,
@@ -103,10 +103,10 @@ impl World {
             .iter()
             .rposition(|other| other == content)
             .is_some_and(|last| past[last..].iter().any(|other| other != content && !other.is_empty()));
-        past.push(content.to_owned());
-        if swapped {
+        if past.last().is_some_and(|last| last != content) && past.iter().any(|other| other == content) {
             truth.brought_back.insert(content.to_owned());
         }
+        past.push(content.to_owned());
         if swapped && self.was_read_in_between(key, etag) {
             self.truth
                 .excused
@@ -291,7 +291,7 @@ impl World {
 
     /// Each file that was taken is in the one place where it belongs, and there is nothing else.
     fn check_places(&self) -> Option<String> {
-        let reasons = |key: &str| key.contains(".error.") && key.ends_with(".json");
+        let reasons = |key: &str| key.contains(".error.");
         for (content, version) in self.promised().filter(|(_, version)| version.taken) {
             let found = |archive: &str| -> Vec<String> {
                 let under = format!("{archive}{}", version.path());

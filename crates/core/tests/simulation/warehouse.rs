@@ -11,6 +11,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use crate::bucket::Bucket;
+use crate::clock::Micros;
 use crate::scenario::Views;
 use sql::{Row, Sql, Trace};
 
@@ -73,6 +74,13 @@ struct Copying {
     found: usize,
 }
 
+/// What a step may look at besides.
+pub struct Around<'w> {
+    pub bucket: &'w Bucket,
+    pub views: Views,
+    pub now: Micros,
+}
+
 /// What a step came to.
 #[derive(Debug, PartialEq)]
 pub enum Step {
@@ -90,7 +98,9 @@ const DONE: Step = Step::Done(Vec::new());
 
 impl Warehouse {
     /// The next step of `sql` in transaction `number`.
-    pub fn step(&mut self, number: usize, tx: &mut Transaction, sql: &Sql, bucket: &Bucket, views: Views) -> Step {
+    pub fn step(&mut self, number: usize, tx: &mut Transaction, sql: &Sql, around: &Around<'_>) -> Step {
+        let Around { bucket, views, now } = *around;
+        let seen = now.saturating_sub(views.lag);
         let touches_ledger =
             !matches!(sql, Sql::Set | Sql::Copy { .. } | Sql::CreateLedger | Sql::LoadErrors(_) | Sql::VersionsRead(_));
         if touches_ledger {
@@ -131,8 +141,8 @@ impl Warehouse {
                 }
                 DONE
             }
-            Sql::LoadErrors(trace) => Step::Done(self.load_errors(*trace)),
-            Sql::VersionsRead(trace) => Step::Done(self.versions_read(*trace)),
+            Sql::LoadErrors(trace) => Step::Done(self.load_errors(*trace, seen)),
+            Sql::VersionsRead(trace) => Step::Done(self.versions_read(*trace, seen)),
         }
     }
 
@@ -157,14 +167,14 @@ impl Warehouse {
         Ok(())
     }
 
-    fn load_errors(&self, trace: Trace) -> Vec<Vec<Option<String>>> {
-        let refused = self.api.traced(trace).into_iter().flat_map(|tx| &tx.refused);
+    fn load_errors(&self, trace: Trace, seen: Micros) -> Vec<Vec<Option<String>>> {
+        let refused = self.api.traced(trace, seen).into_iter().flat_map(|tx| &tx.refused);
         let cell = |text: &str| Some(text.to_owned());
         refused.map(|url| vec![cell(url), cell("1207"), cell("Invalid digit"), cell("1"), cell("x")]).collect()
     }
 
-    fn versions_read(&self, trace: Trace) -> Vec<Vec<Option<String>>> {
-        let read = self.api.traced(trace).into_iter().flat_map(|tx| &tx.read);
+    fn versions_read(&self, trace: Trace, seen: Micros) -> Vec<Vec<Option<String>>> {
+        let read = self.api.traced(trace, seen).into_iter().flat_map(|tx| &tx.read);
         read.map(|(url, etag)| vec![Some(url.clone()), Some(etag.clone())]).collect()
     }
 }

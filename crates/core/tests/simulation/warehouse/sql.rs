@@ -91,11 +91,11 @@ impl Sql {
     }
 }
 
-/// Each row has four literals: identity, key, ETag, batch.
+/// Each row has four literals: identity, key, `ETag`, batch.
 fn rows(values: &str) -> Option<Vec<Row>> {
     let literals = literals(values);
     let row = |row: &[String]| Row { file: row[0].clone(), key: row[1].clone(), etag: row[2].clone() };
-    (literals.len() % 4 == 0).then(|| literals.chunks(4).map(row).collect())
+    literals.len().is_multiple_of(4).then(|| literals.chunks(4).map(row).collect())
 }
 
 fn trace(condition: &str) -> Option<Trace> {
