@@ -129,18 +129,19 @@ impl Site {
         panic!("not drained: {:?} {:?}\n{}", self.keys("incoming/"), self.keys("sluice/claims/"), self.logs(WORKER));
     }
 
-    /// Waits until the function has answered so often; the outcomes of its answers, in the order of their ends.
-    pub async fn outcomes(&self, function: &str, answers: usize) -> Vec<String> {
+    /// Waits until the function has answered so often after its first `before` answers; the outcomes of those that came
+    /// after them, in the order of their ends.
+    pub async fn outcomes(&self, function: &str, before: usize, answers: usize) -> Vec<String> {
         // Followed before it is looked at, so that no report falls in between.
         let mut reports = self.standin.lambda().follow();
-        while self.standin.lambda().reports(function).len() < answers {
+        while self.standin.lambda().reports(function).len() < before + answers {
             reports.recv().await.ok();
         }
         let outcome = |report: &std::sync::Arc<sluice_standin::lambda::Report>| {
             let answer = report.answer().unwrap_or_else(|| panic!("{:?}\n{}", report.result, self.logs(function)));
             answer["outcome"].as_str().unwrap_or_default().to_owned()
         };
-        self.standin.lambda().reports(function).iter().map(outcome).collect()
+        self.standin.lambda().reports(function).iter().skip(before).map(outcome).collect()
     }
 
     /// What the function printed.

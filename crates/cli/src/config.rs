@@ -9,7 +9,7 @@ use serde::Serialize;
 use sluice_core::config::{Config, ConfigError};
 
 use crate::failure::Failure;
-use crate::output::{self, GREEN};
+use crate::output::{self, GREEN, Lines};
 
 /// What can be done with configurations.
 #[derive(Debug, Subcommand)]
@@ -98,13 +98,13 @@ impl Checked {
 
     fn wrong(file: String, error: &ConfigError) -> Self {
         let problems = problems(error);
-        Self { file, ok: false, bucket: None, feeds: vec![], problems, text: error.to_string() }
+        Self { file, ok: false, bucket: None, feeds: vec![], problems, text: Lines(error).to_string() }
     }
 
     fn unreadable(file: String, error: &std::io::Error) -> Self {
         let what = format!("cannot be read: {error}");
         let remedy = "name a file that exists and is UTF-8 text".to_owned();
-        let text = format!("{file}: {what}; {remedy}");
+        let text = Lines(format_args!("{file}: {what}; {remedy}")).to_string();
         let problem = Problem { line: None, column: None, field: None, what, remedy: Some(remedy) };
         Self { file, ok: false, bucket: None, feeds: vec![], problems: vec![problem], text }
     }

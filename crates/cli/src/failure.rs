@@ -6,12 +6,10 @@ use std::error::Error;
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
-use anstyle::{AnsiColor, Style};
+use crate::output::{self, Lines, RED};
 
 /// What the exit codes mean, for the help.
 pub(crate) const EXIT_CODES: &str = "Exit codes: 0 all is well; 1 something failed; 2 wrong usage or configuration.";
-
-const RED: Style = AnsiColor::Red.on_default().bold();
 
 /// Why a command ends with another exit code than 0.
 #[derive(Debug)]
@@ -46,7 +44,7 @@ impl Failure {
             Self::SaidMisused => (None, 2),
         };
         if let Some(error) = error {
-            anstream::eprintln!("{RED}error:{RED:#} {}", explained(error.as_ref()));
+            output::note(format_args!("{RED}error:{RED:#} {}", Lines(explained(error.as_ref()))));
         }
         ExitCode::from(code)
     }

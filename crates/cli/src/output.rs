@@ -1,6 +1,7 @@
 //! How commands print: colours on a terminal only, one JSON value where a program reads, and numbers as people read them.
 //!
-//! A reader who goes away is no error: what cannot be printed any more is not printed.
+//! A reader who goes away is no error: what cannot be printed any more is not printed. Words of others go through
+//! [`Foreign`] where they are put into a line, and nothing that steers a terminal gets past here.
 
 use std::fmt::Display;
 use std::io::{IsTerminal as _, Write as _};
@@ -8,6 +9,10 @@ use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
+
+mod foreign;
+
+pub(crate) use foreign::{Foreign, Lines};
 
 /// A heading.
 pub(crate) const BOLD: Style = Style::new().bold();
@@ -22,18 +27,18 @@ pub(crate) const BLUE: Style = AnsiColor::Cyan.on_default();
 
 /// Prints a line to standard output.
 pub(crate) fn line(text: impl Display) {
-    _ = writeln!(anstream::stdout().lock(), "{text}");
+    _ = writeln!(anstream::stdout().lock(), "{}", foreign::Styled(text));
 }
 
 /// Prints a line to standard error, where a command tells of its progress while its answer goes to standard output.
 pub(crate) fn note(text: impl Display) {
-    _ = writeln!(anstream::stderr().lock(), "{text}");
+    _ = writeln!(anstream::stderr().lock(), "{}", foreign::Styled(text));
 }
 
 /// Prints a value as one line of JSON.
 pub(crate) fn json(value: &impl Serialize) {
     if let Ok(text) = serde_json::to_string(value) {
-        line(text);
+        line(foreign::json(&text));
     }
 }
 

@@ -3,9 +3,14 @@
 //! First every file is copied, exactly in the version that the batch has, to a name that is free; then the versions that
 //! were copied are deleted. A version that a producer wrote meanwhile is neither copied nor deleted: it is a new file.
 //! Doing it again after a death half-way does the rest.
+//!
+//! Producers choose paths, and know which names their files will have here. So none of the names may be the last one:
+//! the later ones bear a mark that nobody can know beforehand.
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 
+use crate::destination::StatementId;
+use crate::hash;
 use crate::object::{ETag, File, Key, MAX_KEY_BYTES, Prefix};
 use crate::ports::{Copy, MAX_DELETES, Objects, PortError, PortErrorKind};
 
@@ -23,7 +28,7 @@ pub struct Archived {
     pub replaced: Vec<(File, ETag)>,
 }
 
-/// Copies the files from `incoming` to the same paths under `to`.
+/// Copies the files, which `statement` has loaded or refused, from `incoming` to the same paths under `to`.
 ///
 /// # Errors
 /// The first failed call; what was copied by then is found copied the next time.
@@ -32,8 +37,10 @@ pub async fn copy(
     incoming: &Prefix,
     to: &Prefix,
     files: &[File],
+    statement: &StatementId,
 ) -> Result<Archived, PortError> {
-    let copies = stream::iter(files).map(async |file| Ok((file, copy_one(objects, incoming, to, file).await?)));
+    let names = Names { incoming, to, statement };
+    let copies = stream::iter(files).map(async |file| Ok((file, copy_one(objects, names, file).await?)));
     let mut archived = Archived::default();
     let mut done = std::pin::pin!(copies.buffered(COPIES_AT_ONCE));
     while let Some((file, one)) = done.try_next().await? {
@@ -68,9 +75,12 @@ enum One {
 /// How many names are tried for one file.
 const NAMES: usize = 64;
 
-async fn copy_one(objects: &impl Objects, incoming: &Prefix, to: &Prefix, file: &File) -> Result<One, PortError> {
+/// How many of them follow from the file alone, and could have been taken on purpose.
+const PLAIN_NAMES: usize = 8;
+
+async fn copy_one(objects: &impl Objects, names: Names<'_>, file: &File) -> Result<One, PortError> {
     for attempt in 0..NAMES {
-        let key = target(incoming, to, file, attempt)?;
+        let key = names.name(file, attempt)?;
         match objects.copy(file, &key).await? {
             Copy::Copied => return Ok(One::At(key)),
             Copy::Gone => return Ok(One::Gone),
@@ -84,33 +94,138 @@ async fn copy_one(objects: &impl Objects, incoming: &Prefix, to: &Prefix, file: 
             Copy::Occupied(_) => {}
         }
     }
-    let problem = format!("{NAMES} other objects have the names it could have under {to}: remove some");
+    let problem = format!("{NAMES} other objects have the names it could have under {}: remove some", names.to);
     Err(PortError::new("archive", file.key.as_str(), PortErrorKind::Invalid, problem))
 }
 
-/// What is kept free at the end of a name: `.error.json` is appended to the names of quarantined files.
-const RESERVED_BYTES: usize = 16;
+/// What is kept free at the end of a name: the name of a file's reason is that of the file and at most so much more.
+pub(crate) const RESERVED_BYTES: usize = 32;
 
-/// Where a file goes: the same path under `to`; when that is taken, with its `ETag` appended, and then numbers too.
-///
-/// `processed/` is longer than `incoming/`, so a name can become too long for S3: then it is cut and ends in the file's
-/// id, which keeps it apart from all others.
-fn target(incoming: &Prefix, to: &Prefix, file: &File, attempt: usize) -> Result<Key, PortError> {
-    let path = incoming.strip(&file.key).unwrap_or(file.key.as_str());
-    let suffix = match attempt {
-        0 => String::new(),
-        1 => format!(".{}", file.etag),
-        n => format!(".{}.{n}", file.etag),
-    };
-    let longest = MAX_KEY_BYTES - RESERVED_BYTES;
-    let mut name = format!("{to}{path}");
-    if name.len() + suffix.len() > longest {
-        let end = format!(".{}", file.id());
-        let room = longest.saturating_sub(end.len() + suffix.len());
-        let cut = (0..=room).rev().find(|cut| name.is_char_boundary(*cut)).unwrap_or_default();
-        name.truncate(cut);
-        name.push_str(&end);
+/// Sixteen digits that only whoever knows the statement can tell: Redshift makes its id up when it takes it.
+pub(crate) fn mark(statement: &StatementId, file: &File) -> String {
+    hash::hex(&hash::of_parts([statement.0.as_str(), &file.id().to_string()])[..8])
+}
+
+/// Where files go.
+#[derive(Clone, Copy)]
+struct Names<'a> {
+    incoming: &'a Prefix,
+    to: &'a Prefix,
+    statement: &'a StatementId,
+}
+
+impl Names<'_> {
+    /// The same path under `to`; when that is taken, with the file's `ETag` appended, then numbers too, then a mark.
+    ///
+    /// `processed/` is longer than `incoming/`, so a name can become too long for S3: then it is cut and ends in the
+    /// file's id, which keeps it apart from all others.
+    fn name(self, file: &File, attempt: usize) -> Result<Key, PortError> {
+        let suffix = match attempt {
+            0 => String::new(),
+            1 => format!(".{}", file.etag),
+            n if n < PLAIN_NAMES => format!(".{}.{n}", file.etag),
+            n => format!(".{}.{}.{n}", file.etag, mark(self.statement, file)),
+        };
+        let longest = MAX_KEY_BYTES - RESERVED_BYTES;
+        let mut name = self.path(file);
+        if name.len() + suffix.len() > longest {
+            let end = format!(".{}", file.id());
+            let room = longest.saturating_sub(end.len() + suffix.len());
+            let cut = (0..=room).rev().find(|cut| name.is_char_boundary(*cut)).unwrap_or_default();
+            name.truncate(cut);
+            name.push_str(&end);
+        }
+        Key::new(name + &suffix)
+            .map_err(|error| PortError::new("archive", file.key.as_str(), PortErrorKind::Invalid, error))
     }
-    Key::new(name + &suffix)
-        .map_err(|error| PortError::new("archive", file.key.as_str(), PortErrorKind::Invalid, error))
+
+    /// The file's path under `to`, or its id there where S3 would not take the path.
+    fn path(self, file: &File) -> String {
+        let path = self.incoming.strip(&file.key).unwrap_or(file.key.as_str());
+        let name = format!("{}{path}", self.to);
+        if climbs_out(&name) { format!("{}{}", self.to, file.id()) } else { name }
+    }
+}
+
+/// Whether a key, read from its left, has more `..` than parts before them: such keys S3 refuses. One that it takes
+/// under `a/b/incoming/` may become one of them under `processed/`.
+/// Source: Amazon S3 User Guide, "Naming Amazon S3 objects".
+fn climbs_out(key: &str) -> bool {
+    let mut depth = 0_usize;
+    for part in key.split('/') {
+        match (part, depth) {
+            ("..", 0) => return true,
+            ("..", _) => depth -= 1,
+            ("" | ".", _) => {}
+            _ => depth += 1,
+        }
+    }
+    false
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::collections::HashSet;
+
+    use jiff::Timestamp;
+    use proptest::prelude::*;
+    use test_case::test_case;
+
+    use super::*;
+
+    fn file(key: &str) -> File {
+        let (key, etag) = (Key::new(key).unwrap(), ETag::new("0123456789abcdef0123456789abcdef-10000"));
+        File { key, etag, size: 1, last_modified: Timestamp::UNIX_EPOCH }
+    }
+
+    fn names(key: &str, to: &str, statement: &str) -> Vec<String> {
+        let (incoming, to) = (Prefix::new("incoming/").unwrap(), Prefix::new(to).unwrap());
+        let statement = StatementId(statement.to_owned());
+        let names = Names { incoming: &incoming, to: &to, statement: &statement };
+        (0..NAMES).map(|attempt| names.name(&file(key), attempt).unwrap().into()).collect()
+    }
+
+    #[test_case("processed/a/../b", false; "within")]
+    #[test_case("processed/../b", false; "at the top")]
+    #[test_case("processed/../../b", true; "above it")]
+    #[test_case("../b", true; "from the beginning")]
+    #[test_case("p/./../..", true; "a dot is no part")]
+    #[test_case("p//../..", true; "nor is nothing")]
+    #[test_case("p/...", false; "three dots are a name")]
+    fn some_paths_climb_out(key: &str, expected: bool) {
+        assert_eq!(climbs_out(key), expected);
+    }
+
+    #[test]
+    fn a_path_that_would_climb_out_gives_way_to_the_id() {
+        let key = "incoming/../../b";
+        assert_eq!(names(key, "processed/", "s")[0], format!("processed/{}", file(key).id()));
+    }
+
+    #[test]
+    fn the_last_names_are_nobodys_to_foresee() {
+        let (one, other) = (names("incoming/a", "p/", "one"), names("incoming/a", "p/", "other"));
+        assert_eq!(one[..PLAIN_NAMES], other[..PLAIN_NAMES]);
+        let common = one[PLAIN_NAMES..].iter().filter(|name| other.contains(name)).count();
+        assert_eq!(common, 0);
+    }
+
+    proptest! {
+        /// Whatever the path: under the prefix, not too long for its reason's name, none twice, and nothing S3 refuses.
+        #[test]
+        fn names_stay_where_they_belong(path in "([^/]{0,9}|\\.\\.|\\.|.{0,300})(/([^/]{0,9}|\\.\\.|\\.|é{0,350})){0,6}") {
+            let mut key = format!("incoming/{path}");
+            key.truncate(key.floor_char_boundary(MAX_KEY_BYTES));
+            for to in ["processed/", "a/b/failed/"] {
+                let names = names(&key, to, "s");
+                prop_assert_eq!(names.iter().collect::<HashSet<_>>().len(), NAMES);
+                for name in names {
+                    prop_assert!(name.starts_with(to));
+                    prop_assert!(name.len() + RESERVED_BYTES <= MAX_KEY_BYTES);
+                    prop_assert!(!climbs_out(&name));
+                }
+            }
+        }
+    }
 }

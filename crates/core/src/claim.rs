@@ -11,7 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::batch::BatchId;
-use crate::config::{Bucket, Config, Feed};
+use crate::config::{Bucket, Config, Feed, FeedName};
 use crate::destination::StatementId;
 use crate::hash;
 use crate::object::{ETag, File, Key, KeyError, Prefix, PrefixError};
@@ -111,6 +111,15 @@ impl Claim {
         self.lease_expires_at <= now && self.not_before.is_none_or(|not_before| not_before <= now)
     }
 
+    /// The first of its files that is no file to load, since it does not lie under `incoming`.
+    ///
+    /// Producers cannot write claims; but nothing that is written into one may make Sluice load or move its own state, or
+    /// what is archived.
+    #[must_use]
+    pub fn stray(&self, incoming: &Prefix) -> Option<&File> {
+        self.files.iter().find(|file| incoming.strip(&file.key).is_none())
+    }
+
     /// Tells this attempt at this batch by this claim from all others, everywhere in the account.
     ///
     /// The claim's age is part of it: a batch that comes again after it was finished (redriven, reloaded, dropped again)
@@ -162,6 +171,18 @@ pub fn feed_prefix(bucket: &Bucket, feed: &Feed) -> Result<Prefix, PrefixError> 
 /// When the state prefix is too long.
 pub fn slot_key(bucket: &Bucket, feed: &str, slot: usize) -> Result<Key, KeyError> {
     Key::new(format!("{}claims/{feed}/{slot}.json", bucket.state))
+}
+
+/// Whether a claim can have this key: one of [`slot_key`]'s, of a feed that is configured or was.
+#[must_use]
+pub fn is_slot_key(bucket: &Bucket, key: &Key) -> bool {
+    let name = bucket.state.strip(key).and_then(|name| name.strip_prefix("claims/"));
+    let Some((feed, slot)) = name.and_then(|name| name.strip_suffix(".json")).and_then(|name| name.split_once('/'))
+    else {
+        return false;
+    };
+    let number = slot.parse::<usize>().is_ok_and(|number| number.to_string() == slot);
+    FeedName::new(feed).is_some() && number
 }
 
 /// A claim that was read, and the version that was read.
@@ -368,5 +389,34 @@ async fn write(objects: &impl Objects, key: &Key, claim: &Claim, when: PutIf<'_>
     match (ours, refused) {
         (None, Some(error)) => Err(error),
         (ours, _) => Ok(ours),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use test_case::test_case;
+
+    use super::*;
+
+    #[test_case("sluice/claims/flights/0.json" => true; "the first slot")]
+    #[test_case("sluice/claims/a-feed_of-old/12.json" => true; "another feed")]
+    #[test_case("sluice/claims/flights/00.json" => false; "not as it is written")]
+    #[test_case("sluice/claims/flights/+1.json" => false; "a sign")]
+    #[test_case("sluice/claims/flights/0.json.json" => false; "two endings")]
+    #[test_case("sluice/claims/flights/0" => false; "no ending")]
+    #[test_case("sluice/claims/0.json" => false; "no feed")]
+    #[test_case("sluice/claims//0.json" => false; "a feed without a name")]
+    #[test_case("sluice/claims/flights/x/0.json" => false; "deeper")]
+    #[test_case("sluice/claims/../../incoming/flights/0.json" => false; "a path that leads elsewhere")]
+    #[test_case("sluice/claims/../0.json" => false; "dots for a feed")]
+    #[test_case("incoming/sluice/claims/flights/0.json" => false; "a producer's")]
+    #[test_case("sluice/manifests/flights/0.json" => false; "a manifest")]
+    fn claims_have_names_of_their_own(key: &str) -> bool {
+        let prefix = |name: &str| Prefix::new(name).unwrap();
+        let (incoming, processed) = (prefix("incoming/"), prefix("processed/"));
+        let bucket =
+            Bucket { name: "b".into(), incoming, processed, failed: prefix("failed/"), state: prefix("sluice/") };
+        is_slot_key(&bucket, &Key::new(key).unwrap())
     }
 }

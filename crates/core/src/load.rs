@@ -124,8 +124,8 @@ impl<P: Ports> Loading<'_, P> {
             held.finish(self.ports.objects()).await?;
             return Ok(Next::End(End::Finished));
         }
-        if !held.claim.read.is_empty() {
-            return self.settle(held).await;
+        if let (false, Some(statement)) = (held.claim.read.is_empty(), held.claim.statement_id.clone()) {
+            return self.settle(held, &statement).await;
         }
         if held.claim.unchecked {
             let claims = claim::feed_prefix(&self.config.bucket, self.feed)
@@ -169,14 +169,14 @@ impl<P: Ports> Loading<'_, P> {
     /// The rows are committed: archive the files, then let the claim go.
     async fn loaded(&mut self, mut held: Held, statement: &StatementId, loaded: &Loaded) -> Result<Next, StepError> {
         let files = held.claim.files.clone();
-        held.claim.read = self.archive(Some(statement), &files).await?;
+        held.claim.read = self.archive(&files, statement).await?;
         let settled = held.claim.read.is_empty();
         // Counted once it cannot come again: a death before this line leads here a second time.
         if settled {
             held.finish(self.ports.objects()).await?;
         } else {
             held.save(self.ports.objects()).await?;
-            self.settle(held).await?;
+            self.settle(held, statement).await?;
         }
         self.tally.loaded(self.feed, &files, loaded);
         Ok(Next::End(End::Finished))
@@ -187,7 +187,7 @@ impl<P: Ports> Loading<'_, P> {
     ///
     /// The claim bears them from before the ledger changes: once it has, the guard no longer knows the planned versions,
     /// and nobody must submit them again.
-    async fn settle(&mut self, held: Held) -> Result<Next, StepError> {
+    async fn settle(&mut self, held: Held, statement: &StatementId) -> Result<Next, StepError> {
         let read = |file: &File| held.claim.read.iter().find(|read| read.key == file.key).cloned();
         let pairs: Vec<(File, File)> =
             held.claim.files.iter().filter_map(|file| Some((file.clone(), read(file)?))).collect();
@@ -201,15 +201,15 @@ impl<P: Ports> Loading<'_, P> {
         }
         self.ports.destination().amend(self.feed, &pairs).await?;
         // A version that was replaced yet again is a new file.
-        self.archive_versions(&held.claim.read).await?;
-        self.archive_versions(&held.claim.files).await?;
+        self.archive_versions(&held.claim.read, statement).await?;
+        self.archive_versions(&held.claim.files, statement).await?;
         held.finish(self.ports.objects()).await?;
         Ok(Next::End(End::Finished))
     }
 
     async fn failed(&mut self, mut held: Held, statement: &StatementId, failure: Failure) -> Result<Next, StepError> {
         match Disposition::from(failure.kind) {
-            Disposition::AskLedger => self.archive_loaded(held).await,
+            Disposition::AskLedger => self.archive_loaded(held, statement).await,
             Disposition::Quarantine => self.set_aside(held, statement, &failure).await,
             Disposition::DropMissing => self.drop_missing(held, failure).await,
             Disposition::CreateLedger => {
@@ -227,12 +227,15 @@ impl<P: Ports> Loading<'_, P> {
     }
 
     /// Some files are in the ledger: archive those, go on with the others.
-    async fn archive_loaded(&mut self, mut held: Held) -> Result<Next, StepError> {
+    async fn archive_loaded(&mut self, mut held: Held, statement: &StatementId) -> Result<Next, StepError> {
         let ids = self.ports.destination().loaded(self.feed, &held.claim.files).await?;
         let (loaded, rest): (Vec<File>, Vec<File>) =
             held.claim.files.iter().cloned().partition(|file| ids.contains(&file.id()));
+        let archived = self.archive_versions(&loaded, statement).await?;
         // Which statement loaded them, nobody knows here: not the one that has just failed on its guard.
-        self.archive(None, &loaded).await?;
+        for (file, found) in &archived.replaced {
+            self.unknown(None, file, Some(found));
+        }
         self.tally.already += count(&loaded);
         if loaded.is_empty() {
             // The guard saw a file that the ledger no longer has: somebody took it out to have it loaded again.
@@ -304,24 +307,19 @@ impl<P: Ports> Loading<'_, P> {
 
     /// Moves files to `processed/`; answers the versions that were loaded in place of planned ones, since a producer
     /// replaced those before they were read.
-    async fn archive(&mut self, by: Option<&StatementId>, files: &[File]) -> Result<Vec<File>, StepError> {
-        let archived = self.archive_versions(files).await?;
+    async fn archive(&mut self, files: &[File], statement: &StatementId) -> Result<Vec<File>, StepError> {
+        let archived = self.archive_versions(files, statement).await?;
         let replaced = archived.replaced.into_iter().map(|(file, found)| (file, Some(found)));
         let other: Vec<_> = replaced.chain(archived.gone.into_iter().map(|file| (file, None))).collect();
         let planned: Vec<File> = other.iter().map(|(file, _)| file.clone()).collect();
-        let versions = match by {
-            Some(statement) if !planned.is_empty() => self.versions(statement, &planned).await?,
-            _ => HashMap::new(),
-        };
+        let versions = self.versions(&planned, statement).await?;
         let mut read = Vec::new();
         for (file, found) in other {
             match (versions.get(&file.key), found) {
                 // The planned version was loaded: what is there now is a new file, and stays.
                 (Some(etag), _) if *etag == file.etag => {}
                 (Some(etag), _) => read.push(self.version(file, etag).await?),
-                // Gone, and loaded by who knows whom: archived by whoever died before us, as nearly always.
-                (None, None) if by.is_none() => {}
-                (None, found) => self.unknown(by, &file, found.as_ref()),
+                (None, found) => self.unknown(Some(statement), &file, found.as_ref()),
             }
         }
         Ok(read)
@@ -329,7 +327,10 @@ impl<P: Ports> Loading<'_, P> {
 
     /// Which versions of the files the transaction read. The warehouse's own record may come some seconds after the
     /// commit, and has all files then.
-    async fn versions(&self, statement: &StatementId, files: &[File]) -> Result<HashMap<Key, ETag>, StepError> {
+    async fn versions(&self, files: &[File], statement: &StatementId) -> Result<HashMap<Key, ETag>, StepError> {
+        if files.is_empty() {
+            return Ok(HashMap::new());
+        }
         for _ in 1..RECORD_LOOKS {
             let versions = self.ports.destination().versions_read(self.feed, statement, files).await?;
             if files.iter().all(|file| versions.contains_key(&file.key)) {
@@ -346,9 +347,9 @@ impl<P: Ports> Loading<'_, P> {
         Ok(there.unwrap_or(File { etag: etag.clone(), ..planned }))
     }
 
-    async fn archive_versions(&self, files: &[File]) -> Result<Archived, PortError> {
+    async fn archive_versions(&self, files: &[File], statement: &StatementId) -> Result<Archived, PortError> {
         let (objects, bucket) = (self.ports.objects(), &self.config.bucket);
-        let archived = archive::copy(objects, &bucket.incoming, &bucket.processed, files).await?;
+        let archived = archive::copy(objects, &bucket.incoming, &bucket.processed, files, statement).await?;
         archive::delete(objects, &archived.moved).await?;
         Ok(archived)
     }

@@ -1,14 +1,14 @@
 //! Quarantine: files that the warehouse refuses go to `failed/`, each with its reason beside it.
 //!
 //! Never decides that a file is bad; the destination has said so. The reason is written before the file leaves
-//! `incoming/`, so that a file in `failed/` always says why; and it never takes the place of another object, since a
-//! producer's file may be called `a.error.json`.
+//! `incoming/`, so that a file in `failed/` always says why. A reason takes no other object's name: a producer's file may
+//! be called `a.csv.error.json`.
 
 use std::collections::HashMap;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::archive;
 use crate::batch::BatchId;
@@ -48,7 +48,7 @@ pub async fn quarantine(
     refusals: &HashMap<Key, Refusal>,
 ) -> Result<u64, PortError> {
     let bucket = &config.bucket;
-    let copied = archive::copy(objects, &bucket.incoming, &bucket.failed, files).await?.moved;
+    let copied = archive::copy(objects, &bucket.incoming, &bucket.failed, files, cause.statement).await?.moved;
     let writes =
         stream::iter(&copied).map(|(file, at)| write_reason(objects, cause, file, at, refusals.get(&file.key)));
     writes.buffer_unordered(WRITES_AT_ONCE).try_collect::<()>().await?;
@@ -99,37 +99,23 @@ async fn write_reason(
         time: cause.at,
     };
     let body = serde_json::to_vec_pretty(&reason).map_err(|error| invalid(error.into()))?;
-    for attempt in 1..=NAMES {
-        let key = Key::new(format!("{at}{}", suffix(attempt))).map_err(|error| invalid(error.into()))?;
-        if let Put::Written(_) = objects.put(&key, body.clone(), PutIf::Absent).await? {
-            return Ok(());
-        }
-        // Written by whoever died after it, or when the same file came before; or a file that has such a name.
-        let there = objects.get(&key).await?.map(|content| content.body).unwrap_or_default();
-        if serde_json::from_slice(&there).is_ok_and(|about: About| about == About::of(file)) {
-            return Ok(());
-        }
+    let key = Key::new(format!("{at}.error.json")).map_err(|error| invalid(error.into()))?;
+    if objects.put(&key, body.clone(), PutIf::Absent).await? != Put::Refused || is_ours(objects, &key, &reason).await? {
+        return Ok(());
     }
-    Err(invalid(format!("{NAMES} other objects have the names that its reason could have: remove some").into()))
+    // A file of that name, or why the same file was refused earlier; both stay. This name nobody else can have, and
+    // whoever writes it writes the same.
+    let mark = archive::mark(cause.statement, file);
+    let key = Key::new(format!("{at}.{mark}.error.json")).map_err(|error| invalid(error.into()))?;
+    objects.put(&key, body, PutIf::Any).await.map(drop)
 }
 
-/// How many names are tried for one reason.
-const NAMES: usize = 64;
-
-/// What is appended to a file's name: at most as much as the archive keeps free.
-fn suffix(attempt: usize) -> String {
-    if attempt == 1 { ".error.json".to_owned() } else { format!(".error.{attempt}.json") }
-}
-
-/// Which file a reason is about.
-#[derive(PartialEq, Deserialize)]
-struct About {
-    key: String,
-    etag: String,
-}
-
-impl About {
-    fn of(file: &File) -> Self {
-        Self { key: file.key.to_string(), etag: file.etag.as_str().to_owned() }
-    }
+/// Whether what has the name is this very reason, written before a death. Only the time may differ.
+async fn is_ours(objects: &impl Objects, key: &Key, reason: &Reason<'_>) -> Result<bool, PortError> {
+    let there = objects.get(key).await?;
+    let there = there.and_then(|there| serde_json::from_slice::<serde_json::Value>(&there.body).ok());
+    // A producer can write the other fields, but never knows the id of a statement to come.
+    Ok(there.is_some_and(|there| {
+        there["statement_id"] == reason.statement_id.0.as_str() && there["key"] == reason.key.as_str()
+    }))
 }

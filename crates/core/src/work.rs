@@ -54,6 +54,13 @@ pub async fn resume<P: Ports>(
             return Ok(nothing(Outcome::Gone));
         }
     };
+    if let Some(stray) = held.claim.stray(&config.bucket.incoming) {
+        tracing::error!(claim = %key, file = %stray.key, "removed a claim on what is not under incoming");
+        return match held.finish(ports.objects()).await {
+            Ok(()) | Err(HeldError::Lost(_)) => Ok(nothing(Outcome::Gone)),
+            Err(HeldError::Port(error)) => Err(error),
+        };
+    }
     let Some(feed) = config.feed(&held.claim.feed) else {
         return left(ports, held).await;
     };

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Instant, SystemTime};
 
 use jiff::Timestamp;
-use lambda_runtime::{Context, Diagnostic, LambdaEvent, service_fn, tracing::init_default_subscriber};
+use lambda_runtime::{Context, Diagnostic, LambdaEvent, service_fn};
 use serde::Serialize;
 use serde_json::Value;
 use sluice_aws::{Aws, AwsPorts, ConfigSource, RedshiftData, S3Objects, Settings};
@@ -17,7 +17,7 @@ use sluice_core::redshift::RedshiftDestination;
 use sluice_core::run::Run;
 
 use crate::error::Error;
-use crate::init_error;
+use crate::{init_error, log};
 
 /// The world of a deployed function.
 pub type DeployedPorts = AwsPorts<RedshiftDestination<RedshiftData, S3Objects>>;
@@ -57,7 +57,7 @@ pub async fn serve<A: Answer>(
     role: Role,
     handle: impl AsyncFn(&Config, &DeployedPorts, &Run, &Value) -> Result<A, Error>,
 ) -> ExitCode {
-    init_default_subscriber();
+    log::init();
     let function = match Function::start(role).await {
         Ok(function) => function,
         Err(error) => return refuse(role, error).await,

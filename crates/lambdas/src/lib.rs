@@ -15,6 +15,7 @@ mod function;
 mod init_error;
 pub mod lister;
 pub mod loader;
+mod log;
 pub mod worker;
 
 pub use error::Error;

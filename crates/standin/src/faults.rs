@@ -30,6 +30,8 @@ pub struct Seen {
     pub operation: Cow<'static, str>,
     /// What it is about: `bucket/key`, the name of a function.
     pub subject: Option<String>,
+    /// What else it touches: the source of a copy, the prefix of a list.
+    pub also: Option<String>,
 }
 
 /// What a hook wants done with the request that it was called for.
@@ -198,6 +200,7 @@ mod tests {
             service: "s3",
             operation: operation.into(),
             subject: Some(subject.to_owned()),
+            also: None,
         }
     }
 

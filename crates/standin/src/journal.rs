@@ -23,6 +23,8 @@ pub struct Entry {
     pub operation: Cow<'static, str>,
     /// What it was about, where there is such a thing: `bucket/key`, the name of a function.
     pub subject: Option<String>,
+    /// What else it touched: the source of a copy, as `bucket/key`; the prefix of a list.
+    pub also: Option<String>,
     /// The HTTP status that the service answered with; 0 if the request was never executed and never answered.
     pub status: u16,
     /// From arrival to answer, latency included.
@@ -138,6 +140,7 @@ mod tests {
             service: "s3",
             operation: operation.into(),
             subject: None,
+            also: None,
             status: 200,
             elapsed: Duration::ZERO,
             fault: None,

@@ -13,7 +13,7 @@ use super::observe::Loaded;
 use super::plot;
 use super::run::Backlog;
 use super::source::Source;
-use crate::output::{self, BLUE, BOLD, DIM, GREEN, RED, thousands};
+use crate::output::{self, BLUE, BOLD, DIM, Foreign, GREEN, RED, thousands};
 
 /// All of it.
 #[derive(Debug, Serialize)]
@@ -175,7 +175,7 @@ impl Report {
         let width = self.checks.iter().map(|check| check.subject.chars().count()).max().unwrap_or_default();
         for Check { subject, ok, finding } in &self.checks {
             let (style, mark) = if *ok { (GREEN, "✓") } else { (RED, "✗") };
-            output::line(format_args!("  {style}{mark}{style:#} {subject:<width$}  {finding}"));
+            output::line(format_args!("  {style}{mark}{style:#} {subject:<width$}  {}", Foreign(finding)));
         }
         let wrong = self.checks.iter().filter(|check| !check.ok).count();
         let all = self.checks.len();

@@ -6,7 +6,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::output::{DIM, GREEN, RED, bytes, count, thousands};
+use crate::output::{DIM, Foreign, GREEN, RED, bytes, count, thousands};
 
 /// Something that happened.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -91,9 +91,10 @@ impl fmt::Display for News {
             }
             Self::Batch { .. } => self.batch(f),
             Self::Quarantined { key } => {
+                let key = Foreign(key);
                 write!(f, "{RED}{key}{RED:#} was refused by the warehouse; {key}.error.json says why")
             }
-            Self::Failed { who, error } => write!(f, "{RED}{who}: {error}{RED:#}"),
+            Self::Failed { who, error } => write!(f, "{RED}{}: {}{RED:#}", Foreign(who), Foreign(error)),
         }
     }
 }
@@ -106,9 +107,9 @@ impl News {
             ("retry" | "quarantined", _) | (_, Some(_)) => RED,
             _ => DIM,
         };
-        write!(f, "{feed}: {style}{}{style:#}", outcome.replace('_', " "))?;
+        write!(f, "{}: {style}{}{style:#}", Foreign(feed), Foreign(outcome.replace('_', " ")))?;
         if let Some(batch) = batch {
-            write!(f, " batch {}", batch.get(..8).unwrap_or(batch))?;
+            write!(f, " batch {}", Foreign(batch.get(..8).unwrap_or(batch)))?;
         }
         f.write_str(": ")?;
         if *files > 0 {
@@ -119,8 +120,43 @@ impl News {
         }
         write!(f, "{milliseconds} ms")?;
         match error {
-            Some(error) => write!(f, ": {error}"),
+            Some(error) => write!(f, ": {}", Foreign(error)),
             None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a key and a warehouse's words do on a terminal: nothing.
+    #[test]
+    fn nothing_that_others_wrote_reaches_the_terminal_as_it_is() {
+        let hostile = "a\u{1b}[2J\u{1b}[31m\u{1b}]52;c;aGk=\u{7}\u{9b}1m\r\n00:00:00Z  all is well\u{202e}";
+        let owned = || hostile.to_owned();
+        let batch = |outcome: &str| News::Batch {
+            feed: owned(),
+            batch: Some(owned()),
+            outcome: outcome.to_owned(),
+            files: 1,
+            rows: None,
+            milliseconds: 1,
+            error: Some(owned()),
+        };
+        let all = [
+            News::Quarantined { key: owned() },
+            News::Failed { who: owned(), error: owned() },
+            batch("retry"),
+            batch(hostile),
+        ];
+        for news in all {
+            let shown = news.to_string();
+            // What is left of escapes are our own styles.
+            let plain = anstream::adapter::strip_str(&shown).to_string();
+            assert!(!plain.chars().any(|c| c.is_control() || c == '\u{202e}'), "{plain:?}");
+            assert!(plain.contains("\\u{1b}[2J"), "{plain:?}");
+            assert!(!shown.contains("\u{1b}[31m\u{1b}]"), "{shown:?}");
         }
     }
 }

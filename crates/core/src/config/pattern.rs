@@ -115,6 +115,13 @@ mod tests {
         Pattern::new(pattern).unwrap_err()
     }
 
+    /// A name that almost matches many stars would take for ever if every way were tried.
+    #[test]
+    fn no_name_takes_long() {
+        let pattern = Pattern::new(&format!("{}b", "*a".repeat(20))).unwrap();
+        assert!(!pattern.matches(&"a".repeat(MAX_PATTERN_BYTES)));
+    }
+
     #[test]
     fn debug_shows_the_text() {
         assert_eq!(format!("{:?}", Pattern::new("*.gz").unwrap()), "Pattern(\"*.gz\")");

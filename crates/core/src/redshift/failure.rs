@@ -2,6 +2,11 @@
 //!
 //! A text that is not known means [`FailureKind::Configuration`]: the files stay, the load is tried again slowly, and
 //! somebody is told. Nothing unknown ever quarantines a file.
+//!
+//! Some texts quote a key, or what stands in a file, and both are a producer's: what they say is never a reason to take
+//! an error for another one.
+
+use std::ops::Range;
 
 use crate::destination::{Failure, FailureKind};
 use crate::object::File;
@@ -52,6 +57,9 @@ const TRANSIENT: [&str; 22] = [
 const CONFIGURATION: [&str; 4] =
     ["access denied", "accessdenied", "permission denied", "must be addressed using the specified endpoint"];
 
+/// Texts of errors that S3 itself has answered with, or that are about what it has, whichever file was being read.
+const FROM_S3: [&str; 1] = ["s3serviceexception"];
+
 /// What the failure of a transaction means.
 #[must_use]
 pub fn of_transaction(transaction: &Transaction, description: &Description) -> Failure {
@@ -81,16 +89,25 @@ pub fn of_statement(description: &Description) -> Failure {
     Failure { kind, message: cut(text) }
 }
 
-/// The file that an error's text itself names, as texts about broken compression and columnar files do.
+/// The one file that an error's text itself names, as texts about broken compression and columnar files do.
 ///
-/// A key may hold another file's URL; the longest URL that the text holds is the one that was being read.
+/// A key may hold another file's URL, and then only the longer one is named. A text that names several files side by
+/// side names none: it may quote one of them, and the URL of the other from its content.
 #[must_use]
 pub fn named_in<'f>(text: &str, bucket: &str, files: &'f [File]) -> Option<&'f File> {
-    let named = |file: &&File| {
-        text.contains(&format!("s3://{bucket}/{}", file.key))
-            || text.contains(&format!(".amazonaws.com/{bucket}/{}", file.key))
-    };
-    files.iter().filter(named).max_by_key(|file| file.key.as_str().len())
+    let mut named: Vec<(Range<usize>, &File)> = Vec::new();
+    for file in files {
+        for start in [format!("s3://{bucket}/"), format!(".amazonaws.com/{bucket}/")] {
+            let places =
+                text.match_indices(&start).filter(|(at, _)| text[at + start.len()..].starts_with(file.key.as_str()));
+            named.extend(places.map(|(at, _)| (at..at + start.len() + file.key.as_str().len(), file)));
+        }
+    }
+    let within =
+        |one: &Range<usize>, other: &Range<usize>| one != other && other.start <= one.start && one.end <= other.end;
+    let mut outermost = named.iter().filter(|(one, _)| !named.iter().any(|(other, _)| within(one, other)));
+    let (_, file) = outermost.next()?;
+    outermost.all(|(_, other)| other.key == file.key).then_some(*file)
 }
 
 /// The number in `code: 9001`, where an error's text has one.
@@ -107,14 +124,24 @@ pub fn made_by_another(failure: &Failure) -> bool {
     ["already exists", "duplicate key value", "concurrently updated"].iter().any(|known| text.contains(known))
 }
 
+/// What the warehouse itself says, in lower case: a key, and all that follows it, may be a producer's words.
+fn own_words(text: &str) -> String {
+    let mut text = text.to_lowercase();
+    let key = "s3 key being read";
+    let url = ["s3://", "https://"].into_iter().filter_map(|start| text.find(start));
+    let end = url.chain(text.find(key).map(|at| at + key.len())).min();
+    text.truncate(end.unwrap_or(text.len()));
+    text
+}
+
 fn of_text(text: &str) -> FailureKind {
-    let text = text.to_lowercase();
+    let text = own_words(text);
     let any = |texts: &[&str]| texts.iter().any(|known| text.contains(known));
     // The manifest itself is written anew by every attempt; that it is missing passes by itself.
     let manifest = text.contains("problem reading manifest file");
     if any(&CONFIGURATION) {
         FailureKind::Configuration
-    } else if any(&BAD_DATA) {
+    } else if any(&BAD_DATA) && !(any(&FROM_S3) || any(&FILE_MISSING)) {
         FailureKind::BadData
     } else if any(&FILE_MISSING) && !manifest {
         FailureKind::FileMissing
@@ -211,6 +238,13 @@ mod tests {
     #[test_case(4, "ERROR: deadlock detected" => FailureKind::Transient)]
     #[test_case(4, "ERROR: permission denied for relation flights" => FailureKind::Configuration)]
     #[test_case(4, "ERROR: something that nobody has seen before" => FailureKind::Configuration; "unknown")]
+    #[test_case(4, "ERROR: failed to inflate with zlib: DETAIL: context: S3 key being read : s3://b/Access Denied timeout S3ServiceException.gz" => FailureKind::BadData; "a key that says otherwise")]
+    #[test_case(4, "ERROR: Spectrum Scan Error DETAIL: code: 15007 context: File 'https://s3.us-east-1.amazonaws.com/b/f' has an incompatible Parquet schema for column 'permission denied'" => FailureKind::BadData; "a column that says otherwise")]
+    #[test_case(4, "ERROR: something new about s3://b/failed to inflate stl_load_errors" => FailureKind::Configuration; "a key that asks for quarantine")]
+    #[test_case(4, "ERROR: Mandatory url is not present in manifest file DETAIL: S3 key being read : s3://b/f" => FailureKind::FileMissing; "missing, with its key")]
+    #[test_case(4, "ERROR: S3ServiceException:We encountered an internal error. Please try again.,Status 500,Error InternalError DETAIL: S3 key being read : s3://b/f" => FailureKind::Transient; "S3 fails at a key")]
+    #[test_case(4, "ERROR: S3ServiceException:Access Denied,Status 403,Error AccessDenied DETAIL: S3 key being read : s3://b/f" => FailureKind::Configuration; "S3 denies a key")]
+    #[test_case(4, "ERROR: S3ServiceException:something new DETAIL: S3 key being read : s3://b/f" => FailureKind::Configuration; "S3 says something new of a key")]
     fn texts(number: usize, text: &str) -> FailureKind {
         kind(number, text)
     }
@@ -233,6 +267,10 @@ mod tests {
         );
         assert_eq!(named("File 'https://s3.us-east-1.amazonaws.com/b/incoming/a.gz' has"), Some("incoming/a.gz"));
         assert_eq!(named("Check 'sys_load_error_detail'"), None);
+        assert_eq!(named("s3://b/incoming/a.gz and again s3://b/incoming/a.gz"), Some("incoming/a.gz"));
+        // A content may quote any URL, so such a text says nothing.
+        assert_eq!(named("File s3://b/incoming/a.gz: column 's3://b/incoming/a.gz.gz'"), None);
+        assert_eq!(named("column 's3://b/incoming/a.gz.gz' of s3://b/incoming/a.gz"), None);
         assert_eq!(code_in("ERROR  code: 9001 context"), Some(9001));
         assert_eq!(code_in("ERROR"), None);
     }

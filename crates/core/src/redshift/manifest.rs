@@ -45,9 +45,42 @@ pub fn url(bucket: &str, file: &File) -> String {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use jiff::Timestamp;
+    use proptest::prelude::*;
 
     use super::*;
     use crate::object::{ETag, Key};
+
+    fn named(key: &str) -> File {
+        let (key, etag) = (Key::new(key).unwrap(), ETag::new("e"));
+        File { key, etag, size: 7, last_modified: Timestamp::UNIX_EPOCH }
+    }
+
+    /// What a key like this would do to a manifest that is put together as text.
+    #[test]
+    fn a_manifest_of_text_would_let_entries_in() {
+        let key = r#"in/a","mandatory":false},{"url":"s3://other/secret"#;
+        let text = format!(r#"{{"entries":[{{"url":"s3://b/{key}","mandatory":true}}]}}"#);
+        let urls = |json: &[u8]| {
+            let manifest: serde_json::Value = serde_json::from_slice(json).unwrap();
+            let entries = manifest["entries"].as_array().unwrap().clone();
+            entries.iter().map(|entry| entry["url"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!(urls(text.as_bytes()), ["s3://b/in/a", "s3://other/secret"]);
+        assert_eq!(urls(&manifest("b", &[named(key)]).unwrap()), [format!("s3://b/{key}")]);
+    }
+
+    proptest! {
+        #[test]
+        fn any_key_is_one_entry(keys in proptest::collection::vec(any::<String>(), 1..4)) {
+            let files: Vec<File> = keys.iter().map(|key| named(&format!("in/{key}"))).collect();
+            let json: serde_json::Value = serde_json::from_slice(&manifest("b", &files).unwrap()).unwrap();
+            let entry = |key: &String| serde_json::json!({
+                "url": format!("s3://b/in/{key}"), "mandatory": true, "meta": {"content_length": 7}
+            });
+            let expected = serde_json::json!({"entries": keys.iter().map(entry).collect::<Vec<_>>()});
+            prop_assert_eq!(json, expected);
+        }
+    }
 
     #[test]
     fn every_entry_is_mandatory_and_keys_are_as_they_are() {

@@ -15,8 +15,8 @@ pub fn literal(text: &str) -> String {
     for character in text.chars() {
         match character {
             '\'' | '\\' => quoted.extend([character, character]),
-            // No literal can hold it, and no S3 key does.
-            '\0' => quoted.push('\u{fffd}'),
+            // No literal can hold it. Of one byte too: the text must not outgrow its column.
+            '\0' => quoted.push('?'),
             _ => quoted.push(character),
         }
     }
@@ -71,11 +71,35 @@ mod tests {
         }
     }
 
+    /// What PostgreSQL's way of quoting would do: the backslash escapes the quote that was doubled, and the rest is SQL.
+    #[test]
+    fn quoting_without_the_backslash_would_let_sql_out() {
+        let postgres = |text: &str| format!("'{}'", text.replace('\'', "''"));
+        let text = "\\'; DROP TABLE t; --";
+        assert_eq!(read(&postgres(text)), Some(("'".to_owned(), "; DROP TABLE t; --'")));
+        assert_eq!(read(&literal(text)), Some((text.to_owned(), "")));
+    }
+
     proptest! {
         #[test]
         fn a_literal_is_one_literal(text in "[^\0]*") {
             let sql = literal(&text);
             prop_assert_eq!(read(&sql), Some((text, "")));
+        }
+
+        /// A key of 1,024 bytes fits its column, whatever it is made of.
+        #[test]
+        fn no_text_grows(text in ".{0,40}", zeros in 0..40_usize) {
+            let text = text + &"\0".repeat(zeros);
+            prop_assert_eq!(read(&literal(&text)).map(|(read, _)| read.len()), Some(text.len()));
+        }
+
+        #[test]
+        fn an_identifier_is_one_identifier(name in "[^\0]*") {
+            let sql = identifier(&name);
+            let inner = sql.strip_prefix('"').and_then(|sql| sql.strip_suffix('"')).unwrap_or("\"");
+            prop_assert_eq!(inner.replace("\"\"", ""), name.replace('"', ""));
+            prop_assert!(!inner.replace("\"\"", "").contains('"'));
         }
 
         #[test]

@@ -19,6 +19,9 @@ const STATEMENT_BYTES: usize = 90_000;
 /// The most rows that a pass over bad files collects. Source: Database Developer Guide, "MAXERROR".
 const MAX_ERRORS: usize = 100_000;
 
+/// The most of them that are read at once: one file may have them all, and the other files are asked for again.
+const ERRORS_READ: usize = 10_000;
+
 /// The statements of the one transaction that loads a batch, and which of them is which.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Transaction {
@@ -187,12 +190,12 @@ impl Trace {
     }
 }
 
-/// The first error of each file that a COPY refused.
+/// The errors of the files that a COPY refused, each file's first one before its others.
 #[must_use]
 pub fn load_errors(trace: Trace) -> String {
     format!(
         "SELECT TRIM(file_name), error_code, TRIM(error_message), line_number, TRIM(column_name) \
-         FROM sys_load_error_detail WHERE {} ORDER BY 1, 4",
+         FROM sys_load_error_detail WHERE {} ORDER BY 1, 4 LIMIT {ERRORS_READ}",
         trace.condition()
     )
 }

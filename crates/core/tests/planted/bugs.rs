@@ -100,9 +100,9 @@ pub(crate) const BUGS: &[Bug] = &[
         "the claim is deleted before the archive",
         &[edit(
             "load.rs",
-            "held.claim.read = self.archive(Some(statement), &files).await?;",
+            "held.claim.read = self.archive(&files, statement).await?;",
             "held.clone().finish(self.ports.objects()).await?;\n\
-             held.claim.read = self.archive(Some(statement), &files).await?;",
+             held.claim.read = self.archive(&files, statement).await?;",
         )],
     ),
     bug(
@@ -122,8 +122,8 @@ pub(crate) const BUGS: &[Bug] = &[
         "the ledger changes before the claim knows why",
         &[edit(
             "load.rs",
-            "            held.save(self.ports.objects()).await?;\n            self.settle(held).await?;",
-            "            self.settle(held).await?;",
+            "            held.save(self.ports.objects()).await?;\n            self.settle(held, statement).await?;",
+            "            self.settle(held, statement).await?;",
         )],
     ),
     bug(

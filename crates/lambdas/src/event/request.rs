@@ -3,7 +3,7 @@
 //! Never reads a claim; that is the core's.
 
 use serde_json::Value;
-use sluice_core::claim::claims_prefix;
+use sluice_core::claim::{claims_prefix, is_slot_key};
 use sluice_core::completion::claim_of;
 use sluice_core::config::Config;
 use sluice_core::object::Key;
@@ -47,6 +47,6 @@ pub fn claim(payload: &Value, config: &Config) -> Result<Option<Key>, EventError
     let text = text.ok_or_else(|| EventError::Claim { got: shape(payload) })?;
     let not_a_claim = |prefix: String| EventError::NotAClaim { prefix };
     let prefix = claims_prefix(&config.bucket).map_err(|_| not_a_claim(config.bucket.state.to_string()))?;
-    let key = Key::new(text).ok().filter(|key| prefix.strip(key).and_then(|name| name.strip_suffix(".json")).is_some());
+    let key = Key::new(text).ok().filter(|key| is_slot_key(&config.bucket, key));
     key.map(Some).ok_or_else(|| not_a_claim(prefix.to_string()))
 }

@@ -189,6 +189,8 @@ fn a_tick_is_for_all_feeds_or_for_some(payload: &Value) -> Result<Option<Vec<Str
 #[test_case(&json!({"claim": 0}) => Err("the event is an object with the fields \"claim\"; a worker takes {\"claim\": \"<the key of a claim>\"}, or the end of a statement from EventBridge".to_owned()); "a number")]
 #[test_case(&json!({}) => Err("the event is an object without fields; a worker takes {\"claim\": \"<the key of a claim>\"}, or the end of a statement from EventBridge".to_owned()); "none")]
 #[test_case(&json!({"claim": "incoming/flights/a.csv"}) => Err("claim is not a claim's key; claims are named sluice/claims/<feed>/<slot>.json".to_owned()); "a producer's file")]
+#[test_case(&json!({"claim": "sluice/claims/../../incoming/flights/0.json"}) => Err("claim is not a claim's key; claims are named sluice/claims/<feed>/<slot>.json".to_owned()); "a path that leads to a producer's file")]
+#[test_case(&json!({"claim": "sluice/claims/flights/x/0.json"}) => Err("claim is not a claim's key; claims are named sluice/claims/<feed>/<slot>.json".to_owned()); "deeper")]
 #[test_case(&json!({"claim": "sluice/claims/"}) => Err("claim is not a claim's key; claims are named sluice/claims/<feed>/<slot>.json".to_owned()); "the folder")]
 fn a_worker_works_on_claims_only(payload: &Value) -> Result<Option<String>, String> {
     claim(payload, &config()).map(|claim| claim.map(String::from)).map_err(|error| error.to_string())

@@ -8,8 +8,9 @@ use http::Method;
 use http::request::Parts;
 use percent_encoding::percent_decode_str;
 
-/// The name of the operation and its subject: `bucket/key`, `bucket`, or nothing.
-pub(crate) fn operation(request: &Parts) -> (Cow<'static, str>, Option<String>) {
+/// The name of the operation; its subject: `bucket/key`, `bucket`, or nothing; and what else it touches: the source of a
+/// copy, as `bucket/key`, or the prefix of a list.
+pub(crate) fn operation(request: &Parts) -> (Cow<'static, str>, Option<String>, Option<String>) {
     let path = request.uri.path().trim_start_matches('/');
     let (bucket, key) = path.split_once('/').unwrap_or((path, ""));
     let query = request.uri.query().unwrap_or_default();
@@ -19,7 +20,12 @@ pub(crate) fn operation(request: &Parts) -> (Cow<'static, str>, Option<String>) 
         (false, true) => on_bucket(&request.method, query),
         (false, false) => on_object(&request.method, query, copies),
     };
-    (name, subject(bucket, key))
+    let also = match &*name {
+        "CopyObject" | "UploadPartCopy" => source(request),
+        "ListObjectsV2" => prefix(query),
+        _ => None,
+    };
+    (name, subject(bucket, key), also)
 }
 
 fn on_bucket(method: &Method, query: &str) -> Cow<'static, str> {
@@ -102,6 +108,16 @@ fn subject(bucket: &str, key: &str) -> Option<String> {
     }
 }
 
+fn source(request: &Parts) -> Option<String> {
+    let header = request.headers.get("x-amz-copy-source")?.to_str().ok()?.trim_start_matches('/');
+    let (path, _version) = header.split_once("?versionId=").unwrap_or((header, ""));
+    Some(percent_decode_str(path).decode_utf8_lossy().into_owned())
+}
+
+fn prefix(query: &str) -> Option<String> {
+    form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "prefix").map(|(_, prefix)| prefix.into_owned())
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
@@ -112,7 +128,7 @@ mod tests {
         if copies {
             request = request.header("x-amz-copy-source", "b/k");
         }
-        let (name, subject) = operation(&request.body(()).unwrap().into_parts().0);
+        let (name, subject, _) = operation(&request.body(()).unwrap().into_parts().0);
         (name.into_owned(), subject)
     }
 
@@ -146,6 +162,18 @@ mod tests {
         }
         assert_eq!(told("PUT", "/b/k", true).0, "CopyObject");
         assert_eq!(told("PUT", "/b/k?partNumber=1&uploadId=u", true).0, "UploadPartCopy");
+    }
+
+    #[test]
+    fn the_source_of_a_copy_and_the_prefix_of_a_list_are_told_too() {
+        let also = |method: &str, uri: &str, source: &str| {
+            let request = http::Request::builder().method(method).uri(uri).header("x-amz-copy-source", source);
+            operation(&request.body(()).unwrap().into_parts().0).2
+        };
+        assert_eq!(also("PUT", "/b/k", "b/a%20b/%2B?versionId=1").unwrap(), "b/a b/+");
+        assert_eq!(also("GET", "/b?list-type=2&prefix=in%2Fa+b", "").unwrap(), "in/a b");
+        assert_eq!(also("GET", "/b?list-type=2", ""), None);
+        assert_eq!(also("GET", "/b/k", ""), None);
     }
 
     #[test]

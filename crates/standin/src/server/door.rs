@@ -83,20 +83,20 @@ impl Door {
         let Scope { caller, region, service: name } = scope;
         let Some((name, service)) = self.services.get_key_value(name.as_str()) else {
             let text = "the stand-in does not offer this service";
-            let seen = seen(caller, "unknown", Cow::Owned(name), None);
+            let seen = seen(caller, "unknown", Cow::Owned(name));
             return (seen, Target::Own(StatusCode::NOT_IMPLEMENTED, text));
         };
         let body = match body.collect().await {
             Ok(body) => body.to_bytes(),
             Err(error) => {
                 tracing::debug!(%error, "a request ended before its body");
-                let seen = seen(caller, name, Cow::Borrowed("Incomplete"), None);
+                let seen = seen(caller, name, Cow::Borrowed("Incomplete"));
                 return (seen, Target::Own(StatusCode::BAD_REQUEST, "the body is incomplete"));
             }
         };
         let request = http::Request::from_parts(parts, body);
         let (operation, subject) = (service.operation(&request), service.subject(&request));
-        let seen = seen(caller.clone(), name, operation, subject);
+        let seen = Seen { subject, ..seen(caller.clone(), name, operation) };
         (seen, Target::Whole(Arc::clone(service), Call { caller, region, request }))
     }
 
@@ -166,6 +166,7 @@ impl Record<'_> {
             service: self.seen.service,
             operation: self.seen.operation.clone(),
             subject: self.seen.subject.clone(),
+            also: self.seen.also.clone(),
             status,
             elapsed: self.arrived.elapsed(),
             fault,
@@ -190,9 +191,9 @@ async fn run(target: Target, s3: &S3Service) -> Response<Body> {
 fn s3(scope: Option<Scope>, request: http::Request<Incoming>) -> (Seen, Target) {
     let caller = scope.map_or_else(|| "-".to_owned(), |scope| scope.caller);
     let (parts, body) = request.into_parts();
-    let (operation, subject) = s3_operation(&parts);
+    let (operation, subject, also) = s3_operation(&parts);
     let request = http::Request::from_parts(parts, body);
-    (seen(caller, "s3", operation, subject), Target::S3(request))
+    (Seen { subject, also, ..seen(caller, "s3", operation) }, Target::S3(request))
 }
 
 fn own(path: &str) -> (Seen, Target) {
@@ -200,7 +201,7 @@ fn own(path: &str) -> (Seen, Target) {
         "/_sluice/health" => ("Health", StatusCode::OK, "{\"status\":\"ok\"}"),
         _ => ("Unknown", StatusCode::NOT_FOUND, "the stand-in knows /_sluice/health only"),
     };
-    (seen("-".to_owned(), "sluice", operation.into(), None), Target::Own(status, text))
+    (seen("-".to_owned(), "sluice", operation.into()), Target::Own(status, text))
 }
 
 /// The instance in `/_runtime/<instance>/…`.
@@ -208,8 +209,8 @@ fn instance(path: &str) -> Option<&str> {
     path.strip_prefix("/_runtime/")?.split('/').next()
 }
 
-fn seen(caller: String, service: &'static str, operation: Cow<'static, str>, subject: Option<String>) -> Seen {
-    Seen { caller, service, operation, subject }
+fn seen(caller: String, service: &'static str, operation: Cow<'static, str>) -> Seen {
+    Seen { caller, service, operation, subject: None, also: None }
 }
 
 async fn pause(time: Duration) {
