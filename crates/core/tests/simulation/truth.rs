@@ -291,7 +291,6 @@ impl World {
 
     /// Each file that was taken is in the one place where it belongs, and there is nothing else.
     fn check_places(&self) -> Option<String> {
-        let reasons = |key: &str| key.contains(".error.");
         for (content, version) in self.promised().filter(|(_, version)| version.taken) {
             let found = |archive: &str| -> Vec<String> {
                 let under = format!("{archive}{}", version.path());
@@ -307,7 +306,9 @@ impl World {
             }
             let says = format!("\"key\": \"{}\"", version.key);
             let told = |key: &&String| {
-                self.bucket.under(&format!("{key}.error.")).any(|(_, reason)| reason.text().contains(&says))
+                let beside = format!("{key}.");
+                let mut reasons = self.bucket.under(&beside).filter(|(key, _)| self.is_reason(key));
+                reasons.any(|(_, reason)| reason.text().contains(&says))
             };
             let told = failed.iter().filter(told).count();
             if told < failed.len() && (self.scenario.hashes || told == 0) {
@@ -318,9 +319,13 @@ impl World {
         if let Some(key) = self.scenario.occupied.iter().find(changed) {
             return Some(format!("{key} was somebody else's"));
         }
-        let known = |key: &str| self.truth.archived.contains(key) || reasons(key);
+        let known = |key: &str| self.truth.archived.contains(key) || self.is_reason(key);
         let stray = ARCHIVES.iter().flat_map(|archive| self.bucket.under(archive)).find(|(key, _)| !known(key));
         stray.map(|(key, _)| format!("nobody knows what {key} is"))
+    }
+
+    fn is_reason(&self, key: &str) -> bool {
+        key.ends_with(".error.json") && !self.truth.archived.contains(key)
     }
 
     fn promised(&self) -> impl Iterator<Item = (&String, &Version)> {
