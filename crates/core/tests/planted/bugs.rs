@@ -85,6 +85,10 @@ pub(crate) const BUGS: &[Bug] = &[
         &[edit("claim.rs", "hash::hex(&hash[..20]), self.attempt)", "hash::hex(&hash[..20]), 0)")],
     ),
     bug(
+        "the token knows nothing of the claim's age",
+        &[edit("claim.rs", "self.batch.as_str(), &created_at]", "self.batch.as_str(), \"\"]")],
+    ),
+    bug(
         "the statement's id is not recorded",
         &[edit("copy.rs", "held.claim.statement_id = Some(statement.clone());", "")],
     ),
@@ -143,11 +147,6 @@ pub(crate) const BUGS: &[Bug] = &[
         name: "a slot that is filled counts as free",
         edits: &[edit("claim.rs", "is_ok_and(|key| !filled.contains(&key))", "is_ok()")],
         hidden: Some("If-None-Match refuses it: the batch is planned again at the next tick"),
-    },
-    Bug {
-        name: "the token knows nothing of the claim's age",
-        edits: &[edit("claim.rs", "self.batch.as_str(), &created_at]", "self.batch.as_str(), \"\"]")],
-        hidden: Some("shows only where an operator takes a file out of the ledger, which no history does"),
     },
     Bug {
         name: "the plan takes a key twice",

@@ -173,7 +173,7 @@ impl Objects for Caller {
         self.call("copy", format!("{} to {to}", from.key), move |world| {
             let copy = world.bucket.copy(&from, &to, world.now);
             if copy == Copy::Copied {
-                world.was_copied(from.key.as_str(), to.as_str());
+                world.was_copied(to.as_str());
             }
             Ok(copy)
         })

@@ -60,14 +60,16 @@ pub fn path(world: &mut World, task: TaskId, method: &'static str, subject: &str
     let label = dice.label();
     if dice.one_in(scenario.slow_in) {
         let most = dice.pick(&[5 * SECOND, 40 * SECOND, 10 * MINUTE]);
-        let pause = dice.below(most);
+        let pause = dice.below(most.min(scenario.longest_pause()));
         if world.odd.happens(label ^ 1, || format!("{name} is slow at {method} {subject}")) {
             let side = if dice.one_in(2) { &mut path.before } else { &mut path.after };
             *side += pause;
         }
     }
-    if dice.one_in(scenario.fault_in) {
-        let fault = fault(&mut dice);
+    // What a submission comes to is hardest to know.
+    let fault_in = if method == "submit" { scenario.fault_in.div_ceil(4) } else { scenario.fault_in };
+    if dice.one_in(fault_in) {
+        let fault = fault(&mut dice, scenario.longest_pause());
         if world.odd.happens(label, || format!("{name}: {fault:?} at {method} {subject}")) {
             path.fault = fault;
             world.odd.count(kind, method, fault);
@@ -76,9 +78,9 @@ pub fn path(world: &mut World, task: TaskId, method: &'static str, subject: &str
     path
 }
 
-fn fault(dice: &mut Dice) -> Fault {
+fn fault(dice: &mut Dice, longest: Micros) -> Fault {
     let most = dice.pick(&[SECOND, 10 * SECOND, 2 * MINUTE]);
-    let delay = dice.below(most);
+    let delay = dice.below(most.min(longest));
     match dice.below(16) {
         0 => Fault::Before(PortErrorKind::Throttled),
         1 => Fault::Before(PortErrorKind::Denied),

@@ -66,9 +66,16 @@ pub fn run_counted(seed: u64, detail: Detail, states: Option<&States>) -> Outcom
     finish(&executor)
 }
 
-fn world(seed: u64, odd: Oddities, trace: Trace) -> World {
-    let scenario = Arc::new(Scenario::new(seed));
-    let mut world = World {
+/// A world in which nothing goes wrong, nothing happens by itself, and nobody has promised anything.
+pub fn calm_world() -> World {
+    let mut world = empty(Arc::new(Scenario::new(0)), Oddities::default(), Trace::default());
+    world.calm = true;
+    world.truth.asleep = true;
+    world
+}
+
+fn empty(scenario: Arc<Scenario>, odd: Oddities, trace: Trace) -> World {
+    World {
         now: 0,
         calm: false,
         queue: Queue::default(),
@@ -80,8 +87,14 @@ fn world(seed: u64, odd: Oddities, trace: Trace) -> World {
         odd,
         trace,
         events: 0,
-        scenario: Arc::clone(&scenario),
-    };
+        changed: false,
+        scenario,
+    }
+}
+
+fn world(seed: u64, odd: Oddities, trace: Trace) -> World {
+    let scenario = Arc::new(Scenario::new(seed));
+    let mut world = empty(Arc::clone(&scenario), odd, trace);
     for key in &scenario.occupied {
         world.bucket.write(key, OTHER.as_bytes().into(), 0);
         world.truth.archived.insert((*key).to_owned());

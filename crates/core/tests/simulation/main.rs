@@ -53,10 +53,14 @@ mod trace;
 mod truth;
 mod warehouse;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
+use calls::Caller;
+use clock::HOUR;
 use history::Detail;
 use many::{Limits, Totals};
+use scheduler::{Executor, Sim};
+use sluice_core::testing::{contract, prefix};
 
 /// How many histories every run of the tests goes through.
 const HISTORIES: u64 = 20_000;
@@ -87,6 +91,23 @@ fn a_seed_is_one_history() {
         let differs = told().into_iter().zip(told()).find(|(one, other)| one != other);
         assert_eq!(differs, None, "seed {seed}");
     }
+}
+
+#[test]
+fn the_bucket_keeps_the_contract_of_every_bucket() {
+    let sim = Sim::new(history::calm_world());
+    let caller = Caller { sim: sim.clone(), task: 0 };
+    let report = Arc::new(Mutex::new(None));
+    let done = Arc::clone(&report);
+    let suite = async move {
+        *done.lock().unwrap() = Some(contract::objects(&caller, &prefix("contract/")).await);
+        true
+    };
+    let mut executor = Executor::new(sim, None);
+    executor.add(0, Box::pin(suite));
+    executor.run_until(HOUR);
+    let report = report.lock().unwrap().take().unwrap();
+    assert_eq!(report.failures(), []);
 }
 
 #[test]

@@ -71,11 +71,8 @@ pub struct Views {
 }
 
 /// How long the Data API remembers a token and a status, in truth and in histories that have not the time.
-///
-/// No request is under way for longer than a token is remembered: S3 and the Data API refuse a signature that is older
-/// than a quarter of an hour.
 const MEMORY: (Micros, Micros) = (8 * HOUR, 24 * HOUR);
-const SHORT_MEMORY: (Micros, Micros) = (15 * MINUTE, MINUTE);
+const SHORT_MEMORY: (Micros, Micros) = (MINUTE, MINUTE);
 
 /// Names that a file's copy, or its reason, would have.
 const OCCUPIED: [&str; 4] = ["processed/f/a", "processed/f/e.gz", "failed/f/b", "failed/f/b.error.json"];
@@ -84,6 +81,14 @@ const OCCUPIED: [&str; 4] = ["processed/f/a", "processed/f/e.gz", "failed/f/b", 
 pub const NAMES: [&str; 8] = ["a", "b", "c", "d", "e.gz", "g.gz", "a.error.json", "s/b"];
 
 impl Scenario {
+    /// The longest that a request is held up on its way.
+    ///
+    /// All in all it is never under way for longer than a token is remembered: AWS refuses a signature that is older than
+    /// a quarter of an hour, and remembers tokens for eight.
+    pub fn longest_pause(&self) -> Micros {
+        self.memory.0 / 4
+    }
+
     pub fn new(seed: u64) -> Self {
         let dice = Dice::new(seed);
         let mut with = dice.about("weather");
@@ -118,7 +123,7 @@ impl Scenario {
             slow_in: with.pick(&[u64::MAX, 300, 50, 20]),
             step: with.pick(&[10 * MILLISECOND, SECOND, 10 * SECOND, 2 * MINUTE, HOUR]),
             failure_in: with.pick(&[u64::MAX, 20, 6, 2]),
-            memory: with.pick(&[MEMORY, MEMORY, MEMORY, SHORT_MEMORY]),
+            memory: with.pick(&[MEMORY, MEMORY, SHORT_MEMORY]),
             ledger: !with.one_in(6),
             hashes,
             page: with.pick(&[1000, 1000, 2]),

@@ -82,6 +82,8 @@ pub struct World {
     pub trace: Trace,
     /// How many events there were.
     pub events: u64,
+    /// Whether the bucket or the warehouse changed since somebody looked.
+    pub changed: bool,
 }
 
 /// More events than any history needs that comes to rest: some hundreds are usual.
@@ -131,6 +133,12 @@ impl<'s> Executor<'s> {
         Self { sim, states, functions: HashMap::new() }
     }
 
+    /// Runs something as if it were a function, with a caller of its own.
+    pub fn add(&mut self, task: TaskId, function: Function) {
+        self.functions.insert(task, function);
+        self.poll(task);
+    }
+
     /// All that happens until `until`, or until something happened that must not.
     pub fn run_until(&mut self, until: Micros) {
         loop {
@@ -149,10 +157,12 @@ impl<'s> Executor<'s> {
                 return;
             }
             drop(world);
-            let changes = matches!(event, Event::Effect(_) | Event::Step(..) | Event::Produce(_));
             self.happen(event);
-            if let (Some(states), true) = (self.states, changes) {
-                states.see(states::of(&self.sim.world()));
+            if let Some(states) = self.states {
+                let mut world = self.sim.world();
+                if std::mem::take(&mut world.changed) {
+                    states.see(states::of(&world));
+                }
             }
         }
     }
@@ -171,8 +181,7 @@ impl<'s> Executor<'s> {
             Event::Begin(invocation) => {
                 let begun = lambda::begin(&self.sim, invocation);
                 if let Some((task, function)) = begun {
-                    self.functions.insert(task, function);
-                    self.poll(task);
+                    self.add(task, function);
                 }
             }
             Event::Kill(task, why) => {

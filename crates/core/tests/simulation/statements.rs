@@ -29,6 +29,7 @@ pub struct DataApi {
 
 /// A submission that runs or has ended.
 pub struct Statement {
+    number: usize,
     dice: Dice,
     name: String,
     with_event: bool,
@@ -53,6 +54,10 @@ pub struct Statement {
 impl Statement {
     pub fn running(&self) -> bool {
         self.status == Status::Running
+    }
+
+    pub fn id(&self) -> StatementId {
+        StatementId(format!("s-{}", self.number))
     }
 
     /// How it stands: which statement it is at, and how that ended.
@@ -140,6 +145,7 @@ fn submit(world: &mut World, submission: &Submission) -> StatementId {
     let fate = fate(world, dice, sqls.len(), &submission.name);
     let api = &mut world.warehouse.api;
     api.statements.push(Statement {
+        number,
         dice,
         name: submission.name.clone(),
         with_event: submission.with_event,
@@ -241,6 +247,7 @@ pub fn step(world: &mut World, number: usize, turn: u64) {
         Step::Done(rows) => {
             statement.at += 1;
             statement.rows = rows;
+            world.changed = true;
             world.say("warehouse", || format!("s-{number} {sql:?}").chars().take(100).collect());
             next_step(world, number);
         }
@@ -253,6 +260,7 @@ fn end(world: &mut World, number: usize, status: Status, error: Option<String>) 
     let statement = &mut world.warehouse.api.statements[number];
     statement.status = status;
     statement.ended = Some(now);
+    world.changed = true;
     statement.error.clone_from(&error);
     let waiters = std::mem::take(&mut statement.waiters);
     world.say("warehouse", || format!("s-{number} ends: {status:?} {}", error.unwrap_or_default()));

@@ -19,6 +19,12 @@ use crate::statements::Statement;
 
 const ARCHIVES: [&str; 2] = ["processed/f/", "failed/f/"];
 
+/// Why nothing may be promised of a file.
+const UNKNOWN: &str = "replaced, and read by a statement that nobody knows any more";
+const FORGOTTEN: &str = "replaced, and its statement was forgotten before it was asked what it read";
+const TWICE: &str = "a version that was loaded before was put in place of the planned one before COPY read it";
+const UNSEEN: &str = "replaced before it was read, and put back before it was archived";
+
 /// What is known of one content. Contents are unique: each names its file.
 #[derive(Clone, Debug)]
 pub struct Version {
@@ -58,6 +64,8 @@ pub struct Truth {
     pub task: TaskId,
     /// Its owner.
     pub actor: String,
+    /// Nothing is checked: whoever acts keeps no promises.
+    pub asleep: bool,
     /// The first promise that was broken.
     pub violation: Option<String>,
 }
@@ -68,7 +76,9 @@ impl Truth {
     }
 
     fn broken(&mut self, promise: String) {
-        self.violation.get_or_insert(promise);
+        if !self.asleep {
+            self.violation.get_or_insert(promise);
+        }
     }
 
     /// The guard found some of these files in the ledger.
@@ -76,7 +86,7 @@ impl Truth {
         // Whoever loaded one of them read another version, and nobody could tell the ledger: had its claim known the
         // statement, it would have been settled before anybody came here again.
         for (_, (key, _)) in self.misread.iter().filter(|(file, _)| files.contains(*file)) {
-            self.excused.insert(key.clone(), "loaded by a statement that nobody knows any more");
+            self.excused.insert(key.clone(), UNKNOWN);
         }
     }
 
@@ -89,6 +99,7 @@ impl Truth {
 impl World {
     /// A producer wrote a file.
     pub fn was_produced(&mut self, key: &str, content: &str, etag: &ETag) {
+        self.changed = true;
         let truth = &mut self.truth;
         let version = truth.versions.entry(content.to_owned()).or_insert_with(|| Version {
             key: key.to_owned(),
@@ -108,9 +119,7 @@ impl World {
         }
         past.push(content.to_owned());
         if swapped && self.was_read_in_between(key, etag) {
-            self.truth
-                .excused
-                .insert(key.to_owned(), "replaced before it was read, and brought back before it was archived");
+            self.truth.excused.insert(key.to_owned(), UNSEEN);
         }
     }
 
@@ -127,6 +136,7 @@ impl World {
 
     /// A function wrote an object.
     pub fn was_put(&mut self, key: &str, before: Option<&Object>) {
+        self.changed = true;
         if key.starts_with(CLAIMS) {
             self.claim_was_written(key, before);
         } else if before.is_some() && self.truth.archived.contains(key) {
@@ -174,12 +184,14 @@ impl World {
     }
 
     /// A function copied an object into an archive.
-    pub fn was_copied(&mut self, _from: &str, to: &str) {
+    pub fn was_copied(&mut self, to: &str) {
+        self.changed = true;
         self.truth.archived.insert(to.to_owned());
     }
 
     /// A function deleted an object.
     pub fn was_deleted(&mut self, key: &str, before: &Object) {
+        self.changed = true;
         if key.starts_with(CLAIMS) {
             self.truth.claims.remove(key);
             return;
@@ -200,6 +212,14 @@ impl World {
     /// A transaction was committed.
     pub fn was_committed(&mut self, number: usize) {
         let statement = &self.warehouse.api.statements[number];
+        // No claim bears it, and a submission with its token would begin another one: whoever submitted it died
+        // before noting it, and was not followed for as long as a token is remembered.
+        let borne = self.truth.claims.values().any(|claim| claim.statement_id.as_ref() == Some(&statement.id()));
+        if !borne && self.now >= statement.created + self.scenario.memory.0 {
+            for (key, _) in statement.misread() {
+                self.truth.excused.insert(key.to_owned(), UNKNOWN);
+            }
+        }
         let misread = statement.misread().map(|(key, file)| (file.to_owned(), (key.to_owned(), number)));
         self.truth.misread.extend(misread);
         for old in statement.replaced() {
@@ -211,7 +231,7 @@ impl World {
     pub fn was_said(&mut self, said: &Said) {
         let key = &said.key;
         if said.twice && self.truth.brought_back.iter().any(|content| self.truth.versions[content].key == *key) {
-            self.truth.excused.insert(key.clone(), "a version that was loaded before was brought back before COPY");
+            self.truth.excused.insert(key.clone(), TWICE);
         }
         let (now, memory) = (self.now, self.scenario.memory.1);
         let forgotten = |number: usize| {
@@ -219,7 +239,7 @@ impl World {
         };
         let unknown = self.truth.misread.values().any(|(other, statement)| other == key && forgotten(*statement));
         if !said.twice && unknown {
-            self.truth.excused.insert(key.clone(), "its statement was forgotten before it was asked what it read");
+            self.truth.excused.insert(key.clone(), FORGOTTEN);
         }
     }
 
