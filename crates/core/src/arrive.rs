@@ -9,12 +9,12 @@ use futures_util::{StreamExt, stream};
 use serde::Serialize;
 
 use crate::batch::BatchId;
-use crate::claim::{self, Claim, Seen, claims_prefix, free_slots, slot_key};
+use crate::claim::{self, Claim, Seen, free_slots, slot_key};
 use crate::config::{Config, Feed, Trigger};
 use crate::event::Arrival;
 use crate::load::load;
 use crate::measure::Datum;
-use crate::object::{File, Key, Prefix};
+use crate::object::{File, Key};
 use crate::plan::plan;
 use crate::ports::{Clock, Objects, PortError, PortErrorKind, Ports};
 use crate::report::{LoadReport, Outcome};
@@ -205,9 +205,7 @@ impl<'a, P: Ports> Arriving<'a, P> {
 
     async fn claims(&self, feed: &Feed) -> Result<Vec<Seen>, PortError> {
         let invalid = |error| PortError::new("loader", feed.name.as_str(), PortErrorKind::Invalid, error);
-        let prefix = claims_prefix(&self.config.bucket)
-            .and_then(|prefix| Prefix::new(format!("{prefix}{}/", feed.name)))
-            .map_err(invalid)?;
+        let prefix = claim::feed_prefix(&self.config.bucket, feed).map_err(invalid)?;
         claim::read_all(self.ports.objects(), &prefix).await
     }
 

@@ -57,6 +57,13 @@ pub struct Claim {
     /// How many times in a row something went wrong; sets the pace of retries.
     #[serde(default)]
     pub failures: u32,
+    /// Versions that the transaction read in place of planned ones. Only ever there once it is committed, and until
+    /// ledger and archive know: the transaction need not be asked for any more.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub read: Vec<File>,
+    /// Nobody has looked yet whether another claim has one of these files. What an older version wrote goes without.
+    #[serde(default)]
+    pub unchecked: bool,
 }
 
 impl Claim {
@@ -93,6 +100,8 @@ impl Claim {
             not_before: None,
             last_error: None,
             failures: 0,
+            read: Vec::new(),
+            unchecked: true,
         }
     }
 
@@ -146,6 +155,14 @@ impl Claim {
 /// When the state prefix is too long.
 pub fn claims_prefix(bucket: &Bucket) -> Result<Prefix, PrefixError> {
     Prefix::new(format!("{}claims/", bucket.state))
+}
+
+/// Where the claims of a feed are.
+///
+/// # Errors
+/// When the state prefix is too long.
+pub fn feed_prefix(bucket: &Bucket, feed: &Feed) -> Result<Prefix, PrefixError> {
+    Prefix::new(format!("{}claims/{}/", bucket.state, feed.name))
 }
 
 /// The object that fills a slot.
@@ -303,6 +320,32 @@ impl Held {
             }
             None => Err(HeldError::Lost(self.key.clone())),
         }
+    }
+
+    /// Gives way: files that another claim has as well are left to it. Answers how many.
+    ///
+    /// Whoever planned them did not see that claim, nor did its planner see this one; and if a producer replaces such a
+    /// file at that moment, each would load the same new version under another identity. Every claim is placed first and
+    /// looks at the others then, so of two with one file the later one sees the other, or finds it finished and its files
+    /// in the ledger. Where both see each other both give way, and the file is planned again.
+    ///
+    /// # Errors
+    /// As [`Held::save`].
+    pub async fn give_way(&mut self, objects: &impl Objects, feed: &Prefix) -> Result<usize, HeldError> {
+        let claims = read_all(objects, feed).await?;
+        let others = claims.iter().filter(|seen| seen.key != self.key).filter_map(|seen| seen.claim.as_ref().ok());
+        let theirs: HashSet<&Key> = others.flat_map(|claim| &claim.files).map(|file| &file.key).collect();
+        let all = self.claim.files.len();
+        let own: Vec<File> = self.claim.files.iter().filter(|file| !theirs.contains(&file.key)).cloned().collect();
+        let given = all - own.len();
+        if given > 0 {
+            self.claim.continue_with(own);
+        }
+        // Written before anything is loaded: a claim that was looked at once must keep its files, since a statement that
+        // nobody knows of any more may be loading them.
+        self.claim.unchecked = false;
+        self.save(objects).await?;
+        Ok(given)
     }
 
     /// Lets the lease go, so that the next tick sends a worker (not before `claim.not_before`).

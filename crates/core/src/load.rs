@@ -16,8 +16,8 @@ use crate::copy;
 use crate::destination::{Destination, Failure, FailureKind, Load, Loaded, Progress, QueryError, Refusal, StatementId};
 use crate::disposition::{Disposition, Pace, signed};
 use crate::measure::{Datum, Metric, count};
-use crate::object::{File, Key};
-use crate::ports::{Clock, Objects, PortError, Ports};
+use crate::object::{ETag, File, Key};
+use crate::ports::{Clock, Objects, PortError, PortErrorKind, Ports};
 use crate::quarantine::{Cause, quarantine};
 use crate::report::LoadReport;
 use crate::run::{Run, later};
@@ -25,6 +25,10 @@ use crate::run::{Run, later};
 mod tally;
 
 use tally::{End, Tally};
+
+/// How often, and how far apart, the warehouse is asked which versions it read before that counts as unknown.
+const RECORD_LOOKS: usize = 5;
+const RECORD_PAUSE: Duration = Duration::from_secs(2);
 
 /// How many files are looked at at once.
 const HEADS_AT_ONCE: usize = 16;
@@ -120,6 +124,15 @@ impl<P: Ports> Loading<'_, P> {
             held.finish(self.ports.objects()).await?;
             return Ok(Next::End(End::Finished));
         }
+        if let (false, Some(statement)) = (held.claim.read.is_empty(), held.claim.statement_id.clone()) {
+            return self.settle(held, &statement).await;
+        }
+        if held.claim.unchecked {
+            let claims = claim::feed_prefix(&self.config.bucket, self.feed)
+                .map_err(|error| PortError::new("claim", held.key.as_str(), PortErrorKind::Invalid, error))?;
+            held.give_way(self.ports.objects(), &claims).await?;
+            return Ok(Next::Again(held));
+        }
         let statement = copy::start(self.config, self.ports, self.feed, &mut held).await?;
         match copy::wait(self.ports, self.feed, self.run, &statement).await? {
             Progress::Running => self.leave_running(held, &statement).await,
@@ -154,12 +167,43 @@ impl<P: Ports> Loading<'_, P> {
     }
 
     /// The rows are committed: archive the files, then let the claim go.
-    async fn loaded(&mut self, held: Held, statement: &StatementId, loaded: &Loaded) -> Result<Next, StepError> {
+    async fn loaded(&mut self, mut held: Held, statement: &StatementId, loaded: &Loaded) -> Result<Next, StepError> {
         let files = held.claim.files.clone();
-        self.archive(statement, &files).await?;
+        held.claim.read = self.archive(&files, statement).await?;
+        let settled = held.claim.read.is_empty();
         // Counted once it cannot come again: a death before this line leads here a second time.
-        held.finish(self.ports.objects()).await?;
+        if settled {
+            held.finish(self.ports.objects()).await?;
+        } else {
+            held.save(self.ports.objects()).await?;
+            self.settle(held, statement).await?;
+        }
         self.tally.loaded(self.feed, &files, loaded);
+        Ok(Next::End(End::Finished))
+    }
+
+    /// Other versions than the planned ones are loaded. The ledger learns so before the claim is let go, or those would
+    /// be loaded once more, and the planned ones never; and where they still are, they are archived.
+    ///
+    /// The claim bears them from before the ledger changes: once it has, the guard no longer knows the planned versions,
+    /// and nobody must submit them again.
+    async fn settle(&mut self, held: Held, statement: &StatementId) -> Result<Next, StepError> {
+        let read = |file: &File| held.claim.read.iter().find(|read| read.key == file.key).cloned();
+        let pairs: Vec<(File, File)> =
+            held.claim.files.iter().filter_map(|file| Some((file.clone(), read(file)?))).collect();
+        let both: Vec<File> = pairs.iter().flat_map(|(planned, read)| [planned.clone(), read.clone()]).collect();
+        let known = self.ports.destination().loaded(self.feed, &both).await?;
+        // Where the planned version is not there any more, the ledger was put right already.
+        for (planned, read) in pairs.iter().filter(|(planned, _)| known.contains(&planned.id())) {
+            if known.contains(&read.id()) {
+                self.twice(planned, read);
+            }
+        }
+        self.ports.destination().amend(self.feed, &pairs).await?;
+        // A version that was replaced yet again is a new file.
+        self.archive_versions(&held.claim.read, statement).await?;
+        self.archive_versions(&held.claim.files, statement).await?;
+        held.finish(self.ports.objects()).await?;
         Ok(Next::End(End::Finished))
     }
 
@@ -187,7 +231,11 @@ impl<P: Ports> Loading<'_, P> {
         let ids = self.ports.destination().loaded(self.feed, &held.claim.files).await?;
         let (loaded, rest): (Vec<File>, Vec<File>) =
             held.claim.files.iter().cloned().partition(|file| ids.contains(&file.id()));
-        self.archive(statement, &loaded).await?;
+        let archived = self.archive_versions(&loaded, statement).await?;
+        // Which statement loaded them, nobody knows here: not the one that has just failed on its guard.
+        for (file, found) in &archived.replaced {
+            self.unknown(None, file, Some(found));
+        }
         self.tally.already += count(&loaded);
         if loaded.is_empty() {
             // The guard saw a file that the ledger no longer has: somebody took it out to have it loaded again.
@@ -257,52 +305,79 @@ impl<P: Ports> Loading<'_, P> {
         Ok(Next::Again(held))
     }
 
-    /// Moves files to `processed/`, and sees to those that a producer replaced meanwhile.
-    async fn archive(&mut self, statement: &StatementId, files: &[File]) -> Result<(), StepError> {
+    /// Moves files to `processed/`; answers the versions that were loaded in place of planned ones, since a producer
+    /// replaced those before they were read.
+    async fn archive(&mut self, files: &[File], statement: &StatementId) -> Result<Vec<File>, StepError> {
+        let archived = self.archive_versions(files, statement).await?;
+        let replaced = archived.replaced.into_iter().map(|(file, found)| (file, Some(found)));
+        let other: Vec<_> = replaced.chain(archived.gone.into_iter().map(|file| (file, None))).collect();
+        let planned: Vec<File> = other.iter().map(|(file, _)| file.clone()).collect();
+        let versions = self.versions(&planned, statement).await?;
+        let mut read = Vec::new();
+        for (file, found) in other {
+            match (versions.get(&file.key), found) {
+                // The planned version was loaded: what is there now is a new file, and stays.
+                (Some(etag), _) if *etag == file.etag => {}
+                (Some(etag), _) => read.push(self.version(file, etag).await?),
+                (None, found) => self.unknown(Some(statement), &file, found.as_ref()),
+            }
+        }
+        Ok(read)
+    }
+
+    /// Which versions of the files the transaction read. The warehouse's own record may come some seconds after the
+    /// commit, and has all files then.
+    async fn versions(&self, files: &[File], statement: &StatementId) -> Result<HashMap<Key, ETag>, StepError> {
+        if files.is_empty() {
+            return Ok(HashMap::new());
+        }
+        for _ in 1..RECORD_LOOKS {
+            let versions = self.ports.destination().versions_read(self.feed, statement, files).await?;
+            if files.iter().all(|file| versions.contains_key(&file.key)) {
+                return Ok(versions);
+            }
+            self.ports.clock().sleep(RECORD_PAUSE).await;
+        }
+        Ok(self.ports.destination().versions_read(self.feed, statement, files).await?)
+    }
+
+    /// The version `etag` of a file; as big as the planned one, where it is there no more.
+    async fn version(&self, planned: File, etag: &ETag) -> Result<File, PortError> {
+        let there = self.ports.objects().head(&planned.key).await?.filter(|there| there.etag == *etag);
+        Ok(there.unwrap_or(File { etag: etag.clone(), ..planned }))
+    }
+
+    async fn archive_versions(&self, files: &[File], statement: &StatementId) -> Result<Archived, PortError> {
         let (objects, bucket) = (self.ports.objects(), &self.config.bucket);
         let archived = archive::copy(objects, &bucket.incoming, &bucket.processed, files, statement).await?;
         archive::delete(objects, &archived.moved).await?;
-        if !archived.replaced.is_empty() {
-            self.settle_replaced(statement, archived).await?;
-        }
-        Ok(())
+        Ok(archived)
     }
 
-    /// Which version did the warehouse read: the old one, then the new one is a new file and stays; the new one, then
-    /// the ledger learns so before the claim is let go, and the new one is archived.
-    async fn settle_replaced(&mut self, statement: &StatementId, archived: Archived) -> Result<(), StepError> {
-        let old: Vec<File> = archived.replaced.iter().map(|(file, _)| file.clone()).collect();
-        let read = self.ports.destination().versions_read(self.feed, statement, &old).await?;
-        let mut newer = Vec::new();
-        for (file, found) in archived.replaced {
-            match read.get(&file.key) {
-                Some(etag) if *etag == file.etag => {}
-                Some(etag) if *etag == found => {
-                    let new = self.ports.objects().head(&file.key).await?.filter(|new| new.etag == found);
-                    newer.push((file.clone(), new.unwrap_or(File { etag: found, ..file })));
-                }
-                _ => {
-                    tracing::warn!(
-                        feed = %self.feed.name, key = %file.key, planned_etag = %file.etag, found_etag = %found,
-                        read_etag = read.get(&file.key).map(tracing::field::display), statement = %statement,
-                        "a file was replaced during its load, and the warehouse does not say which version it read: \
-                         compare its rows with the file"
-                    );
-                    let at = self.ports.clock().now();
-                    self.tally.data.push(Datum::one(Metric::FilesReplaced, &self.feed.name, at, 1.0));
-                }
-            }
-        }
-        if newer.is_empty() {
-            return Ok(());
-        }
-        self.ports.destination().amend(self.feed, &newer).await?;
-        let (objects, bucket) = (self.ports.objects(), &self.config.bucket);
-        let newer: Vec<File> = newer.into_iter().map(|(_, new)| new).collect();
-        // A version that was replaced yet again is a new file.
-        let archived = archive::copy(objects, &bucket.incoming, &bucket.processed, &newer, statement).await?;
-        archive::delete(objects, &archived.moved).await?;
-        Ok(())
+    /// Says that nobody can tell which version of a file was loaded.
+    fn unknown(&mut self, by: Option<&StatementId>, file: &File, found: Option<&ETag>) {
+        tracing::warn!(
+            feed = %self.feed.name, key = %file.key, planned_etag = %file.etag,
+            found_etag = found.map(tracing::field::display), statement = by.map(tracing::field::display),
+            "a file was replaced or taken away during its load, and the warehouse does not say which version it read: \
+             compare its rows with the file"
+        );
+        self.replaced();
+    }
+
+    /// Says that a version was loaded which had been loaded before: no guard can see what COPY will find.
+    fn twice(&mut self, planned: &File, read: &File) {
+        tracing::warn!(
+            feed = %self.feed.name, key = %planned.key, planned_etag = %planned.etag, read_etag = %read.etag,
+            "a file was replaced before it was read, by a version that had been loaded before: \
+             its rows are in the table twice"
+        );
+        self.replaced();
+    }
+
+    fn replaced(&mut self) {
+        let at = self.ports.clock().now();
+        self.tally.data.push(Datum::one(Metric::FilesReplaced, &self.feed.name, at, 1.0));
     }
 
     /// A call failed: wait a little, or leave the batch for later.

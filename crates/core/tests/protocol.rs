@@ -420,6 +420,27 @@ async fn a_file_replaced_before_it_was_read_is_recorded_as_what_was_read() {
 }
 
 #[tokio::test]
+async fn a_file_replaced_before_it_was_read_and_deleted_after_it_is_recorded_as_what_was_read() {
+    let world = World::new(10, 10);
+    world.drop_file("a", "old");
+    world.tick().await;
+    world.drop_file("a", "new");
+    world.ports.destination.next(Script::takes(Duration::from_mins(20)));
+    let claim = world.ports.workers.take().remove(0);
+    world.work(&claim).await;
+    world.ports.objects.take_away("incoming/flights/a");
+    world.ports.clock.advance(Duration::from_mins(30));
+    world.drain().await;
+    assert_eq!(world.rows(), once(["new"]));
+    // Now both come again: the one that was read is known, the other one is not.
+    for content in ["new", "old"] {
+        world.drop_file("a", content);
+        world.drain().await;
+    }
+    assert_eq!(world.rows(), once(["new", "old"]));
+}
+
+#[tokio::test]
 async fn where_nobody_can_say_which_version_was_read_it_is_said_so() {
     let world = World::new(10, 10);
     world.drop_file("a", "old");
@@ -503,4 +524,58 @@ async fn of_two_that_fill_a_slot_one_has_it() {
     assert!(place(&world.ports.objects, slot.clone(), first.clone()).await.unwrap().is_some());
     assert!(place(&world.ports.objects, slot, second).await.unwrap().is_none());
     assert_eq!(claims(&world), [first]);
+}
+
+#[tokio::test]
+async fn of_two_claims_on_one_file_the_one_that_sees_the_other_gives_way() {
+    let world = World::new(4, 2);
+    let (old, b) = (world.drop_file("a", "old"), world.drop_file("b", "b"));
+    let new = world.drop_file("a", "new");
+    // Two listers: one saw the file before its producer replaced it, the other one after that.
+    let slots = ["sluice/claims/flights/0.json", "sluice/claims/flights/1.json"].map(key);
+    for (slot, files) in [vec![old], vec![new, b]].into_iter().enumerate() {
+        let claim = Claim::offered(world.feed(), slot, files, world.now());
+        assert!(place(&world.ports.objects, slots[slot].clone(), claim).await.unwrap().is_some());
+    }
+    assert_eq!(world.work(&slots[1]).await.files_loaded, 1, "the file that nobody else has");
+    assert_eq!(world.work(&slots[0]).await.files_loaded, 1);
+    world.drain().await;
+    assert_eq!(world.rows(), once(["new", "b"]));
+}
+
+#[tokio::test]
+async fn a_death_after_the_ledger_learned_what_was_read_loads_nothing_again() {
+    let world = World::new(10, 10);
+    world.drop_file("a", "old");
+    world.tick().await;
+    world.drop_file("a", "new");
+    let mut dead = false;
+    let faults = Faults::new(move |call| {
+        let before = dead;
+        dead |= call.method == "amend";
+        let fault = if before { Fault::Before } else { Fault::After };
+        dead.then_some(fault(PortErrorKind::Unavailable))
+    });
+    let claim = world.ports.workers.take().remove(0);
+    work(&world.config, &world.faulty(&faults), &world.run(), &claim).await.unwrap();
+    // Nobody came for a day: neither token nor statement is known any more, and the ledger has the new version only.
+    world.ports.clock.advance(Duration::from_hours(30));
+    world.ports.destination.forget_tokens();
+    world.ports.destination.forget_statements();
+    world.drain().await;
+    assert_eq!(world.rows(), once(["new"]));
+    assert_eq!(world.keys("processed/"), ["processed/flights/a"]);
+}
+
+#[tokio::test]
+async fn a_version_that_was_loaded_before_and_is_read_in_place_of_another_is_said_to_be_there_twice() {
+    let world = World::new(10, 10);
+    world.drop_file("a", "old");
+    world.drain().await;
+    world.drop_file("a", "new");
+    world.tick().await;
+    world.drop_file("a", "old");
+    world.drain().await;
+    assert_eq!(world.rows()["old"], 2, "no guard can see what COPY will find");
+    assert_eq!(world.ports.metrics.sum("flights", Metric::FilesReplaced), Some(1.0));
 }

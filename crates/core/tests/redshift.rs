@@ -166,6 +166,32 @@ async fn bad_files_are_named_by_one_pass_that_loads_nothing() {
 }
 
 #[tokio::test]
+async fn where_a_file_is_gone_the_bad_ones_are_those_that_the_load_itself_noted() {
+    let statements = ScriptedStatements::new(move |submission| {
+        let sql = &submission.statements[0];
+        if sql.ends_with("NOLOAD MAXERROR 100000") {
+            return Answer::failed(submission, 1, "ERROR: Mandatory url is not present in manifest file");
+        }
+        let mut answer = Answer::finished(submission);
+        if sql.starts_with("SELECT TRIM(file_name), error_code") {
+            assert!(sql.contains("query_id = 77"), "{sql}");
+            answer = answer.with_rows(0, &[&[Some("s3://bucket/incoming/flights/bad.csv")]]);
+        } else {
+            answer = Answer::failed(submission, 4, "ERROR: Load into table 't' failed.  Check 'sys_load_error_detail'");
+            answer.end.parts[3].query_id = Some(77);
+        }
+        answer
+    });
+    let (config, destination, _) = destination(&statements);
+    let files = [file("bad.csv"), file("good.csv")];
+    let batch = BatchId::of(&files);
+    let load = Load { slot: 0, batch: &batch, files: &files, token: "token-0" };
+    let failed = destination.start(&config.feeds[0], &load).await.unwrap();
+    let bad = destination.bad_files(&config.feeds[0], &load, &failed).await.unwrap();
+    assert_eq!(bad.into_keys().collect::<Vec<_>>(), [files[0].key.clone()]);
+}
+
+#[tokio::test]
 async fn a_ledger_that_somebody_else_makes_at_the_same_moment_is_made() {
     for (text, made) in [
         ("ERROR: duplicate key value violates unique constraint \"pg_type_typname_nsp_index\"", true),

@@ -87,6 +87,11 @@ impl MemoryWarehouse {
         lock(&self.state).tokens.clear();
     }
 
+    /// Forgets how every transaction that has ended did so, as the Data API does after 24 hours.
+    pub fn forget_statements(&self) {
+        self.settled().transactions.iter_mut().for_each(Transaction::forget);
+    }
+
     /// All rows of the feed's table with the key they came from, sorted.
     #[must_use]
     pub fn rows(&self, feed: &Feed) -> Vec<(String, String)> {

@@ -68,6 +68,12 @@ impl Transaction {
         self.end.clone().unwrap_or(Progress::Running)
     }
 
+    pub(super) fn forget(&mut self) {
+        if self.ended() {
+            self.end = Some(Progress::Forgotten);
+        }
+    }
+
     /// The identities that it writes into the ledger: the planned ones.
     pub(super) fn ids(&self) -> impl Iterator<Item = FileId> {
         self.reads.iter().map(|read| read.planned.id())

@@ -1,0 +1,143 @@
+//! Statements run by themselves: step after step, each at a time of its own, whoever looks or does not.
+
+use sluice_core::completion::claim_of;
+use sluice_core::redshift::Status;
+
+use crate::calls;
+use crate::clock::{MILLISECOND, MINUTE, SECOND};
+use crate::dice::Dice;
+use crate::lambda::{Input, Invocation};
+use crate::scheduler::{Event, World};
+use crate::statements::Statement;
+use crate::warehouse::{Around, Step};
+
+/// What fails by itself, and passes by itself or is mended.
+const FAILURES: [&str; 6] = [
+    "ERROR: 1023 DETAIL: Serializable isolation violation on table - 100",
+    "ERROR: deadlock detected",
+    "ERROR: connection reset by peer",
+    "ERROR: permission denied for relation t",
+    "ERROR: something that nobody has seen before",
+    "stopped",
+];
+
+/// Where the statement fails by itself, if it does.
+pub(super) fn fate(world: &mut World, dice: Dice, length: usize, name: &str) -> Option<(usize, &'static str)> {
+    let mut dice = dice.about("fate");
+    if world.calm || !dice.one_in(world.scenario.failure_in) {
+        return None;
+    }
+    let (at, failure) = (dice.index(length + 1), dice.pick(&FAILURES));
+    let happens = world.odd.happens(dice.label(), || format!("{name} fails at statement {}: {failure}", at + 1));
+    happens.then_some((at, failure))
+}
+
+/// Sets the time of the statement's next step.
+pub(super) fn next_step(world: &mut World, number: usize) {
+    let (calm, usual) = (world.calm, world.scenario.step);
+    let statement = &mut world.warehouse.api.statements[number];
+    statement.turn += 1;
+    let turn = statement.turn;
+    let mut dice = statement.dice.number(turn);
+    let delay = if calm { MILLISECOND } else { 1 + dice.below(usual) };
+    world.after(delay, Event::Step(number, turn));
+}
+
+/// From now on everything ends soon.
+pub fn hurry(world: &mut World) {
+    let running = |(number, statement): (usize, &Statement)| statement.running().then_some(number);
+    let running: Vec<usize> = world.warehouse.api.statements.iter().enumerate().filter_map(running).collect();
+    for number in running {
+        next_step(world, number);
+    }
+}
+
+/// The statement goes on.
+pub fn step(world: &mut World, number: usize, turn: u64) {
+    let statement = &mut world.warehouse.api.statements[number];
+    if !statement.running() || statement.turn != turn {
+        return;
+    }
+    if let Some((at, failure)) = statement.fate
+        && at == statement.at
+    {
+        let stopped = failure == "stopped";
+        return end(world, number, if stopped { Status::Aborted } else { Status::Failed }, Some(failure.to_owned()));
+    }
+    let Some(sql) = statement.sqls.get(statement.at).cloned() else {
+        let mut tx = std::mem::take(&mut statement.tx);
+        let committed = world.warehouse.commit(&mut tx);
+        world.warehouse.api.statements[number].tx = tx;
+        return match committed {
+            Ok(()) => {
+                world.was_committed(number);
+                end(world, number, Status::Finished, None);
+            }
+            Err(error) => end(world, number, Status::Failed, Some(error)),
+        };
+    };
+    let mut tx = std::mem::take(&mut statement.tx);
+    let around = Around { bucket: &world.bucket, views: world.scenario.views, now: world.now };
+    let step = world.warehouse.step(number, &mut tx, &sql, &around);
+    let statement = &mut world.warehouse.api.statements[number];
+    statement.tx = tx;
+    match step {
+        Step::Waits => world.say("warehouse", || format!("s-{number} waits for the lock")),
+        Step::More(what) => {
+            world.say("warehouse", || format!("s-{number} {what}"));
+            next_step(world, number);
+        }
+        Step::Fails(error) => {
+            if let Some(files) = world.warehouse.api.statements[number].guarded().cloned() {
+                world.truth.was_refused(&files);
+            }
+            end(world, number, Status::Failed, Some(error));
+        }
+        Step::Done(rows) => {
+            statement.at += 1;
+            statement.rows = rows;
+            world.changed = true;
+            world.say("warehouse", || format!("s-{number} {sql:?}").chars().take(100).collect());
+            next_step(world, number);
+        }
+    }
+}
+
+/// The statement has ended; whoever waits for it, or for its lock, goes on.
+fn end(world: &mut World, number: usize, status: Status, error: Option<String>) {
+    let now = world.now;
+    let statement = &mut world.warehouse.api.statements[number];
+    statement.status = status;
+    statement.ended = Some(now);
+    world.changed = true;
+    statement.error.clone_from(&error);
+    let waiters = std::mem::take(&mut statement.waiters);
+    world.say("warehouse", || format!("s-{number} ends: {status:?} {}", error.unwrap_or_default()));
+    for call in waiters {
+        calls::end_wait(world, call);
+    }
+    tell(world, number);
+    for other in world.warehouse.let_go(number) {
+        next_step(world, other);
+    }
+}
+
+/// The event of a statement's end brings a worker: mostly one and soon, sometimes late, twice or never, and sometimes
+/// before the end can be seen.
+fn tell(world: &mut World, number: usize) {
+    let statement = &world.warehouse.api.statements[number];
+    let claim = statement.with_event.then(|| claim_of(&world.scenario.config, &statement.name)).flatten();
+    let Some(claim) = claim else { return };
+    let mut dice = statement.dice.about("event");
+    if world.calm || dice.one_in(5) {
+        return;
+    }
+    for copy in 0..=u64::from(dice.one_in(6)) {
+        let most = dice.number(copy).pick(&[20 * MILLISECOND, SECOND, SECOND, 5 * MINUTE]);
+        let (delay, label) = (dice.below(most), dice.number(copy).label());
+        if world.odd.happens(label, || format!("event {copy} of the end of s-{number}")) {
+            let name = format!("worker s-{number}.{copy}");
+            world.after(delay, Event::Begin(Invocation::new(label, name, Input::Work(claim.clone()))));
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! The verdict: what must hold once nothing goes wrong any more and all is quiet.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sluice_core::object::{ETag, FileId, Key};
+
+use super::{ARCHIVES, Version};
+use crate::bucket::{CLAIMS, INCOMING};
+use crate::history::OTHER;
+use crate::scheduler::World;
+use crate::statements::Statement;
+
+impl World {
+    /// Whether nothing is left to do.
+    pub fn quiet(&self) -> bool {
+        self.bucket.under(CLAIMS).next().is_none()
+            && self.bucket.under(INCOMING).next().is_none()
+            && !self.warehouse.api.statements.iter().any(Statement::running)
+    }
+
+    /// What must hold in the end.
+    pub fn check_all(&mut self) {
+        let broken = self.check_rows().or_else(|| self.check_ledger()).or_else(|| self.check_places());
+        if let Some(broken) = broken {
+            self.truth.broken(broken);
+        }
+    }
+
+    /// Each file that was taken is in the table exactly once, a bad one never, and none twice.
+    fn check_rows(&self) -> Option<String> {
+        let mut rows: BTreeMap<String, usize> = BTreeMap::new();
+        for line in &self.warehouse.committed.lines {
+            *rows.entry(format!("{line}\n")).or_default() += 1;
+        }
+        for (content, version) in self.promised() {
+            let times = rows.get(content).copied().unwrap_or_default();
+            if times > 1 {
+                return Some(format!("{content:?} of {} is in the table {times} times", version.key));
+            }
+            if times == 0 && version.taken && !content.starts_with('!') {
+                return Some(format!("{content:?} of {} was taken and is not in the table", version.key));
+            }
+        }
+        None
+    }
+
+    /// The ledger says of exactly the files whose rows are in the table that they were loaded, once.
+    fn check_ledger(&self) -> Option<String> {
+        let ledger = self.warehouse.committed.ledger.iter().flatten();
+        let mut recorded: BTreeMap<&str, usize> = BTreeMap::new();
+        for row in ledger {
+            *recorded.entry(&row.file).or_default() += 1;
+        }
+        let lines: BTreeSet<String> = self.warehouse.committed.lines.iter().map(|line| format!("{line}\n")).collect();
+        for (content, version) in self.promised() {
+            let times: usize = version.ids().filter_map(|id| recorded.get(id.as_str())).sum();
+            if times != usize::from(lines.contains(content)) {
+                let there = if times == 0 { "the table has it" } else { "the table differs" };
+                return Some(format!("the ledger has {content:?} of {} {times} times; {there}", version.key));
+            }
+        }
+        None
+    }
+
+    /// Each file that was taken is in the one place where it belongs, and there is nothing else.
+    fn check_places(&self) -> Option<String> {
+        for (content, version) in self.promised().filter(|(_, version)| version.taken) {
+            let found = |archive: &str| -> Vec<String> {
+                let under = format!("{archive}{}", version.path());
+                let own = self.bucket.under(&under).filter(|(_, object)| &*object.body == content.as_bytes());
+                own.map(|(key, _)| key.clone()).collect()
+            };
+            let (processed, failed) = (found(ARCHIVES[0]), found(ARCHIVES[1]));
+            let (right, wrong) = if content.starts_with('!') { (&failed, &processed) } else { (&processed, &failed) };
+            // Where ETags are no hashes, a death between copying and deleting leaves a second copy.
+            let once = right.len() == 1 || (!self.scenario.hashes && !right.is_empty());
+            if !once || !wrong.is_empty() {
+                return Some(format!("{content:?} of {} is in {processed:?} and {failed:?}", version.key));
+            }
+            let says = format!("\"key\": \"{}\"", version.key);
+            let told = |key: &&String| {
+                let beside = format!("{key}.");
+                let mut reasons = self.bucket.under(&beside).filter(|(key, _)| self.is_reason(key));
+                reasons.any(|(_, reason)| reason.text().contains(&says))
+            };
+            let told = failed.iter().filter(told).count();
+            if told < failed.len() && (self.scenario.hashes || told == 0) {
+                return Some(format!("not each of {failed:?} has its reason beside it"));
+            }
+        }
+        let changed = |key: &&&str| self.bucket.get(key).is_none_or(|object| object.text() != OTHER);
+        if let Some(key) = self.scenario.occupied.iter().find(changed) {
+            return Some(format!("{key} was somebody else's"));
+        }
+        let known = |key: &str| self.truth.archived.contains(key) || self.is_reason(key);
+        let stray = ARCHIVES.iter().flat_map(|archive| self.bucket.under(archive)).find(|(key, _)| !known(key));
+        stray.map(|(key, _)| format!("nobody knows what {key} is"))
+    }
+
+    fn is_reason(&self, key: &str) -> bool {
+        key.ends_with(".error.json") && !self.truth.archived.contains(key)
+    }
+
+    fn promised(&self) -> impl Iterator<Item = (&String, &Version)> {
+        self.truth.versions.iter().filter(|(_, version)| !self.truth.excused.contains_key(&version.key))
+    }
+
+    /// What is left, for a history that does not come to rest.
+    pub fn left(&self) -> String {
+        let keys = |prefix: &str| self.bucket.under(prefix).map(|(key, _)| key.clone()).collect::<Vec<_>>();
+        let claims: Vec<String> = self.bucket.under(CLAIMS).map(|(_, object)| object.text()).collect();
+        format!("incoming: {:?}, claims: {claims:?}", keys(INCOMING))
+    }
+}
+
+impl Version {
+    /// The identities that this content had.
+    fn ids(&self) -> impl Iterator<Item = String> {
+        let key = Key::new(self.key.as_str()).expect("a key");
+        self.etags.iter().map(move |etag| FileId::of(&key, &ETag::new(etag)).to_string())
+    }
+}

@@ -1,0 +1,249 @@
+//! The warehouse: one table, one ledger, and transactions with Redshift's isolation.
+//!
+//! A transaction sees the tables as they were at its first statement other than SET and LOCK, and what it writes itself.
+//! LOCK waits for whoever holds it, until their end. Nothing else is checked at a commit: two transactions that looked
+//! before either wrote both commit (write skew). COPY reads each file at a moment of its own. A reader waits while
+//! somebody else holds LOCK, and leaves no lock behind: that is less than Redshift documents, never more.
+
+pub mod sql;
+
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use crate::bucket::Bucket;
+use crate::clock::Micros;
+use crate::scenario::Views;
+use sql::{Row, Sql, Trace};
+
+/// What is committed.
+#[derive(Clone, Debug, Default)]
+pub struct Tables {
+    /// The lines of the feed's table.
+    pub lines: Vec<String>,
+    /// `None`: there is no such table yet.
+    pub ledger: Option<Vec<Row>>,
+}
+
+/// The warehouse's data, and who holds or awaits the ledger's lock.
+pub struct Warehouse {
+    pub committed: Arc<Tables>,
+    holder: Option<usize>,
+    waiting: VecDeque<usize>,
+    pub api: crate::statements::DataApi,
+}
+
+impl Warehouse {
+    pub fn new(ledger: bool) -> Self {
+        let tables = Tables { lines: Vec::new(), ledger: ledger.then(Vec::new) };
+        Self {
+            committed: Arc::new(tables),
+            holder: None,
+            waiting: VecDeque::new(),
+            api: crate::statements::DataApi::default(),
+        }
+    }
+
+    /// Lets the lock go, and answers who had to wait for it.
+    pub fn let_go(&mut self, transaction: usize) -> Vec<usize> {
+        self.waiting.retain(|other| *other != transaction);
+        if self.holder == Some(transaction) {
+            self.holder = None;
+        }
+        if self.holder.is_none() { self.waiting.drain(..).collect() } else { Vec::new() }
+    }
+}
+
+/// A transaction under way.
+#[derive(Debug, Default)]
+pub struct Transaction {
+    snapshot: Option<Arc<Tables>>,
+    lines: Vec<String>,
+    recorded: Vec<Row>,
+    amended: Vec<(Row, String)>,
+    creates: bool,
+    copy: Option<Copying>,
+    /// Which version of each file COPY read, by URL.
+    pub read: Vec<(String, String)>,
+    /// Which files COPY refused, by URL.
+    pub refused: Vec<String>,
+}
+
+#[derive(Debug, Default)]
+struct Copying {
+    left: VecDeque<(String, bool)>,
+    found: usize,
+}
+
+/// What a step may look at besides.
+pub struct Around<'w> {
+    pub bucket: &'w Bucket,
+    pub views: Views,
+    pub now: Micros,
+}
+
+/// What a step came to.
+#[derive(Debug, PartialEq)]
+pub enum Step {
+    /// The statement is done; these are its rows.
+    Done(Vec<Vec<Option<String>>>),
+    /// It goes on, after this.
+    More(String),
+    /// It waits for the lock.
+    Waits,
+    /// It fails, and the transaction with it.
+    Fails(String),
+}
+
+const DONE: Step = Step::Done(Vec::new());
+
+impl Warehouse {
+    /// The next step of `sql` in transaction `number`.
+    pub fn step(&mut self, number: usize, tx: &mut Transaction, sql: &Sql, around: &Around<'_>) -> Step {
+        let Around { bucket, views, now } = *around;
+        let seen = now.saturating_sub(views.lag);
+        let touches_ledger =
+            !matches!(sql, Sql::Set | Sql::Copy { .. } | Sql::CreateLedger | Sql::LoadErrors(_) | Sql::VersionsRead(_));
+        if touches_ledger {
+            if self.committed.ledger.is_none() {
+                return Step::Fails("ERROR: Relation sluice_ledger_f does not exist in the database.".to_owned());
+            }
+            if self.holder.is_some_and(|holder| holder != number) {
+                self.waiting.push_back(number);
+                return Step::Waits;
+            }
+        }
+        if !matches!(sql, Sql::Set | Sql::Lock) && tx.snapshot.is_none() {
+            tx.snapshot = Some(Arc::clone(&self.committed));
+        }
+        match sql {
+            Sql::Set => DONE,
+            Sql::Lock => {
+                self.holder = Some(number);
+                DONE
+            }
+            Sql::Guard { none, some, files } => match if tx.ledger(files).is_empty() { none } else { some } {
+                0 => Step::Fails("ERROR: division by zero".to_owned()),
+                _ => DONE,
+            },
+            Sql::Copy { manifest, no_load, columnar } => tx.copy(manifest, *no_load, *columnar, bucket, views),
+            Sql::Record(rows) => {
+                tx.recorded.extend(rows.iter().cloned());
+                DONE
+            }
+            Sql::CreateLedger => {
+                tx.creates = self.committed.ledger.is_none();
+                DONE
+            }
+            Sql::Loaded(files) => Step::Done(tx.ledger(files).into_iter().map(|file| vec![Some(file)]).collect()),
+            Sql::Amend { new, etag, old } => {
+                for row in tx.seen_ledger().filter(|row| row.file == *old).cloned().collect::<Vec<_>>() {
+                    tx.amended.push((Row { file: new.clone(), etag: etag.clone(), ..row }, old.clone()));
+                }
+                DONE
+            }
+            Sql::LoadErrors(trace) => Step::Done(self.load_errors(*trace, seen)),
+            Sql::VersionsRead(trace) => Step::Done(self.versions_read(*trace, seen)),
+        }
+    }
+
+    /// Makes everything that the transaction wrote visible at once.
+    pub fn commit(&mut self, tx: &mut Transaction) -> Result<(), String> {
+        let tables = Arc::make_mut(&mut self.committed);
+        if tx.creates {
+            if tables.ledger.is_some() {
+                return Err("ERROR: Relation \"sluice_ledger_f\" already exists".to_owned());
+            }
+            tables.ledger = Some(Vec::new());
+        }
+        let ledger = tables.ledger.get_or_insert_default();
+        if tx.amended.iter().any(|(_, old)| !ledger.iter().any(|row| row.file == *old)) {
+            return Err("ERROR: 1023 DETAIL: Serializable isolation violation on table".to_owned());
+        }
+        for (row, old) in tx.amended.drain(..) {
+            ledger.iter_mut().filter(|other| other.file == old).for_each(|other| *other = row.clone());
+        }
+        ledger.append(&mut tx.recorded);
+        tables.lines.append(&mut tx.lines);
+        Ok(())
+    }
+
+    fn load_errors(&self, trace: Trace, seen: Micros) -> Vec<Vec<Option<String>>> {
+        let refused = self.api.traced(trace, seen).into_iter().flat_map(|tx| &tx.refused);
+        let cell = |text: &str| Some(text.to_owned());
+        refused.map(|url| vec![cell(url), cell("1207"), cell("Invalid digit"), cell("1"), cell("x")]).collect()
+    }
+
+    fn versions_read(&self, trace: Trace, seen: Micros) -> Vec<Vec<Option<String>>> {
+        let read = self.api.traced(trace, seen).into_iter().flat_map(|tx| &tx.read);
+        read.map(|(url, etag)| vec![Some(url.clone()), Some(etag.clone())]).collect()
+    }
+}
+
+impl Transaction {
+    /// The ledger as this transaction sees it.
+    fn seen_ledger(&self) -> impl Iterator<Item = &Row> {
+        self.snapshot.iter().filter_map(|tables| tables.ledger.as_ref()).flatten().chain(&self.recorded)
+    }
+
+    fn ledger(&self, files: &BTreeSet<String>) -> Vec<String> {
+        self.seen_ledger().map(|row| &row.file).filter(|file| files.contains(*file)).cloned().collect()
+    }
+
+    /// Reads the manifest, or the next of its files.
+    fn copy(&mut self, manifest: &str, no_load: bool, columnar: bool, bucket: &Bucket, views: Views) -> Step {
+        let Some(copying) = &mut self.copy else {
+            let Some(object) = bucket.get(manifest) else {
+                return Step::Fails(
+                    "ERROR: Problem reading manifest file - S3ServiceException:The specified key does not exist.,\
+                     Status 404,Error NoSuchKey"
+                        .to_owned(),
+                );
+            };
+            self.copy = Some(Copying { left: entries(&object.text()), found: 0 });
+            return Step::More(format!("reads {manifest}"));
+        };
+        let Some((url, mandatory)) = copying.left.pop_front() else {
+            let found = copying.found;
+            self.copy = None;
+            // COPY fails when it finds no file at all.
+            return if found == 0 { Step::Fails(MISSING.to_owned()) } else { DONE };
+        };
+        let Some(object) = url.strip_prefix("s3://bucket/").and_then(|key| bucket.get(key)) else {
+            let missing = format!("{MISSING}: {url}");
+            return if mandatory { Step::Fails(missing) } else { Step::More(format!("skips {url}")) };
+        };
+        copying.found += 1;
+        let (text, etag) = (object.text(), object.etag.to_string());
+        let note = format!("reads {url} {text:?} ETag {etag}");
+        self.read.push((url.clone(), etag));
+        if text.starts_with('!') {
+            return match columnar {
+                true if views.names_files => Step::Fails(format!(
+                    "ERROR: Spectrum Scan Error DETAIL: code: 15007 context: File '{}' has an incompatible schema",
+                    url.replace("s3://bucket/", "https://s3.us-east-1.amazonaws.com/bucket/")
+                )),
+                true => Step::Fails("ERROR: Spectrum Scan Error DETAIL: code: 15001".to_owned()),
+                false => {
+                    self.refused.push(url);
+                    if no_load { Step::More(note) } else { Step::Fails(REFUSED.to_owned()) }
+                }
+            };
+        }
+        if !no_load {
+            self.lines.extend(text.lines().map(str::to_owned));
+        }
+        Step::More(note)
+    }
+}
+
+const MISSING: &str = "ERROR: Mandatory url is not present in manifest file";
+const REFUSED: &str = "ERROR: Load into table 't' failed.  Check 'sys_load_error_detail' system table for details.";
+
+fn entries(manifest: &str) -> VecDeque<(String, bool)> {
+    let manifest: serde_json::Value = serde_json::from_str(manifest).expect("a manifest in JSON");
+    let entry = |entry: &serde_json::Value| {
+        let url = entry["url"].as_str().expect("an entry's URL").to_owned();
+        (url, entry["mandatory"].as_bool().unwrap_or_default())
+    };
+    manifest["entries"].as_array().expect("entries").iter().map(entry).collect()
+}

@@ -1,0 +1,129 @@
+//! The SQL that Sluice builds, read back as the warehouse would understand it. Anything else is an error of the test.
+
+use std::collections::BTreeSet;
+
+/// One statement.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Sql {
+    Set,
+    Lock,
+    /// Divides by what `CASE` gives where no row is in the ledger, or where some are.
+    Guard {
+        none: i64,
+        some: i64,
+        files: BTreeSet<String>,
+    },
+    Copy {
+        manifest: String,
+        no_load: bool,
+        columnar: bool,
+    },
+    Record(Vec<Row>),
+    CreateLedger,
+    /// Which of the files the ledger has.
+    Loaded(BTreeSet<String>),
+    Amend {
+        new: String,
+        etag: String,
+        old: String,
+    },
+    LoadErrors(Trace),
+    VersionsRead(Trace),
+}
+
+/// A row of the ledger.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    pub file: String,
+    pub key: String,
+    pub etag: String,
+}
+
+/// How a COPY is named in the system views.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trace {
+    Query(i64),
+    Session(i64, i64),
+}
+
+impl Sql {
+    pub fn read(text: &str) -> Self {
+        Self::try_read(text).unwrap_or_else(|| panic!("the simulation does not know this SQL: {text}"))
+    }
+
+    fn try_read(text: &str) -> Option<Self> {
+        let (first, rest) = text.split_once(' ')?;
+        Some(match first {
+            "SET" => Self::Set,
+            "LOCK" => Self::Lock,
+            "COPY" => Self::Copy {
+                manifest: literals(rest).first()?.strip_prefix("s3://bucket/")?.to_owned(),
+                no_load: rest.contains(" NOLOAD "),
+                columnar: rest.contains(" FORMAT AS PARQUET"),
+            },
+            "INSERT" => Self::Record(rows(rest.split_once(" VALUES ")?.1)?),
+            "CREATE" => Self::CreateLedger,
+            "UPDATE" => {
+                let [new, etag, old] = <[String; 3]>::try_from(literals(rest)).ok()?;
+                Self::Amend { new, etag, old }
+            }
+            "SELECT" => return Self::select(rest),
+            _ => return None,
+        })
+    }
+
+    fn select(rest: &str) -> Option<Self> {
+        if let Some(case) = rest.strip_prefix("1 / (CASE WHEN COUNT(*) = 0 THEN ") {
+            let (none, rest) = case.split_once(" ELSE ")?;
+            let (some, rest) = rest.split_once(" END) FROM ")?;
+            let files = literals(rest.split_once(" WHERE file IN ")?.1).into_iter().collect();
+            return Some(Self::Guard { none: none.parse().ok()?, some: some.parse().ok()?, files });
+        }
+        if rest.starts_with("file FROM ") {
+            return Some(Self::Loaded(literals(rest.split_once(" WHERE file IN ")?.1).into_iter().collect()));
+        }
+        let trace = trace(rest.split_once(" WHERE ")?.1)?;
+        if rest.contains(" FROM sys_load_error_detail ") {
+            Some(Self::LoadErrors(trace))
+        } else {
+            rest.contains(" FROM sys_load_detail ").then_some(Self::VersionsRead(trace))
+        }
+    }
+}
+
+/// Each row has four literals: identity, key, `ETag`, batch.
+fn rows(values: &str) -> Option<Vec<Row>> {
+    let literals = literals(values);
+    let row = |row: &[String]| Row { file: row[0].clone(), key: row[1].clone(), etag: row[2].clone() };
+    literals.len().is_multiple_of(4).then(|| literals.chunks(4).map(row).collect())
+}
+
+fn trace(condition: &str) -> Option<Trace> {
+    let number = |after: &str| -> Option<i64> {
+        let digits = condition.split_once(after)?.1;
+        digits.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
+    };
+    number("query_id = ").map(Trace::Query).or_else(|| Some(Trace::Session(number("session_id = ")?, number("' + ")?)))
+}
+
+/// All string literals, read as Redshift reads them: a backslash escapes, a doubled quote is one.
+fn literals(text: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut rest = text.chars().peekable();
+    while let Some(character) = rest.next() {
+        if character != '\'' {
+            continue;
+        }
+        let mut literal = String::new();
+        while let Some(character) = rest.next() {
+            match character {
+                '\\' => literal.extend(rest.next()),
+                '\'' if rest.peek() == Some(&'\'') => literal.extend(rest.next()),
+                '\'' => break,
+                other => literal.push(other),
+            }
+        }
+        found.push(literal);
+    }
+    found
+}
