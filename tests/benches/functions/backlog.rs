@@ -49,7 +49,9 @@ async fn tick(bench: &Bench, waiting: usize, settings: &str) -> Tick {
     let mark = standin.journal().mark();
     let slow = tick_at(&standin, &deployed, Latency::Aws, SLOW_TICKS, waiting).await;
     let mut requests = standin.journal().counts(mark, &format!("fn-{LISTER}-"));
-    requests.values_mut().for_each(|number| *number /= SLOW_TICKS);
+    for number in requests.values_mut() {
+        *number /= SLOW_TICKS;
+    }
     standin.shutdown().await;
     Tick { waiting, fast, slow, requests }
 }

@@ -131,7 +131,15 @@ pub(crate) fn bytes(bytes: u64) -> String {
 
 /// A number with its thousands apart.
 pub(crate) fn count(number: usize) -> String {
-    let digits = number.to_string();
+    grouped(&number.to_string())
+}
+
+/// The same, of a number that may have a fraction, which is not shown.
+pub(crate) fn rounded(number: f64) -> String {
+    grouped(&format!("{number:.0}"))
+}
+
+fn grouped(digits: &str) -> String {
     let mut grouped = String::new();
     for (index, digit) in digits.chars().enumerate() {
         if index > 0 && (digits.len() - index).is_multiple_of(3) {
@@ -164,8 +172,7 @@ pub(crate) fn load_average() -> String {
 pub(crate) fn table(head: &[&str], rows: &[Vec<String>]) -> String {
     let line = |cells: &[String]| format!("| {} |\n", cells.join(" | "));
     let head: Vec<String> = head.iter().map(ToString::to_string).collect();
-    let mut text = line(&head);
-    text += &format!("|{}\n", "---|".repeat(head.len()));
-    rows.iter().for_each(|row| text += &line(row));
-    text
+    let rule = format!("|{}\n", "---|".repeat(head.len()));
+    let rows = rows.iter().map(|row| line(row));
+    [line(&head), rule].into_iter().chain(rows).collect()
 }

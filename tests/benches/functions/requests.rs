@@ -8,7 +8,7 @@ use sluice_tests::BUCKET;
 use tokio::process::Command;
 
 use crate::batch::Calls;
-use crate::figures::{count, median, ratio, table, time};
+use crate::figures::{count, median, ratio, rounded, table, time};
 use crate::{Bench, arrival, batch, root};
 
 const BY_HAND_FILES: usize = 10;
@@ -117,17 +117,16 @@ impl Way<'_> {
     }
 
     fn row(&self, by_hand: &Self) -> Vec<String> {
-        let number = |number: f64| count(number.round().max(0.0) as usize);
         vec![
             self.name.clone(),
-            number(self.requests(is_write)),
-            number(self.requests(is_read)),
-            number(self.requests(is_free)),
-            number(self.requests(|action| action.starts_with("redshift-data:"))),
-            number(self.requests(|action| action.starts_with("lambda:"))),
-            number(self.requests(|action| action.starts_with("monitoring:"))),
-            number(self.calls.invocations * self.scale()),
-            number(self.loads()),
+            rounded(self.requests(is_write)),
+            rounded(self.requests(is_read)),
+            rounded(self.requests(is_free)),
+            rounded(self.requests(|action| action.starts_with("redshift-data:"))),
+            rounded(self.requests(|action| action.starts_with("lambda:"))),
+            rounded(self.requests(|action| action.starts_with("monitoring:"))),
+            rounded(self.calls.invocations * self.scale()),
+            rounded(self.loads()),
             ratio(self.all(), by_hand.all()),
         ]
     }

@@ -13,8 +13,8 @@ impl Template {
     /// The default of a parameter that is a number.
     pub(crate) fn default(&self, parameter: &str) -> u32 {
         let (_, after) = self.0.split_once(&format!("\n  {parameter}:\n")).expect(parameter);
-        let fields = after.lines().take_while(|line| line.starts_with("    "));
-        let default = fields.filter_map(|line| line.strip_prefix("    Default: ")).next();
+        let mut fields = after.lines().take_while(|line| line.starts_with("    "));
+        let default = fields.find_map(|line| line.strip_prefix("    Default: "));
         default.and_then(|default| default.trim().parse().ok()).expect(parameter)
     }
 }
