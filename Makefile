@@ -45,6 +45,12 @@ functions: ## Build the functions as `sam build` does, and check that Lambda can
 	@$(SETUP) sam
 	scripts/check-functions
 
+.PHONY: bench
+bench: ## Measure what the functions need, and write docs/BENCHMARKS.md; ARGS names parts, which are printed only
+	@$(SETUP) postgresql python
+	cargo build $(LOCKED) --release -p sluice-lambdas --bins
+	SLUICE_TEST_TOOLS="$(PYTHON_TOOLS)" cargo bench $(LOCKED) -p sluice-tests --bench functions -- $(ARGS)
+
 .PHONY: check
 check: ## Check format, lints, documentation, dependencies, licences, spelling, examples and the template
 	@$(SETUP) python sam checkov deny machete
