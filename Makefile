@@ -47,9 +47,9 @@ functions: ## Build the functions as `sam build` does, and check that Lambda can
 
 .PHONY: bench
 bench: ## Measure what the functions need, and write docs/BENCHMARKS.md; ARGS names parts, which are printed only
-	@$(SETUP) postgresql python
-	cargo build $(LOCKED) --release -p sluice-lambdas --bins
-	SLUICE_TEST_TOOLS="$(PYTHON_TOOLS)" cargo bench $(LOCKED) -p sluice-tests --bench functions -- $(ARGS)
+	@$(SETUP) postgresql python sam
+	scripts/check-functions
+	SLUICE_TEST_TOOLS="$(PYTHON_TOOLS)" cargo bench $(LOCKED) --profile dev --workspace --bench functions -- $(ARGS)
 
 .PHONY: check
 check: ## Check format, lints, documentation, dependencies, licences, spelling, examples and the template

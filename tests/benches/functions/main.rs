@@ -64,8 +64,7 @@ pub(crate) struct Bench {
 impl Bench {
     fn new() -> Self {
         Self {
-            // Cargo puts benches and release binaries into the same folder.
-            functions: sluice_tests::binaries(),
+            functions: functions(),
             template: Template::read(&root().join("template.yaml")),
             load_average: figures::load_average(),
             used: Used::default(),
@@ -94,6 +93,20 @@ impl Bench {
         })
         .await
     }
+}
+
+/// A folder with what `scripts/check-functions` has just built, under the names that the stand-in looks for.
+fn functions() -> PathBuf {
+    let target = sluice_tests::binaries();
+    let built = target.with_file_name("lambda");
+    let folder = target.join("bench-functions");
+    std::fs::create_dir_all(&folder).expect("a folder");
+    for name in ["loader", "lister", "worker"] {
+        let bootstrap = built.join(name).join("bootstrap");
+        std::fs::copy(&bootstrap, folder.join(name))
+            .unwrap_or_else(|error| panic!("there is no {}: run `make bench`\n{error}", bootstrap.display()));
+    }
+    folder
 }
 
 /// The repository.

@@ -10,9 +10,7 @@ use crate::figures::{FUNCTIONS, bytes, table};
 pub(crate) fn measure(bench: &Bench) -> String {
     let rows = FUNCTIONS.map(|(name, _)| {
         let name = name.to_lowercase();
-        let content = std::fs::read(bench.functions.join(&name)).unwrap_or_else(|error| {
-            panic!("there is no release binary {name}: cargo build --release -p sluice-lambdas --bins\n{error}")
-        });
+        let content = std::fs::read(bench.functions.join(&name)).expect("a function");
         let mut encoder = DeflateEncoder::new(Vec::new(), Compression::default());
         encoder.write_all(&content).expect("memory");
         let zipped = encoder.finish().expect("memory").len() as u64;
