@@ -3,6 +3,7 @@
 # Variables:
 #   ARGS              more arguments for `make demo`, or a filter for `make test`
 #   CARGO_TARGET_DIR  where cargo builds, as everywhere
+#   MINUTES           how long `make soak` runs
 #   SLUICE_TOOLS      where tools are installed (default: .tools); clones may share one
 
 SHELL := /bin/bash
@@ -13,6 +14,7 @@ MAKEFLAGS += --no-builtin-rules
 export SLUICE_TOOLS := $(abspath $(or $(SLUICE_TOOLS),.tools))
 
 ARGS ?=
+MINUTES ?= 10
 # CI builds what Cargo.lock says, or fails.
 LOCKED := $(if $(CI),--locked)
 NEXTEST_PROFILE := $(if $(CI),ci,default)
@@ -44,6 +46,21 @@ test: ## Run every test; the end-to-end tests drive the real binaries
 functions: ## Build the functions as `sam build` does, and check that Lambda can start them (a part of `make test`)
 	@$(SETUP) sam
 	scripts/check-functions
+
+.PHONY: soak
+soak: ## Simulate histories of the protocol for MINUTES (10), and tell what they went through
+	SLUICE_SIMULATION_MINUTES="$(MINUTES)" \
+		cargo test $(LOCKED) --release -p sluice-core --test simulation -- --ignored --exact soak --nocapture
+
+.PHONY: planted
+planted: ## Plant bugs into a copy of the core, one at a time, and see the simulation catch each
+	cargo test $(LOCKED) -p sluice-core --test planted -- --ignored --nocapture
+
+.PHONY: bench
+bench: ## Measure what the functions need, and write docs/BENCHMARKS.md; ARGS names parts, which are printed only
+	@$(SETUP) postgresql python sam
+	scripts/check-functions
+	SLUICE_TEST_TOOLS="$(PYTHON_TOOLS)" cargo bench $(LOCKED) --profile dev --workspace --bench functions -- $(ARGS)
 
 .PHONY: check
 check: ## Check format, lints, documentation, dependencies, licences, spelling, examples and the template

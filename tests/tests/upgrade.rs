@@ -13,6 +13,8 @@ use test_case::test_case;
 /// Claims as released versions wrote them. They are never changed; a version that writes other fields adds its own.
 const OFFERED: &str = include_str!("../claims/0.1.0-offered.json");
 const RUNNING: &str = include_str!("../claims/0.1.0-running.json");
+/// The fields that every version writes, and no others.
+const LEAST: &str = include_str!("../claims/least.json");
 const CLAIM: &str = "sluice/claims/numbers/0.json";
 
 fn etag(site: &Site, key: &str) -> String {
@@ -21,6 +23,7 @@ fn etag(site: &Site, key: &str) -> String {
 
 #[test_case(OFFERED; "that nobody has taken")]
 #[test_case(RUNNING; "of a dead worker, whose statement is forgotten")]
+#[test_case(LEAST; "without what later versions added")]
 #[tokio::test]
 async fn an_old_claim_is_finished_by_the_next_tick(claim: &str) {
     let site = Site::start(&numbers("")).await;

@@ -25,6 +25,7 @@ async fn handle(event: LambdaEvent<Value>) -> Result<Value, Error> {
         "hang" => loop {
             thread::park();
         },
+        "hold" => hold(event.payload["bytes"].as_u64().unwrap_or_default().try_into()?),
         "large" => return Ok("x".repeat(7 * 1024 * 1024).into()),
         "print" => {
             println!("{}", json!({"level": "INFO", "message": event.payload["text"]}));
@@ -43,6 +44,11 @@ async fn handle(event: LambdaEvent<Value>) -> Result<Value, Error> {
         "deadline": event.context.deadline().duration_since(std::time::UNIX_EPOCH)?.as_millis().to_string(),
         "pid": process::id(),
     }))
+}
+
+/// Uses memory, and the time that it takes to write it, and gives it back.
+fn hold(bytes: usize) {
+    std::hint::black_box(vec![1_u8; bytes]);
 }
 
 /// Reports at the test's gate and waits there until it is let go.

@@ -253,6 +253,8 @@ mod tests {
             attempt: 1,
             instance: None,
             cold_start: false,
+            init: None,
+            usage: None,
             started_at: Timestamp::UNIX_EPOCH,
             duration: Duration::from_millis(7),
             payload: "{}".into(),

@@ -21,6 +21,8 @@ struct Attempt {
     result: Result<Bytes, FunctionError>,
     duration: Duration,
     cold_start: bool,
+    /// How long the process took to start, where one was started.
+    init: Option<Duration>,
     process: Option<Process>,
 }
 
@@ -37,6 +39,8 @@ impl Inner {
             attempt: job.tries,
             instance: attempt.process.as_ref().map(|process| process.id.clone()),
             cold_start: attempt.cold_start,
+            init: attempt.init,
+            usage: attempt.process.as_ref().and_then(Process::usage),
             started_at,
             duration: attempt.duration,
             payload: job.payload.clone(),
@@ -55,15 +59,16 @@ impl Inner {
     async fn attempt(self: &Arc<Self>, function: &Arc<Function>, job: &Job) -> Attempt {
         loop {
             let started = Instant::now();
-            let (mut process, cold_start) = match self.take_idle(function) {
-                Some(process) => (process, false),
+            let (mut process, init) = match self.take_idle(function) {
+                Some(process) => (process, None),
                 None => match Process::start(self, function, &job.request_id).await {
-                    Ok(process) => (process, true),
+                    Ok(process) => (process, Some(started.elapsed())),
                     Err(error) => {
                         return Attempt {
                             result: Err(error),
                             duration: started.elapsed(),
                             cold_start: true,
+                            init: None,
                             process: None,
                         };
                     }
@@ -78,7 +83,8 @@ impl Inner {
             };
             // A warm process that died meanwhile has not seen the event: the next one gets it.
             if let Ok(result) = process.serve(delivery, function.timeout).await {
-                return Attempt { result, duration: delivered.elapsed(), cold_start, process: Some(process) };
+                let (duration, cold_start) = (delivered.elapsed(), init.is_some());
+                return Attempt { result, duration, cold_start, init, process: Some(process) };
             }
         }
     }

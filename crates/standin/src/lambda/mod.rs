@@ -21,6 +21,7 @@ pub(crate) mod testing;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 mod tests;
+mod usage;
 
 use std::sync::{
     Arc, Mutex, MutexGuard, PoisonError,
@@ -37,6 +38,7 @@ pub use self::{
     function::Function,
     logs::{LogLine, Stream},
     report::{Condition, Failure, FunctionError, InvokeError, Report, Source, Stats},
+    usage::Usage,
 };
 pub(crate) use self::{
     clock::{between, later},

@@ -24,6 +24,7 @@ use super::{
     function::Function,
     logs::{Printer, Stream},
     report::{FunctionError, TIMED_OUT},
+    usage::Usage,
 };
 
 /// How long a process may take until it asks for its first event.
@@ -85,6 +86,7 @@ pub(super) struct Process {
     output: Vec<JoinHandle<()>>,
     exit: watch::Receiver<Option<String>>,
     kill: CancellationToken,
+    pid: Option<u32>,
 }
 
 /// The process was gone before it saw the event: another one may have it.
@@ -148,12 +150,14 @@ impl Process {
             output: Vec::new(),
             exit,
             kill,
+            pid: None,
         };
         (process, exited)
     }
 
     /// Reads what the process prints, and waits for its end.
     fn attach(&mut self, inner: &Arc<Inner>, mut child: Child, exited: watch::Sender<Option<String>>) {
+        self.pid = child.id();
         if let Some(pipe) = child.stdout.take() {
             let read = Arc::clone(&inner.logs).read(pipe, Stream::Stdout, self.printer.clone());
             self.output.push(tokio::spawn(read));
@@ -186,6 +190,13 @@ impl Process {
     /// Whether it waits for an event.
     pub(super) fn is_ready(&self) -> bool {
         self.exit.borrow().is_none() && self.next.as_ref().is_some_and(|next| !next.is_closed())
+    }
+
+    /// What it has used so far.
+    pub(super) fn usage(&self) -> Option<Usage> {
+        // Once it is reaped, its id may be somebody else's.
+        let alive = self.exit.borrow().is_none();
+        self.pid.filter(|_| alive).and_then(Usage::of)
     }
 
     /// Gives the process an event and waits for its answer, its death, or the end of its time.

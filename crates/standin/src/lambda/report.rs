@@ -8,6 +8,8 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::usage::Usage;
+
 /// Who asked for an invocation.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Source {
@@ -32,6 +34,10 @@ pub struct Report {
     pub instance: Option<String>,
     /// Whether a process was started for it.
     pub cold_start: bool,
+    /// From the start of the process until it asked for its first event; none when no process was started for it.
+    pub init: Option<Duration>,
+    /// What the process has used since its start, seen after the answer; none when it was dead by then.
+    pub usage: Option<Usage>,
     /// When the try began.
     pub started_at: Timestamp,
     /// From the delivery of the event to the answer.

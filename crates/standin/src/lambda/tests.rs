@@ -237,6 +237,33 @@ async fn a_warm_process_serves_again_and_a_cold_one_does_not() {
 }
 
 #[tokio::test]
+async fn a_report_says_the_most_memory_that_the_process_ever_had() {
+    const HELD: u64 = 64 << 20;
+    let server = Server::start().await.with(Function { warm: true, ..echo("echo") });
+    let mut peaks = Vec::new();
+    for what in [json!({}), json!({"do": "hold", "bytes": HELD}), json!({})] {
+        let report = server.lambda.invoke("echo", event(&what)).await.unwrap();
+        assert_eq!(report.init.is_some(), report.cold_start);
+        peaks.push(report.usage.map(|usage| usage.peak_memory));
+    }
+    if !cfg!(target_os = "linux") {
+        return assert_eq!(peaks, [None; 3]);
+    }
+    let peaks: Vec<u64> = peaks.into_iter().map(Option::unwrap).collect();
+    assert!((1..HELD).contains(&peaks[0]), "{peaks:?}");
+    assert!((HELD..HELD + peaks[0] + (8 << 20)).contains(&peaks[1]), "{peaks:?}");
+    assert!(peaks[2] >= peaks[1], "given back, and remembered: {peaks:?}");
+    assert!(server.lambda.kill("fn-echo-1").await);
+}
+
+#[tokio::test]
+async fn a_process_that_died_says_nothing_of_what_it_used() {
+    let server = Server::start().await.with(echo("echo"));
+    let report = server.lambda.invoke("echo", event(&json!({"do": "exit"}))).await.unwrap();
+    assert_eq!((report.usage, report.init.is_some()), (None, true));
+}
+
+#[tokio::test]
 async fn new_settings_are_not_served_by_old_processes() {
     let server = Server::start().await.with(Function { warm: true, ..echo("echo") });
     let first = server.lambda.invoke("echo", "{}").await.unwrap().answer().unwrap();

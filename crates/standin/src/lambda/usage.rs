@@ -1,0 +1,61 @@
+//! What a process has used of the machine, as Lambda's REPORT line and its Insights tell it.
+//!
+//! Only Linux knows; elsewhere nothing is told. Never limits anything.
+
+use std::time::Duration;
+
+/// The kernel counts processor time for user space in hundredths of a second, on every architecture that Lambda has.
+const TICK: Duration = Duration::from_millis(10);
+
+/// What a process has used from its start until now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// The most memory that it has ever held, in bytes.
+    pub peak_memory: u64,
+    /// The processor time of all its threads, in steps of 10 ms.
+    pub processor: Duration,
+}
+
+impl Usage {
+    /// Of a process that is alive; of a dead one the kernel has forgotten it.
+    pub(super) fn of(pid: u32) -> Option<Self> {
+        let read = |name: &str| std::fs::read_to_string(format!("/proc/{pid}/{name}")).ok();
+        Some(Self { peak_memory: peak_memory(&read("status")?)?, processor: processor(&read("stat")?)? })
+    }
+}
+
+/// `VmHWM: 12345 kB` of `/proc/<pid>/status`.
+fn peak_memory(status: &str) -> Option<u64> {
+    let value = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kib: u64 = value.trim().strip_suffix(" kB")?.parse().ok()?;
+    Some(kib * 1024)
+}
+
+/// The 14th and the 15th field of `/proc/<pid>/stat`. The second is the program's name in brackets, which may hold
+/// blanks and brackets itself.
+fn processor(stat: &str) -> Option<Duration> {
+    let (_, fields) = stat.rsplit_once(") ")?;
+    let mut times = fields.split(' ').skip(11).map(str::parse::<u32>);
+    Some(TICK * (times.next()?.ok()? + times.next()?.ok()?))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_what_the_kernel_writes() {
+        let status = "Name:\tworker\nVmPeak:\t  999 kB\nVmHWM:\t   12345 kB\nVmRSS:\t   12000 kB\n";
+        assert_eq!(peak_memory(status), Some(12_345 * 1024));
+        assert_eq!(peak_memory("Name:\tworker\nState:\tZ (zombie)\n"), None);
+        let stat = "42 (a) b (c) S 1 42 42 0 -1 4194560 100 0 0 0 17 4 0 0 20 0 1 0 12345 1000 200";
+        assert_eq!(processor(stat), Some(Duration::from_millis(210)));
+        assert_eq!(processor(""), None);
+    }
+
+    #[test]
+    fn nobody_has_used_nothing() {
+        assert_eq!(Usage::of(u32::MAX), None);
+    }
+}
