@@ -2,12 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use sluice_standin::deployment::LOADER;
+use sluice_standin::deployment::{LOADER, WORKER};
 use sluice_standin::faults::Latency;
 use sluice_tests::Site;
 
 use crate::Bench;
-use crate::batch::{Calls, reports};
+use crate::batch::{Calls, in_time, reports};
 use crate::figures::{Run, Runs, median, mega, percentile, table, time};
 
 const ARRIVALS: usize = 10;
@@ -31,8 +31,10 @@ pub(crate) async fn measure(bench: &mut Bench) -> String {
             deployment.notify = vec!["incoming/numbers/".to_owned()];
         });
         let site = site.await;
-        // The first load makes the ledger, and the process that is warm afterwards.
-        arrive(&site, "first").await;
+        // The first load makes the ledger, by statements of its own, and the process that is warm afterwards.
+        site.drop_file("numbers/first.csv", "1,one\n");
+        in_time(site.outcomes(LOADER, 0, 1)).await;
+        in_time(site.deployed.idle()).await;
         for latency in [Latency::None, Latency::Aws] {
             arrivals.push(arrivals_at(bench, &site, warm, latency).await);
         }
@@ -66,13 +68,11 @@ async fn arrive(site: &Site, name: &str) -> (Duration, Run) {
     let mut finished = site.standin.redshift().expect("a warehouse").finished();
     let dropped = Instant::now();
     site.drop_file(&format!("numbers/{name}.csv"), "1,one\n");
-    finished.recv().await.expect("the end of the load");
+    in_time(finished.recv()).await.expect("the end of the load");
     let commit = dropped.elapsed();
-    site.outcomes(sluice_standin::deployment::WORKER, before[2], 1).await;
-    let mut reports = site.standin.lambda().follow();
-    while site.standin.lambda().reports(LOADER).len() == before[0] {
-        reports.recv().await.ok();
-    }
+    in_time(site.outcomes(LOADER, before[0], 1)).await;
+    in_time(site.outcomes(WORKER, before[2], 1)).await;
+    in_time(site.deployed.idle()).await;
     let report = &site.standin.lambda().reports(LOADER)[before[0]];
     assert_eq!(site.keys("incoming/"), Vec::<String>::new(), "{:?}", report.answer());
     (commit, Run::of(report))

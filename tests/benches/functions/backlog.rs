@@ -27,6 +27,7 @@ struct Tick {
 pub(crate) async fn measure(bench: &mut Bench) -> String {
     let mut ticks = Vec::new();
     for waiting in BACKLOGS {
+        eprintln!("  {waiting} files");
         ticks.push(tick(bench, waiting, "").await);
     }
     let largest = BACKLOGS[BACKLOGS.len() - 1];

@@ -1,6 +1,7 @@
 //! The worker's load of one batch, small and large, and all requests that lead to it.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use sluice_standin::deployment::{LISTER, LOADER, WORKER};
 use sluice_standin::faults::Latency;
@@ -102,13 +103,21 @@ async fn load(site: &Site, number: usize, files: usize) -> Run {
     }
     let before = site.standin.lambda().reports(WORKER).len();
     site.tick(0).await;
-    // One by the lister, one by the event of the statement's end.
-    let outcomes = site.outcomes(WORKER, before, 2).await;
-    let loaded = outcomes.iter().position(|outcome| outcome == "loaded").expect("a load");
+    // One by the lister, one by the event of each statement's end; the first load has more than one statement.
+    in_time(site.outcomes(WORKER, before, 2)).await;
+    in_time(site.deployed.idle()).await;
+    let outcomes = site.outcomes(WORKER, before, 0).await;
+    let loaded = outcomes.iter().position(|outcome| outcome == "loaded");
+    let loaded = loaded.unwrap_or_else(|| panic!("nothing was loaded: {outcomes:?}"));
     let report = &site.standin.lambda().reports(WORKER)[before + loaded];
     assert_eq!(report.answer().expect("an answer")["files_loaded"], files, "{outcomes:?}");
     assert_eq!(site.keys("incoming/"), Vec::<String>::new());
     Run::of(report)
+}
+
+/// Functions that are not of this version may never do what is waited for.
+pub(crate) async fn in_time<T>(wanted: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_mins(1), wanted).await.expect("the functions of this version: build them again")
 }
 
 fn page(bench: &Bench, batches: &[Batch]) -> String {

@@ -136,7 +136,8 @@ pub(crate) fn count(number: usize) -> String {
 
 /// The same, of a number that may have a fraction, which is not shown.
 pub(crate) fn rounded(number: f64) -> String {
-    grouped(&format!("{number:.0}"))
+    // An empty sum is minus zero.
+    grouped(&format!("{:.0}", number + 0.0))
 }
 
 fn grouped(digits: &str) -> String {
