@@ -44,6 +44,15 @@ pub struct Options {
     pub kept_for: Option<Duration>,
     /// The most findings that are told of a feed; what looks wrong after them is only counted.
     pub most: u64,
+    /// How many entries of the ledger are asked for at once. The default takes 30 MB with the longest keys; the Data API
+    /// gives 500. Source: Amazon Redshift Management Guide, "Considerations when calling the Amazon Redshift Data API".
+    pub page: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { kept_for: None, most: 1000, page: 20_000 }
+    }
 }
 
 /// What a verification tells while it runs.
@@ -123,7 +132,7 @@ impl<P: Ports, T: FnMut(News)> Verifying<'_, P, T> {
     }
 
     async fn files(&mut self) -> Result<(), VerifyError> {
-        let mut streams = Streams::new(self.again.config, self.again.ports, self.again.feed);
+        let mut streams = Streams::new(self.again.config, self.again.ports, self.again.feed, self.options.page);
         let mut looked = 0_u64;
         while let Some(next) = streams.next().await? {
             self.pass.take(next);

@@ -84,6 +84,8 @@ struct There {
     place: Place,
     etag: ETag,
     size: u64,
+    /// Whether the feed takes it, or has taken it.
+    taken: bool,
     /// Whether an entry says exactly this object.
     recorded: bool,
     /// A file without a copy that this object has the name and the size of.
@@ -186,15 +188,12 @@ impl<'a> Pass<'a> {
 
     fn object(&mut self, place: Place, name: String, file: File) {
         let File { key, etag, size, .. } = file;
-        let mut there = There { place, etag, size, recorded: false, fits: None, reasons: 0 };
+        let mut there = There { place, etag, size, taken: true, recorded: false, fits: None, reasons: 0 };
         if place == Place::Incoming {
             let own = name.strip_prefix(self.feed.prefix.as_str()).unwrap_or_default();
-            let claimed = self.claimed.see(&key, &there.etag);
-            if !claimed && !self.feed.takes(own, size) {
-                self.account.not_taken += 1;
-                return;
-            }
-        } else if size == 0 && name.ends_with('/') {
+            there.taken = self.claimed.see(&key, &there.etag) || self.feed.takes(own, size);
+        }
+        if size == 0 && name.ends_with('/') {
             return;
         }
         if !names::is_text(&key) {
@@ -245,9 +244,13 @@ impl<'a> Pass<'a> {
     /// A file that the ledger does not know waits, unless a claim holds it; of one that it knows the entry tells.
     fn leave_incoming(&mut self, name: &str, there: &There) {
         let claimed = self.config.bucket.incoming.key(name).is_ok_and(|key| self.claimed.holds(&key, &there.etag));
-        if !there.recorded && !claimed {
-            self.account.waiting += 1;
-            self.account.waiting_bytes += there.size;
+        match (there.recorded || claimed, there.taken) {
+            (true, _) => {}
+            (false, false) => self.account.not_taken += 1,
+            (false, true) => {
+                self.account.waiting += 1;
+                self.account.waiting_bytes += there.size;
+            }
         }
     }
 

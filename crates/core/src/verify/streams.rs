@@ -11,10 +11,6 @@ use crate::destination::{Destination, Entry, Of};
 use crate::object::{File, Prefix};
 use crate::ports::{Objects, PortError, Ports};
 
-/// How many entries are asked for at once. With the longest keys some 30 MB; the Data API gives 500.
-/// Source: Amazon Redshift Management Guide, "Considerations when calling the Amazon Redshift Data API".
-const ENTRIES: usize = 20_000;
-
 /// Where an object is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Place {
@@ -42,7 +38,8 @@ pub(super) struct Streams<'a, P: Ports> {
 }
 
 impl<'a, P: Ports> Streams<'a, P> {
-    pub(super) fn new(config: &'a Config, ports: &'a P, feed: &'a Feed) -> Self {
+    /// Those of `feed`, with so many entries of the ledger a page.
+    pub(super) fn new(config: &'a Config, ports: &'a P, feed: &'a Feed, page: usize) -> Self {
         let listing = |place, base| Listing::new(ports.objects(), place, base, &base.join(&feed.prefix));
         let bucket = &config.bucket;
         Self {
@@ -51,7 +48,7 @@ impl<'a, P: Ports> Streams<'a, P> {
                 listing(Place::Processed, &bucket.processed),
                 listing(Place::Failed, &bucket.failed),
             ],
-            ledger: Ledger::new(ports.destination(), feed, &bucket.incoming),
+            ledger: Ledger::new(ports.destination(), feed, &bucket.incoming, page.max(1)),
         }
     }
 
@@ -133,6 +130,7 @@ struct Ledger<'a, D> {
     feed: &'a Feed,
     incoming: &'a Prefix,
     under: Prefix,
+    limit: usize,
     page: vec::IntoIter<Entry>,
     /// The name of the next one.
     name: Option<String>,
@@ -143,23 +141,23 @@ struct Ledger<'a, D> {
 }
 
 impl<'a, D: Destination> Ledger<'a, D> {
-    fn new(destination: &'a D, feed: &'a Feed, incoming: &'a Prefix) -> Self {
+    fn new(destination: &'a D, feed: &'a Feed, incoming: &'a Prefix, limit: usize) -> Self {
         let under = incoming.join(&feed.prefix);
         let from = under.to_string();
         let page = Vec::new().into_iter();
-        Self { destination, feed, incoming, under, page, name: None, from, skip: 0, ended: false }
+        Self { destination, feed, incoming, under, limit, page, name: None, from, skip: 0, ended: false }
     }
 
     async fn fill(&mut self) -> Result<(), VerifyError> {
         if self.page.len() > 0 || self.ended {
             return Ok(());
         }
-        let of = Of::Page { from: &self.from, skip: self.skip, limit: ENTRIES };
+        let of = Of::Page { from: &self.from, skip: self.skip, limit: self.limit };
         let mut page = self.destination.entries(self.feed, of).await.map_err(|source| {
             let Target::Redshift(target) = &self.feed.destination;
             VerifyError::Ledger { ledger: target.ledger.to_string(), source }
         })?;
-        self.ended = page.len() < ENTRIES;
+        self.ended = page.len() < self.limit;
         // Behind the feed's prefix come files that it had under another one; nobody lists them.
         let own = page.iter().position(|entry| self.under.strip(&entry.key).is_none());
         if let Some(own) = own {
