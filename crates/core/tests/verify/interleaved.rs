@@ -20,7 +20,7 @@ use sluice_core::work::work;
 use crate::world::World;
 
 /// How many interleavings are tried.
-const SEEDS: u64 = 5000;
+const SEEDS: u64 = 1000;
 
 #[derive(Clone, Debug)]
 struct Halting<T>(T);

@@ -148,7 +148,7 @@ async fn what_is_held_does_not_grow_with_the_files() {
     }
 }
 
-/// `FILES=1000000 cargo test --release -p sluice-core --test verify peak -- --ignored --nocapture`
+/// `FILES=1000000 cargo test -p sluice-core --test verify peak -- --ignored --nocapture`
 #[tokio::test]
 #[ignore = "measures: says how much memory the whole process took"]
 async fn peak_memory() {
