@@ -9,7 +9,8 @@ use std::process::ExitCode;
 use crate::output::{self, Lines, RED};
 
 /// What the exit codes mean, for the help.
-pub(crate) const EXIT_CODES: &str = "Exit codes: 0 all is well; 1 something failed; 2 wrong usage or configuration.";
+pub(crate) const EXIT_CODES: &str =
+    "Exit codes: 0 all is well; 1 something failed; 2 wrong usage or configuration; 3 (verify) files do not add up.";
 
 /// Why a command ends with another exit code than 0.
 #[derive(Debug)]
@@ -22,6 +23,8 @@ pub(crate) enum Failure {
     Said,
     /// Exit code 2; the command has said why already.
     SaidMisused,
+    /// Everything worked, and what was found is wrong: exit code 3; the command has said what.
+    SaidWrong,
 }
 
 impl Failure {
@@ -42,6 +45,7 @@ impl Failure {
             Self::Misused(error) => (Some(error), 2),
             Self::Said => (None, 1),
             Self::SaidMisused => (None, 2),
+            Self::SaidWrong => (None, 3),
         };
         if let Some(error) = error {
             output::note(format_args!("{RED}error:{RED:#} {}", Lines(explained(error.as_ref()))));

@@ -11,6 +11,7 @@ mod output;
 mod project;
 mod signals;
 mod stack;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -32,6 +33,8 @@ enum Command {
     /// Check and handle configurations
     #[command(subcommand)]
     Config(config::Command),
+    /// Account for every file: ledger, incoming/, processed/, failed/ and claims; say what is wrong and what mends it
+    Verify(verify::Arguments),
     /// Run all of it on this machine: the services, the three functions, the tables
     Local(local::Arguments),
     /// Load real files end to end on this machine, and prove that the result is right
@@ -56,6 +59,7 @@ fn log() {
 fn run(cli: Cli) -> Result<(), Failure> {
     match cli.command {
         Command::Config(command) => config::run(&command),
+        Command::Verify(arguments) => asynchronously(verify::run(arguments)),
         Command::Local(arguments) => asynchronously(local::run(arguments)),
         Command::Demo(arguments) => asynchronously(demo::run(arguments)),
     }

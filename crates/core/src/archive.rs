@@ -98,6 +98,14 @@ async fn copy_one(objects: &impl Objects, names: Names<'_>, file: &File) -> Resu
     Err(PortError::new("archive", file.key.as_str(), PortErrorKind::Invalid, problem))
 }
 
+/// The names of a file's copy under `to` that follow from the file alone, in the order in which they are tried. After
+/// them come names that nobody can know beforehand.
+pub(crate) fn plain_names(incoming: &Prefix, to: &Prefix, file: &File) -> Vec<Key> {
+    let statement = StatementId(String::new());
+    let names = Names { incoming, to, statement: &statement };
+    (0..PLAIN_NAMES).filter_map(|attempt| names.name(file, attempt).ok()).collect()
+}
+
 /// What is kept free at the end of a name: the name of a file's reason is that of the file and at most so much more.
 pub(crate) const RESERVED_BYTES: usize = 32;
 

@@ -60,6 +60,51 @@ pub trait Destination: Send + Sync {
     /// Replaces identities in the ledger: what was recorded as the first file of a pair was in truth the second.
     /// Doing it twice changes nothing more.
     fn amend(&self, feed: &Feed, replaced: &[(File, File)]) -> impl Future<Output = Result<(), QueryError>> + Send;
+
+    /// What the ledger says of some files; nothing where there is no ledger yet. May wait for loads to end.
+    fn entries(&self, feed: &Feed, of: Of<'_>) -> impl Future<Output = Result<Vec<Entry>, QueryError>> + Send;
+}
+
+/// Which entries of a ledger are asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Of<'a> {
+    /// A page of all, in the byte order of their places.
+    Page {
+        /// The first place.
+        from: &'a str,
+        /// How many entries are left out there: those that the last page ended with.
+        skip: usize,
+        /// The most that are answered; fewer are the last.
+        limit: usize,
+    },
+    /// Those of these files.
+    Files(&'a [FileId]),
+    /// Those of these keys, whatever their contents; not more than a few thousand of them.
+    Keys(&'a [Key]),
+}
+
+/// What a ledger says of one file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The file.
+    pub id: FileId,
+    /// Its key as it was recorded: a NUL, which no warehouse takes in a text, is a `?` there.
+    pub key: Key,
+    /// Which content it had.
+    pub etag: ETag,
+    /// Bytes.
+    pub size: u64,
+    /// When the transaction recorded it, to the second.
+    pub loaded_at: Timestamp,
+}
+
+impl Entry {
+    /// Where it stands in the order of pages: its key, a dot, its `ETag`, which is also how the archive names a second
+    /// version of the same path. Never ends in a blank, which some warehouses do not compare.
+    #[must_use]
+    pub fn place(&self) -> String {
+        format!("{}.{}", self.key, self.etag)
+    }
 }
 
 /// What is to be loaded.

@@ -44,6 +44,7 @@ pub mod redshift;
 pub mod report;
 pub mod run;
 pub mod tick;
+pub mod verify;
 pub mod work;
 
 #[cfg(any(test, feature = "testing"))]

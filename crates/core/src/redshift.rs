@@ -10,7 +10,9 @@ use jiff::Timestamp;
 
 use crate::completion;
 use crate::config::{Bucket, Destination as Target, Feed, Redshift};
-use crate::destination::{Destination, Failure, FailureKind, Load, Loaded, Progress, QueryError, Refusal, StatementId};
+use crate::destination::{
+    Destination, Entry, Failure, FailureKind, Load, Loaded, Of, Progress, QueryError, Refusal, StatementId,
+};
 use crate::object::{ETag, File, FileId, Key};
 use crate::ports::{Objects, PortError, PortErrorKind, PutIf};
 
@@ -138,6 +140,29 @@ impl<S: Statements, O: Objects> Destination for RedshiftDestination<S, O> {
         }
         Ok(())
     }
+
+    async fn entries(&self, feed: &Feed, of: Of<'_>) -> Result<Vec<Entry>, QueryError> {
+        let target = target(feed);
+        let statements = match of {
+            Of::Page { from, skip, limit } => vec![sql::page(target, from, skip, limit)],
+            Of::Files(files) => sql::entries_of(target, files),
+            Of::Keys(keys) => sql::entries_named(target, keys),
+        };
+        let mut entries = Vec::new();
+        for statement in statements {
+            // A load holds the ledger's lock from its beginning to its end, and readers wait for it.
+            match self.run(feed, "verify", vec![statement], LONG_PATIENCE).await {
+                Ok((id, _)) => {
+                    for row in self.statements.rows(&id).await? {
+                        entries.push(entry(feed, &row)?);
+                    }
+                }
+                Err(QueryError::Failed { failure, .. }) if failure::is_missing_relation(&failure.message) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(entries)
+    }
 }
 
 impl<S: Statements, O: Objects> RedshiftDestination<S, O> {
@@ -244,6 +269,25 @@ impl<S: Statements, O: Objects> RedshiftDestination<S, O> {
 fn target(feed: &Feed) -> &Redshift {
     let Target::Redshift(redshift) = &feed.destination;
     redshift
+}
+
+/// A row of the ledger. One that cannot be read is somebody else's; to pass over it would miscount.
+fn entry(feed: &Feed, row: &[Option<String>]) -> Result<Entry, PortError> {
+    let text = |at: usize| row.get(at).and_then(Option::as_deref);
+    let read = || {
+        Some(Entry {
+            id: FileId::parse(text(0)?.trim())?,
+            key: Key::new(text(1)?).ok()?,
+            etag: ETag::new(text(2)?),
+            size: text(3)?.trim().parse().ok()?,
+            loaded_at: Timestamp::from_second(text(4)?.trim().parse().ok()?).ok()?,
+        })
+    };
+    let ledger = target(feed).ledger.to_string();
+    read().ok_or_else(|| {
+        let problem = format!("a row of the ledger is not one that Sluice writes: {row:?}");
+        PortError::new("read ledger", ledger, PortErrorKind::Invalid, problem)
+    })
 }
 
 /// Where the parts of the feed's transaction are; the same for every batch.

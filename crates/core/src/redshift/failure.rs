@@ -168,7 +168,9 @@ fn divides_by_zero(text: &str) -> bool {
     text.contains("division by zero") || text.contains("divide by zero")
 }
 
-fn is_missing_relation(text: &str) -> bool {
+/// Whether there is no such table.
+#[must_use]
+pub fn is_missing_relation(text: &str) -> bool {
     let text = text.to_lowercase();
     text.contains("relation") && text.contains("does not exist")
 }

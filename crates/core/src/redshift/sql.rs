@@ -7,7 +7,7 @@
 
 use crate::batch::BatchId;
 use crate::config::{CopyOption, Feed, IamRole, Redshift};
-use crate::object::{File, Key};
+use crate::object::{File, FileId, Key};
 use crate::plan::compression;
 
 use super::quote::{identifier, literal, table};
@@ -146,6 +146,55 @@ pub fn create_ledger(target: &Redshift) -> String {
 #[must_use]
 pub fn loaded(target: &Redshift, files: &[File]) -> String {
     format!("SELECT file FROM {} WHERE file IN ({})", table(&target.ledger), ids(files))
+}
+
+/// The columns of an [`Entry`](crate::destination::Entry).
+const ENTRY: &str = "file, object_key, etag, size, CAST(EXTRACT(EPOCH FROM loaded_at) AS BIGINT)";
+
+/// An entry's place. Redshift compares texts byte by byte, but for blanks at their end, which it passes over: `'a '` is
+/// `'a'` to it. The `ETag` comes last and has none. Source: Database Developer Guide, "Collation sequences", "Character
+/// types".
+const PLACE: &str = "object_key || '.' || etag";
+
+/// The most entries that are answered for keys.
+const ENTRIES_NAMED: usize = 10_000;
+
+/// A page of the ledger in the order of places.
+#[must_use]
+pub fn page(target: &Redshift, from: &str, skip: usize, limit: usize) -> String {
+    format!(
+        "SELECT {ENTRY} FROM {} WHERE {PLACE} >= {} ORDER BY {PLACE}, file LIMIT {limit} OFFSET {skip}",
+        table(&target.ledger),
+        literal(from)
+    )
+}
+
+/// The entries of these files, in as many statements as their size asks for.
+#[must_use]
+pub fn entries_of(target: &Redshift, files: &[FileId]) -> Vec<String> {
+    choose(target, "file", files.iter().map(|file| literal(&file.to_string())), "")
+}
+
+/// The entries of these keys, in as many statements as their size asks for.
+#[must_use]
+pub fn entries_named(target: &Redshift, keys: &[Key]) -> Vec<String> {
+    let limit = format!(" LIMIT {ENTRIES_NAMED}");
+    choose(target, "object_key", keys.iter().map(|key| literal(key.as_str())), &limit)
+}
+
+fn choose(target: &Redshift, column: &str, values: impl Iterator<Item = String>, end: &str) -> Vec<String> {
+    let mut lists: Vec<String> = Vec::new();
+    for value in values {
+        match lists.last_mut() {
+            Some(list) if list.len() + value.len() + 2 <= STATEMENT_BYTES => {
+                list.push_str(", ");
+                list.push_str(&value);
+            }
+            _ => lists.push(value),
+        }
+    }
+    let ledger = table(&target.ledger);
+    lists.iter().map(|list| format!("SELECT {ENTRY} FROM {ledger} WHERE {column} IN ({list}){end}")).collect()
 }
 
 /// Replaces identities in the ledger, under the same lock as loads.

@@ -15,7 +15,9 @@ use transaction::Transaction;
 
 use super::{ManualClock, MemoryObjects, lock};
 use crate::config::Feed;
-use crate::destination::{Destination, Failure, FailureKind, Load, Progress, QueryError, Refusal, StatementId};
+use crate::destination::{
+    Destination, Entry, Failure, FailureKind, Load, Of, Progress, QueryError, Refusal, StatementId,
+};
 use crate::object::{ETag, File, FileId, Key};
 use crate::ports::{Clock, PortError};
 
@@ -45,7 +47,7 @@ struct Table {
     /// Each row with the file that it came from.
     rows: Vec<(Key, String)>,
     /// `None`: not created yet.
-    ledger: Option<HashSet<FileId>>,
+    ledger: Option<HashMap<FileId, Entry>>,
 }
 
 impl MemoryWarehouse {
@@ -105,7 +107,22 @@ impl MemoryWarehouse {
     /// What the feed's ledger has.
     #[must_use]
     pub fn ledger(&self, feed: &Feed) -> HashSet<FileId> {
-        self.settled().table(feed.name.as_str()).ledger.clone().unwrap_or_default()
+        let mut state = self.settled();
+        let ledger = state.table(feed.name.as_str()).ledger.iter();
+        ledger.flat_map(HashMap::keys).copied().collect()
+    }
+
+    /// Takes a file out of the feed's ledger, as an operator does who wants it loaded again.
+    pub fn unrecord(&self, feed: &Feed, file: &FileId) {
+        if let Some(ledger) = &mut self.settled().table(feed.name.as_str()).ledger {
+            ledger.remove(file);
+        }
+    }
+
+    /// Puts a file into the feed's ledger, without rows.
+    pub fn record(&self, feed: &Feed, file: &File) {
+        let entry = transaction::entry(file, self.clock.now());
+        self.settled().table(feed.name.as_str()).ledger.get_or_insert_default().insert(entry.id, entry);
     }
 
     /// How many transactions were started, whatever became of them.
@@ -139,7 +156,7 @@ impl State {
     }
 
     fn table(&mut self, feed: &str) -> &mut Table {
-        let ledger = (!self.ledgers_missing).then(HashSet::new);
+        let ledger = (!self.ledgers_missing).then(HashMap::new);
         self.feeds.entry(feed.to_owned()).or_insert_with(|| Table { rows: Vec::new(), ledger })
     }
 
@@ -169,7 +186,7 @@ impl Table {
         let failure = |kind, message: &str| Some(Failure { kind, message: message.to_owned() });
         match &self.ledger {
             None => failure(FailureKind::LedgerMissing, "the ledger does not exist"),
-            Some(ledger) if transaction.ids().any(|id| ledger.contains(&id)) => {
+            Some(ledger) if transaction.ids().any(|id| ledger.contains_key(&id)) => {
                 failure(FailureKind::AlreadyLoaded, "division by zero")
             }
             Some(_) => None,
@@ -179,7 +196,7 @@ impl Table {
     /// Rows and ledger together.
     fn commit(&mut self, transaction: &Transaction) {
         self.rows.extend(transaction.rows());
-        self.ledger.get_or_insert_default().extend(transaction.ids());
+        self.ledger.get_or_insert_default().extend(transaction.entries().map(|entry| (entry.id, entry)));
     }
 }
 
@@ -236,11 +253,28 @@ impl Destination for MemoryWarehouse {
         let mut state = self.settled();
         let ledger = state.table(feed.name.as_str()).ledger.get_or_insert_default();
         for (recorded, truth) in replaced {
-            if ledger.remove(&recorded.id()) {
-                ledger.insert(truth.id());
+            if let Some(entry) = ledger.remove(&recorded.id()) {
+                let truth = transaction::entry(truth, entry.loaded_at);
+                ledger.insert(truth.id, truth);
             }
         }
         Ok(())
+    }
+
+    async fn entries(&self, feed: &Feed, of: Of<'_>) -> Result<Vec<Entry>, QueryError> {
+        let mut state = self.settled();
+        let ledger = state.table(feed.name.as_str()).ledger.iter().flat_map(HashMap::values);
+        let chosen = |entry: &&Entry| match of {
+            Of::Page { from, .. } => entry.place().as_str() >= from,
+            Of::Files(files) => files.contains(&entry.id),
+            Of::Keys(keys) => keys.contains(&entry.key),
+        };
+        let mut entries: Vec<Entry> = ledger.filter(chosen).cloned().collect();
+        entries.sort_by_cached_key(|entry| (entry.place(), entry.id));
+        Ok(match of {
+            Of::Page { skip, limit, .. } => entries.into_iter().skip(skip).take(limit).collect(),
+            Of::Files(_) | Of::Keys(_) => entries,
+        })
     }
 }
 

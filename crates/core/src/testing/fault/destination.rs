@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::Faulty;
 use crate::config::Feed;
-use crate::destination::{Destination, Load, Progress, QueryError, Refusal, StatementId};
+use crate::destination::{Destination, Entry, Load, Of, Progress, QueryError, Refusal, StatementId};
 use crate::object::{ETag, File, FileId, Key};
 use crate::ports::PortError;
 
@@ -46,5 +46,9 @@ impl<T: Destination> Destination for Faulty<T> {
 
     async fn amend(&self, feed: &Feed, replaced: &[(File, File)]) -> Result<(), QueryError> {
         self.call("amend", &feed.name, self.inner.amend(feed, replaced)).await
+    }
+
+    async fn entries(&self, feed: &Feed, of: Of<'_>) -> Result<Vec<Entry>, QueryError> {
+        self.call("entries", &feed.name, self.inner.entries(feed, of)).await
     }
 }

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::script::{End, Script};
 use crate::config::Feed;
-use crate::destination::{Failure, FailureKind, Load, Loaded, Progress, Refusal, StatementId};
+use crate::destination::{Entry, Failure, FailureKind, Load, Loaded, Progress, Refusal, StatementId};
 use crate::object::{ETag, File, FileId, Key};
 use crate::testing::MemoryObjects;
 
@@ -27,6 +27,11 @@ pub(super) struct Transaction {
 struct Read {
     planned: File,
     found: Option<(ETag, Vec<u8>)>,
+}
+
+/// What a ledger says of a file.
+pub(super) fn entry(file: &File, loaded_at: Timestamp) -> Entry {
+    Entry { id: file.id(), key: file.key.clone(), etag: file.etag.clone(), size: file.size, loaded_at }
 }
 
 /// The running transaction that ends first, if its time is over.
@@ -77,6 +82,11 @@ impl Transaction {
     /// The identities that it writes into the ledger: the planned ones.
     pub(super) fn ids(&self) -> impl Iterator<Item = FileId> {
         self.reads.iter().map(|read| read.planned.id())
+    }
+
+    /// What it writes into the ledger.
+    pub(super) fn entries(&self) -> impl Iterator<Item = Entry> {
+        self.reads.iter().map(|read| entry(&read.planned, self.ends_at()))
     }
 
     /// A row for each line that it read.

@@ -1,0 +1,110 @@
+//! The claims of a feed: which files they hold, and which of them are wrong themselves.
+
+use std::collections::HashMap;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::finding::{Finding, Kind};
+use crate::claim::{Claim, Seen};
+use crate::config::{Bucket, Config, Feed};
+use crate::object::{ETag, File, Key};
+use crate::ports::{Objects, PortError};
+use crate::run::later;
+
+/// How long a claim may be due. The lister sends a worker every minute, and slow retries are put off explicitly.
+const IDLE: SignedDuration = SignedDuration::from_mins(15);
+
+/// The files that claims hold. Never more than the feed may have in flight.
+#[derive(Debug, Default)]
+pub(super) struct Claimed {
+    files: HashMap<Key, Vec<Held>>,
+    len: usize,
+}
+
+#[derive(Debug)]
+struct Held {
+    file: File,
+    seen: bool,
+}
+
+impl Claimed {
+    /// What the claims hold; one on something outside of `incoming/` holds nothing, as its worker will find.
+    pub(super) fn of(config: &Config, seen: &[Seen]) -> Self {
+        let mut claimed = Self::default();
+        let claims = seen.iter().filter_map(|seen| seen.claim.as_ref().ok());
+        for claim in claims.filter(|claim| claim.stray(&config.bucket.incoming).is_none()) {
+            for file in &claim.files {
+                claimed.add(file);
+            }
+        }
+        claimed
+    }
+
+    /// Two claims can hold the same file for a moment.
+    fn add(&mut self, file: &File) {
+        let held = self.files.entry(file.key.clone()).or_default();
+        if held.iter().all(|held| held.file.etag != file.etag) {
+            held.push(Held { file: file.clone(), seen: false });
+            self.len += 1;
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    pub(super) fn holds(&self, key: &Key, etag: &ETag) -> bool {
+        self.files.get(key).is_some_and(|held| held.iter().any(|held| held.file.etag == *etag))
+    }
+
+    /// Whether a file is held whose copy could have this name or content.
+    pub(super) fn may_bring(&self, bucket: &Bucket, name: &str, etag: &ETag) -> bool {
+        self.files.iter().any(|(key, held)| {
+            let named = bucket.incoming.strip(key).is_some_and(|path| name.starts_with(path));
+            named || held.iter().any(|held| held.file.etag == *etag)
+        })
+    }
+
+    /// Notes that a file that may be held is where its claim says; answers whether it is held.
+    pub(super) fn see(&mut self, key: &Key, etag: &ETag) -> bool {
+        let held = self.files.get_mut(key).and_then(|held| held.iter_mut().find(|held| held.file.etag == *etag));
+        held.is_some_and(|held| {
+            held.seen = true;
+            true
+        })
+    }
+
+    /// The files that were not seen.
+    pub(super) fn unseen(&self) -> impl Iterator<Item = &File> {
+        self.files.values().flatten().filter(|held| !held.seen).map(|held| &held.file)
+    }
+}
+
+/// The claims that are wrong themselves. `feed`: whose they are, or nobody's.
+pub(super) fn wrong(bucket: &Bucket, feed: Option<&Feed>, seen: &[Seen], now: Timestamp) -> Vec<Finding> {
+    let finding = |seen: &Seen| {
+        let (kind, detail) = match &seen.claim {
+            Err(error) => (Kind::ClaimUnreadable, Some(error.clone())),
+            Ok(claim) if feed.is_none() => (Kind::ClaimOfNoFeed, Some(format!("its feed is {:?}", claim.feed))),
+            Ok(claim) => {
+                let stray = claim.stray(&bucket.incoming);
+                stray.map(|file| (Kind::ClaimStray, Some(file.key.to_string()))).or_else(|| idle(claim, now))?
+            }
+        };
+        let feed = feed.map(|feed| feed.name.to_string());
+        Some(Finding { feed, kind, key: seen.key.clone(), etag: seen.etag.clone(), detail })
+    };
+    seen.iter().filter_map(finding).collect()
+}
+
+fn idle(claim: &Claim, now: Timestamp) -> Option<(Kind, Option<String>)> {
+    let since = claim.not_before.map_or(claim.lease_expires_at, |not_before| not_before.max(claim.lease_expires_at));
+    let error = claim.last_error.as_deref().map(|error| format!("; its last error: {error}")).unwrap_or_default();
+    let detail = format!("since {since}, {} files{error}", claim.files.len());
+    (later(since, IDLE) <= now).then_some((Kind::ClaimIdle, Some(detail)))
+}
+
+/// Whether the claim is still the one that was seen.
+pub(super) async fn still(objects: &impl Objects, finding: &Finding) -> Result<bool, PortError> {
+    Ok(objects.head(&finding.key).await?.is_some_and(|now| now.etag == finding.etag))
+}

@@ -1,0 +1,95 @@
+//! What is no feed's: files in `incoming/` that nothing will load, and claims of feeds that are not configured.
+
+use serde::Serialize;
+
+use super::claims::{still, wrong};
+use super::finding::{Finding, Kind};
+use super::streams::{Listing, Place};
+use super::{News, STEP, VerifyError};
+use crate::claim::{claims_prefix, read_all};
+use crate::config::Config;
+use crate::object::File;
+use crate::ports::{Clock, Objects, PortError, PortErrorKind, Ports};
+
+/// What is no feed's, in numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Rest {
+    /// Files in `incoming/` under no feed's prefix.
+    pub files: u64,
+    /// Claims of feeds that are not configured, and what else is where claims are.
+    pub claims: u64,
+    /// What is wrong.
+    pub findings: u64,
+}
+
+/// Looks at what is no feed's, and tells at most `most` files of it; the numbers count all.
+///
+/// # Errors
+/// When something cannot be read.
+pub async fn rest<P: Ports>(
+    config: &Config,
+    ports: &P,
+    most: u64,
+    tell: &mut impl FnMut(News),
+) -> Result<Rest, VerifyError> {
+    let mut rest = Rest::default();
+    claims(config, ports, &mut rest, tell).await?;
+    files(config, ports, most, &mut rest, tell).await?;
+    Ok(rest)
+}
+
+async fn claims<P: Ports>(
+    config: &Config,
+    ports: &P,
+    rest: &mut Rest,
+    tell: &mut impl FnMut(News),
+) -> Result<(), VerifyError> {
+    let prefix = claims_prefix(&config.bucket)
+        .map_err(|error| PortError::new("verify", config.bucket.state.as_str(), PortErrorKind::Invalid, error))?;
+    let mut seen = read_all(ports.objects(), &prefix).await?;
+    seen.retain(|seen| {
+        let feed = prefix.strip(&seen.key).and_then(|name| name.split_once('/')).map(|(feed, _)| feed);
+        feed.is_none_or(|feed| config.feed(feed).is_none())
+    });
+    rest.claims = seen.len() as u64;
+    for finding in wrong(&config.bucket, None, &seen, ports.clock().now()) {
+        if still(ports.objects(), &finding).await? {
+            rest.findings += 1;
+            tell(News::Finding(finding));
+        }
+    }
+    Ok(())
+}
+
+async fn files<P: Ports>(
+    config: &Config,
+    ports: &P,
+    most: u64,
+    rest: &mut Rest,
+    tell: &mut impl FnMut(News),
+) -> Result<(), VerifyError> {
+    let incoming = &config.bucket.incoming;
+    let mut listing = Listing::new(ports.objects(), Place::Incoming, incoming, incoming);
+    let mut looked = 0_u64;
+    loop {
+        listing.fill().await?;
+        let Some((_, file)) = listing.take()? else { return Ok(()) };
+        looked += 1;
+        if looked.is_multiple_of(STEP) {
+            tell(News::Looked(looked));
+        }
+        let folder = file.size == 0 && file.key.as_str().ends_with('/');
+        if folder || config.route(&file.key).is_some() {
+            continue;
+        }
+        if rest.files < most && ports.objects().head(&file.key).await?.is_none() {
+            continue;
+        }
+        rest.files += 1;
+        rest.findings += 1;
+        if rest.files <= most {
+            let File { key, etag, .. } = file;
+            tell(News::Finding(Finding { feed: None, kind: Kind::OfNoFeed, key, etag, detail: None }));
+        }
+    }
+}
