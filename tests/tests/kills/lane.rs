@@ -145,6 +145,11 @@ impl Lane {
         );
     }
 
+    /// How many requests were throttled.
+    pub(crate) fn throttled(&self) -> usize {
+        self.standin.journal().snapshot().iter().filter(|entry| entry.fault == Some("throttle")).count()
+    }
+
     pub(crate) async fn stop(lanes: Vec<Self>) {
         // The first one has the PostgreSQL of all.
         for lane in lanes.into_iter().rev() {
