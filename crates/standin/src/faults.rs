@@ -234,6 +234,15 @@ mod tests {
     }
 
     #[test]
+    fn of_the_first_caller_the_requests_of_others_are_not_counted() {
+        let faults = Faults::new(1, Latency::None);
+        faults.add(Rule::new(Fault::LoseReply).caller("fn-worker-").first_caller().nth(2));
+        let by = |caller: &str| struck(&faults, &Seen { caller: caller.to_owned(), ..seen("PutObject", "b/k") });
+        let struck = ["me", "fn-worker-1", "fn-worker-2", "fn-worker-2", "fn-worker-1", "fn-worker-1"].map(by);
+        assert_eq!(struck, [false, false, false, false, true, false]);
+    }
+
+    #[test]
     fn a_fraction_depends_on_the_seed_and_not_on_the_order() {
         let keys: Vec<String> = (0..1000).map(|i| format!("b/{i}")).collect();
         let run = |seed, keys: &mut dyn Iterator<Item = &String>| {

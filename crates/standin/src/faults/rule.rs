@@ -23,6 +23,7 @@ pub struct Rule {
     operation: Option<String>,
     caller: Option<String>,
     subject: Option<String>,
+    first_caller: bool,
     when: When,
 }
 
@@ -32,6 +33,8 @@ pub(super) struct Active {
     id: RuleId,
     rule: Rule,
     seen: u64,
+    /// Whose request was the first.
+    first_caller: Option<String>,
     /// How often each thing was asked for; kept for fractions only.
     asked: HashMap<u64, u64>,
 }
@@ -40,7 +43,15 @@ impl Rule {
     /// A rule for every request; narrow it down.
     #[must_use]
     pub const fn new(fault: Fault) -> Self {
-        Self { fault, service: None, operation: None, caller: None, subject: None, when: When::Always }
+        Self {
+            fault,
+            service: None,
+            operation: None,
+            caller: None,
+            subject: None,
+            first_caller: false,
+            when: When::Always,
+        }
     }
 
     /// Only requests to this service, such as `s3`.
@@ -61,6 +72,13 @@ impl Rule {
     #[must_use]
     pub fn caller(mut self, prefix: impl Into<String>) -> Self {
         self.caller = Some(prefix.into());
+        self
+    }
+
+    /// Only the first of these callers, whoever that is: one process, of which others of its kind may run beside it.
+    #[must_use]
+    pub const fn first_caller(mut self) -> Self {
+        self.first_caller = true;
         self
     }
 
@@ -103,7 +121,7 @@ impl Rule {
 
 impl Active {
     pub(super) fn new(id: RuleId, rule: Rule) -> Self {
-        Self { id, rule, seen: 0, asked: HashMap::new() }
+        Self { id, rule, seen: 0, first_caller: None, asked: HashMap::new() }
     }
 
     pub(super) const fn id(&self) -> RuleId {
@@ -112,8 +130,12 @@ impl Active {
 
     /// Counts the request if the rule is about it, and gives the fault if it strikes.
     pub(super) fn strike(&mut self, seed: u64, request: &Seen) -> Option<&Fault> {
-        let struck = self.rule.is_about(request) && self.strikes(seed, request);
+        let struck = self.rule.is_about(request) && self.is_from(request) && self.strikes(seed, request);
         struck.then_some(&self.rule.fault)
+    }
+
+    fn is_from(&mut self, request: &Seen) -> bool {
+        !self.rule.first_caller || *self.first_caller.get_or_insert_with(|| request.caller.clone()) == request.caller
     }
 
     fn strikes(&mut self, seed: u64, request: &Seen) -> bool {

@@ -20,6 +20,7 @@ mod translate;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use bytes::Bytes;
 use http::Response;
@@ -119,6 +120,8 @@ pub struct Redshift {
     runner: Arc<Runner>,
     endpoints: Vec<String>,
     clock: Clock,
+    /// By how many seconds `clock` is ahead of the clock it was started with.
+    ahead: Arc<AtomicI64>,
 }
 
 impl std::fmt::Debug for Redshift {
@@ -140,13 +143,10 @@ impl Redshift {
             active: options.active_statements,
         };
         let first_query = databases.last_query_id().await? + 1;
-        let runner = Arc::new(Runner::new(databases, source, options.region, Arc::clone(&options.clock), first_query));
-        Ok(Self {
-            statements: Arc::new(Statements::new(limits)),
-            runner,
-            endpoints: options.endpoints,
-            clock: options.clock,
-        })
+        let ahead = Arc::new(AtomicI64::new(0));
+        let clock = advanced(options.clock, Arc::clone(&ahead));
+        let runner = Arc::new(Runner::new(databases, source, options.region, Arc::clone(&clock), first_query));
+        Ok(Self { statements: Arc::new(Statements::new(limits)), runner, endpoints: options.endpoints, clock, ahead })
     }
 
     /// Answers one request of the Data API, whoever sent it.
@@ -196,6 +196,11 @@ impl Redshift {
         self.hooks().slow_copies(by);
     }
 
+    /// Lets so much time pass: tokens and the statements that are over are forgotten when theirs has come.
+    pub fn advance(&self, by: SignedDuration) {
+        self.ahead.fetch_add(by.as_secs(), Ordering::SeqCst);
+    }
+
     /// Stops a private PostgreSQL in order. Nothing can be asked afterwards.
     pub async fn shutdown(&self) {
         let runner = Arc::clone(&self.runner);
@@ -220,4 +225,12 @@ impl Redshift {
         let statement = Arc::clone(statement);
         tokio::spawn(async move { runner.run(&statement).await });
     }
+}
+
+/// `clock`, with its hands so many seconds ahead.
+fn advanced(clock: Clock, ahead: Arc<AtomicI64>) -> Clock {
+    Arc::new(move || {
+        let by = SignedDuration::from_secs(ahead.load(Ordering::SeqCst));
+        clock().saturating_add(by).unwrap_or(Timestamp::MAX)
+    })
 }
