@@ -25,8 +25,12 @@ SELECT through the Redshift Data API. It changes nothing. Credentials, Region an
 Exit codes: 0 all adds up (files that wait or are being loaded do); 3 something does not; 1 something could not be read; \
 2 wrong usage or configuration.")]
 pub(crate) struct Arguments {
-    /// The configuration, a path or s3://bucket/key; by default what SLUICE_CONFIG_URI or SLUICE_CONFIG says
-    #[arg(long, value_name = "FILE")]
+    /// The configuration.
+    #[arg(
+        long,
+        value_name = "FILE",
+        help = "A path or s3://bucket/key; by default what SLUICE_CONFIG_URI or SLUICE_CONFIG says"
+    )]
     config: Option<String>,
     /// Only this feed; may be repeated. Without it, what is no feed's is looked at too
     #[arg(long, value_name = "NAME")]

@@ -273,17 +273,19 @@ impl<P: Ports> Again<'_, P> {
             let somewhere = incoming || copied || failed || recorded || after.contains_key(&file.id());
             return (!somewhere).then_some(Kind::ClaimedAndGone);
         }
+        if !recorded {
+            // It was claimed, and its claim is gone since.
+            return None;
+        }
         let own = self.config.incoming(self.feed);
         let taken = own.strip(&file.key).is_some_and(|name| self.feed.takes(name, file.size));
-        match (recorded, incoming, copied) {
-            // It was claimed, and its claim is gone since.
-            (false, ..) => None,
-            (true, true, _) if !taken => Some(Kind::NotTaken),
-            (true, true, true) => Some(Kind::InTwoPlaces),
-            (true, true, false) => Some(Kind::NotArchived),
-            (true, false, _) if failed => Some(Kind::LoadedAndFailed),
-            (true, false, true) => None,
-            (true, false, false) => Some(Kind::CopyMissing),
+        match (incoming, copied) {
+            (true, _) if !taken => Some(Kind::NotTaken),
+            (true, true) => Some(Kind::InTwoPlaces),
+            (true, false) => Some(Kind::NotArchived),
+            (false, _) if failed => Some(Kind::LoadedAndFailed),
+            (false, true) => None,
+            (false, false) => Some(Kind::CopyMissing),
         }
     }
 

@@ -85,29 +85,35 @@ pub(super) struct Listing<'a, O> {
     base: Prefix,
     under: Prefix,
     page: vec::IntoIter<File>,
-    /// `None`: not begun; `Some(None)`: at its end.
-    next: Option<Option<String>>,
+    next: NextPage,
     last: String,
+}
+
+/// Where a listing goes on.
+enum NextPage {
+    First,
+    After(String),
+    None,
 }
 
 impl<'a, O: Objects> Listing<'a, O> {
     /// Those under `under`, by what follows `base`.
     pub(super) fn new(objects: &'a O, place: Place, base: &Prefix, under: &Prefix) -> Self {
         let (base, under) = (base.clone(), under.clone());
-        Self { objects, place, base, under, page: Vec::new().into_iter(), next: None, last: String::new() }
+        Self { objects, place, base, under, page: Vec::new().into_iter(), next: NextPage::First, last: String::new() }
     }
 
     /// Sees to it that the next one is there, if there is one.
     pub(super) async fn fill(&mut self) -> Result<(), PortError> {
         while self.page.len() == 0 {
             let after = match &self.next {
-                None => None,
-                Some(None) => return Ok(()),
-                Some(Some(after)) => Some(after.as_str()),
+                NextPage::First => None,
+                NextPage::After(token) => Some(token.as_str()),
+                NextPage::None => return Ok(()),
             };
             let page = self.objects.list(&self.under, after).await?;
             self.page = page.files.into_iter();
-            self.next = Some(page.next);
+            self.next = page.next.map_or(NextPage::None, NextPage::After);
         }
         Ok(())
     }
@@ -118,7 +124,7 @@ impl<'a, O: Objects> Listing<'a, O> {
 
     pub(super) fn take(&mut self) -> Result<Option<(String, File)>, VerifyError> {
         let Some(name) = self.peek().map(str::to_owned) else { return Ok(None) };
-        ascends(&self.under, &self.last, &name)?;
+        ascends(self.under.as_str(), &self.last, &name)?;
         self.last.clone_from(&name);
         Ok(self.page.next().map(|file| (name, file)))
     }
@@ -189,9 +195,9 @@ impl<'a, D: Destination> Ledger<'a, D> {
     }
 }
 
-fn ascends(what: impl ToString, before: &str, after: &str) -> Result<(), VerifyError> {
+fn ascends(what: &str, before: &str, after: &str) -> Result<(), VerifyError> {
     if before <= after {
         return Ok(());
     }
-    Err(VerifyError::Order { what: what.to_string(), before: before.to_owned(), after: after.to_owned() })
+    Err(VerifyError::Order { what: what.to_owned(), before: before.to_owned(), after: after.to_owned() })
 }
