@@ -4,13 +4,12 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
 
 use std::process::Output;
-use std::sync::{Arc, Mutex};
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use sluice_standin::deployment::WORKER;
-use sluice_standin::faults::{Fault, Moment, Rule, Then};
-use sluice_tests::{BUCKET, Site, binaries, feed, numbers};
+use sluice_standin::faults::Moment;
+use sluice_tests::{BUCKET, Kill, Site, binaries, feed, numbers};
 use tokio::process::Command;
 
 const CLAIM: &str = "sluice/claims/numbers/0.json";
@@ -281,43 +280,31 @@ async fn claims_and_what_is_no_feeds() {
 
 /// A worker that is killed at each of its requests after the rows are committed: what it leaves is in flight, and when
 /// its claim is lost too, it is told, and the next tick mends it.
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_worker_that_is_killed_leaves_nothing_that_is_not_told() {
-    let verified = Verified::with(&numbers(""), |deployment| deployment.retry_delays = vec![]).await;
+    let verified = Verified::start(&numbers("")).await;
+    let lambda = verified.site.standin.lambda();
+    let mut worker = (*lambda.function(WORKER).unwrap()).clone();
+    worker.retries = 0;
+    lambda.register(worker);
     verified.site.standin.eventbridge().deliver_times(0);
     verified.drop_numbers(100..101);
     verified.site.drain().await;
     let mut told = Vec::new();
-    for (at, (operation, moment)) in [
+    let deaths = [
         ("CopyObject", Moment::Before),
         ("CopyObject", Moment::After),
         ("DeleteObjects", Moment::Before),
         ("DeleteObjects", Moment::After),
         ("DeleteObject", Moment::Before),
-    ]
-    .into_iter()
-    .enumerate()
-    {
-        let caller = Arc::new(Mutex::new(None));
-        let killed = Arc::clone(&caller);
-        let kill = Arc::new(move |seen: &sluice_standin::faults::Seen| {
-            *killed.lock().unwrap() = Some(seen.caller.clone());
-            Then::Lose
-        });
-        let rule = Rule::new(Fault::Hook(moment, kill)).operation(operation).caller("fn-");
-        let rule = verified.site.standin.faults().add(rule);
-        let number = i64::try_from(at).unwrap();
+    ];
+    for ((operation, moment), number) in deaths.into_iter().zip(0..) {
+        let kill = Kill::at(&verified.site.standin, moment, |rule| rule.operation(operation).caller("fn-").first(1));
         verified.drop_numbers(number..number + 1);
         verified.site.tick(0).await;
-        let victim = loop {
-            if let Some(victim) = caller.lock().unwrap().take() {
-                break victim;
-            }
-            tokio::task::yield_now().await;
-        };
-        assert!(verified.site.standin.lambda().kill(&victim).await);
         verified.site.deployed.idle().await;
-        verified.site.standin.faults().remove(rule);
+        assert!(kill.last().is_some(), "nobody was killed at {operation}");
+        drop(kill);
         verified.adds_up().await;
         verified.remove(CLAIM);
         told.push(verified.found().await.1.pop().map(|(kind, _)| kind));
