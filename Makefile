@@ -53,8 +53,8 @@ soak: ## Simulate histories of the protocol for MINUTES (10), and tell what they
 		cargo test $(LOCKED) --release -p sluice-core --test simulation -- --ignored --exact soak --nocapture
 
 .PHONY: planted
-planted: ## Plant bugs into a copy of the core, one at a time, and see the simulation catch each
-	cargo test $(LOCKED) -p sluice-core --test planted -- --ignored --nocapture
+planted: ## Plant bugs into a copy of the core, one at a time, and see the simulation catch each (a part of `make test`)
+	cargo test $(LOCKED) -p sluice-core --test planted -- --nocapture
 
 .PHONY: bench
 bench: ## Measure what the functions need, and write docs/BENCHMARKS.md; ARGS names parts, which are printed only

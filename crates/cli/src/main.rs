@@ -5,6 +5,7 @@
 
 mod config;
 mod demo;
+mod deployment;
 mod failure;
 mod local;
 mod output;

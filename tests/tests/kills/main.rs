@@ -50,17 +50,19 @@ async fn every_crash_point_is_survived(victim: Victim, at_least: usize) {
     Lane::stop(lanes).await;
 }
 
-/// A sample: every seventh crash point, before and after in turns; all of the lister's. Every other lane is a victim's. The
-/// dead are followed by Lambda's own retry of the same invocation, where the lister has none.
+/// A sample: every seventh crash point, before and after in turns; all of the lister's. `SLUICE_KILLS_STEP=1` tries all.
+/// Every other lane is a victim's. The dead are followed by Lambda's own retry of the same invocation, where the lister has
+/// none.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_sample_is_survived_while_a_tenth_of_all_requests_is_throttled() {
     const TENTH: f64 = 0.1;
-    const STEP: usize = 7;
+    const SAMPLE: usize = 7;
+    let every = std::env::var("SLUICE_KILLS_STEP").map_or(SAMPLE, |step| step.parse().unwrap());
     let begun = Instant::now();
     let victims = [Victim::Lister, Victim::InlineLister, Victim::Loader, Victim::Worker, Victim::WorkerOfReplaced];
     let lanes = Lane::start(2 * victims.len(), TENTH, Heirs::Retries).await;
     let each = lanes.chunks(2).zip(victims).map(async |(lanes, victim)| {
-        let step = if victim == Victim::Lister { 1 } else { STEP };
+        let step = if victim == Victim::Lister { 1 } else { every };
         let (first, second) = (Points { first: 1, step }, Points { first: 1 + u64::try_from(step / 2).unwrap(), step });
         let (before, after) = tokio::join!(
             lanes[0].kill_at(victim, Moment::Before, first),
