@@ -1,6 +1,8 @@
-//! Metrics: CloudWatch's `PutMetricData`.
+//! Metrics: CloudWatch's `PutMetricData`, and for operators what it remembers.
 //!
 //! Names and units come from `sluice_core::measure`; none is made up here.
+
+mod history;
 
 use aws_sdk_cloudwatch::Client;
 use aws_sdk_cloudwatch::primitives::DateTime;
@@ -10,6 +12,8 @@ use sluice_core::ports::{Metrics, PortError};
 
 use crate::error::failed;
 use crate::lazy::Lazy;
+
+pub use history::{Point, Series, Statistic};
 
 /// The most data of one call. Source: Amazon CloudWatch API Reference, `PutMetricData`.
 const MAX_DATA: usize = 1000;

@@ -9,9 +9,11 @@ mod deployment;
 mod failure;
 mod local;
 mod output;
+mod plan;
 mod project;
 mod signals;
 mod stack;
+mod status;
 mod verify;
 
 use std::process::ExitCode;
@@ -34,6 +36,10 @@ enum Command {
     /// Check and handle configurations
     #[command(subcommand)]
     Config(config::Command),
+    /// What waits, what is loading, what was loaded and what is wrong, feed by feed
+    Status(status::Arguments),
+    /// What the next tick would do with a feed, down to the SQL, without doing it
+    Plan(plan::Arguments),
     /// Account for every file: ledger, incoming/, processed/, failed/ and claims; say what is wrong and what mends it
     Verify(verify::Arguments),
     /// Run all of it on this machine: the services, the three functions, the tables
@@ -60,6 +66,8 @@ fn log() {
 fn run(cli: Cli) -> Result<(), Failure> {
     match cli.command {
         Command::Config(command) => config::run(&command),
+        Command::Status(arguments) => asynchronously(status::run(arguments)),
+        Command::Plan(arguments) => asynchronously(plan::run(arguments)),
         Command::Verify(arguments) => asynchronously(verify::run(arguments)),
         Command::Local(arguments) => asynchronously(local::run(arguments)),
         Command::Demo(arguments) => asynchronously(demo::run(arguments)),

@@ -35,6 +35,14 @@ pub(crate) fn note(text: impl Display) {
     _ = writeln!(anstream::stderr().lock(), "{}", foreign::Styled(text));
 }
 
+/// Empties the terminal, where standard output is one, for what is shown again.
+pub(crate) fn clear() {
+    let mut out = anstream::stdout().lock();
+    if out.is_terminal() {
+        _ = write!(out, "\x1b[2J\x1b[H");
+    }
+}
+
 /// Prints a value as one line of JSON.
 pub(crate) fn json(value: &impl Serialize) {
     if let Ok(text) = serde_json::to_string(value) {

@@ -39,6 +39,7 @@ pub mod object;
 pub mod passes;
 pub mod plan;
 pub mod ports;
+pub mod preview;
 pub mod quarantine;
 pub mod redshift;
 pub mod report;

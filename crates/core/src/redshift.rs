@@ -171,8 +171,7 @@ impl<S: Statements, O: Objects> RedshiftDestination<S, O> {
         let invalid = |error: Box<dyn std::error::Error + Send + Sync>| {
             PortError::new("manifest", load.batch.as_str(), PortErrorKind::Invalid, error)
         };
-        let key = Key::new(format!("{}manifests/{}/{}.manifest", self.bucket.state, feed.name, load.batch))
-            .map_err(|error| invalid(error.into()))?;
+        let key = manifest::key(&self.bucket, feed, load.batch).map_err(|error| invalid(error.into()))?;
         let body = manifest::manifest(&self.bucket.name, load.files).map_err(|error| invalid(error.into()))?;
         self.objects.put(&key, body, PutIf::Any).await?;
         Ok(key)

@@ -5,7 +5,9 @@
 
 use serde::Serialize;
 
-use crate::object::File;
+use crate::batch::BatchId;
+use crate::config::{Bucket, Feed};
+use crate::object::{File, Key, KeyError};
 
 #[derive(Serialize)]
 struct Manifest {
@@ -33,6 +35,14 @@ pub fn manifest(bucket: &str, files: &[File]) -> Result<Vec<u8>, serde_json::Err
     let entry =
         |file: &File| Entry { url: url(bucket, file), mandatory: true, meta: Meta { content_length: file.size } };
     serde_json::to_vec(&Manifest { entries: files.iter().map(entry).collect() })
+}
+
+/// Where the manifest of a batch is.
+///
+/// # Errors
+/// When the state prefix is too long.
+pub fn key(bucket: &Bucket, feed: &Feed, batch: &BatchId) -> Result<Key, KeyError> {
+    Key::new(format!("{}manifests/{}/{batch}.manifest", bucket.state, feed.name))
 }
 
 /// A file's URL as manifests and system views have it: the key as it is, not encoded.

@@ -1,0 +1,132 @@
+//! `sluice plan`: what the next tick would do with a feed, down to the SQL, without doing it.
+//!
+//! Reads only, and asks the warehouse nothing.
+
+use clap::Args;
+use serde_json::json;
+use sluice_core::batch::BatchId;
+use sluice_core::config::{Config, Destination, Feed};
+use sluice_core::object::File;
+use sluice_core::ports::Ports as _;
+use sluice_core::preview::{Preview, claims, preview};
+use sluice_core::redshift::{manifest, sql};
+
+use crate::deployment;
+use crate::failure::Failure;
+use crate::output::{self, BOLD, DIM, Foreign};
+
+/// How many files of a batch a person is shown.
+const SHOWN: usize = 5;
+
+/// Arguments of `sluice plan`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+It lists incoming/ and the claims, and writes nothing. A tick that comes later may find other files; where a \
+transaction fails, its files are tried again in smaller batches, which no plan can foresee.")]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    deployment: deployment::Arguments,
+    /// The feed
+    feed: String,
+    /// Show every file of every batch, and every batch's SQL
+    #[arg(long)]
+    all: bool,
+    /// Print one JSON object instead
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs it.
+pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
+    let deployment = arguments.deployment.open().await?;
+    let feed = deployment.feed(&arguments.feed)?;
+    let (config, objects) = (&*deployment.config, deployment.ports.objects());
+    let claims = claims(config, objects).await.map_err(Failure::failed)?;
+    let preview = preview(config, objects, feed, &claims).await.map_err(Failure::failed)?;
+    let batches = preview.batches.iter().map(|(slot, files)| Batch::of(config, feed, *slot, files));
+    let batches: Vec<Batch<'_>> = batches.collect::<Result<_, _>>()?;
+    if arguments.json {
+        output::json(&json!({
+            "feed": feed.name.as_str(), "unprocessed": preview.unprocessed,
+            "unprocessed_bytes": preview.unprocessed_bytes, "in_flight": preview.in_flight().count(),
+            "slots": feed.slots(), "free_slots": preview.free.len(),
+            "batches": batches.iter().map(Batch::json).collect::<Vec<_>>(),
+        }));
+    } else {
+        print(feed, &preview, &batches, arguments.all);
+    }
+    Ok(())
+}
+
+/// A batch as it would be claimed.
+struct Batch<'a> {
+    slot: usize,
+    id: BatchId,
+    files: &'a [File],
+    statements: Vec<String>,
+}
+
+impl<'a> Batch<'a> {
+    fn of(config: &Config, feed: &Feed, slot: usize, files: &'a [File]) -> Result<Self, Failure> {
+        let id = BatchId::of(files);
+        let manifest = manifest::key(&config.bucket, feed, &id).map_err(Failure::failed)?;
+        let Destination::Redshift(target) = &feed.destination else {
+            return Err(Failure::failed("this destination's plan cannot be shown"));
+        };
+        let statements = sql::transaction(&config.bucket.name, feed, target, &id, files, &manifest).statements;
+        Ok(Self { slot, id, files, statements })
+    }
+
+    fn bytes(&self) -> u64 {
+        self.files.iter().map(|file| file.size).sum()
+    }
+
+    fn json(&self) -> serde_json::Value {
+        json!({
+            "slot": self.slot, "batch": self.id, "bytes": self.bytes(), "files": self.files, "statements": self.statements,
+        })
+    }
+
+    fn print(&self, all: bool, sql: bool) {
+        let (files, bytes) = (output::count(self.files.len() as u64, "file"), output::bytes(self.bytes()));
+        output::line(format_args!("{BOLD}batch {}{BOLD:#} in slot {}: {files}, {bytes}", self.id, self.slot));
+        let shown = if all { self.files.len() } else { SHOWN };
+        for file in self.files.iter().take(shown) {
+            output::line(format_args!("    {}  {DIM}{}{DIM:#}", Foreign(&file.key), output::bytes(file.size)));
+        }
+        if self.files.len() > shown {
+            output::line(format_args!("    … {} more; --all shows them", self.files.len() - shown));
+        }
+        if sql {
+            output::line("  one transaction:");
+            for statement in &self.statements {
+                output::line(format_args!("    {};", Foreign(statement)));
+            }
+        }
+    }
+}
+
+fn print(feed: &Feed, preview: &Preview, batches: &[Batch<'_>], all: bool) {
+    let waiting = output::count(preview.unprocessed, "file");
+    let (bytes, in_flight) = (output::bytes(preview.unprocessed_bytes), preview.in_flight().count());
+    let (free, slots) = (preview.free.len(), feed.slots());
+    output::line(format_args!(
+        "{BOLD}{}{BOLD:#}: {waiting} waiting, {bytes}; {in_flight} in flight; {free} of {slots} slots free",
+        feed.name
+    ));
+    if batches.is_empty() {
+        let why = match (preview.unprocessed, free) {
+            (0, _) => "no file waits",
+            (_, 0) => "every slot is filled: the tick after a batch has ended takes the next files",
+            _ => "no batch can be made",
+        };
+        output::line(format_args!("The next tick claims nothing: {why}."));
+    }
+    for (batch, at) in batches.iter().zip(0..) {
+        batch.print(all, all || at == 0);
+    }
+    let planned: u64 = batches.iter().map(|batch| batch.files.len() as u64).sum();
+    if let left @ 1.. = preview.unprocessed.saturating_sub(planned) {
+        output::line(format_args!("{} would wait for later ticks.", output::count(left, "file")));
+    }
+}

@@ -1,0 +1,152 @@
+//! `sluice status`: what waits, what is loading, what was loaded, and what is wrong, feed by feed.
+//!
+//! Reads only, and asks the warehouse nothing: looking at a warehouse that is paused would wake it.
+
+mod print;
+
+use std::time::Duration;
+
+use clap::Args;
+use futures_util::{StreamExt as _, stream};
+use jiff::{SignedDuration, Timestamp};
+use sluice_aws::cloudwatch::{Point, Series, Statistic};
+use sluice_core::claim::{Claim, Seen};
+use sluice_core::config::{Config, Feed};
+use sluice_core::measure::Metric;
+use sluice_core::ports::{Objects, PortError, Ports as _};
+use sluice_core::preview::{Preview, claims, preview};
+
+use crate::deployment::{self, Deployment};
+use crate::failure::Failure;
+use crate::output;
+
+/// How far back the backlog is drawn.
+const DRAWN: SignedDuration = SignedDuration::from_hours(3);
+/// Seconds of one value of it.
+const PERIOD: i32 = 300;
+/// How many feeds are looked at at once.
+const AT_ONCE: usize = 8;
+
+/// What is read of `CloudWatch`, in this order.
+const SERIES: [Series; 5] = [
+    Series { metric: Metric::UnprocessedFiles, statistic: Statistic::Maximum },
+    Series { metric: Metric::FilesLoaded, statistic: Statistic::Sum },
+    Series { metric: Metric::RowsLoaded, statistic: Statistic::Sum },
+    Series { metric: Metric::LoadsFailed, statistic: Statistic::Sum },
+    Series { metric: Metric::FilesQuarantined, statistic: Statistic::Sum },
+];
+
+/// Arguments of `sluice status`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+It lists incoming/, failed/ and the claims, reads CloudWatch's metrics, and changes nothing. The warehouse is not asked.")]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    deployment: deployment::Arguments,
+    /// Only this feed; may be repeated
+    #[arg(long, value_name = "NAME")]
+    feed: Vec<String>,
+    /// Look again every so many seconds, until stopped
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "5", value_parser = clap::value_parser!(u64).range(1..=3600))]
+    watch: Option<u64>,
+    /// Print one JSON object a feed instead
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs it.
+pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
+    let deployment = arguments.deployment.open().await?;
+    let feeds = deployment.feeds(&arguments.feed)?;
+    loop {
+        let seen = look(&deployment, &feeds).await?;
+        if arguments.watch.is_some() && !arguments.json {
+            output::clear();
+        }
+        let now = Timestamp::now();
+        for status in &seen {
+            if arguments.json { output::json(&status.json(now)) } else { status.print(now) }
+        }
+        let Some(seconds) = arguments.watch else {
+            let failed = seen.iter().any(|status| status.seen.is_err());
+            return if failed { Err(Failure::Said) } else { Ok(()) };
+        };
+        tokio::select! {
+            () = tokio::time::sleep(Duration::from_secs(seconds)) => {}
+            _ = tokio::signal::ctrl_c() => return Ok(()),
+        }
+    }
+}
+
+/// What can be said of a feed.
+struct Status<'a> {
+    config: &'a Config,
+    feed: &'a Feed,
+    seen: Result<(Preview, u64), PortError>,
+    history: Result<History, PortError>,
+}
+
+/// What `CloudWatch` remembers of a feed.
+struct History {
+    /// The most files that waited, for each period.
+    backlog: Vec<Point>,
+    /// Of the last hour.
+    files: f64,
+    rows: f64,
+    loads_failed: f64,
+    quarantined: f64,
+}
+
+async fn look<'a>(deployment: &'a Deployment, feeds: &[&'a Feed]) -> Result<Vec<Status<'a>>, Failure> {
+    let claims = claims(&deployment.config, deployment.ports.objects()).await.map_err(Failure::failed)?;
+    let now = Timestamp::now();
+    let looks = stream::iter(feeds).map(|feed| Status::of(deployment, feed, &claims, now));
+    Ok(looks.buffered(AT_ONCE).collect().await)
+}
+
+impl<'a> Status<'a> {
+    async fn of(deployment: &'a Deployment, feed: &'a Feed, claims: &[Seen], now: Timestamp) -> Self {
+        let Deployment { config, ports } = deployment;
+        let (seen, history) = tokio::join!(see(config, ports.objects(), feed, claims), remember(deployment, feed, now));
+        Self { config, feed, seen, history }
+    }
+
+    /// The claims whose last try went wrong.
+    fn troubled(&self) -> impl Iterator<Item = (&Claim, &str)> {
+        let claims = self.seen.iter().flat_map(|(preview, _)| &preview.claims);
+        claims.filter_map(|claim| Some((claim, claim.last_error.as_deref()?)))
+    }
+}
+
+/// The feed as a tick sees it, and how many files of it are in `failed/`.
+async fn see(
+    config: &Config,
+    objects: &impl Objects,
+    feed: &Feed,
+    claims: &[Seen],
+) -> Result<(Preview, u64), PortError> {
+    let preview = preview(config, objects, feed, claims).await?;
+    let prefix = config.bucket.failed.join(&feed.prefix);
+    let (mut failed, mut after) = (0, None);
+    loop {
+        let page = objects.list(&prefix, after.as_deref()).await?;
+        let reason = |key: &str| key.ends_with(".error.json");
+        failed += page.files.iter().filter(|file| !reason(file.key.as_str())).count() as u64;
+        after = page.next;
+        if after.is_none() {
+            return Ok((preview, failed));
+        }
+    }
+}
+
+async fn remember(deployment: &Deployment, feed: &Feed, now: Timestamp) -> Result<History, PortError> {
+    let from = now.checked_sub(DRAWN).unwrap_or(Timestamp::MIN);
+    let hour = now.checked_sub(SignedDuration::from_hours(1)).unwrap_or(Timestamp::MIN);
+    let mut found = deployment.ports.metrics().history(&feed.name, &SERIES, (from, now), PERIOD).await?.into_iter();
+    let backlog = found.next().unwrap_or_default();
+    let mut sum = || {
+        let points = found.next().unwrap_or_default();
+        points.iter().filter(|(at, _)| *at >= hour).map(|(_, value)| value).sum::<f64>()
+    };
+    Ok(History { backlog, files: sum(), rows: sum(), loads_failed: sum(), quarantined: sum() })
+}

@@ -1,0 +1,193 @@
+//! How a feed's status looks. Errors are others' words: they go through [`Foreign`].
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+use sluice_aws::cloudwatch::Point;
+use sluice_core::claim::Claim;
+use sluice_core::preview::Preview;
+
+use super::{DRAWN, History, PERIOD, Status};
+use crate::output::{self, BLUE, BOLD, DIM, Foreign, GREEN, RED};
+
+const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+
+impl Status<'_> {
+    pub(super) fn json(&self, now: Timestamp) -> Value {
+        let mut all = json!({"feed": self.feed.name.as_str()});
+        match &self.seen {
+            Err(error) => all["error"] = json!(error.to_string()),
+            Ok((preview, failed)) => {
+                all["waiting"] = json!(preview.unprocessed);
+                all["waiting_bytes"] = json!(preview.unprocessed_bytes);
+                all["oldest_age_seconds"] = json!(preview.oldest.map(|oldest| age(now, oldest).as_secs()));
+                all["in_flight"] = json!(preview.in_flight().count());
+                all["slots"] = json!(self.feed.slots());
+                all["free_slots"] = json!(preview.free.len());
+                all["failed"] = json!(failed);
+                let trouble = |(claim, error): (&Claim, &str)| {
+                    json!({"slot": claim.slot, "batch": claim.batch, "files": claim.files.len(),
+                           "failures": claim.failures, "next_try": claim.not_before, "error": error})
+                };
+                all["troubles"] = self.troubled().map(trouble).collect();
+            }
+        }
+        match &self.history {
+            Err(error) => all["history_error"] = json!(error.to_string()),
+            Ok(history) => {
+                all["last_hour"] = json!({
+                    "files_loaded": history.files, "rows_loaded": history.rows,
+                    "loads_failed": history.loads_failed, "files_quarantined": history.quarantined,
+                });
+                all["backlog"] = history.backlog.iter().map(|(at, files)| json!([at, files])).collect();
+            }
+        }
+        all
+    }
+
+    pub(super) fn print(&self, now: Timestamp) {
+        let name = &self.feed.name;
+        match &self.seen {
+            Err(error) => output::line(format_args!("{BOLD}{name}{BOLD:#}: {RED}{}{RED:#}", Foreign(error))),
+            Ok((preview, failed)) => {
+                let troubled = self.troubled().next().is_some();
+                let word = if troubled { format!("{RED}loads fail{RED:#}") } else { verdict(preview) };
+                output::line(format_args!("{BOLD}{name}{BOLD:#}: {word}"));
+                output::line(format_args!("  waiting    {}", waiting(preview, now)));
+                let files = output::count(preview.in_flight().count() as u64, "file");
+                let (filled, slots) = (preview.claims.len(), self.feed.slots());
+                output::line(format_args!("  in flight  {files} in {filled} of {slots} slots"));
+                self.print_history();
+                if *failed > 0 {
+                    let (files, prefix) =
+                        (output::count(*failed, "file"), self.config.bucket.failed.join(&self.feed.prefix));
+                    output::line(format_args!(
+                        "  failed     {RED}{files}{RED:#} in {prefix}; sluice errors {name} says why"
+                    ));
+                }
+                self.troubled().for_each(|(claim, error)| trouble(claim, error, now));
+            }
+        }
+    }
+
+    fn print_history(&self) {
+        match &self.history {
+            Err(error) => output::line(format_args!("  {DIM}history    {}{DIM:#}", Foreign(error))),
+            Ok(history) => {
+                let History { files, rows, loads_failed, quarantined, .. } = history;
+                output::line(format_args!(
+                    "  last hour  {} files, {} rows loaded; {} loads failed; {} files quarantined",
+                    whole(*files),
+                    whole(*rows),
+                    whole(*loads_failed),
+                    whole(*quarantined)
+                ));
+                let most = history.backlog.iter().map(|(_, files)| *files).fold(0.0, f64::max);
+                let line = sparkline(&history.backlog, most);
+                if !line.is_empty() {
+                    let hours = DRAWN.as_hours();
+                    output::line(format_args!(
+                        "  backlog    {BLUE}{line}{BLUE:#}  at most {} in {hours} hours",
+                        whole(most)
+                    ));
+                }
+            }
+        }
+    }
+}
+
+fn verdict(preview: &Preview) -> String {
+    match (preview.unprocessed, preview.claims.len()) {
+        (0, 0) => format!("{GREEN}all is loaded{GREEN:#}"),
+        (0, _) => format!("{GREEN}loading{GREEN:#}"),
+        (_, 0) => format!("{BLUE}files wait for the next tick{BLUE:#}"),
+        _ => format!("{BLUE}loading, and files wait{BLUE:#}"),
+    }
+}
+
+fn waiting(preview: &Preview, now: Timestamp) -> String {
+    let files = output::count(preview.unprocessed, "file");
+    match preview.oldest {
+        None => files,
+        Some(oldest) => {
+            let bytes = output::bytes(preview.unprocessed_bytes);
+            format!("{files}, {bytes}, the oldest for {}", span(age(now, oldest)))
+        }
+    }
+}
+
+fn trouble(claim: &Claim, error: &str, now: Timestamp) {
+    let files = output::count(claim.files.len() as u64, "file");
+    let next = match claim.not_before.filter(|at| *at > now) {
+        Some(at) => format!("the next try is in {}", span(age(at, now))),
+        None => "it is being tried".to_owned(),
+    };
+    let failures = output::count(u64::from(claim.failures), "failure");
+    output::line(format_args!("  {RED}slot {}{RED:#}     {files}, {failures} in a row; {next}", claim.slot));
+    output::line(format_args!("             {}", Foreign(error)));
+}
+
+/// A character for each period in which the backlog was measured, and a gap for those in which it was not.
+fn sparkline(points: &[Point], most: f64) -> String {
+    let (Some((first, _)), Some((last, _))) = (points.first(), points.last()) else { return String::new() };
+    let mut line = String::new();
+    let mut points = points.iter().peekable();
+    let mut at = first.as_second();
+    while at <= last.as_second() {
+        match points.next_if(|(time, _)| time.as_second() < at + i64::from(PERIOD)) {
+            Some((_, value)) => line.push(height(*value, most)),
+            None => line.push(' '),
+        }
+        at += i64::from(PERIOD);
+    }
+    line
+}
+
+fn height(value: f64, most: f64) -> char {
+    // The cast cuts and saturates, which is what is wanted of a picture.
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    let eighth = if most > 0.0 { (value / most * 7.0).ceil() as usize } else { 0 };
+    BARS[eighth.min(7)]
+}
+
+fn whole(number: f64) -> String {
+    output::thousands(format_args!("{:.0}", number + 0.0))
+}
+
+fn age(now: Timestamp, then: Timestamp) -> SignedDuration {
+    now.duration_since(then).max(SignedDuration::ZERO)
+}
+
+/// A span as people say it: in its largest unit.
+fn span(of: SignedDuration) -> String {
+    match of.as_secs() {
+        seconds @ ..120 => format!("{seconds} s"),
+        seconds @ ..7_200 => format!("{} min", seconds / 60),
+        seconds @ ..172_800 => format!("{} hours", seconds / 3_600),
+        seconds => format!("{} days", seconds / 86_400),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use test_case::test_case;
+
+    use super::*;
+
+    #[test]
+    fn a_sparkline_shows_heights_and_gaps() {
+        let point = |minutes: i64, files: f64| (Timestamp::UNIX_EPOCH + SignedDuration::from_mins(minutes), files);
+        let points = [point(0, 0.0), point(5, 1.0), point(10, 700.0), point(20, 350.0)];
+        assert_eq!(sparkline(&points, 700.0), "▁▂█ ▅");
+        assert_eq!(sparkline(&[], 0.0), "");
+        assert_eq!(sparkline(&[point(0, 0.0)], 0.0), "▁");
+    }
+
+    #[test_case(0 => "0 s")]
+    #[test_case(119 => "119 s")]
+    #[test_case(7_199 => "119 min")]
+    #[test_case(7_200 => "2 hours")]
+    #[test_case(200_000 => "2 days")]
+    fn spans_are_short(seconds: i64) -> String {
+        span(SignedDuration::from_secs(seconds))
+    }
+}
