@@ -2,6 +2,8 @@
 //!
 //! `check` says every problem of every file and touches nothing else; the functions run the same check when they start.
 
+mod push;
+
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
@@ -16,6 +18,8 @@ use crate::output::{self, GREEN, Lines};
 pub(crate) enum Command {
     /// Say everything that is wrong with configurations, without running anything
     Check(CheckArguments),
+    /// Check a configuration, show what changes, and put it where the functions read it
+    Push(push::Arguments),
 }
 
 /// Arguments of `sluice config check`.
@@ -30,9 +34,10 @@ pub(crate) struct CheckArguments {
 }
 
 /// Runs one of them.
-pub(crate) fn run(command: &Command) -> Result<(), Failure> {
+pub(crate) fn run(command: Command) -> Result<(), Failure> {
     match command {
-        Command::Check(arguments) => check(arguments),
+        Command::Check(arguments) => check(&arguments),
+        Command::Push(arguments) => crate::asynchronously(push::run(arguments)),
     }
 }
 

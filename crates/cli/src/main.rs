@@ -6,8 +6,10 @@
 mod config;
 mod demo;
 mod deployment;
+mod doctor;
 mod failure;
 mod local;
+mod manual;
 mod output;
 mod plan;
 mod project;
@@ -18,7 +20,7 @@ mod verify;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
 use failure::Failure;
@@ -42,10 +44,18 @@ enum Command {
     Plan(plan::Arguments),
     /// Account for every file: ledger, incoming/, processed/, failed/ and claims; say what is wrong and what mends it
     Verify(verify::Arguments),
+    /// Reach each service as the functions do; say what fails and what to do
+    Doctor(doctor::Arguments),
+    /// Make the ledgers, and check every right that the functions need
+    Init(doctor::InitArguments),
     /// Run all of it on this machine: the services, the three functions, the tables
     Local(local::Arguments),
     /// Load real files end to end on this machine, and prove that the result is right
     Demo(demo::Arguments),
+    /// Print what a shell completes these commands with
+    Completions(manual::CompletionsArguments),
+    /// Print the manual page
+    Man(manual::ManArguments),
 }
 
 fn main() -> ExitCode {
@@ -65,12 +75,16 @@ fn log() {
 
 fn run(cli: Cli) -> Result<(), Failure> {
     match cli.command {
-        Command::Config(command) => config::run(&command),
+        Command::Config(command) => config::run(command),
         Command::Status(arguments) => asynchronously(status::run(arguments)),
         Command::Plan(arguments) => asynchronously(plan::run(arguments)),
         Command::Verify(arguments) => asynchronously(verify::run(arguments)),
         Command::Local(arguments) => asynchronously(local::run(arguments)),
         Command::Demo(arguments) => asynchronously(demo::run(arguments)),
+        Command::Doctor(arguments) => asynchronously(doctor::run(arguments)),
+        Command::Init(arguments) => asynchronously(doctor::init(arguments)),
+        Command::Completions(arguments) => manual::completions(&arguments, Cli::command()),
+        Command::Man(arguments) => manual::man(&arguments, Cli::command()),
     }
 }
 
@@ -78,4 +92,14 @@ fn run(cli: Cli) -> Result<(), Failure> {
 fn asynchronously(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     runtime.map_err(Failure::failed)?.block_on(command)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_commands_fit_together() {
+        Cli::command().debug_assert();
+    }
 }

@@ -16,12 +16,16 @@ use crate::destination::{
 use crate::object::{ETag, File, FileId, Key};
 use crate::ports::{Objects, PortError, PortErrorKind, PutIf};
 
+pub mod examine;
 pub mod failure;
 pub mod manifest;
+pub mod prove;
 pub mod quote;
 pub mod sql;
 pub mod statements;
 
+pub use examine::Need;
+pub use prove::{Proof, Trial, Verdict};
 pub use statements::{Description, Part, Statements, Status, Submission};
 
 use sql::{Trace, Transaction};

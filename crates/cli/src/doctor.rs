@@ -1,0 +1,144 @@
+//! `sluice doctor` and `sluice init`: reach each service as the functions do, and say what fails and what to do.
+//!
+//! Writes only what it removes again: a claim of a feed that nobody has, and with `--prove` two scratch tables; `init` makes
+//! ledgers. Never touches a file.
+
+mod bucket;
+mod prove;
+mod warehouse;
+
+use std::fmt::Display;
+
+use clap::Args;
+use serde_json::json;
+
+use crate::deployment;
+use crate::failure::Failure;
+use crate::output::{self, BOLD, Foreign, GREEN, Lines, RED};
+
+/// Arguments of `sluice doctor`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+It is whoever the AWS SDK's credentials are: run it with a function's role to see what that function may do. It writes a \
+claim of a feed that nobody has, a manifest and a metric of zero, invokes the worker on a claim that is not there \
+(with SLUICE_WORKER_FUNCTION), and wakes the warehouse. Whether COPY's role may read the bucket only a COPY shows.
+
+Exit codes: 0 all is well; 3 something is not; 1 the configuration could not be read; 2 wrong usage or configuration.")]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    which: Which,
+    /// Try in each warehouse whether the ledger's LOCK does what exactly-once rests on: on scratch tables, with two
+    /// transactions at a time
+    #[arg(long)]
+    prove: bool,
+}
+
+/// Arguments of `sluice init`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+It makes what `sluice doctor` then finds; the functions would make the ledgers too, at their first load. It may be run \
+again at any time.
+
+Exit codes: as for `sluice doctor`.")]
+pub(crate) struct InitArguments {
+    #[command(flatten)]
+    which: Which,
+}
+
+#[derive(Debug, Args)]
+#[group(skip)]
+struct Which {
+    #[command(flatten)]
+    deployment: deployment::Arguments,
+    /// Only this feed; may be repeated
+    #[arg(long, value_name = "NAME")]
+    feed: Vec<String>,
+    /// Print one JSON object a line instead
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs `sluice doctor`.
+pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
+    let deployment = arguments.which.deployment.open().await?;
+    let feeds = deployment.feeds(&arguments.which.feed)?;
+    let mut checks = Checks::new(arguments.which.json);
+    bucket::check(&deployment, &feeds, &mut checks).await;
+    for feed in feeds {
+        warehouse::check(&deployment, feed, &mut checks).await;
+        if arguments.prove {
+            prove::check(&deployment, feed, &mut checks).await;
+        }
+    }
+    checks.end()
+}
+
+/// Runs `sluice init`.
+pub(crate) async fn init(arguments: InitArguments) -> Result<(), Failure> {
+    let deployment = arguments.which.deployment.open().await?;
+    let feeds = deployment.feeds(&arguments.which.feed)?;
+    let mut checks = Checks::new(arguments.which.json);
+    for feed in &feeds {
+        warehouse::create_ledger(&deployment, feed, &mut checks).await;
+    }
+    bucket::check(&deployment, &feeds, &mut checks).await;
+    for feed in feeds {
+        warehouse::check(&deployment, feed, &mut checks).await;
+    }
+    checks.end()
+}
+
+/// What was looked at, printed as it is known.
+struct Checks {
+    json: bool,
+    about: String,
+    passed: u64,
+    failed: u64,
+}
+
+impl Checks {
+    fn new(json: bool) -> Self {
+        Self { json, about: String::new(), passed: 0, failed: 0 }
+    }
+
+    /// What the next checks are about.
+    fn about(&mut self, what: impl Display) {
+        self.about = what.to_string();
+        if !self.json {
+            output::line(format_args!("{BOLD}{}{BOLD:#}", Foreign(&self.about)));
+        }
+    }
+
+    /// One thing is well, or is not and this is what to do. Answers whether it is.
+    fn note(&mut self, what: &str, result: Result<(), impl Display>, remedy: &str) -> bool {
+        let Self { json, about, .. } = self;
+        let well = result.is_ok();
+        *(if well { &mut self.passed } else { &mut self.failed }) += 1;
+        match (result, *json) {
+            (Ok(()), true) => output::json(&json!({"type": "check", "about": about, "what": what, "ok": true})),
+            (Err(error), true) => output::json(&json!({
+                "type": "check", "about": about, "what": what, "ok": false, "error": error.to_string(), "remedy": remedy,
+            })),
+            (Ok(()), false) => output::line(format_args!("  {GREEN}✓{GREEN:#} {}", Foreign(what))),
+            (Err(error), false) => output::line(format_args!(
+                "  {RED}✗{RED:#} {}\n      {}\n      {BOLD}do:{BOLD:#} {}",
+                Foreign(what),
+                Lines(error),
+                Foreign(remedy)
+            )),
+        }
+        well
+    }
+
+    fn end(self) -> Result<(), Failure> {
+        let Self { json, passed, failed, .. } = self;
+        if json {
+            output::json(&json!({"type": "summary", "ok": failed == 0, "passed": passed, "failed": failed}));
+        } else if failed == 0 {
+            output::line(format_args!("{GREEN}all is well{GREEN:#}: {}", output::count(passed, "check")));
+        } else {
+            output::line(format_args!("{RED}{} of {} failed{RED:#}", failed, output::count(passed + failed, "check")));
+        }
+        if failed == 0 { Ok(()) } else { Err(Failure::SaidWrong) }
+    }
+}

@@ -1,0 +1,123 @@
+//! The bucket, as the protocol needs it: listings, and writes and deletes under conditions, tried on a claim of a feed that
+//! nobody has; the worker; `CloudWatch`.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use serde_json::json;
+use sluice_core::batch::BatchId;
+use sluice_core::claim::slot_key;
+use sluice_core::config::{Bucket, Feed};
+use sluice_core::measure::{Datum, Metric};
+use sluice_core::object::{ETag, Key, Prefix};
+use sluice_core::ports::{Delete, Metrics as _, Objects, PortError, Ports as _, Put, PutIf, Workers as _};
+use sluice_core::redshift::manifest;
+
+use super::Checks;
+use crate::deployment::Deployment;
+
+const LIST: &str = "grant s3:ListBucket on the bucket for this prefix";
+const WRITE: &str = "grant s3:GetObject, s3:PutObject and s3:DeleteObject on the claims";
+
+/// Checks all that feeds share.
+pub(super) async fn check(deployment: &Deployment, feeds: &[&Feed], checks: &mut Checks) {
+    let Deployment { config, ports } = deployment;
+    let (bucket, objects) = (&config.bucket, ports.objects());
+    checks.about(format_args!("bucket {}", bucket.name));
+    for prefix in [&bucket.incoming, &bucket.processed, &bucket.failed, &bucket.state] {
+        list(objects, prefix, checks).await;
+    }
+    conditions(bucket, objects, checks).await;
+    for feed in feeds {
+        let written = write_manifest(bucket, feed, objects).await;
+        checks.note(
+            &format!("manifests of {} may be written", feed.name),
+            written,
+            "grant s3:PutObject on the manifests",
+        );
+    }
+    checks.about("metrics");
+    let zeros: Vec<Datum> =
+        feeds.iter().map(|feed| Datum::one(Metric::FilesLoaded, &feed.name, Timestamp::now(), 0.0)).collect();
+    let published = ports.metrics().publish(&zeros).await;
+    let remedy = "grant cloudwatch:PutMetricData for the namespace Sluice";
+    checks.note("metrics may be published", published, remedy);
+    if std::env::var_os("SLUICE_WORKER_FUNCTION").is_some() {
+        checks.about("worker");
+        worker(deployment, checks).await;
+    }
+}
+
+async fn list(objects: &impl Objects, prefix: &Prefix, checks: &mut Checks) {
+    checks.note(&format!("{prefix} may be listed"), objects.list(prefix, None).await.map(drop), LIST);
+}
+
+/// Each step needs the one before it.
+async fn conditions(bucket: &Bucket, objects: &impl Objects, checks: &mut Checks) {
+    let Ok(key) = probe(bucket) else { return };
+    let Some(body) = claim(&key) else { return };
+    let placed = match objects.put(&key, body.clone(), PutIf::Absent).await {
+        Ok(Put::Written(etag)) => Ok(etag),
+        Ok(Put::Refused) => Err("a name that nobody has is refused".to_owned()),
+        Err(error) => Err(error.to_string()),
+    };
+    checks.note("a claim may be written", placed.as_ref().map(drop), WRITE);
+    let Ok(etag) = placed else { return };
+    let other = ETag::new("00000000000000000000000000000000");
+    let needed =
+        "use a bucket of Amazon S3, or a store that honours conditional requests: nothing is safe without them";
+    let again = objects.put(&key, body.clone(), PutIf::Absent).await;
+    checks.note("a second one is refused (If-None-Match)", must(again, &Put::Refused), needed);
+    let wrong = objects.put(&key, body, PutIf::Matches(&other)).await;
+    checks.note("another version is not replaced (If-Match)", must(wrong, &Put::Refused), needed);
+    let read = objects.get(&key).await;
+    checks.note("it may be read", must(read.map(|content| content.is_some()), &true), WRITE);
+    let kept = objects.delete(&key, &other).await;
+    checks.note("another version is not deleted (If-Match)", must(kept, &Delete::Replaced), needed);
+    let deleted = objects.delete(&key, &etag).await;
+    checks.note("it may be deleted", must(deleted, &Delete::Deleted), WRITE);
+}
+
+async fn write_manifest(bucket: &Bucket, feed: &Feed, objects: &impl Objects) -> Result<(), Failed> {
+    let key = manifest::key(bucket, feed, &BatchId::of(&[])).map_err(|error| Failed(error.to_string()))?;
+    let body = b"{\"entries\": []}".to_vec();
+    objects.put(&key, body, PutIf::Any).await.map(drop).map_err(|error| Failed(error.to_string()))
+}
+
+/// A worker on a claim that is not there ends at once.
+async fn worker(deployment: &Deployment, checks: &mut Checks) {
+    let Ok(key) = probe(&deployment.config.bucket) else { return };
+    let sent = deployment.ports.workers().dispatch(&key).await;
+    checks.note("the worker may be invoked", sent, "grant lambda:InvokeFunction on the worker, and check its name");
+}
+
+/// The claim of a feed that nobody has: listers leave such claims alone.
+fn probe(bucket: &Bucket) -> Result<Key, sluice_core::object::KeyError> {
+    let mark = uuid::Uuid::new_v4().simple().to_string();
+    slot_key(bucket, &format!("doctor-{}", &mark[..8]), 0)
+}
+
+/// A claim without files, as listers read it: what they cannot read they remove.
+fn claim(key: &Key) -> Option<Vec<u8>> {
+    let now = Timestamp::now();
+    let feed = key.as_str().rsplit('/').nth(1)?;
+    let claim = json!({"feed": feed, "slot": 0, "batch": BatchId::of(&[]), "files": [], "created_at": now,
+                       "lease_expires_at": now, "owner": "sluice doctor"});
+    serde_json::to_vec(&claim).ok()
+}
+
+fn must<T: PartialEq + fmt::Debug>(found: Result<T, PortError>, wanted: &T) -> Result<(), Failed> {
+    match found {
+        Ok(found) if found == *wanted => Ok(()),
+        Ok(found) => Err(Failed(format!("the answer was {found:?}, and {wanted:?} was expected"))),
+        Err(error) => Err(Failed(error.to_string())),
+    }
+}
+
+struct Failed(String);
+
+impl fmt::Display for Failed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}

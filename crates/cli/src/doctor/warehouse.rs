@@ -1,0 +1,33 @@
+//! A feed's warehouse: whether a load finds there what it needs.
+
+use sluice_core::config::{Destination as Target, Feed};
+use sluice_core::destination::Destination as _;
+use sluice_core::ports::Ports as _;
+use sluice_core::redshift::Need;
+
+use super::Checks;
+use crate::deployment::Deployment;
+
+/// Checks it. Nothing can be said where it cannot be reached.
+pub(super) async fn check(deployment: &Deployment, feed: &Feed, checks: &mut Checks) {
+    checks.about(format_args!("feed {}", feed.name));
+    for need in Need::ALL {
+        let met = deployment.ports.destination().examine(feed, need).await;
+        let well = checks.note(&need.name(feed), met, &need.remedy(feed));
+        if need == Need::Reach && !well {
+            return;
+        }
+    }
+}
+
+/// Makes the feed's ledger.
+pub(super) async fn create_ledger(deployment: &Deployment, feed: &Feed, checks: &mut Checks) {
+    checks.about(format_args!("feed {}", feed.name));
+    let ledger = match &feed.destination {
+        Target::Redshift(target) => target.ledger.to_string(),
+        _ => String::new(),
+    };
+    let made = deployment.ports.destination().create_ledger(feed).await;
+    let remedy = "GRANT CREATE ON its schema to this user, or have somebody make it who may";
+    checks.note(&format!("the ledger {ledger} is there"), made, remedy);
+}

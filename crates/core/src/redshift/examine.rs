@@ -1,0 +1,110 @@
+//! Examine: whether the warehouse can be reached, and whether who asks may do what a load does. For operators.
+//!
+//! Changes no table, and copies nothing: whether COPY's role may read the bucket, only a COPY shows.
+
+use super::quote::{literal, table};
+use super::statements::{Statements, Submission};
+use super::{PATIENCE, RedshiftDestination, target};
+use crate::config::{Feed, Redshift};
+use crate::destination::QueryError;
+use crate::ports::{Objects, PortError, PortErrorKind};
+
+/// Something a load needs of the warehouse.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// The Data API runs a statement there.
+    Reach,
+    /// The table is there, and rows may be put into it.
+    Insert,
+    /// The ledger is there, and may be read and written.
+    Ledger,
+    /// The ledger may be locked.
+    Lock,
+    /// The views that say which files COPY read, and which it refused.
+    Views,
+}
+
+impl Need {
+    /// All of them, in the order in which they make sense.
+    pub const ALL: [Self; 5] = [Self::Reach, Self::Insert, Self::Ledger, Self::Lock, Self::Views];
+
+    /// What is needed, for a person.
+    #[must_use]
+    pub fn name(self, feed: &Feed) -> String {
+        let target = target(feed);
+        match self {
+            Self::Reach => format!("the Data API reaches database {}", target.database),
+            Self::Insert => format!("rows may be put into {}", target.table),
+            Self::Ledger => format!("the ledger {} may be read and written", target.ledger),
+            Self::Lock => format!("the ledger {} may be locked", target.ledger),
+            Self::Views => "sys_load_detail and sys_load_error_detail may be read".to_owned(),
+        }
+    }
+
+    /// What to do where it is not so.
+    #[must_use]
+    pub fn remedy(self, feed: &Feed) -> String {
+        let target = target(feed);
+        match self {
+            Self::Reach => "check the workgroup's or cluster's name, the Region, the database, and the right to \
+                            redshift-data:ExecuteStatement; a paused cluster has to be resumed"
+                .to_owned(),
+            Self::Insert => format!("create the table, or GRANT INSERT ON {} to this user", target.table),
+            Self::Ledger | Self::Lock => format!(
+                "run `sluice init`, or GRANT SELECT, INSERT, UPDATE, DELETE ON {} to this user (who made it has all)",
+                target.ledger
+            ),
+            Self::Views => "these views show a user its own loads; look at the error".to_owned(),
+        }
+    }
+
+    fn statements(self, target: &Redshift) -> Vec<String> {
+        let granted = |of: &str, right: &str| {
+            format!("SELECT CASE WHEN has_table_privilege({}, {}) THEN 1 ELSE 0 END", literal(of), literal(right))
+        };
+        let (rows, ledger) = (table(&target.table), table(&target.ledger));
+        match self {
+            Self::Reach => vec!["SELECT 1".to_owned()],
+            Self::Insert => vec![granted(&rows, "insert")],
+            Self::Ledger => ["select", "insert", "update"].map(|right| granted(&ledger, right)).to_vec(),
+            Self::Lock => {
+                vec![format!("LOCK TABLE {ledger}"), format!("SELECT COUNT(*) FROM {ledger} WHERE file = ''")]
+            }
+            Self::Views => ["sys_load_detail", "sys_load_error_detail"]
+                .map(|view| format!("SELECT COUNT(*) FROM {view} WHERE query_id = -1"))
+                .to_vec(),
+        }
+    }
+}
+
+impl<S: Statements, O: Objects> RedshiftDestination<S, O> {
+    /// Whether the feed's warehouse has what a load needs of it.
+    ///
+    /// # Errors
+    /// When it has not, or cannot be asked.
+    pub async fn examine(&self, feed: &Feed, need: Need) -> Result<(), QueryError> {
+        let statements = need.statements(target(feed));
+        if need == Need::Lock {
+            return self.run(feed, "doctor", statements, PATIENCE).await.map(drop);
+        }
+        for statement in statements {
+            let rows = self.query(feed, "doctor", statement).await?;
+            let refused = rows.first().and_then(|row| row.first()).is_some_and(|cell| cell.as_deref() == Some("0"));
+            if refused && need != Need::Views {
+                let subject = need.name(feed);
+                return Err(PortError::new("doctor", subject, PortErrorKind::Denied, "the right is missing").into());
+            }
+        }
+        Ok(())
+    }
+
+    /// The port to the Data API.
+    pub(super) const fn statements(&self) -> &S {
+        &self.statements
+    }
+}
+
+/// Statements of an operator's question.
+pub(super) fn submission(name: &str, statements: Vec<String>) -> Submission {
+    Submission { statements, token: None, name: format!("sluice doctor {name}"), with_event: false }
+}

@@ -1,0 +1,212 @@
+//! Prove: whether the ledger's recipe holds in a warehouse, tried with two transactions at a time on scratch tables.
+//!
+//! That LOCK takes no snapshot follows from Redshift's documentation by inference only; here it is tried. Touches nothing
+//! but its own two tables, and removes them.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::examine::submission;
+use super::quote::{literal, table};
+use super::statements::{Description, Statements, Status};
+use super::{LONG_PATIENCE, RedshiftDestination, target};
+use crate::config::{Feed, Table};
+use crate::destination::{QueryError, StatementId};
+use crate::ports::Objects;
+
+/// How many pairs of transactions are tried, with LOCK and without.
+const ROUNDS: usize = 5;
+
+/// Rows of the scratch table that are joined thrice with themselves, so that a transaction takes a moment.
+const ROWS: usize = 160;
+
+/// What the trial came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Proof {
+    /// With LOCK.
+    pub locked: Trial,
+    /// Without it: the control, which shows what the trial can see.
+    pub unlocked: Trial,
+}
+
+/// Pairs of transactions, each of which would load the same file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Trial {
+    /// How many pairs.
+    pub pairs: usize,
+    /// Pairs of which both were under way at the same time.
+    pub overlapped: usize,
+    /// Pairs of which just one loaded.
+    pub once: usize,
+    /// Pairs of which both loaded.
+    pub twice: usize,
+}
+
+/// What follows from it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Each file was loaded once, though two tried at once.
+    Holds,
+    /// Some file was loaded twice, or not at all: do not use this warehouse with several workers, and report it.
+    Broken,
+    /// No two ran at once, so nothing is shown.
+    NotShown,
+}
+
+impl Proof {
+    /// What follows from it.
+    #[must_use]
+    pub fn verdict(&self) -> Verdict {
+        let Trial { pairs, overlapped, once, .. } = self.locked;
+        match (once == pairs, overlapped) {
+            (false, _) => Verdict::Broken,
+            (true, 0) => Verdict::NotShown,
+            (true, _) => Verdict::Holds,
+        }
+    }
+}
+
+impl<S: Statements, O: Objects> RedshiftDestination<S, O> {
+    /// Tries the recipe in the feed's warehouse, on scratch tables in the schema of its ledger, whose names end in `mark`.
+    ///
+    /// # Errors
+    /// When the tables cannot be made, or the warehouse cannot be asked.
+    pub async fn prove(&self, feed: &Feed, mark: &str) -> Result<Proof, QueryError> {
+        let scratch = Scratch::new(&target(feed).ledger.schema, mark);
+        let made = self.run(feed, "doctor", scratch.create(), LONG_PATIENCE).await;
+        let tried = match made {
+            Ok(_) => self.try_both(feed, &scratch).await,
+            Err(error) => Err(error),
+        };
+        let removed = self.run(feed, "doctor", scratch.drop(), LONG_PATIENCE).await;
+        let proof = tried?;
+        removed?;
+        Ok(proof)
+    }
+
+    async fn try_both(&self, feed: &Feed, scratch: &Scratch) -> Result<Proof, QueryError> {
+        let mut proof = Proof::default();
+        for round in 0..ROUNDS {
+            self.pair(feed, scratch, &format!("locked {round}"), true, &mut proof.locked).await?;
+            self.pair(feed, scratch, &format!("unlocked {round}"), false, &mut proof.unlocked).await?;
+        }
+        Ok(proof)
+    }
+
+    async fn pair(
+        &self,
+        feed: &Feed,
+        scratch: &Scratch,
+        file: &str,
+        lock: bool,
+        trial: &mut Trial,
+    ) -> Result<(), QueryError> {
+        let submission = submission(file, scratch.load(file, lock));
+        let statements = self.statements();
+        let (one, other) = futures_util::future::join(
+            statements.submit(target(feed), &submission),
+            statements.submit(target(feed), &submission),
+        )
+        .await;
+        let (one, other) = (one?, other?);
+        let (one, other) = futures_util::future::join(self.end(&one), self.end(&other)).await;
+        let ends = [one?, other?];
+        trial.pairs += 1;
+        trial.overlapped += usize::from(overlap(&ends));
+        // What counts is what is there, not what the transactions say.
+        let rows = self.query(feed, "doctor", scratch.count(file)).await?;
+        match rows.first().and_then(|row| row.first()?.as_deref()) {
+            Some("1") => trial.once += 1,
+            Some("2") => trial.twice += 1,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    async fn end(&self, id: &StatementId) -> Result<Description, QueryError> {
+        match self.statements().describe(id, LONG_PATIENCE).await? {
+            Some(description) if description.status != Status::Running => Ok(description),
+            _ => Err(QueryError::Slow(id.clone())),
+        }
+    }
+}
+
+/// Whether each had begun before the other had ended.
+fn overlap(ends: &[Description; 2]) -> bool {
+    let begun = |end: &Description| -> Option<(Timestamp, Timestamp)> {
+        let ended = end.updated_at?;
+        // The queue is not in the duration; where the duration is not known the submission has to do.
+        let ran = jiff::SignedDuration::try_from(end.duration).ok().filter(|_| end.duration > Duration::ZERO);
+        let begun = ran.and_then(|ran| ended.checked_sub(ran).ok()).or(end.created_at)?;
+        Some((begun, ended))
+    };
+    match (begun(&ends[0]), begun(&ends[1])) {
+        (Some((one, one_ended)), Some((other, other_ended))) => one <= other_ended && other <= one_ended,
+        _ => false,
+    }
+}
+
+struct Scratch {
+    ledger: String,
+    rows: String,
+}
+
+impl Scratch {
+    fn new(schema: &str, mark: &str) -> Self {
+        let name =
+            |what: &str| table(&Table { schema: schema.to_owned(), name: format!("sluice_proof_{what}_{mark}") });
+        Self { ledger: name("ledger"), rows: name("rows") }
+    }
+
+    fn create(&self) -> Vec<String> {
+        let numbers: Vec<String> = (0..ROWS).map(|number| format!("('', {number})")).collect();
+        vec![
+            format!("CREATE TABLE {} (file VARCHAR(64) NOT NULL)", self.ledger),
+            format!("CREATE TABLE {} (file VARCHAR(64) NOT NULL, number BIGINT)", self.rows),
+            format!("INSERT INTO {} VALUES {}", self.rows, numbers.join(", ")),
+        ]
+    }
+
+    /// The recipe of a load, with rows of its own in place of COPY.
+    fn load(&self, file: &str, lock: bool) -> Vec<String> {
+        let Self { ledger, rows } = self;
+        let file = literal(file);
+        let mut statements = vec!["SET statement_timeout TO 300000".to_owned()];
+        if lock {
+            statements.push(format!("LOCK TABLE {ledger}"));
+        }
+        statements.push(format!(
+            "SELECT 1 / (CASE WHEN COUNT(*) = 0 THEN 1 ELSE 0 END) FROM {ledger} WHERE file IN ({file})"
+        ));
+        statements.push(format!(
+            "INSERT INTO {rows} SELECT {file}, COUNT(*) FROM {rows} a, {rows} b, {rows} c \
+             WHERE a.file = '' AND b.file = '' AND c.file = ''"
+        ));
+        statements.push(format!("INSERT INTO {ledger} VALUES ({file})"));
+        statements
+    }
+
+    fn count(&self, file: &str) -> String {
+        format!("SELECT COUNT(*) FROM {} WHERE file = {}", self.rows, literal(file))
+    }
+
+    fn drop(&self) -> Vec<String> {
+        [&self.ledger, &self.rows].map(|table| format!("DROP TABLE IF EXISTS {table}")).to_vec()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_overlap_shows_anything() {
+        let trial = |overlapped, once| Trial { pairs: 5, overlapped, once, twice: 5 - once };
+        let verdict = |locked| Proof { locked, unlocked: Trial::default() }.verdict();
+        assert_eq!(verdict(trial(5, 5)), Verdict::Holds);
+        assert_eq!(verdict(trial(0, 5)), Verdict::NotShown);
+        assert_eq!(verdict(trial(5, 4)), Verdict::Broken);
+        assert_eq!(verdict(trial(0, 4)), Verdict::Broken);
+    }
+}

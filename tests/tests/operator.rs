@@ -1,0 +1,256 @@
+//! The operator's command line against a deployment: the real `sluice`, what it prints, and what it leaves.
+
+#![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
+
+use serde_json::{Value, json};
+use sluice_standin::deployment::WORKER;
+use sluice_standin::faults::{Fault, Rule};
+use sluice_tests::{BUCKET, Site, binaries, feed, numbers};
+use tokio::process::Command;
+
+struct Operator {
+    site: Site,
+    config: String,
+}
+
+struct Said {
+    code: Option<i32>,
+    out: String,
+    err: String,
+}
+
+impl Operator {
+    async fn start(feeds: &str) -> Self {
+        let site = Site::start(feeds).await;
+        Self { site, config: format!("[bucket]\nname = \"{BUCKET}\"\n{feeds}") }
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(binaries().join("sluice"));
+        command.args(arguments).env_clear().env("NO_COLOR", "1");
+        command.env("AWS_ENDPOINT_URL", self.site.standin.endpoint()).env("AWS_REGION", "us-east-1");
+        command.env("AWS_ACCESS_KEY_ID", "operator").env("AWS_SECRET_ACCESS_KEY", "sluice");
+        command
+    }
+
+    async fn says(&self, arguments: &[&str]) -> Said {
+        let output = self.command(arguments).env("SLUICE_CONFIG", &self.config).output().await.unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        Said { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
+    }
+
+    async fn json(&self, arguments: &[&str]) -> (Option<i32>, Vec<Value>) {
+        let said = self.says(&[arguments, &["--json"]].concat()).await;
+        assert_eq!(said.err, "");
+        (said.code, said.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect())
+    }
+
+    /// What the operator asked for since the beginning.
+    fn asked(&self) -> Vec<String> {
+        let journal = self.site.standin.journal().snapshot();
+        let mut asked: Vec<String> = journal
+            .iter()
+            .filter(|entry| entry.caller == "operator")
+            .map(sluice_standin::journal::Entry::action)
+            .collect();
+        asked.sort();
+        asked.dedup();
+        asked
+    }
+
+    async fn stop(self) {
+        self.site.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn the_plan_is_what_the_next_tick_does_and_writes_nothing() {
+    let operator = Operator::start(&numbers("max_files = 4\nfiles_per_load = 2\norder = \"key\"")).await;
+    for number in 0..7 {
+        operator.site.drop_file(&format!("numbers/{number}.csv"), &format!("{number},it's\n"));
+    }
+    let objects = operator.site.keys("");
+    let (code, plans) = operator.json(&["plan", "numbers"]).await;
+    let plan = &plans[0];
+    assert_eq!(code, Some(0));
+    assert_eq!(operator.site.keys(""), objects, "nothing is written");
+    assert_eq!(operator.asked(), ["s3:ListObjectsV2"], "the warehouse is not asked");
+    let said = operator.says(&["plan", "numbers"]).await;
+    insta::assert_snapshot!(said.out);
+
+    let planned: Vec<&Value> = plan["batches"].as_array().unwrap().iter().map(|batch| &batch["batch"]).collect();
+    let hold = operator.site.standin.redshift().unwrap().hold_copies();
+    let tick = operator.site.tick(0).await;
+    let claimed: Vec<&Value> = tick["batches"].as_array().unwrap().iter().map(|batch| &batch["batch"]).collect();
+    assert_eq!(planned, claimed, "the same batches");
+    hold.reached(1).await;
+    let said = operator.says(&["plan", "numbers"]).await;
+    assert!(said.out.contains("every slot is filled") && said.out.contains("3 files would wait"), "{}", said.out);
+    drop(hold);
+    operator.site.drain().await;
+    let said = operator.says(&["plan", "numbers"]).await;
+    assert!(said.out.contains("claims nothing: no file waits"), "{}", said.out);
+    // What is in the plan is what was sent.
+    let sent = operator.site.sql("SELECT count(*) FROM sys_load_history").await;
+    assert!(sent[0][0].is_some());
+    let said = operator.says(&["plan", "others"]).await;
+    assert_eq!(said.code, Some(2));
+    assert!(said.err.contains("no feed \"others\" is configured; there are numbers"), "{}", said.err);
+    operator.stop().await;
+}
+
+#[tokio::test]
+async fn the_status_says_what_waits_what_was_loaded_and_what_is_wrong() {
+    let operator = Operator::start(&(numbers("") + &feed("more", "max_files = 1\nfiles_per_load = 1"))).await;
+    operator.site.drop_file("numbers/1.csv", "1,x\n");
+    operator.site.drop_file("numbers/bad.csv", "no number,x\n");
+    operator.site.drain().await;
+    operator.site.sql("DROP TABLE more").await;
+    operator.site.drop_file("more/1.csv", "1,x\n");
+    operator.site.drop_file("more/2.csv", "2,x\n");
+    operator.site.tick(1).await;
+    operator.site.deployed.idle().await;
+
+    let (code, feeds) = operator.json(&["status"]).await;
+    assert_eq!(code, Some(0));
+    let (numbers, more) = (&feeds[0], &feeds[1]);
+    assert_eq!((&numbers["waiting"], &numbers["failed"], &numbers["in_flight"]), (&json!(0), &json!(1), &json!(0)));
+    assert_eq!(numbers["last_hour"]["files_loaded"], json!(1.0));
+    assert_eq!(numbers["last_hour"]["files_quarantined"], json!(1.0));
+    assert_eq!(numbers["troubles"], json!([]));
+    assert_eq!((&more["waiting"], &more["in_flight"], &more["free_slots"]), (&json!(1), &json!(1), &json!(0)));
+    assert!(more["troubles"][0]["error"].as_str().unwrap().contains("more"), "{more}");
+    assert!(!more["troubles"][0]["next_try"].is_null());
+
+    let said = operator.says(&["status"]).await;
+    for part in [
+        "numbers: all is loaded\n",
+        "last hour  1 files, 1 rows loaded; 0 loads failed; 1 files quarantined\n",
+        "failed     1 file in failed/numbers/; sluice errors numbers says why\n",
+        "more: loads fail\n",
+        "waiting    1 file, 4 B, the oldest for ",
+        "in flight  1 file in 1 of 1 slots\n",
+        "backlog    ",
+        "slot 0     1 file, 1 failure in a row; the next try is in ",
+    ] {
+        assert!(said.out.contains(part), "{part:?} is not in:\n{}", said.out);
+    }
+    let read = ["monitoring:GetMetricData", "s3:GetObject", "s3:ListObjectsV2"];
+    assert_eq!(operator.asked(), read, "the warehouse is not asked, and nothing is written");
+
+    // Without CloudWatch the rest is told.
+    let fault = Rule::new(Fault::Throttle).service("monitoring").caller("operator");
+    let rule = operator.site.standin.faults().add(fault);
+    let (code, feeds) = operator.json(&["status", "--feed", "numbers"]).await;
+    operator.site.standin.faults().remove(rule);
+    assert_eq!((code, feeds.len(), &feeds[0]["failed"]), (Some(0), 1, &json!(1)));
+    assert!(feeds[0]["history_error"].as_str().unwrap().contains("monitoring:GetMetricData"), "{}", feeds[0]);
+    operator.stop().await;
+}
+
+#[tokio::test]
+async fn init_makes_what_doctor_misses_and_both_leave_nothing() {
+    let operator = Operator::start(&numbers("")).await;
+    let said = operator.says(&["doctor"]).await;
+    assert_eq!(said.code, Some(3), "{}{}", said.out, said.err);
+    assert!(said.out.contains("✗ the ledger public.sluice_ledger_numbers may be read and written"), "{}", said.out);
+    assert!(said.out.contains("do: run `sluice init`"), "{}", said.out);
+
+    let (code, checks) = operator.json(&["init"]).await;
+    assert_eq!(code, Some(0), "{checks:#?}");
+    let said = operator.says(&["doctor", "--prove"]).await;
+    assert_eq!(said.code, Some(0), "{}", said.out);
+    assert!(said.out.contains("with LOCK, 5 of 5 pairs of transactions loaded their file once"), "{}", said.out);
+    let left = operator.site.sql("SELECT count(*) FROM pg_tables WHERE tablename LIKE 'sluice_proof%'").await;
+    assert_eq!(left[0][0].as_deref(), Some("0"), "scratch tables are removed");
+    assert!(operator.site.keys("sluice/claims/").is_empty(), "and so is the claim");
+    println!("{}", said.out);
+
+    // The table is gone; the warehouse does not answer; the bucket does not honour conditions.
+    operator.site.sql("DROP TABLE numbers").await;
+    let said = operator.says(&["doctor"]).await;
+    assert_eq!(said.code, Some(3));
+    assert!(said.out.contains("✗ rows may be put into public.numbers"), "{}", said.out);
+    assert!(said.out.contains("do: create the table, or GRANT INSERT ON public.numbers"), "{}", said.out);
+    let rule = Rule::new(Fault::InternalError).operation("PutObject").caller("operator");
+    let rule = operator.site.standin.faults().add(rule);
+    let said = operator.says(&["doctor"]).await;
+    operator.site.standin.faults().remove(rule);
+    assert!(said.out.contains("✗ a claim may be written"), "{}", said.out);
+    assert!(
+        said.out.contains("do: grant s3:GetObject, s3:PutObject and s3:DeleteObject on the claims"),
+        "{}",
+        said.out
+    );
+    operator.stop().await;
+}
+
+#[tokio::test]
+async fn doctor_sends_a_worker_nowhere() {
+    let operator = Operator::start(&numbers("")).await;
+    operator.says(&["init"]).await;
+    let mut doctor = operator.command(&["doctor"]);
+    doctor.env("SLUICE_CONFIG", &operator.config).env("SLUICE_WORKER_FUNCTION", WORKER);
+    let output = doctor.output().await.unwrap();
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(operator.site.outcomes(WORKER, 0, 1).await, ["gone"]);
+    operator.stop().await;
+}
+
+#[tokio::test]
+async fn a_configuration_is_pushed_when_it_is_right_and_what_changes_is_shown() {
+    const TO: &str = "s3://landing/config/sluice.toml";
+    let operator = Operator::start(&numbers("")).await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("sluice.toml");
+    let path = file.to_str().unwrap();
+    std::fs::write(&file, &operator.config).unwrap();
+    let said = operator.says(&["config", "push", path, TO, "--dry-run"]).await;
+    assert_eq!((said.code, operator.site.keys("config/").len()), (Some(0), 0), "{}", said.err);
+    let said = operator.says(&["config", "push", path, TO]).await;
+    assert_eq!(said.code, Some(0), "{}", said.err);
+    assert!(said.out.contains("+ name = \"landing\"\n") && said.out.contains("feed numbers: added\n"), "{}", said.out);
+
+    let changed = numbers("max_files = 2\nfiles_per_load = 2") + &feed("more", "");
+    std::fs::write(&file, format!("[bucket]\nname = \"{BUCKET}\"\n{changed}")).unwrap();
+    let said = operator.says(&["config", "push", path, TO]).await;
+    assert!(said.out.contains("+ max_files = 2\n"), "{}", said.out);
+    assert!(said.out.contains("feed numbers: changed\nfeed more: added\n"), "{}", said.out);
+    let (_, same) = operator.json(&["config", "push", path, TO]).await;
+    assert_eq!((&same[0]["changed"], &same[0]["written"]), (&json!(false), &json!(false)));
+    std::fs::write(&file, &operator.config).unwrap();
+    let (_, back) = operator.json(&["config", "push", path, TO, "--dry-run"]).await;
+    assert_eq!(back[0]["feeds"], json!([["numbers", "changed"], ["more", "removed"]]));
+
+    std::fs::write(&file, operator.config.replace("format", "fromat")).unwrap();
+    let before = operator.site.standin.storage().head(BUCKET, "config/sluice.toml").unwrap().etag;
+    let said = operator.says(&["config", "push", path, TO]).await;
+    assert_eq!(said.code, Some(2));
+    assert!(said.err.contains("fromat") && said.err.contains("format"), "{}", said.err);
+    assert_eq!(operator.site.standin.storage().head(BUCKET, "config/sluice.toml").unwrap().etag, before);
+    let said = operator.says(&["config", "push", path, "landing/config"]).await;
+    assert_eq!(said.code, Some(2), "{}", said.err);
+
+    // The functions run with it.
+    let deployed = operator.command(&["plan", "more", "--config", TO]).output().await.unwrap();
+    assert!(deployed.status.success());
+    operator.stop().await;
+}
+
+#[tokio::test]
+async fn shells_and_man_know_every_command() {
+    let operator = Operator::start(&numbers("")).await;
+    for shell in ["bash", "zsh", "fish"] {
+        let said = operator.says(&["completions", shell]).await;
+        assert!(said.code == Some(0) && said.out.contains("verify"), "{shell}: {}", said.err);
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let said = operator.says(&["man", "--dir", folder.path().to_str().unwrap()]).await;
+    assert_eq!(said.code, Some(0), "{}", said.err);
+    for page in ["sluice.1", "sluice-status.1", "sluice-config-push.1", "sluice-doctor.1"] {
+        let text =
+            std::fs::read_to_string(folder.path().join(page)).unwrap_or_else(|_| panic!("{page}:\n{}", said.out));
+        assert!(text.contains(".TH"), "{page}");
+    }
+    operator.stop().await;
+}
