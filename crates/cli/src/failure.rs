@@ -9,8 +9,8 @@ use std::process::ExitCode;
 use crate::output::{self, Lines, RED};
 
 /// What the exit codes mean, for the help.
-pub(crate) const EXIT_CODES: &str =
-    "Exit codes: 0 all is well; 1 something failed; 2 wrong usage or configuration; 3 (verify) files do not add up.";
+pub(crate) const EXIT_CODES: &str = "Exit codes: 0 all is well; 1 something failed; 2 wrong usage or configuration; 3 (verify, doctor, init) what was looked \
+     at is not as it should be.";
 
 /// Why a command ends with another exit code than 0.
 #[derive(Debug)]

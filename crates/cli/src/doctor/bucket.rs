@@ -6,7 +6,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde_json::json;
 use sluice_core::batch::BatchId;
-use sluice_core::claim::slot_key;
+use sluice_core::claim::{claims_prefix, slot_key};
 use sluice_core::config::{Bucket, Feed};
 use sluice_core::measure::{Datum, Metric};
 use sluice_core::object::{ETag, Key, Prefix};
@@ -24,8 +24,11 @@ pub(super) async fn check(deployment: &Deployment, feeds: &[&Feed], checks: &mut
     let Deployment { config, ports } = deployment;
     let (bucket, objects) = (&config.bucket, ports.objects());
     checks.about(format_args!("bucket {}", bucket.name));
-    for prefix in [&bucket.incoming, &bucket.processed, &bucket.failed, &bucket.state] {
+    for prefix in [&bucket.incoming, &bucket.processed, &bucket.failed] {
         list(objects, prefix, checks).await;
+    }
+    if let Ok(claims) = claims_prefix(bucket) {
+        list(objects, &claims, checks).await;
     }
     conditions(bucket, objects, checks).await;
     for feed in feeds {
