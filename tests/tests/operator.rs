@@ -222,11 +222,11 @@ async fn a_configuration_is_pushed_when_it_is_right_and_what_changes_is_shown() 
     let (_, back) = operator.json(&["config", "push", path, TO, "--dry-run"]).await;
     assert_eq!(back[0]["feeds"], json!([["numbers", "changed"], ["more", "removed"]]));
 
-    std::fs::write(&file, operator.config.replace("format", "fromat")).unwrap();
+    std::fs::write(&file, operator.config.replace("format =", "formats =")).unwrap();
     let before = operator.site.standin.storage().head(BUCKET, "config/sluice.toml").unwrap().etag;
     let said = operator.says(&["config", "push", path, TO]).await;
     assert_eq!(said.code, Some(2));
-    assert!(said.err.contains("fromat") && said.err.contains("format"), "{}", said.err);
+    assert!(said.err.contains("formats"), "{}", said.err);
     assert_eq!(operator.site.standin.storage().head(BUCKET, "config/sluice.toml").unwrap().etag, before);
     let said = operator.says(&["config", "push", path, "landing/config"]).await;
     assert_eq!(said.code, Some(2), "{}", said.err);

@@ -1,9 +1,9 @@
 //! Verify: accounts for every file of a feed, and says what does not add up and what will mend it.
 //!
 //! Changes nothing, anywhere. Memory does not grow with the number of files: four streams, each in the byte order of its
-//! names, are merged ([`pass`]), and what waits for its other half is a chain of names that are beginnings of each other.
+//! names, are merged (`pass`), and what waits for its other half is a chain of names that are beginnings of each other.
 //! A running deployment moves files meanwhile, so what looks wrong is looked at once more, in an order in which a file
-//! that is on its way cannot look wrong twice ([`again`]), before it is told.
+//! that is on its way cannot look wrong twice (`again`), before it is told.
 
 mod account;
 mod again;
