@@ -8,9 +8,12 @@ use std::time::Duration;
 use crate::object::{Key, Prefix};
 
 mod amount;
+mod bucket;
 mod check;
 pub mod copy_options;
 mod feed;
+mod fields;
+mod names;
 mod parse;
 pub mod pattern;
 mod problem;

@@ -2,8 +2,8 @@
 //!
 //! Never reads a field and never changes a value.
 
+use super::bucket;
 use super::feed::Draft;
-use super::parse::BucketDraft;
 use super::problem::{Report, shown};
 use super::section::Entry;
 use super::table::folded;
@@ -13,7 +13,7 @@ use crate::object::Prefix;
 const MAX_WHOLE_PREFIX_BYTES: usize = 512;
 
 /// The bucket's name, and prefixes that lie within one another.
-pub(super) fn bucket(bucket: &BucketDraft, report: &mut Report<'_>) {
+pub(super) fn bucket(bucket: &bucket::Draft, report: &mut Report<'_>) {
     if let Some(name) = &bucket.name
         && let Err(remedy) = check_bucket_name(&name.value)
     {
@@ -34,7 +34,7 @@ pub(super) fn bucket(bucket: &BucketDraft, report: &mut Report<'_>) {
 }
 
 /// What feeds may not share: names, prefixes and ledgers. Two feeds may load one table.
-pub(super) fn feeds(bucket: &BucketDraft, drafts: &[Draft], report: &mut Report<'_>) {
+pub(super) fn feeds(bucket: &bucket::Draft, drafts: &[Draft], report: &mut Report<'_>) {
     for (index, draft) in drafts.iter().enumerate() {
         for earlier in &drafts[..index] {
             refuse_same_name(earlier, draft, report);
@@ -92,7 +92,7 @@ fn refuse_ledger_that_is_loaded(drafts: &[Draft], draft: &Draft, report: &mut Re
     }
 }
 
-fn refuse_long_prefix(bucket: &BucketDraft, draft: &Draft, report: &mut Report<'_>) {
+fn refuse_long_prefix(bucket: &bucket::Draft, draft: &Draft, report: &mut Report<'_>) {
     let (Some(incoming), Some(prefix)) = (&bucket.incoming, &draft.prefix) else { return };
     let bytes = incoming.value.as_str().len() + prefix.value.as_str().len();
     if bytes > MAX_WHOLE_PREFIX_BYTES {
@@ -124,41 +124,6 @@ fn check_bucket_name(name: &str) -> Result<(), &'static str> {
     }
 }
 
-/// The name of a workgroup, or the identifier of a cluster.
-pub(super) fn is_warehouse_name(name: &str) -> bool {
-    let legal = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    (1..=64).contains(&name.len()) && name.chars().all(legal)
-}
-
-/// A secret in Secrets Manager.
-pub(super) fn is_secret_arn(arn: &str) -> bool {
-    arn_of(arn, "secretsmanager", true)
-        .and_then(|rest| rest.strip_prefix("secret:"))
-        .is_some_and(|name| !name.is_empty())
-}
-
-/// One to ten roles, each allowed to assume the next, with commas and no spaces.
-pub(super) fn is_role_chain(arns: &str) -> bool {
-    let role = |arn: &str| {
-        let name = arn_of(arn, "iam", false).and_then(|rest| rest.strip_prefix("role/"));
-        name.is_some_and(|name| !name.is_empty() && !name.ends_with('/'))
-    };
-    arns.split(',').count() <= 10 && arns.split(',').all(role)
-}
-
-/// What an ARN of `service` names, where the ARN has its right shape.
-fn arn_of<'a>(arn: &'a str, service: &str, regional: bool) -> Option<&'a str> {
-    // Quotes and spaces have no place in an ARN, and would have one in SQL.
-    let legal = |c: char| c.is_ascii_alphanumeric() || "-_:/+=,.@!".contains(c);
-    let mut parts = arn.splitn(6, ':');
-    let (scheme, partition, named) = (parts.next()?, parts.next()?, parts.next()?);
-    let (region, account, rest) = (parts.next()?, parts.next()?, parts.next()?);
-    let partition = partition == "aws" || partition.starts_with("aws-");
-    let account = account.len() == 12 && account.bytes().all(|digit| digit.is_ascii_digit());
-    let place = region.is_empty() != regional;
-    (scheme == "arn" && partition && named == service && place && account && arn.chars().all(legal)).then_some(rest)
-}
-
 #[cfg(test)]
 mod tests {
     use test_case::test_case;
@@ -181,25 +146,5 @@ mod tests {
     #[test_case("s3://acme", false; "URI")]
     fn bucket_names(name: &str, legal: bool) {
         assert_eq!(check_bucket_name(name).is_ok(), legal);
-    }
-
-    #[test_case("arn:aws:iam::123456789012:role/copy", true; "role")]
-    #[test_case("arn:aws-cn:iam::123456789012:role/a/b", true; "path and partition")]
-    #[test_case("arn:aws:iam::123456789012:role/a,arn:aws:iam::210987654321:role/b", true; "chain")]
-    #[test_case("arn:aws:iam::123456789012:role/a, arn:aws:iam::210987654321:role/b", false; "space in a chain")]
-    #[test_case("arn:aws:iam::123456789012:user/a", false; "user")]
-    #[test_case("arn:aws:iam::1234:role/a", false; "short account")]
-    #[test_case("arn:aws:iam::123456789012:role/", false; "no name")]
-    #[test_case("arn:aws:iam::123456789012:role/a'b", false; "quote")]
-    #[test_case("copy", false; "name alone")]
-    fn roles(arns: &str, legal: bool) {
-        assert_eq!(is_role_chain(arns), legal);
-    }
-
-    #[test_case("arn:aws:secretsmanager:us-east-1:123456789012:secret:dw-AbCdEf", true; "secret")]
-    #[test_case("arn:aws:secretsmanager::123456789012:secret:dw", false; "no region")]
-    #[test_case("arn:aws:iam::123456789012:role/copy", false; "role")]
-    fn secrets(arn: &str, legal: bool) {
-        assert_eq!(is_secret_arn(arn), legal);
     }
 }

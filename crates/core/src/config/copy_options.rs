@@ -5,8 +5,8 @@
 
 use toml::de::DeValue;
 
+use super::fields::REDSHIFT_FIELDS;
 use super::problem::{Report, Spot, shown};
-use super::redshift::REDSHIFT_FIELDS;
 use super::section::{Entry, Section, integer, mistyped, right_place};
 use catalogue::{KNOWN, Kind, Known, REFUSED};
 

@@ -4,30 +4,13 @@
 
 use std::time::Duration;
 
+use super::fields::{FEED_FIELDS, LATER_DESTINATIONS, REDSHIFT_FIELDS};
 use super::pattern::PatternError;
-use super::problem::{Report, did_you_mean, shown};
-use super::section::{Entry, Section};
+use super::problem::{Report, shown};
+use super::section::{Entry, Section, read_word};
 use super::{Destination, Feed, FeedName, MAX_FILES, MAX_FILES_PER_LOAD, MAX_WAIT, Order, Pattern, Trigger};
-use super::{amount, parse, redshift};
+use super::{amount, bucket, redshift};
 use crate::object::Prefix;
-
-/// The fields of a feed.
-pub(super) const FEED_FIELDS: &[&str] = &[
-    "name",
-    "prefix",
-    "trigger",
-    "include",
-    "exclude",
-    "max_files",
-    "files_per_load",
-    "max_bytes_per_load",
-    "order",
-    "fan_out",
-    "wait_seconds",
-    "redshift",
-];
-/// Destinations that have a name, but no code yet.
-pub(super) const LATER_DESTINATIONS: &[&str] = &["postgres", "archive"];
 
 const DEFAULT_MAX_FILES: usize = 1000;
 const DEFAULT_FILES_PER_LOAD: usize = 250;
@@ -55,10 +38,10 @@ pub(super) struct Draft {
 /// Reads a feed and reports all that is wrong within it. What could not be read is left empty or has its default.
 pub(super) fn read(section: &Section<'_>, report: &mut Report<'_>) -> Draft {
     let fields: Vec<_> = FEED_FIELDS.iter().chain(LATER_DESTINATIONS).copied().collect();
-    section.only(&fields, &[(redshift::REDSHIFT_FIELDS, "under [feed.redshift]")], report);
+    section.only(&fields, &[(REDSHIFT_FIELDS, "under [feed.redshift]")], report);
     let name = read_name(section, report);
     let prefix = section.needed("prefix", "\"…/\", the feed's prefix under incoming/", report);
-    let prefix = prefix.and_then(|prefix| parse::read_prefix(&prefix, report));
+    let prefix = prefix.and_then(|prefix| bucket::read_prefix(&prefix, report));
     let (max_files, files_per_load) = read_limits(section, report);
     let redshift = read_destination(section, name.as_ref(), report);
     let triggers = [("schedule", Trigger::Schedule), ("event", Trigger::Event)];
@@ -107,22 +90,6 @@ fn read_name(section: &Section<'_>, report: &mut Report<'_>) -> Option<Entry<Fee
         report.add(&text.spot, format!("{} is not a feed's name", shown(text.value)), remedy);
     }
     name.map(|name| text.with(name))
-}
-
-/// One of a few words.
-pub(super) fn read_word<T: Copy>(
-    section: &Section<'_>,
-    field: &str,
-    words: &[(&str, T)],
-    report: &mut Report<'_>,
-) -> Option<T> {
-    let text = section.text(field, report)?;
-    let found = words.iter().find(|(word, _)| *word == text.value);
-    if found.is_none() {
-        let known: Vec<_> = words.iter().map(|(word, _)| *word).collect();
-        report.add(&text.spot, format!("{} is not known here", shown(text.value)), did_you_mean(text.value, &known));
-    }
-    found.map(|(_, value)| *value)
 }
 
 fn read_patterns(section: &Section<'_>, field: &str, report: &mut Report<'_>) -> Vec<Pattern> {

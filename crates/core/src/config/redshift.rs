@@ -5,28 +5,11 @@
 use std::time::Duration;
 
 use super::copy_options::{CopyFormat, CopyOptions};
+use super::fields::{FEED_FIELDS, REDSHIFT_FIELDS};
 use super::problem::{Report, shown};
-use super::section::{Entry, Section};
+use super::section::{Entry, Section, read_word};
 use super::{FeedName, IamRole, Identity, Redshift, Table, Warehouse};
-use super::{amount, check, copy_options, feed, statement, table};
-
-/// The fields of a destination in Redshift.
-pub(super) const REDSHIFT_FIELDS: &[&str] = &[
-    "workgroup",
-    "cluster",
-    "database",
-    "secret_arn",
-    "db_user",
-    "table",
-    "ledger",
-    "columns",
-    "iam_role",
-    "format",
-    "options",
-    "statement_timeout",
-    "pre_sql",
-    "post_sql",
-];
+use super::{amount, copy_options, names, statement, table};
 
 const OPTIONS: &str = "under [feed.redshift.options]";
 const DEFAULT_TIMEOUT: Duration = Duration::from_hours(4);
@@ -53,7 +36,7 @@ pub(super) struct Draft {
 /// Reads a destination of the feed called `name`, and reports all that is wrong within it.
 pub(super) fn read(section: &Section<'_>, name: Option<&FeedName>, report: &mut Report<'_>) -> Draft {
     let options = copy_options::names();
-    let elsewhere = [(feed::FEED_FIELDS, "under [[feed]], above [feed.redshift]"), (&options, OPTIONS)];
+    let elsewhere = [(FEED_FIELDS, "under [[feed]], above [feed.redshift]"), (&options, OPTIONS)];
     section.only(REDSHIFT_FIELDS, &elsewhere, report);
     let table = section.needed("table", "\"schema.table\"", report);
     let table = table.and_then(|table| read_table(&table, report));
@@ -128,14 +111,14 @@ fn read_format(section: &Section<'_>, report: &mut Report<'_>) -> Option<CopyFor
         let known = formats.map(|(name, _)| name).join(", ");
         report.add(&section.spot_at("format"), "missing", format!("write one of: {known}"));
     }
-    feed::read_word(section, "format", &formats, report)
+    read_word(section, "format", &formats, report)
 }
 
 fn read_warehouse(section: &Section<'_>, report: &mut Report<'_>) -> Option<Warehouse> {
     let workgroup = section.text("workgroup", report);
     let cluster = section.text("cluster", report);
     for name in [&workgroup, &cluster].into_iter().flatten() {
-        if !check::is_warehouse_name(name.value) {
+        if !names::is_warehouse_name(name.value) {
             let what = format!("{} is not the name of a workgroup or cluster", shown(name.value));
             report.add(&name.spot, what, "write its name (no ARN, no host name): lower-case letters, digits and \"-\"");
         }
@@ -171,7 +154,7 @@ fn read_identity(section: &Section<'_>, report: &mut Report<'_>) -> Identity {
     let secret = section.text("secret_arn", report);
     let user = section.text("db_user", report);
     if let Some(secret) = &secret
-        && !check::is_secret_arn(secret.value)
+        && !names::is_secret_arn(secret.value)
     {
         let remedy = "write arn:aws:secretsmanager:<region>:<account>:secret:<name>";
         report.add(&secret.spot, format!("{} is not a secret's ARN", shown(secret.value)), remedy);
@@ -218,7 +201,7 @@ fn read_iam_role(section: &Section<'_>, report: &mut Report<'_>) -> Option<IamRo
     let role = section.text("iam_role", report)?;
     match role.value {
         "default" => Some(IamRole::Default),
-        arns if check::is_role_chain(arns) => Some(IamRole::Arn(arns.to_owned())),
+        arns if names::is_role_chain(arns) => Some(IamRole::Arn(arns.to_owned())),
         other => {
             let remedy = "write \"default\", or arn:aws:iam::<account>:role/<name>, up to 10 with commas and no spaces";
             report.add(&role.spot, format!("{} is not a role", shown(other)), remedy);

@@ -9,7 +9,7 @@ use std::ops::RangeInclusive;
 use toml::Spanned;
 use toml::de::{DeInteger, DeTable, DeValue};
 
-use super::problem::{Report, Spot, did_you_mean};
+use super::problem::{Report, Spot, did_you_mean, shown};
 
 /// A table whose fields are all known.
 #[derive(Debug)]
@@ -171,6 +171,22 @@ impl<'d> Section<'d> {
         let name = name.escape_debug();
         if self.spot.path.is_empty() { name.to_string() } else { format!("{}.{name}", self.spot.path) }
     }
+}
+
+/// One of a few words.
+pub(super) fn read_word<T: Copy>(
+    section: &Section<'_>,
+    field: &str,
+    words: &[(&str, T)],
+    report: &mut Report<'_>,
+) -> Option<T> {
+    let text = section.text(field, report)?;
+    let found = words.iter().find(|(word, _)| *word == text.value);
+    if found.is_none() {
+        let known: Vec<_> = words.iter().map(|(word, _)| *word).collect();
+        report.add(&text.spot, format!("{} is not known here", shown(text.value)), did_you_mean(text.value, &known));
+    }
+    found.map(|(_, value)| *value)
 }
 
 /// Reports a value of another type than `expected`.

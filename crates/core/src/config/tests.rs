@@ -541,11 +541,11 @@ fn every_field_is_documented() {
     let documentation = include_str!("../../../../docs/CONFIGURATION.md");
     let options = copy_options::names();
     let fields = [
-        parse::BUCKET_FIELDS,
-        parse::LISTER_FIELDS,
-        feed::FEED_FIELDS,
-        feed::LATER_DESTINATIONS,
-        redshift::REDSHIFT_FIELDS,
+        fields::BUCKET_FIELDS,
+        fields::LISTER_FIELDS,
+        fields::FEED_FIELDS,
+        fields::LATER_DESTINATIONS,
+        fields::REDSHIFT_FIELDS,
         &options,
     ];
     for field in fields.concat() {
@@ -576,7 +576,7 @@ proptest! {
     ) {
         let least = LEAST.lines().filter(|line| !line.starts_with(&format!("{field} =")));
         let line = format!("{field} = {value}");
-        let place = if redshift::REDSHIFT_FIELDS.contains(&field) { "[feed.redshift]" } else { "[[feed]]" };
+        let place = if fields::REDSHIFT_FIELDS.contains(&field) { "[feed.redshift]" } else { "[[feed]]" };
         let lines = least.flat_map(|text| if text == place { vec![text, &line] } else { vec![text] });
         let text = lines.collect::<Vec<_>>().join("\n");
         let _ = Config::parse(&text, "any").map_err(|error| error.to_string());
@@ -590,7 +590,7 @@ proptest! {
 }
 
 fn feed_and_redshift_fields() -> Vec<&'static str> {
-    [feed::FEED_FIELDS, redshift::REDSHIFT_FIELDS].concat().into_iter().filter(|field| *field != "redshift").collect()
+    [fields::FEED_FIELDS, fields::REDSHIFT_FIELDS].concat().into_iter().filter(|field| *field != "redshift").collect()
 }
 
 #[test]
