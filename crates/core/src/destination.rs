@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::batch::BatchId;
 use crate::config::Feed;
 use crate::object::{ETag, File, FileId, Key};
-use crate::ports::PortError;
+use crate::port_error::PortError;
 
 /// Where a feed's rows go.
 pub trait Destination: Send + Sync {

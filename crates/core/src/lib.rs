@@ -38,6 +38,7 @@ pub mod measure;
 pub mod object;
 pub mod passes;
 pub mod plan;
+mod port_error;
 pub mod ports;
 pub mod preview;
 pub mod quarantine;

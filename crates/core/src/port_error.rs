@@ -1,0 +1,66 @@
+//! A failed call of any port: what was asked of whom, and what can be done about it.
+//!
+//! Decides nothing: what a kind leads to, `disposition` says.
+
+use std::error::Error as StdError;
+use std::fmt;
+
+/// A call that failed: what was asked of whom, about what, why, and of which kind the failure is.
+#[derive(Debug)]
+pub struct PortError {
+    /// The operation as its service names it, such as `s3:PutObject`.
+    pub operation: &'static str,
+    /// What it was about: bucket and key, a statement's id, a function's name.
+    pub subject: String,
+    /// What can be done about it.
+    pub kind: PortErrorKind,
+    /// The cause.
+    pub source: Box<dyn StdError + Send + Sync>,
+}
+
+/// What can be done about a failed call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PortErrorKind {
+    /// The service asks for fewer calls, or is full for now.
+    Throttled,
+    /// The service did not answer, or answered with a failure of its own. The call may have taken effect.
+    Unavailable,
+    /// The right to the call is missing.
+    Denied,
+    /// What the call names does not exist: a bucket, a warehouse, a function.
+    Missing,
+    /// The call is wrong as it stands; repeating it cannot help.
+    Invalid,
+}
+
+impl PortError {
+    /// An error of `operation` on `subject`.
+    pub fn new(
+        operation: &'static str,
+        subject: impl Into<String>,
+        kind: PortErrorKind,
+        source: impl Into<Box<dyn StdError + Send + Sync>>,
+    ) -> Self {
+        Self { operation, subject: subject.into(), kind, source: source.into() }
+    }
+}
+
+impl fmt::Display for PortError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { operation, subject, kind, source } = self;
+        let remedy = match kind {
+            PortErrorKind::Throttled => "throttled; it is tried again",
+            PortErrorKind::Unavailable => "no usable answer; it is tried again",
+            PortErrorKind::Denied => "access denied; grant this right to the function's role",
+            PortErrorKind::Missing => "not found; check the name, the account and the Region",
+            PortErrorKind::Invalid => "refused as invalid",
+        };
+        write!(f, "{operation} on {subject:?}: {remedy}: {source}")
+    }
+}
+
+impl StdError for PortError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        Some(self.source.as_ref())
+    }
+}
