@@ -111,11 +111,9 @@ pub(crate) async fn pass<P: Ports>(
     if gauges == Gauges::Publish {
         publish(ports, &planned.iter().flat_map(|planned| planned.data(now)).collect::<Vec<_>>()).await;
     }
-    let mut data = Vec::new();
-    for planned in planned.iter_mut().filter(|planned| !planned.feed.fan_out) {
-        planned.load_here(config, ports, run, &mut data).await;
-    }
-    publish(ports, &data).await;
+    // Side by side: a warehouse that hangs holds up its own feed, and no other.
+    let here = planned.iter_mut().filter(|planned| !planned.feed.fan_out);
+    stream::iter(here).for_each_concurrent(AT_ONCE, |planned| planned.load_here(config, ports, run)).await;
     let reports = planned.into_iter().map(|planned| planned.report).inspect(log).collect();
     Ok(TickReport { feeds: reports })
 }
@@ -283,7 +281,8 @@ impl Planned<'_> {
     }
 
     /// Loads what is due and what was claimed, one batch after another, while there is time.
-    async fn load_here<P: Ports>(&mut self, config: &Config, ports: &P, run: &Run, data: &mut Vec<Datum>) {
+    async fn load_here<P: Ports>(&mut self, config: &Config, ports: &P, run: &Run) {
+        let mut data = Vec::new();
         let mut held = std::mem::take(&mut self.held).into_iter();
         for batch in &mut self.report.batches {
             let (report, measured) = if batch.resumed {
@@ -306,6 +305,7 @@ impl Planned<'_> {
             batch.load = Some(report);
             data.extend(measured);
         }
+        publish(ports, &data).await;
     }
 
     fn data(&self, at: Timestamp) -> Vec<Datum> {

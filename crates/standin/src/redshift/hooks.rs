@@ -36,14 +36,15 @@ impl Drop for Hold {
 #[derive(Debug, Default)]
 pub(crate) struct Hooks {
     failures: Mutex<VecDeque<(String, String)>>,
-    hold: Mutex<Option<Arc<watch::Sender<Held>>>>,
+    /// The table whose COPYs are held (empty: any), and who holds them.
+    hold: Mutex<Option<(String, Arc<watch::Sender<Held>>)>>,
     delay: Mutex<Duration>,
 }
 
 impl Hooks {
-    pub(crate) fn hold_copies(&self) -> Hold {
+    pub(crate) fn hold_copies(&self, table: &str) -> Hold {
         let hold = Arc::new(watch::Sender::new(Held::default()));
-        *self.hold.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&hold));
+        *self.hold.lock().unwrap_or_else(PoisonError::into_inner) = Some((table.to_owned(), Arc::clone(&hold)));
         Hold(hold)
     }
 
@@ -63,13 +64,15 @@ impl Hooks {
     }
 
     /// Every COPY passes here before it reads anything.
-    pub(crate) async fn before_copy(&self) {
+    pub(crate) async fn before_copy(&self, table: &str) {
         let delay = *self.delay.lock().unwrap_or_else(PoisonError::into_inner);
         if !delay.is_zero() {
             tokio::time::sleep(delay).await;
         }
         let hold = self.hold.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some(hold) = hold {
+        if let Some((of, hold)) = hold
+            && (of.is_empty() || of == table)
+        {
             hold.send_modify(|held| held.copies += 1);
             let _ = hold.subscribe().wait_for(|held| held.released).await;
         }

@@ -183,7 +183,13 @@ impl Redshift {
     /// Holds every COPY that begins from now on, before it reads anything, until the answer is dropped.
     #[must_use]
     pub fn hold_copies(&self) -> Hold {
-        self.hooks().hold_copies()
+        self.hooks().hold_copies("")
+    }
+
+    /// The same, of COPYs into the table with this name only: its warehouse hangs, and others do not.
+    #[must_use]
+    pub fn hold_copies_into(&self, table: &str) -> Hold {
+        self.hooks().hold_copies(table)
     }
 
     /// Lets the next statement whose SQL contains `part` fail with `error`, as if the warehouse had said so.
