@@ -40,6 +40,7 @@ pub mod passes;
 pub mod plan;
 pub mod ports;
 pub mod quarantine;
+pub mod redrive;
 pub mod redshift;
 pub mod report;
 pub mod run;
