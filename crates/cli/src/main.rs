@@ -6,10 +6,14 @@
 mod config;
 mod demo;
 mod deployment;
+mod errors;
 mod failure;
 mod local;
 mod output;
 mod project;
+mod redrive;
+mod reload;
+mod selection;
 mod signals;
 mod stack;
 mod verify;
@@ -36,6 +40,12 @@ enum Command {
     Config(config::Command),
     /// Account for every file: ledger, incoming/, processed/, failed/ and claims; say what is wrong and what mends it
     Verify(verify::Arguments),
+    /// Say why files are in failed/, grouped by reason
+    Errors(errors::Arguments),
+    /// Move files from failed/ back to incoming/, to be judged anew
+    Redrive(redrive::Arguments),
+    /// Load files of processed/ once more: out of the ledger, and back to incoming/
+    Reload(reload::Arguments),
     /// Run all of it on this machine: the services, the three functions, the tables
     Local(local::Arguments),
     /// Load real files end to end on this machine, and prove that the result is right
@@ -61,6 +71,9 @@ fn run(cli: Cli) -> Result<(), Failure> {
     match cli.command {
         Command::Config(command) => config::run(&command),
         Command::Verify(arguments) => asynchronously(verify::run(arguments)),
+        Command::Errors(arguments) => asynchronously(errors::run(arguments)),
+        Command::Redrive(arguments) => asynchronously(redrive::run(arguments)),
+        Command::Reload(arguments) => asynchronously(reload::run(arguments)),
         Command::Local(arguments) => asynchronously(local::run(arguments)),
         Command::Demo(arguments) => asynchronously(demo::run(arguments)),
     }

@@ -24,7 +24,7 @@ use serde::Serialize;
 use crate::claim::{feed_prefix, read_all};
 use crate::config::{Config, Destination as Target, Feed, Pattern};
 use crate::destination::QueryError;
-use crate::object::{File, Key};
+use crate::object::{File, Key, Prefix};
 use crate::ports::{Objects, PortError, PortErrorKind, Ports};
 
 pub use errors::{Group, errors};
@@ -32,6 +32,8 @@ pub use failed::redrive;
 pub use processed::{Reload, reload};
 pub use reason::Reason;
 
+use crate::verify::names::REASON;
+use listing::Listing;
 use moves::Mover;
 use plan::{Folder, Move, Origin, Plan, Stored};
 
@@ -158,6 +160,19 @@ impl Account {
     pub fn done(&self) -> bool {
         self.stay == 0 && self.failed == 0
     }
+}
+
+/// How many objects there are to look at before a redrive or a reload is through; reasons are not counted.
+///
+/// # Errors
+/// When a page cannot be had.
+pub async fn count(objects: &impl Objects, under: &Prefix, mut tell: impl FnMut(u64)) -> Result<u64, PortError> {
+    let (mut listing, mut number) = (Listing::new(objects, under.clone()), 0);
+    while let Some(page) = listing.page().await? {
+        number += page.iter().filter(|file| !file.key.as_str().ends_with(REASON)).count() as u64;
+        tell(number);
+    }
+    Ok(number)
 }
 
 /// Why a run ends before its end.

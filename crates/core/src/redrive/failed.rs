@@ -4,7 +4,7 @@
 //! and content look like a reason is one only if nothing that is a reason says why it was refused itself: every file in
 //! `failed/` has its reason.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 
@@ -129,7 +129,11 @@ impl<'a, O: Objects> Failed<'a, O> {
         }
         let nodes: Vec<Node> = self.done.drain(..self.done.len().min(together)).collect();
         let read = stream::iter(nodes).map(|node| self.read(node)).buffered(at_once);
-        Ok(Some(read.try_collect::<Vec<_>>().await?.into_iter().flatten().collect()))
+        let mut files: Vec<Quarantined> = read.try_collect::<Vec<_>>().await?.into_iter().flatten().collect();
+        // What has a name that could be a reason's of two others comes with both.
+        let mut seen = HashSet::new();
+        files.retain(|one| seen.insert(one.file.key.clone()));
+        Ok(Some(files))
     }
 
     fn push(&mut self, file: File) {
