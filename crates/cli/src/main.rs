@@ -7,12 +7,16 @@ mod config;
 mod demo;
 mod deployment;
 mod doctor;
+mod errors;
 mod failure;
 mod local;
 mod manual;
 mod output;
 mod plan;
 mod project;
+mod redrive;
+mod reload;
+mod selection;
 mod signals;
 mod stack;
 mod status;
@@ -48,6 +52,12 @@ enum Command {
     Doctor(doctor::Arguments),
     /// Make the ledgers, and check every right that the functions need
     Init(doctor::InitArguments),
+    /// Say why files are in failed/, grouped by reason
+    Errors(errors::Arguments),
+    /// Move files from failed/ back to incoming/, to be judged anew
+    Redrive(redrive::Arguments),
+    /// Load files of processed/ once more: out of the ledger, and back to incoming/
+    Reload(reload::Arguments),
     /// Run all of it on this machine: the services, the three functions, the tables
     Local(local::Arguments),
     /// Load real files end to end on this machine, and prove that the result is right
@@ -79,6 +89,9 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Status(arguments) => asynchronously(status::run(arguments)),
         Command::Plan(arguments) => asynchronously(plan::run(arguments)),
         Command::Verify(arguments) => asynchronously(verify::run(arguments)),
+        Command::Errors(arguments) => asynchronously(errors::run(arguments)),
+        Command::Redrive(arguments) => asynchronously(redrive::run(arguments)),
+        Command::Reload(arguments) => asynchronously(reload::run(arguments)),
         Command::Local(arguments) => asynchronously(local::run(arguments)),
         Command::Demo(arguments) => asynchronously(demo::run(arguments)),
         Command::Doctor(arguments) => asynchronously(doctor::run(arguments)),

@@ -106,6 +106,17 @@ pub(crate) fn plain_names(incoming: &Prefix, to: &Prefix, file: &File) -> Vec<Ke
     (0..PLAIN_NAMES).filter_map(|attempt| names.name(file, attempt).ok()).collect()
 }
 
+/// All names that a copy under `to` may have that `statement` led to, in the order in which they are tried.
+pub(crate) fn all_names<'a>(
+    incoming: &'a Prefix,
+    to: &'a Prefix,
+    file: &'a File,
+    statement: &'a StatementId,
+) -> impl Iterator<Item = Key> + 'a {
+    let names = Names { incoming, to, statement };
+    (0..NAMES).filter_map(move |attempt| names.name(file, attempt).ok())
+}
+
 /// What is kept free at the end of a name: the name of a file's reason is that of the file and at most so much more.
 pub(crate) const RESERVED_BYTES: usize = 32;
 
@@ -158,7 +169,7 @@ impl Names<'_> {
 /// Whether a key, read from its left, has more `..` than parts before them: such keys S3 refuses. One that it takes
 /// under `a/b/incoming/` may become one of them under `processed/`.
 /// Source: Amazon S3 User Guide, "Naming Amazon S3 objects".
-fn climbs_out(key: &str) -> bool {
+pub(crate) fn climbs_out(key: &str) -> bool {
     let mut depth = 0_usize;
     for part in key.split('/') {
         match (part, depth) {

@@ -63,6 +63,16 @@ pub trait Destination: Send + Sync {
 
     /// What the ledger says of some files; nothing where there is no ledger yet. May wait for loads to end.
     fn entries(&self, feed: &Feed, of: Of<'_>) -> impl Future<Output = Result<Vec<Entry>, QueryError>> + Send;
+
+    /// Takes files out of the ledger, so that they can be loaded again: those of them that were recorded at `until` or
+    /// before, to the second. Waits for loads to end. What was recorded later stays, so that doing it twice changes
+    /// nothing more, whatever was loaded meanwhile.
+    fn forget(
+        &self,
+        feed: &Feed,
+        files: &[FileId],
+        until: Timestamp,
+    ) -> impl Future<Output = Result<(), QueryError>> + Send;
 }
 
 /// Which entries of a ledger are asked for.

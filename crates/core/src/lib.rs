@@ -42,6 +42,7 @@ mod port_error;
 pub mod ports;
 pub mod preview;
 pub mod quarantine;
+pub mod redrive;
 pub mod redshift;
 pub mod report;
 pub mod run;

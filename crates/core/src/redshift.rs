@@ -36,6 +36,9 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// How long the pass over bad files may take.
 const LONG_PATIENCE: Duration = Duration::from_mins(10);
 
+/// How long the warehouse itself lets files be taken out of the ledger: it has given up before we do.
+const FORGET_PATIENCE: Duration = Duration::from_mins(9);
+
 /// How many bytes of a file's name the system views keep. Source: Database Developer Guide, `SYS_LOAD_ERROR_DETAIL`.
 const FILE_NAME_BYTES: usize = 256;
 
@@ -166,6 +169,19 @@ impl<S: Statements, O: Objects> Destination for RedshiftDestination<S, O> {
             }
         }
         Ok(entries)
+    }
+
+    async fn forget(&self, feed: &Feed, files: &[FileId], until: Timestamp) -> Result<(), QueryError> {
+        for transaction in sql::forget(target(feed), files, until, FORGET_PATIENCE) {
+            match self.run(feed, "forget files", transaction, LONG_PATIENCE).await {
+                // What no ledger has is out of it.
+                Err(QueryError::Failed { failure, .. }) if failure::is_missing_relation(&failure.message) => {
+                    return Ok(());
+                }
+                done => done.map(drop)?,
+            }
+        }
+        Ok(())
     }
 }
 

@@ -9,7 +9,7 @@ mod account;
 mod again;
 mod claims;
 mod finding;
-mod names;
+pub(crate) mod names;
 mod pass;
 mod rest;
 mod streams;

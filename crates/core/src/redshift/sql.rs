@@ -5,6 +5,10 @@
 //! two transactions both pass and both load. Source: Amazon Redshift Database Developer Guide, "Isolation levels",
 //! "LOCK".
 
+use std::time::Duration;
+
+use jiff::Timestamp;
+
 use crate::batch::BatchId;
 use crate::config::{CopyOption, Feed, IamRole, Redshift};
 use crate::object::{File, FileId, Key};
@@ -15,6 +19,9 @@ use super::quote::{identifier, literal, table};
 /// The most bytes of one statement; the Data API takes 100 KB.
 /// Source: Amazon Redshift Management Guide, "Considerations when calling the Amazon Redshift Data API".
 const STATEMENT_BYTES: usize = 90_000;
+
+/// The most statements of one transaction. Source: Amazon Redshift Data API Reference, `BatchExecuteStatement`.
+const BATCH_STATEMENTS: usize = 40;
 
 /// The most rows that a pass over bad files collects. Source: Database Developer Guide, "MAXERROR".
 const MAX_ERRORS: usize = 100_000;
@@ -148,6 +155,9 @@ pub fn loaded(target: &Redshift, files: &[File]) -> String {
     format!("SELECT file FROM {} WHERE file IN ({})", table(&target.ledger), ids(files))
 }
 
+/// When an entry was recorded, in seconds since 1970.
+const LOADED_AT: &str = "CAST(EXTRACT(EPOCH FROM loaded_at) AS BIGINT)";
+
 /// The columns of an [`Entry`](crate::destination::Entry).
 const ENTRY: &str = "file, object_key, etag, size, CAST(EXTRACT(EPOCH FROM loaded_at) AS BIGINT)";
 
@@ -183,6 +193,12 @@ pub fn entries_named(target: &Redshift, keys: &[Key]) -> Vec<String> {
 }
 
 fn choose(target: &Redshift, column: &str, values: impl Iterator<Item = String>, end: &str) -> Vec<String> {
+    let ledger = table(&target.ledger);
+    lists(values).iter().map(|list| format!("SELECT {ENTRY} FROM {ledger} WHERE {column} IN ({list}){end}")).collect()
+}
+
+/// Lists of values, each short enough for a statement.
+fn lists(values: impl Iterator<Item = String>) -> Vec<String> {
     let mut lists: Vec<String> = Vec::new();
     for value in values {
         match lists.last_mut() {
@@ -193,8 +209,7 @@ fn choose(target: &Redshift, column: &str, values: impl Iterator<Item = String>,
             _ => lists.push(value),
         }
     }
-    let ledger = table(&target.ledger);
-    lists.iter().map(|list| format!("SELECT {ENTRY} FROM {ledger} WHERE {column} IN ({list}){end}")).collect()
+    lists
 }
 
 /// Replaces identities in the ledger, under the same lock as loads.
@@ -211,6 +226,20 @@ pub fn amend(target: &Redshift, replaced: &[(File, File)]) -> Vec<String> {
         )
     };
     std::iter::once(format!("LOCK TABLE {ledger}")).chain(replaced.iter().map(update)).collect()
+}
+
+/// Takes files out of the ledger that were recorded at `until` or before: transactions under the same lock as loads, each
+/// of at most [`BATCH_STATEMENTS`].
+#[must_use]
+pub fn forget(target: &Redshift, files: &[FileId], until: Timestamp, patience: Duration) -> Vec<Vec<String>> {
+    let ledger = table(&target.ledger);
+    let head = [format!("SET statement_timeout TO {}", patience.as_millis()), format!("LOCK TABLE {ledger}")];
+    let lists = lists(files.iter().map(|file| literal(&file.to_string())));
+    let until = until.as_second();
+    let delete = |list: &String| format!("DELETE FROM {ledger} WHERE file IN ({list}) AND {LOADED_AT} <= {until}");
+    let deletes: Vec<String> = lists.iter().map(delete).collect();
+    let chunks = deletes.chunks(BATCH_STATEMENTS - head.len());
+    chunks.map(|chunk| head.iter().chain(chunk).cloned().collect()).collect()
 }
 
 /// Reads the files without loading them, going on after every error, so that each bad one is named.

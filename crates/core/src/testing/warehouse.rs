@@ -10,6 +10,8 @@ use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 pub use script::{End, Script};
 use transaction::Transaction;
 
@@ -72,6 +74,16 @@ impl MemoryWarehouse {
     /// From now on transactions with this key fail for bad data.
     pub fn refuse(&self, key: &Key, refusal: Refusal) {
         lock(&self.state).refused.insert(key.clone(), refusal);
+    }
+
+    /// From now on transactions with this key no longer fail: what was wrong is mended.
+    pub fn accept(&self, key: &Key) {
+        lock(&self.state).refused.remove(key);
+    }
+
+    /// Deletes all rows of the feed's table, as an operator does; the ledger stays.
+    pub fn truncate(&self, feed: &Feed) {
+        self.settled().table(feed.name.as_str()).rows.clear();
     }
 
     /// From now on a question for the bad files names only so many.
@@ -257,6 +269,13 @@ impl Destination for MemoryWarehouse {
                 let truth = transaction::entry(truth, entry.loaded_at);
                 ledger.insert(truth.id, truth);
             }
+        }
+        Ok(())
+    }
+
+    async fn forget(&self, feed: &Feed, files: &[FileId], until: Timestamp) -> Result<(), QueryError> {
+        if let Some(ledger) = &mut self.settled().table(feed.name.as_str()).ledger {
+            ledger.retain(|id, entry| !files.contains(id) || entry.loaded_at.as_second() > until.as_second());
         }
         Ok(())
     }

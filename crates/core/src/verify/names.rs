@@ -6,7 +6,7 @@ use crate::archive::RESERVED_BYTES;
 use crate::object::{ETag, FileId, Key, MAX_KEY_BYTES, Prefix};
 
 /// How reasons end.
-pub(super) const REASON: &str = ".error.json";
+pub(crate) const REASON: &str = ".error.json";
 
 /// Whether `rest` can follow a path and its `ETag` in the name of a copy: nothing, a number, or a mark and a number.
 pub(super) fn follows(rest: &str) -> bool {
@@ -24,14 +24,14 @@ pub(super) fn is_reason_of(name: &str, of: &str) -> bool {
 }
 
 /// The names of objects that `name` can be the reason of.
-pub(super) fn reasoned(name: &str) -> Vec<&str> {
+pub(crate) fn reasoned(name: &str) -> Vec<&str> {
     let Some(whole) = name.strip_suffix(REASON) else { return Vec::new() };
     let marked = whole.rsplit_once('.').filter(|(_, mark)| is_mark(mark)).map(|(name, _)| name);
     std::iter::once(whole).chain(marked).filter(|name| !name.is_empty()).collect()
 }
 
 /// The paths and `ETag`s that an object with this name and `ETag` can be the copy of, likeliest first.
-pub(super) fn identities(name: &str, etag: &ETag) -> Vec<(String, ETag)> {
+pub(crate) fn identities(name: &str, etag: &ETag) -> Vec<(String, ETag)> {
     let named = stems(name).into_iter().filter_map(|stem| {
         let (path, etag) = stem.rsplit_once('.')?;
         (!path.is_empty() && !etag.is_empty()).then(|| (path.to_owned(), ETag::new(etag)))
@@ -40,7 +40,7 @@ pub(super) fn identities(name: &str, etag: &ETag) -> Vec<(String, ETag)> {
 }
 
 /// The files that the name itself bears the id of, since their own names were too long: at its end, or before the `ETag`.
-pub(super) fn ids(name: &str) -> Vec<FileId> {
+pub(crate) fn ids(name: &str) -> Vec<FileId> {
     stems(name).into_iter().flat_map(|stem| stem.rsplit('.').take(2)).filter_map(FileId::parse).collect()
 }
 

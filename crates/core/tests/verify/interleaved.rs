@@ -8,6 +8,7 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use sluice_core::config::Feed;
 use sluice_core::destination::{Destination, Entry, Load, Of, Progress, QueryError, Refusal, StatementId};
 use sluice_core::object::{ETag, File, FileId, Key, Prefix};
@@ -114,6 +115,10 @@ impl<T: Destination> Destination for Halting<T> {
 
     async fn amend(&self, feed: &Feed, replaced: &[(File, File)]) -> Result<(), QueryError> {
         self.0.amend(feed, replaced).await
+    }
+
+    async fn forget(&self, feed: &Feed, files: &[FileId], until: Timestamp) -> Result<(), QueryError> {
+        self.0.forget(feed, files, until).await
     }
 
     async fn entries(&self, feed: &Feed, of: Of<'_>) -> Result<Vec<Entry>, QueryError> {

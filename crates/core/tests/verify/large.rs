@@ -111,6 +111,10 @@ impl Destination for Made {
         Err(unasked("amend").into())
     }
 
+    async fn forget(&self, _: &Feed, _: &[FileId], _: Timestamp) -> Result<(), QueryError> {
+        Err(unasked("forget").into())
+    }
+
     async fn entries(&self, _: &Feed, of: Of<'_>) -> Result<Vec<Entry>, QueryError> {
         let Of::Page { from, skip, limit } = of else { return Err(unasked("entries").into()) };
         let digits = from.split("part-").nth(1).map(|rest| &rest[..8]);

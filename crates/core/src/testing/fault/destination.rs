@@ -3,6 +3,8 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use super::Faulty;
 use crate::config::Feed;
 use crate::destination::{Destination, Entry, Load, Of, Progress, QueryError, Refusal, StatementId};
@@ -50,5 +52,9 @@ impl<T: Destination> Destination for Faulty<T> {
 
     async fn entries(&self, feed: &Feed, of: Of<'_>) -> Result<Vec<Entry>, QueryError> {
         self.call("entries", &feed.name, self.inner.entries(feed, of)).await
+    }
+
+    async fn forget(&self, feed: &Feed, files: &[FileId], until: Timestamp) -> Result<(), QueryError> {
+        self.call("forget", &feed.name, self.inner.forget(feed, files, until)).await
     }
 }

@@ -1,0 +1,177 @@
+//! What a redrive or a reload prints: what stays and what failed as it comes, a bar for whoever watches, the numbers at the
+//! end.
+//!
+//! Keys and error texts are others' words: they go through [`Foreign`].
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::json;
+use sluice_core::redrive::{Account, News, RedriveError, Stays};
+
+use crate::failure::Failure;
+use crate::output::{self, BOLD, DIM, Foreign, RED};
+
+/// How many keys of a kind a person is shown.
+const SHOWN: u64 = 20;
+
+/// Prints a run over one feed.
+#[derive(Debug)]
+pub(crate) struct Printer {
+    feed: String,
+    json: bool,
+    dry_run: bool,
+    begun: Instant,
+    /// Shown to whoever watches.
+    progress: Option<ProgressBar>,
+    /// How many stay for each reason, and would be moved.
+    shown: RefCell<(BTreeMap<Stays, u64>, u64)>,
+}
+
+impl Printer {
+    pub(crate) fn new(feed: &str, json: bool, dry_run: bool) -> Self {
+        let progress = output::watched().then(|| spinner(feed));
+        Self { feed: feed.to_owned(), json, dry_run, begun: Instant::now(), progress, shown: RefCell::default() }
+    }
+
+    pub(crate) fn is_watched(&self) -> bool {
+        self.progress.is_some()
+    }
+
+    /// There are at least so many files.
+    pub(crate) fn total(&self, files: u64) {
+        if let Some(progress) = &self.progress {
+            if progress.length().is_none()
+                && let Ok(style) = ProgressStyle::with_template(
+                    "  {prefix} {bar:40.cyan/black} {human_pos}/{human_len} files, {per_sec}, {eta} left",
+                )
+            {
+                progress.set_style(style.progress_chars("█▉▊▋▌▍▎▏ "));
+            }
+            progress.set_length(files);
+        }
+    }
+
+    pub(crate) fn news(&self, news: News) {
+        match (&news, &self.progress) {
+            (News::Moved(files), Some(progress)) => progress.inc(*files),
+            (News::Moved(_), None) => {}
+            (_, Some(progress)) => progress.suspend(|| self.say(news)),
+            (_, None) => self.say(news),
+        }
+    }
+
+    fn say(&self, news: News) {
+        match news {
+            News::Continues(begun) if self.json => output::json(&json!({"type": "continues", "begun": begun})),
+            News::Continues(begun) => output::line(format_args!(
+                "This goes on with the reload begun {begun}: what has been loaded since is left out. --anew begins another."
+            )),
+            News::Resumes(files) if self.json => output::json(&json!({"type": "resumes", "files": files})),
+            News::Resumes(files) => {
+                let verb = if self.dry_run { "would be" } else { "is" };
+                output::line(format_args!(
+                    "An earlier run was interrupted; what it left half-way {verb} finished first: {}.",
+                    output::count(files, "file")
+                ));
+            }
+            News::Would(file, to) => self.would(&file, &to),
+            News::Moved(_) => {}
+            News::Stays(key, why) => self.stays(&key, why),
+            News::Failed(subject, error) if self.json => {
+                output::json(&json!({"type": "failed", "key": subject, "error": error}));
+            }
+            News::Failed(subject, error) => {
+                output::line(format_args!("{RED}failed:{RED:#} {}: {}", Foreign(subject), Foreign(error)));
+            }
+        }
+    }
+
+    fn would(&self, file: &sluice_core::object::File, to: &sluice_core::object::Key) {
+        let mut shown = self.shown.borrow_mut();
+        shown.1 += 1;
+        if self.json {
+            output::json(&json!({"type": "would", "key": file.key, "to": to, "size": file.size}));
+        } else if shown.1 <= SHOWN {
+            output::line(format_args!("    {}  {DIM}→{DIM:#} {}", Foreign(&file.key), Foreign(to)));
+        }
+    }
+
+    fn stays(&self, key: &sluice_core::object::Key, why: Stays) {
+        let mut shown = self.shown.borrow_mut();
+        let number = shown.0.entry(why).or_default();
+        *number += 1;
+        if self.json {
+            output::json(&json!({"type": "stays", "key": key, "why": why, "meaning": why.meaning()}));
+            return;
+        }
+        if *number == 1 {
+            output::line(format_args!("{RED}stays:{RED:#} {}", why.meaning()));
+        }
+        if *number <= SHOWN {
+            output::line(format_args!("    {}", Foreign(key)));
+        }
+    }
+
+    /// The last line, and what it means to a script.
+    pub(crate) fn end(self, done: Result<Account, RedriveError>) -> Result<(), Failure> {
+        if let Some(progress) = &self.progress {
+            progress.finish_and_clear();
+        }
+        let account = match done {
+            Ok(account) => account,
+            Err(error @ RedriveError::Unfinished { .. }) => return Err(Failure::misused(error)),
+            Err(error) if self.json => {
+                output::json(&json!({"type": "trouble", "feed": self.feed, "error": error.to_string()}));
+                return Err(Failure::Said);
+            }
+            Err(error) => return Err(Failure::failed(error)),
+        };
+        self.numbers(&account);
+        if account.done() { Ok(()) } else { Err(Failure::Said) }
+    }
+
+    fn numbers(&self, account: &Account) {
+        let seconds = self.begun.elapsed().as_secs_f64();
+        if self.json {
+            output::json(&json!({
+                "type": "summary", "feed": self.feed, "dry_run": self.dry_run, "moved": account.moved,
+                "bytes": account.bytes, "stay": account.stay, "failed": account.failed,
+                "loaded_since": account.loaded_since, "seconds": seconds,
+            }));
+            return;
+        }
+        let (stays, would) = &*self.shown.borrow();
+        let hidden = stays.values().chain([would]).map(|number| number.saturating_sub(SHOWN)).sum::<u64>();
+        if hidden > 0 {
+            output::line(format_args!("    {} more; --json tells them", output::thousands(hidden)));
+        }
+        let files = format!("{} ({})", output::count(account.moved, "file"), output::bytes(account.bytes));
+        let feed = &self.feed;
+        if self.dry_run {
+            output::line(format_args!("{BOLD}{feed}{BOLD:#}: {files} would go back to incoming/; nothing was changed"));
+        } else {
+            let took = output::duration(self.begun.elapsed());
+            output::line(format_args!("{BOLD}{feed}{BOLD:#}: {files} back in incoming/ in {took}"));
+        }
+        for (number, what) in [
+            (account.stay, "stay where they are"),
+            (account.failed, "failed; run it again"),
+            (account.loaded_since, "loaded since the reload was begun, and left out"),
+        ] {
+            if number > 0 {
+                output::line(format_args!("  {} {what}", output::thousands(number)));
+            }
+        }
+    }
+}
+
+fn spinner(feed: &str) -> ProgressBar {
+    let bar = ProgressBar::new_spinner().with_prefix(feed.to_owned());
+    match ProgressStyle::with_template("  {spinner} {prefix}: {human_pos} files, {per_sec}") {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
+    }
+}

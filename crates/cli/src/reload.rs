@@ -1,0 +1,94 @@
+//! `sluice reload`: files go out of the ledger and from `processed/` back to `incoming/`, and are loaded once more.
+//!
+//! Never touches the rows of their earlier load; says so, and asks first.
+
+use std::io::IsTerminal as _;
+
+use clap::Args;
+use jiff::Timestamp;
+use sluice_core::config::{Destination, Feed};
+use sluice_core::ports::Ports;
+use sluice_core::redrive::{Options, Reload, count, reload};
+
+use crate::deployment;
+use crate::failure::Failure;
+use crate::output::{self, BOLD, Foreign};
+use crate::redrive::Printer;
+use crate::selection::Selection;
+
+/// Arguments of `sluice reload`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+THE ROWS OF THE EARLIER LOAD STAY IN THE TABLE: delete or truncate them first, or they are there twice. It asks before it \
+begins; where nobody can be asked, --yes is needed. Files that were loaded up to now are meant; a run that was interrupted \
+is finished by running it again with the same arguments, which loads nothing twice. Needs s3:ListBucket, s3:GetObject, \
+s3:PutObject and s3:DeleteObject on processed/, incoming/ and sluice/redrive/, s3:GetObject on sluice/claims/, and SELECT \
+and DELETE on the feed's ledger through the Redshift Data API.
+
+Exit codes: 0 done; 1 something failed or stays; 2 wrong usage or configuration.")]
+#[allow(clippy::struct_excessive_bools, reason = "they are flags")]
+pub(crate) struct Arguments {
+    /// The feed's name
+    #[arg(value_name = "FEED")]
+    feed: String,
+    #[command(flatten)]
+    selection: Selection,
+    /// Only say what would be moved
+    #[arg(long)]
+    dry_run: bool,
+    /// The rows of the earlier load are deleted, or may be there twice: do not ask
+    #[arg(long)]
+    yes: bool,
+    /// Begin another reload although an earlier one is not finished
+    #[arg(long)]
+    anew: bool,
+    #[command(flatten)]
+    deployment: deployment::Arguments,
+    /// Print one JSON object a line instead
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs it.
+pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
+    let options = Options { dry_run: arguments.dry_run, ..arguments.selection.options(Timestamp::now())? };
+    let deployment = arguments.deployment.open().await?;
+    let feed = deployment.feed(&arguments.feed)?;
+    if !arguments.dry_run && !arguments.yes {
+        confirm(feed, &arguments.selection)?;
+    }
+    let (config, ports) = (&deployment.config, &deployment.ports);
+    let printer = Printer::new(feed.name.as_str(), arguments.json, options.dry_run);
+    let under = config.bucket.processed.join(&feed.prefix);
+    let counted = arguments.selection.is_all() && printer.is_watched();
+    let counting = async {
+        if counted {
+            // Only for the bar: that it cannot be counted is told by the work itself.
+            count(ports.objects(), &under, |number| printer.total(number)).await.ok();
+        }
+    };
+    let asked = Reload { options, asked: arguments.selection.words(), anew: arguments.anew };
+    let mut tell = |news| printer.news(news);
+    let (done, ()) = tokio::join!(reload(config, ports, feed, &asked, &mut tell), counting);
+    printer.end(done)
+}
+
+/// Asks whether the rows are deleted.
+fn confirm(feed: &Feed, selection: &Selection) -> Result<(), Failure> {
+    let Destination::Redshift(target) = &feed.destination else {
+        return Err(Failure::misused("this destination has no ledger"));
+    };
+    let table = target.table.to_string();
+    let warning = format!(
+        "the rows that these files ({}) have in {table} stay there, and come a second time with this reload: delete or \
+         truncate them first",
+        selection.words()
+    );
+    if !std::io::stdin().is_terminal() || !output::watched() {
+        return Err(Failure::misused(format!("{warning}; then say --yes")));
+    }
+    output::note(format_args!("{BOLD}{}{BOLD:#}.\nType yes if that is done, or is as you want it:", Foreign(warning)));
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer).map_err(Failure::failed)?;
+    if answer.trim() == "yes" { Ok(()) } else { Err(Failure::misused("nothing was changed")) }
+}

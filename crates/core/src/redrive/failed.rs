@@ -1,0 +1,211 @@
+//! What is in `failed/`: files, each with its reasons. And their way back.
+//!
+//! A reason's name begins with that of its file, and producers can give a file such a name too. So an object whose name
+//! and content look like a reason is one only if nothing that is a reason says why it was refused itself: every file in
+//! `failed/` has its reason.
+
+use std::collections::{HashMap, HashSet};
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+
+use super::listing::Listing;
+use super::plan::{Move, Origin};
+use super::reason::Reason;
+use super::{Account, News, Options, RedriveError, Running, Stays};
+use crate::config::{Config, Feed};
+use crate::object::{ETag, File, Key, Prefix};
+use crate::ports::{Objects, PortError, Ports};
+use crate::verify::names::{REASON, reasoned};
+
+/// The largest object that can be a reason: its texts are cut when they are written.
+const REASON_BYTES: u64 = 1 << 20;
+
+/// Moves the feed's files from `failed/` back to `incoming/`.
+///
+/// # Errors
+/// When something failed without which nothing can go on; running it again does the rest.
+pub async fn redrive<P: Ports>(
+    config: &Config,
+    ports: &P,
+    feed: &Feed,
+    options: &Options,
+    tell: &mut impl FnMut(News),
+) -> Result<Account, RedriveError> {
+    let mut running = Running::new(config, ports, feed, options, tell)?;
+    running.resume().await?;
+    let mut failed = Failed::new(config, ports.objects(), feed);
+    while let Some(files) = failed.some(options.together, options.at_once).await? {
+        let mut moves = Vec::new();
+        for one in files {
+            let name = failed.name(&one);
+            if !options.mean(&name, one.file.last_modified) {
+                continue;
+            }
+            match one.to() {
+                Some(to) => moves.push(one.move_to(to)),
+                None => running.stays(&one.file.key, Stays::NoReason),
+            }
+        }
+        running.go(Origin::Failed, None, moves).await?;
+    }
+    Ok(running.account)
+}
+
+/// A file that was refused.
+#[derive(Clone, Debug)]
+pub(super) struct Quarantined {
+    pub(super) file: File,
+    /// Its reasons, latest first: it may have been refused more than once.
+    pub(super) reasons: Vec<(Reason, Key, ETag)>,
+}
+
+impl Quarantined {
+    /// Where it came from.
+    fn to(&self) -> Option<Key> {
+        self.reasons.first().map(|(reason, ..)| reason.key.clone())
+    }
+
+    fn move_to(self, to: Key) -> Move {
+        let reasons = self.reasons.into_iter().map(|(_, key, etag)| (key, etag)).collect();
+        Move { from: self.file, to, recorded: None, reasons, aside: false }
+    }
+}
+
+/// An object, and those that can be its reasons by their names.
+#[derive(Clone, Debug)]
+struct Node {
+    /// Without the prefix of `failed/`.
+    name: String,
+    file: File,
+    reasons: Vec<Node>,
+}
+
+/// The files of a feed in `failed/`.
+pub(super) struct Failed<'a, O> {
+    config: &'a Config,
+    objects: &'a O,
+    feed: &'a Feed,
+    base: &'a Prefix,
+    listing: Listing<'a, O>,
+    /// Objects whose reasons may still come: each one's name is the beginning of the next one's.
+    open: Vec<Node>,
+    done: Vec<Node>,
+    ended: bool,
+}
+
+impl<'a, O: Objects> Failed<'a, O> {
+    pub(super) fn new(config: &'a Config, objects: &'a O, feed: &'a Feed) -> Self {
+        let base = &config.bucket.failed;
+        let listing = Listing::new(objects, base.join(&feed.prefix));
+        Self { config, objects, feed, base, listing, open: Vec::new(), done: Vec::new(), ended: false }
+    }
+
+    /// The name under the feed's prefix that a file had; that of its copy where nobody knows.
+    pub(super) fn name(&self, one: &Quarantined) -> String {
+        let key = one.to();
+        let name = match &key {
+            Some(key) => self.config.incoming(self.feed).strip(key),
+            None => self.base.join(&self.feed.prefix).strip(&one.file.key),
+        };
+        name.unwrap_or_default().to_owned()
+    }
+
+    /// About so many files, with their reasons; `None` behind the last.
+    pub(super) async fn some(
+        &mut self,
+        together: usize,
+        at_once: usize,
+    ) -> Result<Option<Vec<Quarantined>>, PortError> {
+        while self.done.len() < together && !self.ended {
+            let page = self.listing.page().await?;
+            self.ended = page.is_none();
+            page.into_iter().flatten().for_each(|file| self.push(file));
+        }
+        if self.ended {
+            self.settle(None);
+        }
+        if self.done.is_empty() {
+            return Ok(None);
+        }
+        let nodes: Vec<Node> = self.done.drain(..self.done.len().min(together)).collect();
+        let read = stream::iter(nodes).map(|node| self.read(node)).buffered(at_once);
+        let mut files: Vec<Quarantined> = read.try_collect::<Vec<_>>().await?.into_iter().flatten().collect();
+        // What has a name that could be a reason's of two others comes with both.
+        let mut seen = HashSet::new();
+        files.retain(|one| seen.insert(one.file.key.clone()));
+        Ok(Some(files))
+    }
+
+    fn push(&mut self, file: File) {
+        let Some(name) = self.base.strip(&file.key).map(str::to_owned) else { return };
+        if file.size == 0 && name.ends_with('/') {
+            return;
+        }
+        self.settle(Some(&name));
+        self.open.push(Node { name, file, reasons: Vec::new() });
+    }
+
+    /// Lets go of what no reason can follow any more: all whose names are not the beginning of `name`.
+    fn settle(&mut self, name: Option<&str>) {
+        while let Some(node) = self.open.pop_if(|node| name.is_none_or(|name| !name.starts_with(&node.name))) {
+            let of = reasoned(&node.name);
+            let mut taken = false;
+            for other in self.open.iter_mut().filter(|other| of.contains(&other.name.as_str())) {
+                other.reasons.push(node.clone());
+                taken = true;
+            }
+            if !taken {
+                self.done.push(node);
+            }
+        }
+    }
+
+    /// The files among an object and its reasons.
+    async fn read(&self, node: Node) -> Result<Vec<Quarantined>, PortError> {
+        let mut texts = HashMap::new();
+        let mut todo = vec![&node];
+        while let Some(node) = todo.pop() {
+            todo.extend(&node.reasons);
+            if node.name.ends_with(REASON)
+                && let Some(reason) = self.text(&node.file).await?
+            {
+                texts.insert(node.name.as_str(), reason);
+            }
+        }
+        let mut files = Vec::new();
+        self.judge(&node, &texts, &mut files);
+        Ok(files)
+    }
+
+    async fn text(&self, file: &File) -> Result<Option<Reason>, PortError> {
+        if file.size > REASON_BYTES {
+            return Ok(None);
+        }
+        let content = self.objects.get(&file.key).await?.filter(|content| content.etag == file.etag);
+        Ok(content.and_then(|content| serde_json::from_slice(&content.body).ok()))
+    }
+
+    /// Whether the object is a reason; if not, it is one of the files.
+    fn judge(&self, node: &Node, texts: &HashMap<&str, Reason>, files: &mut Vec<Quarantined>) -> Option<Reason> {
+        let mut own = Vec::new();
+        for other in &node.reasons {
+            if let Some(reason) = self.judge(other, texts, files)
+                && reason.is_of(self.config, self.feed, &other.name, &node.name)
+            {
+                own.push((reason, other.file.key.clone(), other.file.etag.clone()));
+            }
+        }
+        let text = texts.get(node.name.as_str());
+        let says = |reason: &&Reason| {
+            reasoned(&node.name).into_iter().any(|of| reason.is_of(self.config, self.feed, &node.name, of))
+        };
+        if own.is_empty()
+            && let Some(reason) = text.filter(says)
+        {
+            return Some(reason.clone());
+        }
+        own.sort_by_key(|(reason, ..)| std::cmp::Reverse(reason.time));
+        files.push(Quarantined { file: node.file.clone(), reasons: own });
+        None
+    }
+}
