@@ -36,6 +36,7 @@ impl Drop for Hold {
 #[derive(Debug, Default)]
 pub(crate) struct Hooks {
     failures: Mutex<VecDeque<(String, String)>>,
+    failing: Mutex<Option<String>>,
     hold: Mutex<Option<Arc<watch::Sender<Held>>>>,
     delay: Mutex<Duration>,
 }
@@ -51,6 +52,10 @@ impl Hooks {
         self.failures.lock().unwrap_or_else(PoisonError::into_inner).push_back((part, error));
     }
 
+    pub(crate) fn fail_copies(&self, error: Option<String>) {
+        *self.failing.lock().unwrap_or_else(PoisonError::into_inner) = error;
+    }
+
     pub(crate) fn slow_copies(&self, by: Duration) {
         *self.delay.lock().unwrap_or_else(PoisonError::into_inner) = by;
     }
@@ -58,8 +63,10 @@ impl Hooks {
     /// The failure that somebody ordered for this statement.
     pub(crate) fn failure(&self, sql: &str) -> Option<String> {
         let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
-        let index = failures.iter().position(|(part, _)| sql.contains(part.as_str()))?;
-        failures.remove(index).map(|(_, error)| error)
+        let index = failures.iter().position(|(part, _)| sql.contains(part.as_str()));
+        let once = index.and_then(|index| failures.remove(index)).map(|(_, error)| error);
+        let failing = || self.failing.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        once.or_else(|| sql.starts_with("COPY ").then(failing).flatten())
     }
 
     /// Every COPY passes here before it reads anything.
