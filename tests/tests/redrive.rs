@@ -185,8 +185,7 @@ async fn many_files_are_redriven() {
         let (key, failed) = (format!("incoming/numbers/{number}.csv"), format!("failed/numbers/{number}.csv"));
         storage.put(BUCKET, &failed, format!("{number},x\n")).unwrap();
         let etag = storage.head(BUCKET, &failed).unwrap().etag;
-        let reason =
-            json!({"key": key, "etag": etag.clone(), "feed": "numbers", "statement_id": "s", "message": "m"});
+        let reason = json!({"key": key, "etag": etag.clone(), "feed": "numbers", "statement_id": "s", "message": "m"});
         storage.put(BUCKET, &format!("{failed}.error.json"), reason.to_string()).unwrap();
     }
     let begun = Instant::now();

@@ -74,6 +74,10 @@ impl Objects for S3Objects {
         get::get(self, key).await
     }
 
+    async fn read(&self, file: &File, from: u64, length: u64) -> Result<Option<Vec<u8>>, PortError> {
+        get::read(self, file, from, length).await
+    }
+
     async fn head(&self, key: &Key) -> Result<Option<File>, PortError> {
         get::head(self, key).await
     }

@@ -16,6 +16,7 @@ use crate::destination::StatementId;
 use crate::hash;
 use crate::object::{ETag, File, Key, KeyError, Prefix, PrefixError};
 use crate::ports::{Delete, Objects, PortError, PortErrorKind, Put, PutIf};
+use crate::pressure;
 use crate::run::{Run, later};
 
 /// How long the lister waits for a worker to take a claim before it sends another.
@@ -61,6 +62,9 @@ pub struct Claim {
     /// ledger and archive know: the transaction need not be asked for any more.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub read: Vec<File>,
+    /// How many times in a row the warehouse was too full to take its transaction.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub refused: u32,
     /// Nobody has looked yet whether another claim has one of these files. What an older version wrote goes without.
     #[serde(default)]
     pub unchecked: bool,
@@ -101,8 +105,25 @@ impl Claim {
             last_error: None,
             failures: 0,
             read: Vec::new(),
+            refused: 0,
             unchecked: true,
         }
+    }
+
+    /// A claim on nothing, which keeps its slot from being used until `free_at`; whoever takes it up then empties it.
+    #[must_use]
+    pub fn held_back(feed: &Feed, slot: usize, now: Timestamp, free_at: Timestamp) -> Self {
+        let mut claim = Self::new(feed, slot, Vec::new(), now, String::new(), now);
+        claim.not_before = Some(free_at);
+        claim.last_error = Some("no error: the warehouse was too full, and this slot is free again in a while".into());
+        claim.unchecked = false;
+        claim
+    }
+
+    /// Whether it is a claim on nothing that keeps its slot from being used.
+    #[must_use]
+    pub fn is_held_back(&self) -> bool {
+        self.files.is_empty() && self.not_before.is_some()
     }
 
     /// Whether a worker is to be sent: nobody holds it, and it may be tried.
@@ -147,6 +168,11 @@ impl Claim {
         self.attempt += 1;
         self.statement_id = None;
     }
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks like this")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// Where the claims of a deployment are.
@@ -228,13 +254,27 @@ async fn read(objects: &impl Objects, key: Key) -> Result<Option<Seen>, PortErro
     }))
 }
 
-/// The slots of `feed` that no claim fills, lowest first.
+/// The slots of `feed` that no claim fills, lowest first; fewer while its warehouse is too full.
 #[must_use]
 pub fn free_slots(config: &Config, feed: &Feed, claims: &[Seen]) -> Vec<usize> {
     let filled: HashSet<&Key> = claims.iter().map(|seen| &seen.key).collect();
     let free =
         |slot: &usize| slot_key(&config.bucket, feed.name.as_str(), *slot).is_ok_and(|key| !filled.contains(&key));
-    (0..feed.slots()).filter(free).collect()
+    let mut free: Vec<usize> = (0..feed.slots()).filter(free).collect();
+    let own = of_feed(feed, claims);
+    let allowed = pressure::slots(feed, &own);
+    if allowed < feed.slots() {
+        let used = own.iter().filter(|claim| !claim.is_held_back()).count();
+        free.truncate(allowed.saturating_sub(used));
+    }
+    free
+}
+
+/// The claims of `feed`.
+#[must_use]
+pub fn of_feed<'c>(feed: &Feed, claims: &'c [Seen]) -> Vec<&'c Claim> {
+    let readable = claims.iter().filter_map(|seen| seen.claim.as_ref().ok());
+    readable.filter(|claim| claim.feed == feed.name.as_str()).collect()
 }
 
 /// A claim whose lease is ours, and the version of it that we wrote.

@@ -8,7 +8,7 @@ use crate::claim::{Held, HeldError};
 use crate::config::{Config, Destination as Target, Feed};
 use crate::destination::{Destination, Load, Progress, StatementId};
 use crate::disposition::{Pace, signed};
-use crate::ports::{Clock, PortError, Ports};
+use crate::ports::{Clock, PortError, PortErrorKind, Ports};
 use crate::run::{Run, later};
 
 /// The longest single wait for a statement. Source: Amazon Redshift Management Guide, "Long polling" (30 seconds).
@@ -16,6 +16,17 @@ const LONGEST_POLL: Duration = Duration::from_secs(25);
 
 /// How long to leave a service alone that did not answer a question.
 const AFTER_ERROR: Duration = Duration::from_secs(1);
+
+/// Why a transaction was not started.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The warehouse is too full, or asks for fewer calls: it took nothing.
+    #[error(transparent)]
+    Full(PortError),
+    /// All else.
+    #[error(transparent)]
+    Held(#[from] HeldError),
+}
 
 /// Starts the batch's transaction, or takes up the one that the claim already bears.
 ///
@@ -26,18 +37,26 @@ pub async fn start<P: Ports>(
     ports: &P,
     feed: &Feed,
     held: &mut Held,
-) -> Result<StatementId, HeldError> {
+) -> Result<StatementId, StartError> {
     if let Some(statement) = &held.claim.statement_id {
         return Ok(statement.clone());
     }
     let token = token(config, feed, held);
     let load = Load { slot: held.claim.slot, batch: &held.claim.batch, files: &held.claim.files, token: &token };
-    let statement = ports.destination().start(feed, &load).await?;
+    let statement = ports.destination().start(feed, &load).await.map_err(refused)?;
     // A death between these two lines costs nothing: whoever comes next submits with the same token and is given the
     // same statement; and should the token be forgotten by then, the guard finds the files in the ledger.
     held.claim.statement_id = Some(statement.clone());
     held.save(ports.objects()).await?;
     Ok(statement)
+}
+
+/// S3 asks for fewer calls, too, when the manifest is written; that is not the warehouse's.
+fn refused(error: PortError) -> StartError {
+    match error.kind {
+        PortErrorKind::Throttled if !error.operation.starts_with("s3:") => StartError::Full(error),
+        _ => StartError::Held(HeldError::Port(error)),
+    }
 }
 
 /// The token of the claim's attempt.

@@ -172,6 +172,8 @@ pub struct Failure {
     pub kind: FailureKind,
     /// The destination's own words, cut to a readable length.
     pub message: String,
+    /// What an operator should do, where the words say what is wrong.
+    pub advice: Option<&'static str>,
 }
 
 /// Why a transaction was rolled back.
@@ -189,6 +191,8 @@ pub enum FailureKind {
     Transient,
     /// Somebody has to mend something first; nothing is wrong with the files.
     Configuration,
+    /// Nobody knows. It may be about the warehouse, and it may be about what is in some file.
+    Unknown,
 }
 
 /// A question to the warehouse that got no answer.

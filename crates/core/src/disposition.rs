@@ -23,6 +23,9 @@ pub enum Disposition {
     CreateLedger,
     /// Try again later.
     Retry(Pace),
+    /// Try again later, and after some failures with half of the files: if one of them brings it about, the others get
+    /// through. No file is ever quarantined for it.
+    Doubt,
 }
 
 /// How soon to try again.
@@ -43,6 +46,7 @@ impl From<FailureKind> for Disposition {
             FailureKind::LedgerMissing => Self::CreateLedger,
             FailureKind::Transient => Self::Retry(Pace::Transient),
             FailureKind::Configuration => Self::Retry(Pace::Configuration),
+            FailureKind::Unknown => Self::Doubt,
         }
     }
 }
@@ -105,8 +109,8 @@ mod tests {
 
     #[test]
     fn only_bad_data_quarantines() {
-        use FailureKind::{AlreadyLoaded, BadData, Configuration, FileMissing, LedgerMissing, Transient};
-        for kind in [AlreadyLoaded, BadData, FileMissing, LedgerMissing, Transient, Configuration] {
+        use FailureKind::{AlreadyLoaded, BadData, Configuration, FileMissing, LedgerMissing, Transient, Unknown};
+        for kind in [AlreadyLoaded, BadData, FileMissing, LedgerMissing, Transient, Configuration, Unknown] {
             assert_eq!(Disposition::from(kind) == Disposition::Quarantine, kind == BadData);
         }
     }

@@ -12,14 +12,16 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use crate::archive::{self, Archived};
 use crate::claim::{self, Held, HeldError, Taken};
 use crate::config::{Config, Feed};
-use crate::copy;
+use crate::content;
+use crate::copy::{self, StartError};
 use crate::destination::{Destination, Failure, FailureKind, Load, Loaded, Progress, QueryError, Refusal, StatementId};
 use crate::disposition::{Disposition, Pace, signed};
 use crate::measure::{Datum, Metric, count};
 use crate::object::{ETag, File, Key};
 use crate::ports::{Clock, Objects, PortError, PortErrorKind, Ports};
+use crate::pressure;
 use crate::quarantine::{Cause, quarantine};
-use crate::report::LoadReport;
+use crate::report::{LoadReport, Outcome};
 use crate::run::{Run, later};
 
 mod tally;
@@ -29,6 +31,9 @@ use tally::{End, Tally};
 /// How often, and how far apart, the warehouse is asked which versions it read before that counts as unknown.
 const RECORD_LOOKS: usize = 5;
 const RECORD_PAUSE: Duration = Duration::from_secs(2);
+
+/// How many failures in a row that nobody knows raise the doubt that a file brings them about.
+const DOUBTS: u32 = 3;
 
 /// How many files are looked at at once.
 const HEADS_AT_ONCE: usize = 16;
@@ -56,20 +61,30 @@ pub async fn load<P: Ports>(config: &Config, ports: &P, run: &Run, feed: &Feed, 
     let report = tally.report(feed, batch, end);
     let data = std::mem::take(&mut tally.data);
     let duration_ms = i64::try_from(ports.clock().now().duration_since(begun).as_millis()).unwrap_or(i64::MAX);
-    tracing::info!(
-        feed = %report.feed,
-        batch = report.batch.as_ref().map(tracing::field::display),
-        outcome = report.outcome.as_str(),
-        files,
-        bytes,
-        files_loaded = report.files_loaded,
-        rows_loaded = report.rows_loaded,
-        files_quarantined = report.files_quarantined,
-        duration_ms,
-        error = report.error,
-        retry_at = report.retry_at.map(tracing::field::display),
-        "batch {}", report.outcome.as_str()
-    );
+    // What somebody may have to mend is told louder than what goes its way.
+    macro_rules! tell {
+        ($level:ident) => {
+            tracing::$level!(
+                feed = %report.feed,
+                batch = report.batch.as_ref().map(tracing::field::display),
+                outcome = report.outcome.as_str(),
+                files,
+                bytes,
+                files_loaded = report.files_loaded,
+                rows_loaded = report.rows_loaded,
+                files_quarantined = report.files_quarantined,
+                duration_ms,
+                error = report.error,
+                retry_at = report.retry_at.map(tracing::field::display),
+                "batch {}", report.outcome.as_str()
+            )
+        };
+    }
+    if report.outcome == Outcome::Retry {
+        tell!(warn)
+    } else {
+        tell!(info)
+    }
     Done { report, data }
 }
 
@@ -99,6 +114,18 @@ enum StepError {
     Port(#[from] PortError),
     #[error(transparent)]
     Query(#[from] QueryError),
+    /// The warehouse is too full for the transaction.
+    #[error(transparent)]
+    Full(PortError),
+}
+
+impl From<StartError> for StepError {
+    fn from(error: StartError) -> Self {
+        match error {
+            StartError::Full(error) => Self::Full(error),
+            StartError::Held(error) => Self::Held(error),
+        }
+    }
 }
 
 impl<P: Ports> Loading<'_, P> {
@@ -173,7 +200,7 @@ impl<P: Ports> Loading<'_, P> {
         let settled = held.claim.read.is_empty();
         // Counted once it cannot come again: a death before this line leads here a second time.
         if settled {
-            held.finish(self.ports.objects()).await?;
+            self.let_go(held).await?;
         } else {
             held.save(self.ports.objects()).await?;
             self.settle(held, statement).await?;
@@ -203,8 +230,12 @@ impl<P: Ports> Loading<'_, P> {
         // A version that was replaced yet again is a new file.
         self.archive_versions(&held.claim.read, statement).await?;
         self.archive_versions(&held.claim.files, statement).await?;
-        held.finish(self.ports.objects()).await?;
+        self.let_go(held).await?;
         Ok(Next::End(End::Finished))
+    }
+
+    async fn let_go(&self, held: Held) -> Result<(), HeldError> {
+        pressure::let_go(self.config, self.ports.objects(), self.feed, held, self.ports.clock().now()).await
     }
 
     async fn failed(&mut self, mut held: Held, statement: &StatementId, failure: Failure) -> Result<Next, StepError> {
@@ -221,8 +252,9 @@ impl<P: Ports> Loading<'_, P> {
             Disposition::Retry(pace) => {
                 self.tally.failed(self.feed, self.ports.clock().now());
                 held.claim.try_again();
-                Ok(self.retry(held, pace, failure.message).await)
+                Ok(self.retry(held, pace, &failure.message, failure.advice).await)
             }
+            Disposition::Doubt => self.doubt(held, &failure).await,
         }
     }
 
@@ -254,7 +286,7 @@ impl<P: Ports> Loading<'_, P> {
         statement: &StatementId,
         failure: &Failure,
     ) -> Result<Next, StepError> {
-        let refusals = self.refusals(&held, statement, failure).await?;
+        let mut refusals = self.refusals(&held, statement, failure).await?;
         let (bad, rest): (Vec<File>, Vec<File>) =
             held.claim.files.iter().cloned().partition(|file| refusals.contains_key(&file.key));
         if bad.is_empty() {
@@ -262,6 +294,7 @@ impl<P: Ports> Loading<'_, P> {
             let half = rest.len() / 2;
             held.claim.continue_with(rest.into_iter().take(half).collect());
         } else {
+            self.show_lines(&bad, &mut refusals).await;
             let at = self.ports.clock().now();
             let cause = Cause { feed: self.feed.name.as_str(), batch: &held.claim.batch, statement, at };
             let moved = quarantine(self.config, self.ports.objects(), cause, &bad, &refusals).await?;
@@ -270,6 +303,22 @@ impl<P: Ports> Loading<'_, P> {
         }
         held.save(self.ports.objects()).await?;
         Ok(Next::Again(held))
+    }
+
+    /// Puts the line beside each reason that names one: the warehouse's own views do not all have it.
+    async fn show_lines(&self, bad: &[File], refusals: &mut HashMap<Key, Refusal>) {
+        let wanted = bad.iter().filter_map(|file| Some((file.clone(), refusals.get(&file.key)?.line?)));
+        let wanted: Vec<(File, u64)> = wanted.collect();
+        let looks = stream::iter(wanted).map(async |(file, number)| {
+            let line = content::line(self.ports.objects(), self.feed, &file, number).await;
+            (file.key, line)
+        });
+        let lines: Vec<_> = looks.buffered(HEADS_AT_ONCE).collect().await;
+        for (key, line) in lines {
+            if let Some(refusal) = refusals.get_mut(&key) {
+                refusal.raw_line = refusal.raw_line.take().or(line);
+            }
+        }
     }
 
     async fn refusals(
@@ -298,7 +347,7 @@ impl<P: Ports> Loading<'_, P> {
             looks.buffered(HEADS_AT_ONCE).try_filter_map(async |file| Ok(file)).try_collect().await?;
         if there.len() == held.claim.files.len() {
             held.claim.try_again();
-            return Ok(self.retry(held, Pace::Transient, failure.message).await);
+            return Ok(self.retry(held, Pace::Transient, &failure.message, failure.advice).await);
         }
         held.claim.continue_with(there);
         held.save(objects).await?;
@@ -381,9 +430,14 @@ impl<P: Ports> Loading<'_, P> {
     }
 
     /// A call failed: wait a little, or leave the batch for later.
-    async fn put_off(&mut self, held: Held, error: &StepError) -> Next {
+    async fn put_off(&mut self, mut held: Held, error: &StepError) -> Next {
+        let advice = match error {
+            StepError::Query(QueryError::Failed { failure, .. }) => failure.advice,
+            _ => None,
+        };
         let pace = match error {
-            StepError::Port(error)
+            StepError::Full(error)
+            | StepError::Port(error)
             | StepError::Held(HeldError::Port(error))
             | StepError::Query(QueryError::Port(error)) => Pace::from(error.kind),
             StepError::Query(QueryError::Failed { failure, .. }) if failure.kind == FailureKind::Transient => {
@@ -392,17 +446,40 @@ impl<P: Ports> Loading<'_, P> {
             StepError::Query(QueryError::Failed { .. }) => Pace::Configuration,
             StepError::Query(QueryError::Slow(_)) | StepError::Held(HeldError::Lost(_)) => Pace::Transient,
         };
+        if matches!(error, StepError::Full(_)) {
+            held.claim.refused = held.claim.refused.saturating_add(1);
+        }
         self.tally.failed(self.feed, self.ports.clock().now());
-        self.retry(held, pace, error.to_string()).await
+        self.retry(held, pace, &error.to_string(), advice).await
+    }
+
+    /// Nobody knows this error. If a file brings it about, the others shall get through: after some failures in a row
+    /// half of the batch goes on, and the other half is free to be planned anew, until that file is alone. It stays where
+    /// it is, since only the warehouse's word about a file quarantines it.
+    async fn doubt(&mut self, mut held: Held, failure: &Failure) -> Result<Next, StepError> {
+        self.tally.failed(self.feed, self.ports.clock().now());
+        let failures = held.claim.failures.saturating_add(1);
+        if failures < DOUBTS || held.claim.files.len() < 2 {
+            held.claim.try_again();
+            return Ok(self.retry(held, Pace::Configuration, &failure.message, failure.advice).await);
+        }
+        let half = held.claim.files.len() / 2;
+        let files = held.claim.files.drain(..half).collect();
+        held.claim.continue_with(files);
+        held.claim.failures = failures;
+        held.claim.last_error = Some(told(&failure.message, failure.advice.unwrap_or_default()));
+        held.save(self.ports.objects()).await?;
+        Ok(Next::Again(held))
     }
 
     /// Tries again within this run when the pause is short enough, and otherwise leaves the claim for a later one.
-    async fn retry(&mut self, mut held: Held, pace: Pace, error: String) -> Next {
+    async fn retry(&mut self, mut held: Held, pace: Pace, error: &str, advice: Option<&str>) -> Next {
         held.claim.failures = held.claim.failures.saturating_add(1);
         let delay = pace.delay(held.claim.failures, held.claim.batch.as_str());
         let now = self.ports.clock().now();
         let at = later(now, signed(delay));
-        held.claim.last_error = Some(cut(&error));
+        let error = told(error, advice.unwrap_or(pace.advice()));
+        held.claim.last_error = Some(error.clone());
         if pace == Pace::Transient && delay < self.run.wait_left(now) / 2 {
             self.ports.clock().sleep(delay).await;
             return match held.save(self.ports.objects()).await {
@@ -414,12 +491,13 @@ impl<P: Ports> Loading<'_, P> {
         // If even this cannot be written, the lease runs out and the claim is taken up as it was.
         match held.release(self.ports.objects(), now).await {
             Err(HeldError::Lost(_)) => Next::End(End::Busy),
-            Ok(()) | Err(HeldError::Port(_)) => Next::End(End::Retry(at, format!("{error}; {}", pace.advice()))),
+            Ok(()) | Err(HeldError::Port(_)) => Next::End(End::Retry(at, error)),
         }
     }
 }
 
-/// As much of an error as a claim bears.
-fn cut(error: &str) -> String {
-    error.chars().take(1000).collect()
+/// As much of an error as a claim bears, and what to do about it.
+fn told(error: &str, advice: &str) -> String {
+    let error: String = error.chars().take(1000).collect();
+    format!("{error}; {advice}")
 }

@@ -27,6 +27,8 @@ pub enum Metric {
     OldestUnprocessedAge,
     /// Files held by claims.
     InFlightFiles,
+    /// Files that may be loaded at once: X, or less while the warehouse is too full.
+    EffectiveMaxFiles,
     /// Files committed.
     FilesLoaded,
     /// Their bytes, as stored.
@@ -60,11 +62,12 @@ pub enum Unit {
 
 impl Metric {
     /// All of them.
-    pub const ALL: [Metric; 12] = [
+    pub const ALL: [Metric; 13] = [
         Self::UnprocessedFiles,
         Self::UnprocessedBytes,
         Self::OldestUnprocessedAge,
         Self::InFlightFiles,
+        Self::EffectiveMaxFiles,
         Self::FilesLoaded,
         Self::BytesLoaded,
         Self::RowsLoaded,
@@ -83,6 +86,7 @@ impl Metric {
             Self::UnprocessedBytes => "UnprocessedBytes",
             Self::OldestUnprocessedAge => "OldestUnprocessedAge",
             Self::InFlightFiles => "InFlightFiles",
+            Self::EffectiveMaxFiles => "EffectiveMaxFiles",
             Self::FilesLoaded => "FilesLoaded",
             Self::BytesLoaded => "BytesLoaded",
             Self::RowsLoaded => "RowsLoaded",

@@ -53,6 +53,9 @@ impl fmt::Display for PortError {
             PortErrorKind::Unavailable => "no usable answer; it is tried again",
             PortErrorKind::Denied => "access denied; grant this right to the function's role",
             PortErrorKind::Missing => "not found; check the name, the account and the Region",
+            PortErrorKind::Invalid if operation.starts_with("redshift-data:") => {
+                "refused as invalid; check that the warehouse the feed names is there and not paused"
+            }
             PortErrorKind::Invalid => "refused as invalid",
         };
         write!(f, "{operation} on {subject:?}: {remedy}: {source}")

@@ -25,6 +25,21 @@ pub trait Objects: Send + Sync {
     /// The object's content, or `None` where there is no such object.
     fn get(&self, key: &Key) -> impl Future<Output = Result<Option<Content>, PortError>> + Send;
 
+    /// At most `length` bytes of exactly this version, from the byte `from` on, which it has; `None` where the version is
+    /// not there any more.
+    fn read(
+        &self,
+        file: &File,
+        from: u64,
+        length: u64,
+    ) -> impl Future<Output = Result<Option<Vec<u8>>, PortError>> + Send {
+        async move {
+            let content = self.get(&file.key).await?.filter(|content| content.etag == file.etag);
+            let bytes = |number| usize::try_from(number).unwrap_or(usize::MAX);
+            Ok(content.map(|content| content.body.into_iter().skip(bytes(from)).take(bytes(length)).collect()))
+        }
+    }
+
     /// What a listing would show of the object, or `None` where there is no such object.
     fn head(&self, key: &Key) -> impl Future<Output = Result<Option<File>, PortError>> + Send;
 

@@ -8,8 +8,10 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use crate::batch::BatchId;
 use crate::completion;
 use crate::config::{Bucket, Destination as Target, Feed, Redshift};
+use crate::content;
 use crate::destination::{
     Destination, Entry, Failure, FailureKind, Load, Loaded, Of, Progress, QueryError, Refusal, StatementId,
 };
@@ -104,19 +106,24 @@ impl<S: Statements, O: Objects> Destination for RedshiftDestination<S, O> {
     ) -> Result<HashMap<Key, Refusal>, QueryError> {
         let description = self.statements.describe(statement, Duration::ZERO).await?;
         let text = description.as_ref().and_then(|description| description.error.as_deref()).unwrap_or_default();
-        if let Some(file) = failure::named_in(text, &self.bucket.name, load.files) {
-            let refusal = Refusal { code: failure::code_in(text), message: text.to_owned(), ..Refusal::default() };
-            return Ok(HashMap::from([(file.key.clone(), refusal)]));
-        }
+        let mut found = failure::refused_in(text, &self.bucket.name, load.files);
         if !target(feed).format.is_columnar() {
-            let found = self.try_all(feed, load).await?;
-            if !found.is_empty() {
-                return Ok(found);
+            // A file that cannot be unpacked ends even the pass that goes on after errors, and is the only one that it
+            // names. So those are looked for first, and the pass goes over the others.
+            for (key, damage) in content::damaged(&self.objects, feed, load.files).await {
+                found.entry(key).or_insert_with(|| failure::damaged(damage));
             }
+            let rest: Vec<File> = load.files.iter().filter(|file| !found.contains_key(&file.key)).cloned().collect();
+            if !rest.is_empty() {
+                found.extend(self.try_all(feed, load, &rest).await?);
+            }
+        }
+        if !found.is_empty() {
+            return Ok(found);
         }
         let shape = shape(feed);
         match description.as_ref().and_then(|description| trace(description, Some(&shape))) {
-            Some(trace) => self.load_errors(feed, load, trace).await,
+            Some(trace) => self.load_errors(feed, load.files, trace).await,
             None => Ok(HashMap::new()),
         }
     }
@@ -197,10 +204,11 @@ impl<S: Statements, O: Objects> RedshiftDestination<S, O> {
         Ok(key)
     }
 
-    /// One pass over all files that loads nothing and goes on after errors; what it found, file by file.
-    async fn try_all(&self, feed: &Feed, load: &Load<'_>) -> Result<HashMap<Key, Refusal>, QueryError> {
-        let manifest = self.write_manifest(feed, load).await?;
-        let statement = sql::try_all(&self.bucket.name, feed, target(feed), load.files, &manifest);
+    /// One pass over files that loads nothing and goes on after errors; what it found, file by file.
+    async fn try_all(&self, feed: &Feed, load: &Load<'_>, files: &[File]) -> Result<HashMap<Key, Refusal>, QueryError> {
+        let batch = BatchId::of(files);
+        let manifest = self.write_manifest(feed, &Load { batch: &batch, files, ..*load }).await?;
+        let statement = sql::try_all(&self.bucket.name, feed, target(feed), files, &manifest);
         let description = match self.run(feed, "find bad files", vec![statement], LONG_PATIENCE).await {
             Ok((_, description)) => description,
             // Some contents end even this pass; what it found until then counts.
@@ -216,23 +224,25 @@ impl<S: Statements, O: Objects> RedshiftDestination<S, O> {
             }
             Err(error) => return Err(error),
         };
-        match trace(&description, None) {
-            Some(trace) => self.load_errors(feed, load, trace).await,
-            None => Ok(HashMap::new()),
+        let text = description.error.as_deref().unwrap_or_default();
+        let mut found = failure::refused_in(text, &self.bucket.name, files);
+        if let Some(trace) = trace(&description, None) {
+            found.extend(self.load_errors(feed, files, trace).await?);
         }
+        Ok(found)
     }
 
     async fn load_errors(
         &self,
         feed: &Feed,
-        load: &Load<'_>,
+        files: &[File],
         trace: Trace,
     ) -> Result<HashMap<Key, Refusal>, QueryError> {
         let rows = self.query(feed, "read load errors", sql::load_errors(trace)).await?;
         let mut refusals = HashMap::new();
         for row in &rows {
             let text = |at: usize| row.get(at).and_then(Option::as_deref);
-            if let Some(file) = text(0).and_then(|name| self.named(load.files, name)) {
+            if let Some(file) = text(0).and_then(|name| self.named(files, name)) {
                 refusals.entry(file.key.clone()).or_insert_with(|| Refusal {
                     code: text(1).and_then(|code| code.trim().parse().ok()),
                     message: text(2).unwrap_or_default().to_owned(),

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::batch::BatchId;
-use crate::claim::{self, Claim, Held, Seen, claims_prefix, free_slots, slot_key};
+use crate::claim::{self, Claim, Held, Seen, claims_prefix, free_slots, of_feed, slot_key};
 use crate::config::{Config, Feed};
 use crate::list::{Listing, list, older};
 use crate::load::load;
@@ -18,6 +18,7 @@ use crate::measure::{Datum, Metric, count, float};
 use crate::object::{File, Key};
 use crate::plan::plan;
 use crate::ports::{Clock, PortError, PortErrorKind, Ports, Workers};
+use crate::pressure;
 use crate::report::LoadReport;
 use crate::run::Run;
 use crate::work::{discard, publish, resume};
@@ -178,18 +179,21 @@ struct Planned<'a> {
     report: FeedReport,
     /// Claims of this tick, held by it: to be loaded here.
     held: Vec<Held>,
+    /// How many of its files may be loaded at once.
+    effective: usize,
 }
 
 impl<'a, P: Ports> Tick<'a, P> {
     async fn plan_and_claim(self, claims: &[Seen]) -> Planned<'a> {
         let feed = self.feed;
-        let mut planned =
-            Planned { feed, report: FeedReport { feed: feed.name.to_string(), ..FeedReport::default() }, held: vec![] };
-        let own: Vec<&Claim> = claims
-            .iter()
-            .filter_map(|seen| seen.claim.as_ref().ok())
-            .filter(|claim| claim.feed == feed.name.as_str())
-            .collect();
+        let mut planned = Planned {
+            feed,
+            report: FeedReport { feed: feed.name.to_string(), ..FeedReport::default() },
+            held: vec![],
+            effective: 0,
+        };
+        let own = of_feed(feed, claims);
+        planned.effective = pressure::max_files(feed, &own);
         planned.report.in_flight = own.iter().map(|claim| count(&claim.files)).sum();
         planned.report.batches.extend(self.due(claims));
         let held_keys: HashSet<Key> = own.iter().flat_map(|claim| &claim.files).map(|file| file.key.clone()).collect();
@@ -319,6 +323,7 @@ impl Planned<'_> {
             (Metric::UnprocessedBytes, report.unprocessed_bytes),
             (Metric::OldestUnprocessedAge, report.oldest_age_seconds),
             (Metric::InFlightFiles, report.in_flight),
+            (Metric::EffectiveMaxFiles, u64::try_from(self.effective).unwrap_or(u64::MAX)),
         ]
         .into_iter()
         .map(|(metric, value)| Datum::one(metric, &self.feed.name, at, float(value)))

@@ -62,6 +62,8 @@ pub enum Fault {
     Throttle,
     /// `InternalError` with status 500; not executed.
     InternalError,
+    /// An error of the test's choice: its HTTP status, its code and its message; not executed.
+    Answer(u16, &'static str, &'static str),
     /// The connection is closed; not executed.
     LoseRequest,
     /// Executed; the connection is closed instead of an answer.
@@ -156,6 +158,7 @@ impl Fault {
         match self {
             Self::Throttle => Plan::Refuse(Refusal::Throttled),
             Self::InternalError => Plan::Refuse(Refusal::InternalError),
+            Self::Answer(status, code, message) => Plan::Refuse(Refusal::Answer(*status, code, message)),
             Self::LoseRequest => Plan::Lose(Moment::Before),
             Self::LoseReply => Plan::Lose(Moment::After),
             Self::Hook(moment, hook) => Plan::Call(*moment, Arc::clone(hook)),
@@ -168,6 +171,7 @@ impl fmt::Debug for Fault {
         f.write_str(match self {
             Self::Throttle => "Throttle",
             Self::InternalError => "InternalError",
+            Self::Answer(..) => "Answer",
             Self::LoseRequest => "LoseRequest",
             Self::LoseReply => "LoseReply",
             Self::Hook(Moment::Before, _) => "Hook(Before)",

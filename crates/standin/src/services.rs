@@ -35,6 +35,10 @@ impl Service for DataApi {
         redshift::operation(request).into()
     }
 
+    fn subject(&self, request: &Request<Bytes>) -> Option<String> {
+        redshift::subject(request)
+    }
+
     fn call(&self, call: Call) -> BoxFuture<'_, Response<Bytes>> {
         self.0.call(call).boxed()
     }

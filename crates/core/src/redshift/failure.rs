@@ -1,15 +1,16 @@
 //! What Redshift's error texts mean. Pure, and the only place that reads them.
 //!
-//! A text that is not known means [`FailureKind::Configuration`]: the files stay, the load is tried again slowly, and
+//! A text that is not known means [`FailureKind::Unknown`]: the files stay, the load is tried again slowly, and
 //! somebody is told. Nothing unknown ever quarantines a file.
 //!
 //! Some texts quote a key, or what stands in a file, and both are a producer's: what they say is never a reason to take
 //! an error for another one.
 
+use std::collections::HashMap;
 use std::ops::Range;
 
-use crate::destination::{Failure, FailureKind};
-use crate::object::File;
+use crate::destination::{Failure, FailureKind, Refusal};
+use crate::object::{File, Key};
 
 use super::sql::Transaction;
 use super::statements::{Description, Status};
@@ -23,6 +24,9 @@ const BAD_DATA: [&str; 6] = [
     "failed to inflate",
     "invalid compressed data",
 ];
+
+/// The code that comes with a file that cannot be unpacked.
+const CANNOT_INFLATE: i64 = 9001;
 
 /// Texts of errors that are about a file that is not there.
 const FILE_MISSING: [&str; 2] = ["mandatory url is not present in manifest", "the specified key does not exist"];
@@ -57,6 +61,64 @@ const TRANSIENT: [&str; 22] = [
 const CONFIGURATION: [&str; 4] =
     ["access denied", "accessdenied", "permission denied", "must be addressed using the specified endpoint"];
 
+/// Texts of errors that somebody has to mend, where none of all others fits.
+const MENDED_BY_SOMEBODY: [&str; 8] = [
+    "nonexistent table",
+    "does not exist",
+    "not authorized",
+    "syntax error",
+    "is not supported",
+    "s3serviceexception",
+    "iam role",
+    "read-only",
+];
+
+/// What an operator should do about an error whose text has one of these words; the first that fits.
+const ADVICE: [(&[&str], &str); 9] = [
+    (
+        &["permission denied"],
+        "grant the function's database user what is denied: INSERT on the table, USAGE and CREATE on the ledger's schema",
+    ),
+    (
+        &["nonexistent table", "relation", "schema"],
+        "create the table that the feed names, or mend `table` in the configuration",
+    ),
+    (
+        &["s3serviceexception:access denied", "error accessdenied"],
+        "let the role that COPY runs with (`iam_role`) read the bucket: s3:GetObject and s3:ListBucket, and kms:Decrypt \
+         where the bucket has a key of its own",
+    ),
+    (
+        &["must be addressed using the specified endpoint"],
+        "the bucket is in another Region than the warehouse: say which by `region` in the feed's COPY options",
+    ),
+    (&["iam role", "not authorized"], "attach the role that the feed names by `iam_role` to the warehouse"),
+    (&["syntax error", "is not supported"], "mend the feed's `pre_sql`, `post_sql` or COPY options"),
+    (
+        &[
+            "error: 1023",
+            "serializable isolation violation",
+            "deadlock detected",
+            "could not serialize",
+            "conflict with",
+        ],
+        "another transaction was writing the same table; it is tried again by itself",
+    ),
+    (
+        &["statement timeout", "cancelled on user", "canceled on user", "canceling statement"],
+        "it ran into a timeout or somebody stopped it; it is tried again by itself. If it comes again and again, raise \
+         `statement_timeout` or lower `files_per_load`",
+    ),
+    (
+        &["connection", "restart", "being resumed", "timed out"],
+        "the warehouse is away for a moment; it is tried again by itself. If it stays away, see whether it is paused or down",
+    ),
+];
+
+/// What an operator should do about what nobody knows.
+const UNKNOWN: &str = "nobody knows this error: look the statement up in the warehouse. The files stay where they are, \
+                       and if one of them brings it about, the others get through";
+
 /// Texts of errors that S3 itself has answered with, or that are about what it has, whichever file was being read.
 const FROM_S3: [&str; 1] = ["s3serviceexception"];
 
@@ -75,7 +137,7 @@ pub fn of_transaction(transaction: &Transaction, description: &Description) -> F
         _ if description.status == Status::Aborted => FailureKind::Transient,
         _ => of_text(text),
     };
-    Failure { kind, message: cut(description.error.as_deref().unwrap_or(text)) }
+    told(kind, description.error.as_deref().unwrap_or(text))
 }
 
 /// What the failure of a single statement means.
@@ -86,7 +148,11 @@ pub fn of_statement(description: &Description) -> Failure {
         Status::Aborted => FailureKind::Transient,
         _ => of_text(text),
     };
-    Failure { kind, message: cut(text) }
+    told(kind, text)
+}
+
+fn told(kind: FailureKind, text: &str) -> Failure {
+    Failure { kind, message: cut(text), advice: advice(kind, &own_words(text)) }
 }
 
 /// The one file that an error's text itself names, as texts about broken compression and columnar files do.
@@ -108,6 +174,19 @@ pub fn named_in<'f>(text: &str, bucket: &str, files: &'f [File]) -> Option<&'f F
     let mut outermost = named.iter().filter(|(one, _)| !named.iter().any(|(other, _)| within(one, other)));
     let (_, file) = outermost.next()?;
     outermost.all(|(_, other)| other.key == file.key).then_some(*file)
+}
+
+/// The file that an error's text itself names, with that text.
+#[must_use]
+pub fn refused_in(text: &str, bucket: &str, files: &[File]) -> HashMap<Key, Refusal> {
+    let refusal = || Refusal { code: code_in(text), message: cut(text), ..Refusal::default() };
+    named_in(text, bucket, files).map(|file| (file.key.clone(), refusal())).into_iter().collect()
+}
+
+/// What is said of a file that cannot be unpacked, where the warehouse has not come as far.
+#[must_use]
+pub fn damaged(damage: &str) -> Refusal {
+    Refusal { code: Some(CANNOT_INFLATE), message: damage.to_owned(), ..Refusal::default() }
 }
 
 /// The number in `code: 9001`, where an error's text has one.
@@ -147,9 +226,19 @@ fn of_text(text: &str) -> FailureKind {
         FailureKind::FileMissing
     } else if any(&TRANSIENT) {
         FailureKind::Transient
-    } else {
+    } else if any(&MENDED_BY_SOMEBODY) {
         FailureKind::Configuration
+    } else {
+        FailureKind::Unknown
     }
+}
+
+fn advice(kind: FailureKind, own_words: &str) -> Option<&'static str> {
+    if kind == FailureKind::Unknown {
+        return Some(UNKNOWN);
+    }
+    let fits = |(words, _): &&(&[&str], &str)| words.iter().any(|word| own_words.contains(word));
+    ADVICE.iter().find(fits).map(|(_, advice)| *advice)
 }
 
 /// Which statement of the transaction failed, from 0; the others are finished or were never begun.
@@ -188,7 +277,7 @@ mod tests {
 
     use super::super::statements::Part;
     use super::*;
-    use crate::object::{ETag, Key};
+    use crate::object::ETag;
 
     fn failed(number: usize, text: &str) -> Description {
         let part = |at: usize| Part {
@@ -224,7 +313,7 @@ mod tests {
 
     #[test_case(3, "ERROR: division by zero" => FailureKind::AlreadyLoaded; "the guard")]
     #[test_case(3, "ERROR: Divide by zero" => FailureKind::AlreadyLoaded; "the guard in other words")]
-    #[test_case(5, "ERROR: division by zero" => FailureKind::Configuration; "somebody's own SQL divides by zero")]
+    #[test_case(5, "ERROR: division by zero" => FailureKind::Unknown; "somebody's own SQL divides by zero")]
     #[test_case(2, "ERROR: relation \"public.sluice_ledger_flights\" does not exist" => FailureKind::LedgerMissing)]
     #[test_case(2, "ERROR: Relation sluice_ledger_flights does not exist in the database." => FailureKind::LedgerMissing)]
     #[test_case(4, "ERROR: Cannot COPY into nonexistent table flights" => FailureKind::Configuration)]
@@ -239,10 +328,10 @@ mod tests {
     #[test_case(5, "ERROR: 1023 DETAIL: Serializable isolation violation on table - 100, transactions forming the cycle are: 1, 2 (pid:3)" => FailureKind::Transient)]
     #[test_case(4, "ERROR: deadlock detected" => FailureKind::Transient)]
     #[test_case(4, "ERROR: permission denied for relation flights" => FailureKind::Configuration)]
-    #[test_case(4, "ERROR: something that nobody has seen before" => FailureKind::Configuration; "unknown")]
+    #[test_case(4, "ERROR: something that nobody has seen before" => FailureKind::Unknown; "unknown")]
     #[test_case(4, "ERROR: failed to inflate with zlib: DETAIL: context: S3 key being read : s3://b/Access Denied timeout S3ServiceException.gz" => FailureKind::BadData; "a key that says otherwise")]
     #[test_case(4, "ERROR: Spectrum Scan Error DETAIL: code: 15007 context: File 'https://s3.us-east-1.amazonaws.com/b/f' has an incompatible Parquet schema for column 'permission denied'" => FailureKind::BadData; "a column that says otherwise")]
-    #[test_case(4, "ERROR: something new about s3://b/failed to inflate stl_load_errors" => FailureKind::Configuration; "a key that asks for quarantine")]
+    #[test_case(4, "ERROR: something new about s3://b/failed to inflate stl_load_errors" => FailureKind::Unknown; "a key that asks for quarantine")]
     #[test_case(4, "ERROR: Mandatory url is not present in manifest file DETAIL: S3 key being read : s3://b/f" => FailureKind::FileMissing; "missing, with its key")]
     #[test_case(4, "ERROR: S3ServiceException:We encountered an internal error. Please try again.,Status 500,Error InternalError DETAIL: S3 key being read : s3://b/f" => FailureKind::Transient; "S3 fails at a key")]
     #[test_case(4, "ERROR: S3ServiceException:Access Denied,Status 403,Error AccessDenied DETAIL: S3 key being read : s3://b/f" => FailureKind::Configuration; "S3 denies a key")]

@@ -12,6 +12,7 @@ use serde_json::json;
 pub(crate) enum Refusal {
     Throttled,
     InternalError,
+    Answer(u16, &'static str, &'static str),
 }
 
 /// A refusal in words: status, error code, message.
@@ -22,6 +23,7 @@ impl Refusal {
         match self {
             Self::Throttled => "throttle",
             Self::InternalError => "internal-error",
+            Self::Answer(..) => "answer",
         }
     }
 
@@ -40,8 +42,11 @@ impl Refusal {
         }
     }
 
-    const fn words(self, service: &str) -> Words {
+    fn words(self, service: &str) -> Words {
         match (self, service.as_bytes()) {
+            (Self::Answer(status, code, message), _) => {
+                (StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST), code, message)
+            }
             (Self::Throttled, b"s3") => {
                 (StatusCode::SERVICE_UNAVAILABLE, "SlowDown", "Please reduce your request rate.")
             }

@@ -50,6 +50,14 @@ pub fn operation(request: &Request<Bytes>) -> String {
     target.strip_prefix(SERVICE).unwrap_or("Unknown").to_owned()
 }
 
+/// The warehouse that a request names, where it names one.
+#[must_use]
+pub fn subject(request: &Request<Bytes>) -> Option<String> {
+    let body: Value = serde_json::from_slice(request.body()).ok()?;
+    let named = |field: &str| body.get(field).and_then(Value::as_str).map(str::to_owned);
+    named("WorkgroupName").or_else(|| named("ClusterIdentifier"))
+}
+
 /// Answers one request.
 pub(crate) async fn answer(redshift: &Redshift, request: &Request<Bytes>) -> Response<Bytes> {
     let result = dispatch(redshift, request).await;

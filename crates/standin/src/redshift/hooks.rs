@@ -36,20 +36,24 @@ impl Drop for Hold {
 #[derive(Debug, Default)]
 pub(crate) struct Hooks {
     failures: Mutex<VecDeque<(String, String)>>,
-    /// The table whose COPYs are held (empty: any), and who holds them.
-    hold: Mutex<Option<(String, Arc<watch::Sender<Held>>)>>,
+    failing: Mutex<Option<String>>,
+    hold: Mutex<Option<Arc<watch::Sender<Held>>>>,
     delay: Mutex<Duration>,
 }
 
 impl Hooks {
-    pub(crate) fn hold_copies(&self, table: &str) -> Hold {
+    pub(crate) fn hold_copies(&self) -> Hold {
         let hold = Arc::new(watch::Sender::new(Held::default()));
-        *self.hold.lock().unwrap_or_else(PoisonError::into_inner) = Some((table.to_owned(), Arc::clone(&hold)));
+        *self.hold.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&hold));
         Hold(hold)
     }
 
     pub(crate) fn fail_next(&self, part: String, error: String) {
         self.failures.lock().unwrap_or_else(PoisonError::into_inner).push_back((part, error));
+    }
+
+    pub(crate) fn fail_copies(&self, error: Option<String>) {
+        *self.failing.lock().unwrap_or_else(PoisonError::into_inner) = error;
     }
 
     pub(crate) fn slow_copies(&self, by: Duration) {
@@ -59,20 +63,20 @@ impl Hooks {
     /// The failure that somebody ordered for this statement.
     pub(crate) fn failure(&self, sql: &str) -> Option<String> {
         let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
-        let index = failures.iter().position(|(part, _)| sql.contains(part.as_str()))?;
-        failures.remove(index).map(|(_, error)| error)
+        let index = failures.iter().position(|(part, _)| sql.contains(part.as_str()));
+        let once = index.and_then(|index| failures.remove(index)).map(|(_, error)| error);
+        let failing = || self.failing.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        once.or_else(|| sql.starts_with("COPY ").then(failing).flatten())
     }
 
     /// Every COPY passes here before it reads anything.
-    pub(crate) async fn before_copy(&self, table: &str) {
+    pub(crate) async fn before_copy(&self) {
         let delay = *self.delay.lock().unwrap_or_else(PoisonError::into_inner);
         if !delay.is_zero() {
             tokio::time::sleep(delay).await;
         }
         let hold = self.hold.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some((of, hold)) = hold
-            && (of.is_empty() || of == table)
-        {
+        if let Some(hold) = hold {
             hold.send_modify(|held| held.copies += 1);
             let _ = hold.subscribe().wait_for(|held| held.released).await;
         }

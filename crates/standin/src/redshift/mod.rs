@@ -27,7 +27,7 @@ use http::Response;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::broadcast;
 
-pub use api::operation;
+pub use api::{operation, subject};
 pub use cluster::ClusterError;
 pub use databases::DatabaseError;
 pub use hooks::Hold;
@@ -183,18 +183,17 @@ impl Redshift {
     /// Holds every COPY that begins from now on, before it reads anything, until the answer is dropped.
     #[must_use]
     pub fn hold_copies(&self) -> Hold {
-        self.hooks().hold_copies("")
-    }
-
-    /// The same, of COPYs into the table with this name only: its warehouse hangs, and others do not.
-    #[must_use]
-    pub fn hold_copies_into(&self, table: &str) -> Hold {
-        self.hooks().hold_copies(table)
+        self.hooks().hold_copies()
     }
 
     /// Lets the next statement whose SQL contains `part` fail with `error`, as if the warehouse had said so.
     pub fn fail_next(&self, part: impl Into<String>, error: impl Into<String>) {
         self.hooks().fail_next(part.into(), error.into());
+    }
+
+    /// From now on every COPY fails with this error; `None`: none does.
+    pub fn fail_copies(&self, error: Option<&str>) {
+        self.hooks().fail_copies(error.map(str::to_owned));
     }
 
     /// Makes every COPY take this much longer.

@@ -107,18 +107,22 @@ impl Transaction {
     pub(super) fn scripted_failure(&self) -> Option<Failure> {
         match self.script.end {
             End::Natural => None,
-            End::Failed(kind) => Some(Failure { kind, message: format!("{kind:?}, says the test") }),
+            End::Failed(kind) => Some(Failure { kind, message: format!("{kind:?}, says the test"), advice: None }),
         }
     }
 
     pub(super) fn missing_file(&self) -> Option<Failure> {
         let missing = self.reads.iter().find(|read| read.found.is_none())?;
-        Some(Failure { kind: FailureKind::FileMissing, message: format!("no file {}", missing.planned.key) })
+        Some(Failure {
+            kind: FailureKind::FileMissing,
+            message: format!("no file {}", missing.planned.key),
+            advice: None,
+        })
     }
 
     pub(super) fn refused(&self, refused: &BTreeMap<Key, Refusal>) -> Option<Failure> {
         let refusal = self.reads.iter().find_map(|read| refused.get(&read.planned.key))?;
-        Some(Failure { kind: FailureKind::BadData, message: refusal.message.clone() })
+        Some(Failure { kind: FailureKind::BadData, message: refusal.message.clone(), advice: None })
     }
 
     pub(super) fn end(&mut self, failure: Option<Failure>) {

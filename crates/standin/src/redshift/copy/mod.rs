@@ -89,7 +89,7 @@ async fn load(
     query_id: i64,
     stop: &StopOnDrop,
 ) -> (Report, Result<(), SqlError>) {
-    runner.hooks.before_copy(&target.name).await;
+    runner.hooks.before_copy().await;
     let (sender, receiver) = mpsc::channel(CHUNKS_AHEAD);
     let job = Job {
         source: Arc::clone(&runner.source),

@@ -15,6 +15,8 @@ use super::parse::Compression;
 /// Unpacks `packed`, which is the content of `url`.
 pub(crate) fn unpack(packed: &Bytes, compression: Compression, url: &str) -> Result<Bytes, SqlError> {
     let unpacked = match compression {
+        // Nothing is nothing, packed or not: so zlib reads an empty file.
+        _ if packed.is_empty() => return Ok(Bytes::new()),
         Compression::None => return Ok(packed.clone()),
         Compression::Gzip => {
             let mut decoder = GzipDecoder::new(packed.as_ref());

@@ -1,0 +1,298 @@
+//! Content: what the functions themselves read of a file that the warehouse refuses, namely whether its gzip is whole,
+//! and the one line that an error is about.
+//!
+//! Only ever read after the warehouse has refused a batch for what is in it. Reading is help, never a step of the
+//! protocol: what cannot be read is left to the warehouse's own words. Memory and work are bounded, whatever a file holds.
+
+use std::io::{self, Write};
+
+use flate2::write::MultiGzDecoder;
+use futures_util::{StreamExt, stream};
+
+use crate::config::{Compression, Feed};
+use crate::object::{File, Key};
+use crate::plan::compression;
+use crate::ports::{Objects, PortError};
+
+/// How much of a file is asked for, and held, at once.
+const PART: u64 = 1 << 20;
+/// How many files are read at once.
+const READS_AT_ONCE: usize = 8;
+/// The most that is read of all files of a batch, the smallest first: some seconds of a small function's time.
+const STORED_AT_MOST: u64 = 256 << 20;
+/// The most that one file may unpack to: a bomb is left to the warehouse.
+const UNPACKED_AT_MOST: u64 = 1 << 30;
+/// The most that is read of a file to find a line.
+const LINE_WITHIN: u64 = 16 << 20;
+/// The most bytes of a line that are kept: 256 characters of UTF-8.
+const LINE_BYTES: usize = 4 * 256;
+/// The first two bytes of every gzip. Source: RFC 1952, 2.3.1.
+const GZIP: [u8; 2] = [0x1f, 0x8b];
+
+/// Those of the files that are to be unpacked as gzip and cannot be, with what is wrong with them.
+///
+/// A file that is empty, too large, gone, replaced or unreadable is not judged, nor is what follows a whole gzip.
+pub async fn damaged(objects: &impl Objects, feed: &Feed, files: &[File]) -> Vec<(Key, &'static str)> {
+    let gzip = |file: &&File| compression(feed, &file.key) == Some(Compression::Gzip) && file.size > 0;
+    let mut files: Vec<&File> = files.iter().filter(gzip).collect();
+    files.sort_unstable_by_key(|file| file.size);
+    let mut left = STORED_AT_MOST;
+    let within = files.into_iter().take_while(|file| {
+        let fits = file.size <= left;
+        left = left.saturating_sub(file.size);
+        fits
+    });
+    let within: Vec<File> = within.cloned().collect();
+    let looks = stream::iter(within).map(async |file| (damage(objects, &file).await, file));
+    let looks: Vec<_> = looks.buffered(READS_AT_ONCE).collect().await;
+    let found = looks.into_iter().filter_map(|(look, file)| match look {
+        Ok(damage) => Some((file.key, damage?)),
+        Err(error) => {
+            tracing::debug!(key = %file.key, %error, "a file could not be looked into; the warehouse will tell");
+            None
+        }
+    });
+    found.collect()
+}
+
+async fn damage(objects: &impl Objects, file: &File) -> Result<Option<&'static str>, PortError> {
+    let mut unpacking = Unpacking::new(Some(Compression::Gzip), Sink { left: UNPACKED_AT_MOST, line: None });
+    let mut from = 0;
+    while from < file.size {
+        let Some(part) = objects.read(file, from, PART).await?.filter(|part| !part.is_empty()) else {
+            return Ok(None);
+        };
+        if from == 0 && !part.starts_with(&GZIP) {
+            return Ok(Some("the file is not a gzip: it does not begin with the bytes 1f 8b"));
+        }
+        from += u64::try_from(part.len()).unwrap_or(u64::MAX);
+        match unpacking.take(&part) {
+            Ok(()) => {}
+            Err(Stop::Enough) => return Ok(None),
+            Err(Stop::Damaged) => return Ok(Some(DAMAGED)),
+        }
+    }
+    Ok(unpacking.is_damaged_at_its_end().then_some("the gzip is cut off, or not what was packed: its end is missing"))
+}
+
+const DAMAGED: &str = "the gzip is damaged: it cannot be unpacked, or its checksum is not that of its content";
+
+/// The line with this number, from 1, without its end; `None` where it cannot be had cheaply.
+pub async fn line(objects: &impl Objects, feed: &Feed, file: &File, number: u64) -> Option<String> {
+    let compression = compression(feed, &file.key);
+    if !matches!(compression, None | Some(Compression::Gzip)) {
+        return None;
+    }
+    let line = Line { before: number.checked_sub(1)?, bytes: Vec::new(), complete: false };
+    let mut unpacking = Unpacking::new(compression, Sink { left: UNPACKED_AT_MOST, line: Some(line) });
+    let mut from = 0;
+    while from < file.size.min(LINE_WITHIN) {
+        let part = objects.read(file, from, PART).await.ok()?.filter(|part| !part.is_empty())?;
+        from += u64::try_from(part.len()).unwrap_or(u64::MAX);
+        match unpacking.take(&part) {
+            Ok(()) => {}
+            Err(Stop::Enough) => break,
+            Err(Stop::Damaged) => return None,
+        }
+    }
+    let line = unpacking.into_sink()?.line.filter(|line| line.before == 0)?;
+    let text = String::from_utf8_lossy(&line.bytes).trim_end_matches('\r').chars().take(256).collect::<String>();
+    (!text.is_empty()).then_some(text)
+}
+
+/// Why no more is unpacked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stop {
+    /// What was wanted is known, or will not be.
+    Enough,
+    /// It cannot be unpacked.
+    Damaged,
+}
+
+/// A file on its way through its compression, if it has one.
+enum Unpacking {
+    Plain(Sink),
+    Gzip(Box<MultiGzDecoder<Sink>>),
+}
+
+impl Unpacking {
+    fn new(compression: Option<Compression>, sink: Sink) -> Self {
+        match compression {
+            Some(_) => Self::Gzip(Box::new(MultiGzDecoder::new(sink))),
+            None => Self::Plain(sink),
+        }
+    }
+
+    fn take(&mut self, part: &[u8]) -> Result<(), Stop> {
+        match self {
+            Self::Plain(sink) => sink.write_all(part).map_err(|_| Stop::Enough),
+            Self::Gzip(decoder) => {
+                let written = decoder.write_all(part);
+                written.map_err(|error| if is_damage(&error) { Stop::Damaged } else { Stop::Enough })
+            }
+        }
+    }
+
+    fn is_damaged_at_its_end(&mut self) -> bool {
+        match self {
+            Self::Plain(_) => false,
+            Self::Gzip(decoder) => decoder.try_finish().is_err_and(|error| is_damage(&error)),
+        }
+    }
+
+    fn into_sink(self) -> Option<Sink> {
+        match self {
+            Self::Plain(sink) => Some(sink),
+            // What is unpacked so far, of which the decoder keeps some; whether it is all does not matter for a line.
+            Self::Gzip(mut decoder) => {
+                decoder.try_finish().ok();
+                Some(std::mem::replace(decoder.get_mut(), Sink { left: 0, line: None }))
+            }
+        }
+    }
+}
+
+/// Our own stop is no damage, nor is something other than a gzip after the end of one.
+fn is_damage(error: &io::Error) -> bool {
+    error.kind() != io::ErrorKind::Other && error.kind() != io::ErrorKind::WriteZero && !is_header(error)
+}
+
+fn is_header(error: &io::Error) -> bool {
+    error.to_string().contains("header")
+}
+
+/// What becomes of the unpacked bytes: they are counted, and a line of them is kept.
+struct Sink {
+    left: u64,
+    line: Option<Line>,
+}
+
+struct Line {
+    /// How many line ends come before it.
+    before: u64,
+    bytes: Vec<u8>,
+    complete: bool,
+}
+
+impl Write for Sink {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let number = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        self.left = self.left.checked_sub(number).ok_or_else(|| io::Error::other("more than is wanted"))?;
+        if self.line.as_mut().is_some_and(|line| line.take(bytes)) {
+            return Err(io::Error::other("the line is complete"));
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Line {
+    /// Takes more of the file; answers whether the line is complete.
+    fn take(&mut self, mut bytes: &[u8]) -> bool {
+        // A decoder that was told so once offers the same bytes again.
+        if self.complete {
+            return true;
+        }
+        while self.before > 0 {
+            let Some(end) = bytes.iter().position(|byte| *byte == b'\n') else {
+                return false;
+            };
+            self.before -= 1;
+            bytes = &bytes[end + 1..];
+        }
+        let end = bytes.iter().position(|byte| *byte == b'\n');
+        let rest = &bytes[..end.unwrap_or(bytes.len())];
+        let room = LINE_BYTES - self.bytes.len();
+        self.bytes.extend_from_slice(&rest[..rest.len().min(room)]);
+        self.complete = end.is_some() || self.bytes.len() == LINE_BYTES;
+        self.complete
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use flate2::write::GzEncoder;
+    use test_case::test_case;
+
+    use super::*;
+    use crate::config::Config;
+    use crate::testing::{ManualClock, MemoryObjects};
+
+    fn feed() -> Feed {
+        let text = "[bucket]\nname = \"bucket\"\n[[feed]]\nname = \"flights\"\nprefix = \"f/\"\n[feed.redshift]\nworkgroup = \"demo\"\n\
+                    database = \"dev\"\ntable = \"public.flights\"\nformat = \"csv\"\n";
+        Config::parse(text, "the test").unwrap().feeds.remove(0)
+    }
+
+    fn gzip(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), flate2::Compression::default());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    /// Text that does not become much smaller, over more than one part.
+    fn large() -> Vec<u8> {
+        let mut state = 1_u32;
+        let mut byte = || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 24).to_be_bytes()[3]
+        };
+        (0..3_000_000).map(|_| byte()).collect()
+    }
+
+    fn changed(mut bytes: Vec<u8>, at: usize) -> Vec<u8> {
+        bytes[at] ^= 0x55;
+        bytes
+    }
+
+    #[test_case("a.gz", gzip(b"1,x\n") => None; "whole")]
+    #[test_case("a.gz", [gzip(b"1,x\n"), gzip(b"2,x\n")].concat() => None; "two in one")]
+    #[test_case("a.gz", [gzip(b"1,x\n"), vec![0; 100]].concat() => None; "followed by zeros")]
+    #[test_case("a.gz", vec![] => None; "empty")]
+    #[test_case("a.csv", b"1,x\n".to_vec() => None; "no gzip, and not called one")]
+    #[test_case("a.gz", gzip(&large()) => None; "large and whole")]
+    #[test_case("a.gz", b"1,x\n".to_vec() => Some("not a gzip"); "plain")]
+    #[test_case("a.gz", b"\x1f".to_vec() => Some("not a gzip"); "one byte")]
+    #[test_case("a.gz", gzip(b"1,x\n")[..2].to_vec() => Some("end is missing"); "only the first bytes")]
+    #[test_case("a.gz", gzip(b"1,x\n")[..14].to_vec() => Some("end is missing"); "cut in its content")]
+    #[test_case("a.gz", gzip(b"1,x\n")[..20].to_vec() => Some("end is missing"); "cut in its checksum")]
+    #[test_case("a.gz", gzip(&large())[..2_000_000].to_vec() => Some("end is missing"); "large and cut")]
+    #[test_case("a.gz", changed(gzip(b"1,x\n"), 18) => Some("end is missing"); "another checksum")]
+    #[tokio::test]
+    async fn damage_is_seen(name: &str, body: Vec<u8>) -> Option<&'static str> {
+        let bucket = MemoryObjects::new(&ManualClock::default());
+        let file = bucket.drop_file(&format!("incoming/f/{name}"), body);
+        let damaged = damaged(&bucket, &feed(), std::slice::from_ref(&file)).await;
+        let (_, text) = damaged.first()?;
+        ["not a gzip", "end is missing", "damaged"].into_iter().find(|words| text.contains(words))
+    }
+
+    #[tokio::test]
+    async fn a_version_that_was_replaced_is_not_judged() {
+        let bucket = MemoryObjects::new(&ManualClock::default());
+        let file = bucket.drop_file("incoming/f/a.gz", "no gzip");
+        bucket.drop_file("incoming/f/a.gz", "no gzip either");
+        assert_eq!(damaged(&bucket, &feed(), &[file.clone()]).await, []);
+        assert_eq!(line(&bucket, &feed(), &file, 1).await, None);
+    }
+
+    #[test_case("a.csv", b"one\ntwo\r\nthree".to_vec(), 2 => Some("two".to_owned()); "in the middle")]
+    #[test_case("a.csv", b"one\ntwo\r\nthree".to_vec(), 3 => Some("three".to_owned()); "the last")]
+    #[test_case("a.csv", b"one\ntwo\r\nthree".to_vec(), 4 => None; "behind the last")]
+    #[test_case("a.csv", b"one\n".to_vec(), 0 => None; "no line has the number 0")]
+    #[test_case("a.csv", b"\xff\xfe,x\n".to_vec(), 1 => Some("\u{fffd}\u{fffd},x".to_owned()); "not UTF-8")]
+    #[test_case("a.csv", "é".repeat(5000).into_bytes(), 1 => Some("é".repeat(256)); "long")]
+    #[test_case("a.gz", gzip(b"one\ntwo\nthree\n"), 2 => Some("two".to_owned()); "packed")]
+    #[test_case("a.gz", gzip(b"one\ntwo"), 2 => Some("two".to_owned()); "packed, the last")]
+    #[test_case("a.gz", b"one\ntwo".to_vec(), 2 => None; "not packed as it says")]
+    #[tokio::test]
+    async fn lines(name: &str, body: Vec<u8>, number: u64) -> Option<String> {
+        let bucket = MemoryObjects::new(&ManualClock::default());
+        let file = bucket.drop_file(&format!("incoming/f/{name}"), body);
+        line(&bucket, &feed(), &file, number).await
+    }
+}

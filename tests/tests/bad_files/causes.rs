@@ -1,0 +1,144 @@
+//! Whatever is wrong with the warehouse, nothing is quarantined, and all is loaded once it is mended.
+
+use std::time::Duration;
+
+use serde_json::json;
+use sluice_standin::deployment::{LISTER, WORKER};
+use sluice_standin::faults::{Fault, Rule};
+use sluice_tests::{BUCKET, Site, expire_leases, numbers};
+use test_case::test_case;
+
+const FILES: i64 = 6;
+
+/// Where the trouble is.
+#[derive(Clone, Copy, Debug)]
+enum Trouble {
+    /// There is no table.
+    NoTable,
+    /// COPY fails with this text.
+    Sql(&'static str),
+    /// The Data API answers like this.
+    Api(fn() -> Fault),
+}
+use Trouble::{Api, NoTable, Sql};
+
+/// What an operator reads of it must hold these words: what it is, and what to do.
+#[test_case(NoTable, 10, "create the table"; "the table is missing")]
+#[test_case(Sql("S3ServiceException:Access Denied,Status 403,Error AccessDenied,Rid 0,ExtRid 0,CanRetry 1\n  Detail: S3 key being read : s3://landing/incoming/numbers/0.csv"), 3, "s3:GetObject"; "the role of COPY may not read")]
+#[test_case(Sql("S3ServiceException:The bucket you are attempting to access must be addressed using the specified endpoint. Please send all future requests to this endpoint.,Status 301,Error PermanentRedirect,Rid 0,ExtRid 0,CanRetry 1"), 3, "`region`"; "another Region")]
+#[test_case(Sql("permission denied for relation numbers"), 3, "grant"; "the user may not insert")]
+#[test_case(Sql("1023 DETAIL: Serializable isolation violation on table - 0, transactions forming the cycle are: 1, 2 (pid:0)"), 2, "another transaction"; "serialisation error")]
+#[test_case(Sql("deadlock detected"), 2, "another transaction"; "deadlock")]
+#[test_case(Sql("Query (7) cancelled on user's request"), 2, "statement_timeout"; "statement timeout")]
+#[test_case(Sql("connection to the warehouse lost: closed"), 2, "paused or down"; "the connection is lost")]
+#[test_case(Sql("something that nobody has seen before"), 4, "nobody knows this error"; "unknown")]
+#[test_case(Api(|| Fault::Answer(400, "ValidationException", "Redshift cluster demo is paused")), 3, "not paused"; "paused")]
+#[test_case(Api(|| Fault::Answer(400, "ResourceNotFoundException", "no such workgroup")), 3, "check the name"; "no warehouse")]
+#[test_case(Api(|| Fault::Answer(400, "AccessDeniedException", "not authorized to perform: redshift-data:BatchExecuteStatement")), 3, "grant this right"; "the function may not call it")]
+#[test_case(Api(|| Fault::Answer(400, "ActiveStatementsExceededException", "too many active statements")), 2, "tried again"; "too many active statements")]
+#[test_case(Api(|| Fault::Throttle), 1, "tried again"; "throttling")]
+#[test_case(Api(|| Fault::InternalError), 1, "tried again"; "the service is broken")]
+#[test_case(Api(|| Fault::LoseRequest), 1, "tried again"; "unreachable")]
+#[tokio::test]
+async fn trouble_that_is_not_about_a_file_quarantines_nothing_and_passes(trouble: Trouble, ticks: usize, says: &str) {
+    // So short that a worker gives up after some seconds of transient trouble; where the SDK itself tries again, later.
+    let seconds = if ticks == 1 { 40 } else { 8 };
+    let site = Site::with(&numbers("max_files = 10\nfiles_per_load = 10"), |deployment| {
+        deployment.timeout = Duration::from_secs(seconds);
+    })
+    .await;
+    // What brings it about, and each of its claims, is to be seen tick by tick.
+    site.standin.eventbridge().deliver_times(0);
+    for number in 0..FILES {
+        site.drop_file(&format!("numbers/{number}.csv"), &format!("{number},x\n"));
+    }
+    if let NoTable = trouble {
+        site.sql("DROP TABLE public.numbers").await;
+    }
+    let rule = match trouble {
+        Api(fault) => {
+            let rule = Rule::new(fault()).service("redshift-data").operation("BatchExecuteStatement");
+            Some(site.standin.faults().add(rule))
+        }
+        _ => None,
+    };
+    // More than can be met: what is left of them is taken back.
+    if let Sql(error) = trouble {
+        site.standin.redshift().unwrap().fail_copies(Some(error));
+    }
+    for tick in 0..ticks {
+        site.answer(LISTER, &json!({})).await;
+        site.deployed.idle().await;
+        assert_eq!(site.keys("failed/"), [""; 0], "tick {tick}");
+        assert_eq!(site.keys("incoming/").len(), 6, "tick {tick}");
+        expire_leases(site.standin.storage(), BUCKET);
+    }
+    let failed = failures(&site);
+    assert!(failed >= f64::from(u8::try_from(ticks).unwrap()), "LoadsFailed is {failed} after {ticks} ticks");
+    let claim = site.standin.storage().get(BUCKET, "sluice/claims/numbers/0.json").unwrap();
+    let claim: serde_json::Value = serde_json::from_slice(&claim).unwrap();
+    let told = claim["last_error"].as_str().unwrap_or_default().to_owned();
+    assert!(told.contains(says), "the claim says {told:?}");
+    let lines = site.standin.lambda().logs(WORKER);
+    let line = lines.iter().find(|line| line.text.contains("batch retry") && line.text.contains(says));
+    assert!(line.is_some(), "no line of the log says {says:?}:\n{}", site.logs(WORKER));
+
+    // The cause is gone; nothing else is done.
+    match (trouble, rule) {
+        (_, Some(rule)) => site.standin.faults().remove(rule),
+        (Sql(_), _) => site.standin.redshift().unwrap().fail_copies(None),
+        _ => drop(site.sql("CREATE TABLE public.numbers (id INTEGER NOT NULL, label VARCHAR(2000))").await),
+    }
+    for _ in 0..6 {
+        site.answer(LISTER, &json!({})).await;
+        site.deployed.idle().await;
+        expire_leases(site.standin.storage(), BUCKET);
+    }
+    assert_eq!(site.ids("numbers").await, (0..FILES).collect::<Vec<_>>());
+    assert!(site.keys("failed/").is_empty() && site.keys("sluice/claims/").is_empty());
+    assert_eq!(site.keys("processed/").len(), 6);
+    site.stop().await;
+}
+
+fn failures(site: &Site) -> f64 {
+    let series = site.standin.cloudwatch().series("Sluice", "LoadsFailed", &[("Feed", "numbers")]);
+    series.iter().map(|datum| datum.value * datum.count).sum()
+}
+
+/// An error that nobody knows, and that one file brings about: the others get through, and it is never quarantined.
+#[tokio::test]
+async fn a_file_that_brings_about_an_unknown_error_lets_the_others_through() {
+    let config = numbers("max_files = 32\nfiles_per_load = 16").replace(
+        "format = \"csv\"",
+        "format = \"csv\"\npost_sql = [\"SELECT CAST(label AS NUMERIC(3)) FROM public.numbers WHERE id = 5\"]",
+    );
+    let site = Site::start(&config).await;
+    site.standin.eventbridge().deliver_times(0);
+    for number in 0..16 {
+        site.drop_file(
+            &format!("numbers/{number:02}.csv"),
+            &format!("{number},{}\n", if number == 5 { "x" } else { "1" }),
+        );
+    }
+    for _ in 0..20 {
+        site.answer(LISTER, &json!({})).await;
+        site.deployed.idle().await;
+        expire_leases(site.standin.storage(), BUCKET);
+        if site.keys("incoming/").len() == 1 {
+            break;
+        }
+    }
+    assert_eq!(site.ids("numbers").await, (0..16).filter(|number| *number != 5).collect::<Vec<_>>());
+    assert_eq!(site.keys("incoming/"), ["incoming/numbers/05.csv"]);
+    assert!(site.keys("failed/").is_empty());
+    // Its content is mended where it is: a new file.
+    site.drop_file("numbers/05.csv", "5,1\n");
+    for _ in 0..3 {
+        site.answer(LISTER, &json!({})).await;
+        site.deployed.idle().await;
+        expire_leases(site.standin.storage(), BUCKET);
+    }
+    assert_eq!(site.ids("numbers").await, (0..16).collect::<Vec<_>>());
+    assert!(site.keys("incoming/").is_empty() && site.keys("sluice/claims/").is_empty());
+    site.stop().await;
+}
