@@ -81,9 +81,9 @@ pub async fn load<P: Ports>(config: &Config, ports: &P, run: &Run, feed: &Feed, 
         };
     }
     if report.outcome == Outcome::Retry {
-        tell!(warn)
+        tell!(warn);
     } else {
-        tell!(info)
+        tell!(info);
     }
     Done { report, data }
 }

@@ -13,6 +13,7 @@ use crate::list::{list, older};
 use crate::object::{File, Key};
 use crate::plan::plan;
 use crate::ports::{Objects, PortError, PortErrorKind};
+use crate::pressure;
 
 /// What a tick would see of a feed and do with it.
 #[derive(Clone, Debug)]
@@ -27,8 +28,10 @@ pub struct Preview {
     pub oldest: Option<Timestamp>,
     /// The feed's claims, in the order of their slots.
     pub claims: Vec<Claim>,
-    /// The slots that no claim fills.
+    /// The slots that may be filled.
     pub free: Vec<usize>,
+    /// X, or less while the warehouse is too full.
+    pub effective_max_files: usize,
     /// The batches that would be put into free slots, each with its slot.
     pub batches: Vec<(usize, Vec<File>)>,
 }
@@ -65,6 +68,7 @@ pub async fn preview(
     own.sort_unstable_by_key(|claim| claim.slot);
     let held: HashSet<Key> = own.iter().flat_map(|claim| &claim.files).map(|file| file.key.clone()).collect();
     let free = free_slots(config, feed, claims);
+    let effective_max_files = pressure::max_files(feed, &own.iter().collect::<Vec<_>>());
     let listing = list(objects, &config.incoming(feed), feed, &held, free.len() * feed.files_per_load).await?;
     let oldest = listing.chosen.iter().map(|file| file.last_modified).fold(listing.oldest_left, older);
     let batches = plan(feed, listing.chosen, free.len());
@@ -76,5 +80,6 @@ pub async fn preview(
         claims: own,
         batches: free.iter().copied().zip(batches).collect(),
         free,
+        effective_max_files,
     })
 }

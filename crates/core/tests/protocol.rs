@@ -196,6 +196,7 @@ async fn the_longest_keys_find_a_place_in_the_archive() {
 
 #[test_case(FailureKind::Transient)]
 #[test_case(FailureKind::Configuration)]
+#[test_case(FailureKind::Unknown)]
 #[test_case(FailureKind::FileMissing)]
 #[test_case(FailureKind::AlreadyLoaded; "a guard that was wrong")]
 #[tokio::test]
@@ -225,6 +226,28 @@ async fn a_configuration_error_is_counted_told_and_tried_again_slowly() {
     let early = world.work(&key("sluice/claims/flights/0.json")).await;
     assert_eq!((early.outcome, early.retry_at), (Outcome::Retry, report.retry_at));
     assert!(claims(&world)[0].last_error.is_some());
+}
+
+#[tokio::test]
+async fn an_error_that_nobody_knows_lets_half_of_its_batch_go_on_after_a_while() {
+    let world = World::new(16, 16);
+    let names: Vec<String> = (0..16).map(|number| format!("{number:02}")).collect();
+    for name in &names {
+        world.drop_file(name, name);
+    }
+    for _ in 0..3 {
+        world.ports.destination.next(Script::fails(FailureKind::Unknown));
+    }
+    for _ in 0..2 {
+        assert_eq!(world.round().await.remove(0).outcome, Outcome::Retry);
+        world.ports.clock.advance(Duration::from_mins(15));
+    }
+    let report = world.round().await.remove(0);
+    assert_eq!((report.outcome, report.files_loaded), (Outcome::Loaded, 8));
+    assert_eq!(world.keys("incoming/").len(), 8);
+    world.drain().await;
+    assert_eq!(world.rows(), once(names.iter().map(String::as_str)));
+    assert!(world.keys("failed/").is_empty());
 }
 
 #[tokio::test]

@@ -23,6 +23,8 @@ impl Status<'_> {
                 all["in_flight"] = json!(preview.in_flight().count());
                 all["slots"] = json!(self.feed.slots());
                 all["free_slots"] = json!(preview.free.len());
+                all["max_files"] = json!(self.feed.max_files);
+                all["effective_max_files"] = json!(preview.effective_max_files);
                 all["failed"] = json!(failed);
                 let trouble = |(claim, error): (&Claim, &str)| {
                     json!({"slot": claim.slot, "batch": claim.batch, "files": claim.files.len(),
@@ -54,8 +56,15 @@ impl Status<'_> {
                 output::line(format_args!("{BOLD}{name}{BOLD:#}: {word}"));
                 output::line(format_args!("  waiting    {}", waiting(preview, now)));
                 let files = output::count(preview.in_flight().count() as u64, "file");
-                let (filled, slots) = (preview.claims.len(), self.feed.slots());
+                let filled = preview.claims.iter().filter(|claim| !claim.files.is_empty()).count();
+                let slots = self.feed.slots();
                 output::line(format_args!("  in flight  {files} in {filled} of {slots} slots"));
+                if preview.effective_max_files < self.feed.max_files {
+                    let (less, all) = (preview.effective_max_files, self.feed.max_files);
+                    output::line(format_args!(
+                        "  slowed     {RED}{less} of {all} files at once{RED:#}: the warehouse is too full; this passes by itself"
+                    ));
+                }
                 self.print_history();
                 if *failed > 0 {
                     let (files, prefix) =
