@@ -14,6 +14,7 @@ use crate::failure::Failure;
 
 /// The arguments of every command that is about a deployment.
 #[derive(Debug, Args)]
+#[group(skip)]
 pub(crate) struct Arguments {
     /// The configuration.
     #[arg(
