@@ -31,7 +31,7 @@ const COPY: [(&str, &str); 14] = [
         "ERROR: S3ServiceException:The bucket you are attempting to access must be addressed using the specified endpoint. Please send all future requests to this endpoint.,Status 301,Error PermanentRedirect",
     ),
     ("the user may not insert", "ERROR: permission denied for relation flights"),
-    ("pre_sql is wrong", "ERROR: syntax error at or near \"DELET\""),
+    ("pre_sql is wrong", "ERROR: syntax error at or near \"FORM\""),
     (
         "serialisation error",
         "ERROR: 1023 DETAIL: Serializable isolation violation on table - 100, transactions forming the cycle are: 1, 2 (pid:3)",
