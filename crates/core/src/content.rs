@@ -95,7 +95,7 @@ pub async fn line(objects: &impl Objects, feed: &Feed, file: &File, number: u64)
             Err(Stop::Damaged) => return None,
         }
     }
-    let line = unpacking.into_sink()?.line.filter(|line| line.before == 0)?;
+    let line = unpacking.into_sink().line.filter(|line| line.before == 0)?;
     let text = String::from_utf8_lossy(&line.bytes).trim_end_matches('\r').chars().take(256).collect::<String>();
     (!text.is_empty()).then_some(text)
 }
@@ -140,13 +140,13 @@ impl Unpacking {
         }
     }
 
-    fn into_sink(self) -> Option<Sink> {
+    fn into_sink(self) -> Sink {
         match self {
-            Self::Plain(sink) => Some(sink),
+            Self::Plain(sink) => sink,
             // What is unpacked so far, of which the decoder keeps some; whether it is all does not matter for a line.
             Self::Gzip(mut decoder) => {
                 decoder.try_finish().ok();
-                Some(std::mem::replace(decoder.get_mut(), Sink { left: 0, line: None }))
+                std::mem::replace(decoder.get_mut(), Sink { left: 0, line: None })
             }
         }
     }

@@ -80,9 +80,10 @@ pub async fn load<P: Ports>(config: &Config, ports: &P, run: &Run, feed: &Feed, 
             )
         };
     }
-    match report.outcome {
-        Outcome::Retry => tell!(warn),
-        _ => tell!(info),
+    if report.outcome == Outcome::Retry {
+        tell!(warn);
+    } else {
+        tell!(info);
     }
     Done { report, data }
 }
