@@ -40,7 +40,7 @@ async fn a_feed_whose_warehouse_hangs_holds_up_no_other(fan_out: bool, rounds: u
         let (deployed, all) = (site.deployed.clone(), json!({}));
         listers.push(tokio::spawn(async move { deployed.invoke(LISTER, &all).await }));
         for _ in 0..2 {
-            let archived = tokio::time::timeout(Duration::from_secs(60), loaded.recv()).await;
+            let archived = tokio::time::timeout(Duration::from_mins(1), loaded.recv()).await;
             assert!(archived.is_ok(), "round {round}: the other feed is held up");
         }
     }
