@@ -4,9 +4,12 @@
 //! conditions, and `ETag`s may be no hashes of the content (KMS, uploads in parts).
 
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::ops::Bound;
 use std::sync::Arc;
 
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use jiff::Timestamp;
 use sluice_core::object::{ETag, File, Key, Prefix};
 use sluice_core::ports::{Content, Copy, Delete, MAX_DELETES, Objects, Page, PortError, PortErrorKind, Put, PutIf};
@@ -123,6 +126,15 @@ fn matches(object: &Object, etag: &ETag) -> bool {
     etag.as_str() == "*" || object.etag == *etag
 }
 
+fn named_gzip(key: &Key) -> bool {
+    key.as_str().rsplit_once('.').is_some_and(|(_, ending)| ending == "gz")
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(bytes).and_then(|()| encoder.finish()).expect("a vector takes everything")
+}
+
 /// [`PutIf`], owned.
 enum Condition {
     Any,
@@ -142,6 +154,14 @@ impl Objects for Caller {
         let got =
             self.call("get", key.clone(), move |world| Ok(world.bucket.get(&key).map(|o| Shown(content(o))))).await;
         got.map(|content| content.map(|Shown(content)| content))
+    }
+
+    async fn read(&self, file: &File, from: u64, length: u64) -> Result<Option<Vec<u8>>, PortError> {
+        let content = self.get(&file.key).await?.filter(|content| content.etag == file.etag);
+        // The model keeps contents as they are unpacked.
+        let packed = |body: Vec<u8>| if named_gzip(&file.key) { gzip(&body) } else { body };
+        let bytes = |number| usize::try_from(number).unwrap_or(usize::MAX);
+        Ok(content.map(|content| packed(content.body).into_iter().skip(bytes(from)).take(bytes(length)).collect()))
     }
 
     async fn head(&self, key: &Key) -> Result<Option<File>, PortError> {
