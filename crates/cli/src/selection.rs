@@ -49,7 +49,9 @@ fn since(text: &str, now: Timestamp) -> Result<Timestamp, Failure> {
         let duration = span.to_duration(SpanRelativeTo::days_are_24_hours()).ok()?;
         duration.is_positive().then(|| now.checked_sub(duration).ok()).flatten()
     };
-    let day = || text.parse::<Date>().ok()?.to_zoned(TimeZone::UTC).ok().map(|day| day.timestamp());
+    // jiff reads the day of a time, too, and leaves out the rest.
+    let is_day = text.len() == "2026-11-01".len();
+    let day = || text.parse::<Date>().ok().filter(|_| is_day)?.to_zoned(TimeZone::UTC).ok().map(|day| day.timestamp());
     text.parse::<Timestamp>().ok().or_else(day).or_else(ago).ok_or_else(|| {
         Failure::misused(format!(
             "--since is {text:?}: write a duration such as 2h or 7d, a day such as 2026-11-01 (UTC), or a time with its \
