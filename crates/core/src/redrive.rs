@@ -2,8 +2,8 @@
 //! more. And what `failed/` says about why.
 //!
 //! Never loses a file, never overwrites one, and never touches one that a claim holds, whatever runs beside it and
-//! wherever it dies: running it again does the rest. What is to be done is written down first ([`plan`]), and carried out
-//! in an order of its own ([`moves`]); why just so: `docs/decisions/0017-the-way-back.md`. Memory does not grow with the
+//! wherever it dies: running it again does the rest. What is to be done is written down first (`plan`), and carried out
+//! in an order of its own (`moves`); why just so: `docs/decisions/0017-the-way-back.md`. Memory does not grow with the
 //! number of files.
 
 mod errors;

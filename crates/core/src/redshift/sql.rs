@@ -229,7 +229,7 @@ pub fn amend(target: &Redshift, replaced: &[(File, File)]) -> Vec<String> {
 }
 
 /// Takes files out of the ledger that were recorded at `until` or before: transactions under the same lock as loads, each
-/// of at most [`BATCH_STATEMENTS`].
+/// of at most `BATCH_STATEMENTS`.
 #[must_use]
 pub fn forget(target: &Redshift, files: &[FileId], until: Timestamp, patience: Duration) -> Vec<Vec<String>> {
     let ledger = table(&target.ledger);
