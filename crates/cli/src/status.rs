@@ -10,11 +10,11 @@ use clap::Args;
 use futures_util::{StreamExt as _, stream};
 use jiff::{SignedDuration, Timestamp};
 use sluice_aws::cloudwatch::{Point, Series, Statistic};
-use sluice_core::claim::{Claim, Seen};
+use sluice_core::claim::Seen;
 use sluice_core::config::{Config, Feed};
 use sluice_core::measure::Metric;
 use sluice_core::ports::{Objects, PortError, Ports as _};
-use sluice_core::preview::{Preview, claims, preview};
+use sluice_core::preview::{Preview, Trouble, claims, preview};
 
 use crate::deployment::{self, Deployment};
 use crate::failure::Failure;
@@ -112,9 +112,8 @@ impl<'a> Status<'a> {
     }
 
     /// The claims whose last try went wrong.
-    fn troubled(&self) -> impl Iterator<Item = (&Claim, &str)> {
-        let claims = self.seen.iter().flat_map(|(preview, _)| &preview.claims);
-        claims.filter_map(|claim| Some((claim, claim.last_error.as_deref()?)))
+    fn troubles(&self) -> impl Iterator<Item = Trouble<'_>> {
+        self.seen.iter().flat_map(|(preview, _)| preview.troubles())
     }
 }
 

@@ -9,7 +9,7 @@ use futures_util::{StreamExt, stream};
 use serde::Serialize;
 
 use crate::batch::BatchId;
-use crate::claim::{self, Claim, Seen, free_slots, slot_key};
+use crate::claim::{self, Claim, Free, Seen, free_slots};
 use crate::config::{Config, Feed, Trigger};
 use crate::event::Arrival;
 use crate::load::load;
@@ -183,7 +183,7 @@ impl<'a, P: Ports> Arriving<'a, P> {
         let held: HashSet<&Key> = claims
             .iter()
             .filter_map(|seen| seen.claim.as_ref().ok())
-            .flat_map(|claim| &claim.files)
+            .flat_map(Claim::all_files)
             .map(|file| &file.key)
             .collect();
         let (busy, free): (Vec<&File>, Vec<&File>) = files.iter().partition(|file| held.contains(&file.key));
@@ -214,14 +214,12 @@ impl<'a, P: Ports> Arriving<'a, P> {
         &mut self,
         feed: &Feed,
         files: Vec<File>,
-        slots: &mut impl Iterator<Item = usize>,
+        slots: &mut impl Iterator<Item = Free>,
     ) -> Result<bool, PortError> {
-        for slot in slots {
-            let key = slot_key(&self.config.bucket, feed.name.as_str(), slot)
-                .map_err(|error| PortError::new("loader", feed.name.as_str(), PortErrorKind::Invalid, error))?;
-            let claim = Claim::held(feed, slot, files.clone(), self.ports.clock().now(), self.run);
+        for free in slots {
+            let claim = Claim::held(feed, free.slot, files.clone(), self.ports.clock().now(), self.run);
             // Somebody else may have filled it since the claims were listed; then the next one.
-            if let Some(held) = claim::place(self.ports.objects(), key, claim).await? {
+            if let Some(held) = claim::fill(self.ports.objects(), &self.config.bucket, &free, claim).await? {
                 let done = load(self.config, self.ports, self.run, feed, held).await;
                 self.data.extend(done.data);
                 self.loaded(feed, &files, &done.report);

@@ -1,8 +1,11 @@
 //! Claim: the object that fills a slot and says who loads which batch.
 //!
 //! A slot is filled by creating its object where there is none, so however many listers and loaders run, a feed never
-//! has more batches in flight than slots. A lease is taken by replacing exactly the version that was read. Both only
+//! has more batches in flight than slots (`slots`). A lease is taken by replacing exactly the version that was read. Both only
 //! save double work; that no file is loaded twice is the ledger's promise, never this module's.
+
+mod parts;
+mod slots;
 
 use std::collections::HashSet;
 
@@ -11,13 +14,15 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::batch::BatchId;
-use crate::config::{Bucket, Config, Feed, FeedName};
+use crate::config::{Bucket, Feed, FeedName};
 use crate::destination::StatementId;
 use crate::hash;
 use crate::object::{ETag, File, Key, KeyError, Prefix, PrefixError};
 use crate::ports::{Delete, Objects, PortError, PortErrorKind, Put, PutIf};
-use crate::pressure;
 use crate::run::{Run, later};
+
+pub use parts::{Going, Resting};
+pub use slots::{Free, fill, free_slots, of_feed, place};
 
 /// How long the lister waits for a worker to take a claim before it sends another.
 const DISPATCH_GRACE: SignedDuration = SignedDuration::from_secs(45);
@@ -65,6 +70,15 @@ pub struct Claim {
     /// How many times in a row the warehouse was too full to take its transaction.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub refused: u32,
+    /// Files whose turn comes when those in `files` are done with.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub later: Vec<File>,
+    /// How many of the first of `later` have a bad file among them if `files` have none.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub suspects: usize,
+    /// Files that are not loaded before their time, and then alone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub resting: Vec<Resting>,
     /// Nobody has looked yet whether another claim has one of these files. What an older version wrote goes without.
     #[serde(default)]
     pub unchecked: bool,
@@ -106,6 +120,9 @@ impl Claim {
             failures: 0,
             read: Vec::new(),
             refused: 0,
+            later: Vec::new(),
+            suspects: 0,
+            resting: Vec::new(),
             unchecked: true,
         }
     }
@@ -123,7 +140,7 @@ impl Claim {
     /// Whether it is a claim on nothing that keeps its slot from being used.
     #[must_use]
     pub fn is_held_back(&self) -> bool {
-        self.files.is_empty() && self.not_before.is_some()
+        self.all_files().next().is_none() && self.not_before.is_some()
     }
 
     /// Whether a worker is to be sent: nobody holds it, and it may be tried.
@@ -138,7 +155,7 @@ impl Claim {
     /// what is archived.
     #[must_use]
     pub fn stray(&self, incoming: &Prefix) -> Option<&File> {
-        self.files.iter().find(|file| incoming.strip(&file.key).is_none())
+        self.all_files().find(|file| incoming.strip(&file.key).is_none())
     }
 
     /// Tells this attempt at this batch by this claim from all others, everywhere in the account.
@@ -161,6 +178,7 @@ impl Claim {
         self.not_before = None;
         self.last_error = None;
         self.failures = 0;
+        self.read = Vec::new();
     }
 
     /// Goes on with the same files in another attempt.
@@ -172,6 +190,11 @@ impl Claim {
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks like this")]
 fn is_zero(number: &u32) -> bool {
+    *number == 0
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks like this")]
+fn is_none(number: &usize) -> bool {
     *number == 0
 }
 
@@ -254,29 +277,6 @@ async fn read(objects: &impl Objects, key: Key) -> Result<Option<Seen>, PortErro
     }))
 }
 
-/// The slots of `feed` that no claim fills, lowest first; fewer while its warehouse is too full.
-#[must_use]
-pub fn free_slots(config: &Config, feed: &Feed, claims: &[Seen]) -> Vec<usize> {
-    let filled: HashSet<&Key> = claims.iter().map(|seen| &seen.key).collect();
-    let free =
-        |slot: &usize| slot_key(&config.bucket, feed.name.as_str(), *slot).is_ok_and(|key| !filled.contains(&key));
-    let mut free: Vec<usize> = (0..feed.slots()).filter(free).collect();
-    let own = of_feed(feed, claims);
-    let allowed = pressure::slots(feed, &own);
-    if allowed < feed.slots() {
-        let used = own.iter().filter(|claim| !claim.is_held_back()).count();
-        free.truncate(allowed.saturating_sub(used));
-    }
-    free
-}
-
-/// The claims of `feed`.
-#[must_use]
-pub fn of_feed<'c>(feed: &Feed, claims: &'c [Seen]) -> Vec<&'c Claim> {
-    let readable = claims.iter().filter_map(|seen| seen.claim.as_ref().ok());
-    readable.filter(|claim| claim.feed == feed.name.as_str()).collect()
-}
-
 /// A claim whose lease is ours, and the version of it that we wrote.
 #[derive(Clone, Debug)]
 pub struct Held {
@@ -285,16 +285,6 @@ pub struct Held {
     /// What it says.
     pub claim: Claim,
     etag: ETag,
-}
-
-/// Fills a slot, if it is still free.
-///
-/// # Errors
-/// When S3 does not say whether the slot was filled.
-pub async fn place(objects: &impl Objects, key: Key, claim: Claim) -> Result<Option<Held>, PortError> {
-    // The race of two listers, or of a lister and a loader, is decided here: S3 lets one of them create the object.
-    let written = write(objects, &key, &claim, PutIf::Absent).await?;
-    Ok(written.map(|etag| Held { key, claim, etag }))
 }
 
 /// What came of taking a lease.
@@ -374,7 +364,7 @@ impl Held {
     pub async fn give_way(&mut self, objects: &impl Objects, feed: &Prefix) -> Result<usize, HeldError> {
         let claims = read_all(objects, feed).await?;
         let others = claims.iter().filter(|seen| seen.key != self.key).filter_map(|seen| seen.claim.as_ref().ok());
-        let theirs: HashSet<&Key> = others.flat_map(|claim| &claim.files).map(|file| &file.key).collect();
+        let theirs: HashSet<&Key> = others.flat_map(Claim::all_files).map(|file| &file.key).collect();
         let all = self.claim.files.len();
         let own: Vec<File> = self.claim.files.iter().filter(|file| !theirs.contains(&file.key)).cloned().collect();
         let given = all - own.len();

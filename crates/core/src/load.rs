@@ -10,7 +10,7 @@ use std::time::Duration;
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use crate::archive::{self, Archived};
-use crate::claim::{self, Held, HeldError, Taken};
+use crate::claim::{self, Going, Held, HeldError, Taken};
 use crate::config::{Config, Feed};
 use crate::content;
 use crate::copy::{self, StartError};
@@ -147,9 +147,12 @@ impl<P: Ports> Loading<'_, P> {
     }
 
     async fn step(&mut self, mut held: Held) -> Result<Next, StepError> {
-        if held.claim.files.is_empty() {
+        if held.claim.is_held_back() {
             held.finish(self.ports.objects()).await?;
             return Ok(Next::End(End::Finished));
+        }
+        if held.claim.files.is_empty() {
+            return self.done_with(held).await;
         }
         if let (false, Some(statement)) = (held.claim.read.is_empty(), held.claim.statement_id.clone()) {
             return self.settle(held, &statement).await;
@@ -197,16 +200,15 @@ impl<P: Ports> Loading<'_, P> {
     async fn loaded(&mut self, mut held: Held, statement: &StatementId, loaded: &Loaded) -> Result<Next, StepError> {
         let files = held.claim.files.clone();
         held.claim.read = self.archive(&files, statement).await?;
-        let settled = held.claim.read.is_empty();
         // Counted once it cannot come again: a death before this line leads here a second time.
-        if settled {
-            self.let_go(held).await?;
+        let next = if held.claim.read.is_empty() {
+            self.done_with(held).await?
         } else {
             held.save(self.ports.objects()).await?;
-            self.settle(held, statement).await?;
-        }
+            self.settle(held, statement).await?
+        };
         self.tally.loaded(self.feed, &files, loaded);
-        Ok(Next::End(End::Finished))
+        Ok(next)
     }
 
     /// Other versions than the planned ones are loaded. The ledger learns so before the claim is let go, or those would
@@ -230,12 +232,21 @@ impl<P: Ports> Loading<'_, P> {
         // A version that was replaced yet again is a new file.
         self.archive_versions(&held.claim.read, statement).await?;
         self.archive_versions(&held.claim.files, statement).await?;
-        self.let_go(held).await?;
-        Ok(Next::End(End::Finished))
+        self.done_with(held).await
     }
 
-    async fn let_go(&self, held: Held) -> Result<(), HeldError> {
-        pressure::let_go(self.config, self.ports.objects(), self.feed, held, self.ports.clock().now()).await
+    /// The batch is done with: on with what else the claim holds, or the slot is free.
+    async fn done_with(&self, mut held: Held) -> Result<Next, StepError> {
+        let (objects, now) = (self.ports.objects(), self.ports.clock().now());
+        match held.claim.go_on(now) {
+            Going::On => {
+                held.save(objects).await?;
+                return Ok(Next::Again(held));
+            }
+            Going::Rests => held.release(objects, now).await?,
+            Going::Done => pressure::let_go(self.config, objects, self.feed, held, now).await?,
+        }
+        Ok(Next::End(End::Finished))
     }
 
     async fn failed(&mut self, mut held: Held, statement: &StatementId, failure: Failure) -> Result<Next, StepError> {
@@ -290,16 +301,14 @@ impl<P: Ports> Loading<'_, P> {
         let (bad, rest): (Vec<File>, Vec<File>) =
             held.claim.files.iter().cloned().partition(|file| refusals.contains_key(&file.key));
         if bad.is_empty() {
-            // Nobody can say which: half of them go on, the other half is free to be planned anew.
-            let half = rest.len() / 2;
-            held.claim.continue_with(rest.into_iter().take(half).collect());
+            held.claim.halve();
         } else {
             self.show_lines(&bad, &mut refusals).await;
             let at = self.ports.clock().now();
             let cause = Cause { feed: self.feed.name.as_str(), batch: &held.claim.batch, statement, at };
             let moved = quarantine(self.config, self.ports.objects(), cause, &bad, &refusals).await?;
             self.tally.quarantined(self.feed, at, moved);
-            held.claim.continue_with(rest);
+            held.claim.without_bad(rest);
         }
         held.save(self.ports.objects()).await?;
         Ok(Next::Again(held))
@@ -454,22 +463,34 @@ impl<P: Ports> Loading<'_, P> {
     }
 
     /// Nobody knows this error. If a file brings it about, the others shall get through: after some failures in a row
-    /// half of the batch goes on, and the other half is free to be planned anew, until that file is alone. It stays where
-    /// it is, since only the warehouse's word about a file quarantines it.
+    /// half of the batch goes on, and the other half is free to be planned anew, until that file is alone. Then it rests,
+    /// and its slot is for others. It stays where it is, since only the warehouse's word about a file quarantines it.
     async fn doubt(&mut self, mut held: Held, failure: &Failure) -> Result<Next, StepError> {
-        self.tally.failed(self.feed, self.ports.clock().now());
+        let now = self.ports.clock().now();
+        self.tally.failed(self.feed, now);
         let failures = held.claim.failures.saturating_add(1);
-        if failures < DOUBTS || held.claim.files.len() < 2 {
+        let (objects, advice) = (self.ports.objects(), failure.advice.unwrap_or_default());
+        if failures < DOUBTS || (held.claim.files.len() < 2 && !held.claim.may_rest()) {
             held.claim.try_again();
             return Ok(self.retry(held, Pace::Configuration, &failure.message, failure.advice).await);
         }
-        let half = held.claim.files.len() / 2;
-        let files = held.claim.files.drain(..half).collect();
-        held.claim.continue_with(files);
+        if held.claim.files.len() > 1 {
+            let half = held.claim.files.len() / 2;
+            let files = held.claim.files.drain(..half).collect();
+            held.claim.continue_with(files);
+            held.claim.failures = failures;
+            held.claim.last_error = Some(told(&failure.message, advice));
+            held.save(objects).await?;
+            return Ok(Next::Again(held));
+        }
         held.claim.failures = failures;
-        held.claim.last_error = Some(told(&failure.message, failure.advice.unwrap_or_default()));
-        held.save(self.ports.objects()).await?;
-        Ok(Next::Again(held))
+        let at = later(now, signed(Pace::Configuration.delay(failures, held.claim.batch.as_str())));
+        let error = told(&failure.message, advice);
+        held.claim.rest(at, &error);
+        match self.done_with(held).await? {
+            Next::End(End::Finished) => Ok(Next::End(End::Retry(at, error))),
+            next => Ok(next),
+        }
     }
 
     /// Tries again within this run when the pause is short enough, and otherwise leaves the claim for a later one.

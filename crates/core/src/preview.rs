@@ -36,10 +36,47 @@ pub struct Preview {
     pub batches: Vec<(usize, Vec<File>)>,
 }
 
+/// What keeps files of a claim from being loaded.
+#[derive(Clone, Debug)]
+pub struct Trouble<'a> {
+    /// The claim.
+    pub claim: &'a Claim,
+    /// The one file that it is about, where it is about one that rests.
+    pub file: Option<&'a File>,
+    /// How many times in a row it failed.
+    pub failures: u32,
+    /// Not tried before.
+    pub next_try: Option<Timestamp>,
+    /// What went wrong last, and what to do.
+    pub error: &'a str,
+}
+
 impl Preview {
+    /// What keeps claimed files from being loaded, in the order of the slots.
+    pub fn troubles(&self) -> impl Iterator<Item = Trouble<'_>> {
+        let claims = self.claims.iter().filter(|claim| !claim.is_held_back());
+        claims.flat_map(|claim| {
+            let whole = claim.last_error.as_deref().filter(|_| !claim.only_rests()).map(|error| Trouble {
+                claim,
+                file: None,
+                failures: claim.failures,
+                next_try: claim.not_before,
+                error,
+            });
+            let each = claim.resting.iter().map(move |resting| Trouble {
+                claim,
+                file: Some(&resting.file),
+                failures: resting.failures,
+                next_try: Some(resting.not_before),
+                error: &resting.error,
+            });
+            whole.into_iter().chain(each)
+        })
+    }
+
     /// The files that claims hold.
     pub fn in_flight(&self) -> impl Iterator<Item = &File> {
-        self.claims.iter().flat_map(|claim| &claim.files)
+        self.claims.iter().flat_map(Claim::all_files)
     }
 }
 
@@ -66,8 +103,8 @@ pub async fn preview(
     let own = claims.iter().filter_map(|seen| seen.claim.as_ref().ok());
     let mut own: Vec<Claim> = own.filter(|claim| claim.feed == feed.name.as_str()).cloned().collect();
     own.sort_unstable_by_key(|claim| claim.slot);
-    let held: HashSet<Key> = own.iter().flat_map(|claim| &claim.files).map(|file| file.key.clone()).collect();
-    let free = free_slots(config, feed, claims);
+    let held: HashSet<Key> = own.iter().flat_map(Claim::all_files).map(|file| file.key.clone()).collect();
+    let free: Vec<usize> = free_slots(config, feed, claims).iter().map(|free| free.slot).collect();
     let effective_max_files = pressure::max_files(feed, &own.iter().collect::<Vec<_>>());
     let listing = list(objects, &config.incoming(feed), feed, &held, free.len() * feed.files_per_load).await?;
     let oldest = listing.chosen.iter().map(|file| file.last_modified).fold(listing.oldest_left, older);

@@ -385,7 +385,7 @@ async fn held<P: Ports>(config: &Config, ports: &P, feed: &Feed) -> Result<Held,
         .map_err(|error| PortError::new("claims", config.bucket.state.as_str(), PortErrorKind::Invalid, error))?;
     let seen = read_all(ports.objects(), &prefix).await?;
     let claims = seen.into_iter().filter_map(|seen| seen.claim.ok());
-    Ok(Held(claims.flat_map(|claim| claim.files).map(|file| file.key).collect()))
+    Ok(Held(claims.flat_map(|claim| claim.all_files().map(|file| file.key.clone()).collect::<Vec<_>>()).collect()))
 }
 
 /// An answer that the ledger did not give.

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::batch::BatchId;
-use crate::claim::{self, Claim, Held, Seen, claims_prefix, free_slots, of_feed, slot_key};
+use crate::claim::{self, Claim, Free, Held, Seen, claims_prefix, free_slots, of_feed};
 use crate::config::{Config, Feed};
 use crate::list::{Listing, list, older};
 use crate::load::load;
@@ -194,9 +194,10 @@ impl<'a, P: Ports> Tick<'a, P> {
         };
         let own = of_feed(feed, claims);
         planned.effective = pressure::max_files(feed, &own);
-        planned.report.in_flight = own.iter().map(|claim| count(&claim.files)).sum();
+        planned.report.in_flight = own.iter().map(|claim| claim.all_files().count() as u64).sum();
         planned.report.batches.extend(self.due(claims));
-        let held_keys: HashSet<Key> = own.iter().flat_map(|claim| &claim.files).map(|file| file.key.clone()).collect();
+        let held_keys: HashSet<Key> =
+            own.iter().flat_map(|claim| claim.all_files()).map(|file| file.key.clone()).collect();
         let free = free_slots(self.config, feed, claims);
         let want = free.len() * feed.files_per_load;
         let prefix = self.config.incoming(feed);
@@ -214,7 +215,7 @@ impl<'a, P: Ports> Tick<'a, P> {
             (claim.feed == self.feed.name.as_str() && claim.is_due(self.now)).then(|| BatchReport {
                 batch: claim.batch.clone(),
                 claim: seen.key.clone(),
-                files: count(&claim.files),
+                files: claim.all_files().count() as u64,
                 resumed: true,
                 load: None,
             })
@@ -223,7 +224,7 @@ impl<'a, P: Ports> Tick<'a, P> {
     }
 
     /// Plans what was chosen and puts each batch into a free slot.
-    async fn claim(&self, listing: Listing, free: &[usize], planned: &mut Planned<'a>) {
+    async fn claim(&self, listing: Listing, free: &[Free], planned: &mut Planned<'a>) {
         let report = &mut planned.report;
         report.listed = listing.listed;
         report.unprocessed = listing.unprocessed;
@@ -232,7 +233,7 @@ impl<'a, P: Ports> Tick<'a, P> {
             listing.chosen.iter().map(|file| (file.key.clone(), file.last_modified)).collect();
         let batches = plan(self.feed, listing.chosen, free.len());
         for (files, slot) in batches.into_iter().zip(free) {
-            match self.place(files, *slot).await {
+            match self.fill(slot, files).await {
                 // Another lister or a loader was faster: the files are planned again at the next tick.
                 Ok(None) => {}
                 Ok(Some(held)) => {
@@ -251,16 +252,14 @@ impl<'a, P: Ports> Tick<'a, P> {
         planned.report.oldest_age_seconds = oldest.map_or(0, |oldest| age(self.now, oldest));
     }
 
-    async fn place(&self, files: Vec<File>, slot: usize) -> Result<Option<Held>, PortError> {
+    async fn fill(&self, free: &Free, files: Vec<File>) -> Result<Option<Held>, PortError> {
         let (feed, now) = (self.feed, self.now);
-        let key = slot_key(&self.config.bucket, feed.name.as_str(), slot)
-            .map_err(|error| PortError::new("tick", feed.name.as_str(), PortErrorKind::Invalid, error))?;
         let claim = if feed.fan_out {
-            Claim::offered(feed, slot, files, now)
+            Claim::offered(feed, free.slot, files, now)
         } else {
-            Claim::held(feed, slot, files, now, self.run)
+            Claim::held(feed, free.slot, files, now, self.run)
         };
-        claim::place(self.ports.objects(), key, claim).await
+        claim::fill(self.ports.objects(), &self.config.bucket, free, claim).await
     }
 }
 

@@ -292,10 +292,73 @@ async fn a_bad_file_that_nobody_can_name_is_found_by_halving() {
         world.drop_file(name, name);
     }
     world.ports.destination.name_at_most(0);
-    world.ports.destination.refuse(&key("incoming/flights/11"), Refusal::default());
+    for bad in ["00", "11"] {
+        world.ports.destination.refuse(&key(&format!("incoming/flights/{bad}")), Refusal::default());
+    }
+    let reports = world.round().await;
+    assert_eq!((reports.len(), reports[0].files_loaded, reports[0].files_quarantined), (1, 14, 2), "in one invocation");
+    let good = names.iter().map(String::as_str).filter(|name| !["00", "11"].contains(name));
+    assert_eq!(world.rows(), once(good));
+    assert_eq!(world.keys("failed/").len(), 4);
+    assert!(world.keys("incoming/").is_empty() && world.keys("sluice/claims/").is_empty());
+}
+
+/// The half that waits for its turn is held: no other claim takes it, and a death does not lose it.
+#[tokio::test]
+async fn files_whose_turn_comes_later_are_held() {
+    let world = World::new(16, 8);
+    for number in 0..8 {
+        world.drop_file(&number.to_string(), &number.to_string());
+    }
+    world.ports.destination.name_at_most(0);
+    world.ports.destination.refuse(&key("incoming/flights/7"), Refusal::default());
+    world.ports.destination.next(Script::fails(FailureKind::BadData));
+    world.ports.destination.next(Script::fails(FailureKind::Configuration));
+    assert_eq!(world.round().await[0].outcome, Outcome::Retry);
+    let claim = claims(&world).remove(0);
+    assert_eq!((claim.files.len(), claim.later.len(), claim.suspects), (4, 4, 4));
+    let report = world.tick().await;
+    assert_eq!((report.feeds[0].claimed, report.feeds[0].in_flight, report.feeds[0].unprocessed), (0, 8, 0));
+    world.ports.clock.advance(Duration::from_mins(2));
+    let reports = world.round().await;
+    assert_eq!((reports[0].files_loaded, reports[0].files_quarantined), (7, 1));
+    assert!(world.keys("incoming/").is_empty() && world.keys("sluice/claims/").is_empty());
+}
+
+/// What alone brings about an error that nobody knows rests, and its slot is for others: also the only one.
+#[tokio::test]
+async fn a_file_that_nobody_can_load_rests_while_others_use_its_slot() {
+    let world = World::with("max_files = 4\nfiles_per_load = 4");
+    for name in ["a", "b", "c", "d"] {
+        world.drop_file(name, name);
+    }
+    let cursed = key("incoming/flights/c");
+    world.ports.destination.curse(&cursed);
+    for _ in 0..12 {
+        world.round().await;
+        world.ports.clock.advance(Duration::from_mins(15));
+    }
+    assert_eq!(world.rows(), once(["a", "b", "d"]));
+    assert_eq!(world.keys("incoming/"), ["incoming/flights/c"]);
+    assert!(world.keys("failed/").is_empty(), "it is not quarantined");
+    let claim = claims(&world).remove(0);
+    assert!(claim.only_rests() && claim.resting[0].failures > 2, "{claim:?}");
+
+    // Others come: they are loaded by the next tick, whether it is the file's time or not.
+    for (number, name) in ["e", "f", "g"].into_iter().enumerate() {
+        world.drop_file(name, name);
+        world.ports.clock.advance(Duration::from_secs(60));
+        let reports = world.round().await;
+        assert!(reports.iter().map(|report| report.files_loaded).sum::<u64>() == 1, "{name}: {reports:?}");
+        assert_eq!(world.rows().len(), 4 + number);
+    }
+    assert!(claims(&world).remove(0).only_rests());
+
+    // Its cause is mended: it goes in by itself.
+    world.ports.destination.accept(&cursed);
+    world.ports.clock.advance(Duration::from_mins(15));
     world.drain().await;
-    assert_eq!(world.rows(), once(names.iter().map(String::as_str).filter(|name| *name != "11")));
-    assert_eq!(world.keys("failed/").len(), 2);
+    assert_eq!(world.rows(), once(["a", "b", "c", "d", "e", "f", "g"]));
 }
 
 #[tokio::test]

@@ -3,8 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use sluice_aws::cloudwatch::Point;
-use sluice_core::claim::Claim;
-use sluice_core::preview::Preview;
+use sluice_core::preview::{Preview, Trouble};
 
 use super::{DRAWN, History, PERIOD, Status};
 use crate::output::{self, BLUE, BOLD, DIM, Foreign, GREEN, RED};
@@ -26,11 +25,13 @@ impl Status<'_> {
                 all["max_files"] = json!(self.feed.max_files);
                 all["effective_max_files"] = json!(preview.effective_max_files);
                 all["failed"] = json!(failed);
-                let trouble = |(claim, error): (&Claim, &str)| {
-                    json!({"slot": claim.slot, "batch": claim.batch, "files": claim.files.len(),
-                           "failures": claim.failures, "next_try": claim.not_before, "error": error})
+                let trouble = |trouble: Trouble<'_>| {
+                    let Trouble { claim, file, failures, next_try, error } = trouble;
+                    json!({"slot": claim.slot, "batch": claim.batch, "key": file.map(|file| &file.key),
+                           "files": file.map_or(claim.files.len(), |_| 1),
+                           "failures": failures, "next_try": next_try, "error": error})
                 };
-                all["troubles"] = self.troubled().map(trouble).collect();
+                all["troubles"] = self.troubles().map(trouble).collect();
             }
         }
         match &self.history {
@@ -51,7 +52,7 @@ impl Status<'_> {
         match &self.seen {
             Err(error) => output::line(format_args!("{BOLD}{name}{BOLD:#}: {RED}{}{RED:#}", Foreign(error))),
             Ok((preview, failed)) => {
-                let troubled = self.troubled().next().is_some();
+                let troubled = self.troubles().next().is_some();
                 let word = if troubled { format!("{RED}loads fail{RED:#}") } else { verdict(preview) };
                 output::line(format_args!("{BOLD}{name}{BOLD:#}: {word}"));
                 output::line(format_args!("  waiting    {}", waiting(preview, now)));
@@ -73,7 +74,7 @@ impl Status<'_> {
                         "  failed     {RED}{files}{RED:#} in {prefix}; sluice errors {name} says why"
                     ));
                 }
-                self.troubled().for_each(|(claim, error)| trouble(claim, error, now));
+                self.troubles().for_each(|one| trouble(&one, now));
             }
         }
     }
@@ -124,15 +125,19 @@ fn waiting(preview: &Preview, now: Timestamp) -> String {
     }
 }
 
-fn trouble(claim: &Claim, error: &str, now: Timestamp) {
-    let files = output::count(claim.files.len() as u64, "file");
-    let next = match claim.not_before.filter(|at| *at > now) {
+fn trouble(trouble: &Trouble<'_>, now: Timestamp) {
+    let slot = trouble.claim.slot;
+    let what = match trouble.file {
+        Some(file) => format!("{} rests, the slot is for others", Foreign(&file.key)),
+        None => output::count(trouble.claim.files.len() as u64, "file"),
+    };
+    let next = match trouble.next_try.filter(|at| *at > now) {
         Some(at) => format!("the next try is in {}", span(age(at, now))),
         None => "it is being tried".to_owned(),
     };
-    let failures = output::count(u64::from(claim.failures), "failure");
-    output::line(format_args!("  {RED}slot {}{RED:#}     {files}, {failures} in a row; {next}", claim.slot));
-    output::line(format_args!("             {}", Foreign(error)));
+    let failures = output::count(u64::from(trouble.failures), "failure");
+    output::line(format_args!("  {RED}slot {slot}{RED:#}     {what}, {failures} in a row; {next}"));
+    output::line(format_args!("             {}", Foreign(trouble.error)));
 }
 
 /// A character for each period in which the backlog was measured, and a gap for those in which it was not.

@@ -6,7 +6,7 @@
 mod script;
 mod transaction;
 
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -39,6 +39,7 @@ struct State {
     tokens: HashMap<String, StatementId>,
     scripts: VecDeque<Script>,
     refused: BTreeMap<Key, Refusal>,
+    cursed: BTreeSet<Key>,
     named_at_most: Option<usize>,
     versions_hidden: bool,
 }
@@ -76,9 +77,16 @@ impl MemoryWarehouse {
         lock(&self.state).refused.insert(key.clone(), refusal);
     }
 
+    /// From now on transactions with this key fail, and nobody knows why.
+    pub fn curse(&self, key: &Key) {
+        lock(&self.state).cursed.insert(key.clone());
+    }
+
     /// From now on transactions with this key no longer fail: what was wrong is mended.
     pub fn accept(&self, key: &Key) {
-        lock(&self.state).refused.remove(key);
+        let mut state = lock(&self.state);
+        state.refused.remove(key);
+        state.cursed.remove(key);
     }
 
     /// Deletes all rows of the feed's table, as an operator does; the ledger stays.
@@ -176,7 +184,7 @@ impl State {
     fn settle(&mut self, index: usize) {
         let feed = self.transactions[index].feed.clone();
         self.table(&feed);
-        let Self { feeds, transactions, refused, .. } = self;
+        let Self { feeds, transactions, refused, cursed, .. } = self;
         let (Some(table), transaction) = (feeds.get_mut(&feed), &mut transactions[index]) else {
             return;
         };
@@ -184,6 +192,7 @@ impl State {
             .scripted_failure()
             .or_else(|| table.objects_to(transaction))
             .or_else(|| transaction.missing_file())
+            .or_else(|| transaction.cursed(cursed))
             .or_else(|| transaction.refused(refused));
         if failure.is_none() {
             table.commit(transaction);

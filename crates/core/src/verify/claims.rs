@@ -33,7 +33,7 @@ impl Claimed {
         let mut claimed = Self::default();
         let claims = seen.iter().filter_map(|seen| seen.claim.as_ref().ok());
         for claim in claims.filter(|claim| claim.stray(&config.bucket.incoming).is_none()) {
-            for file in &claim.files {
+            for file in claim.all_files() {
                 claimed.add(file);
             }
         }
@@ -100,7 +100,7 @@ pub(super) fn wrong(bucket: &Bucket, feed: Option<&Feed>, seen: &[Seen], now: Ti
 fn idle(claim: &Claim, now: Timestamp) -> Option<(Kind, Option<String>)> {
     let since = claim.not_before.map_or(claim.lease_expires_at, |not_before| not_before.max(claim.lease_expires_at));
     let error = claim.last_error.as_deref().map(|error| format!("; its last error: {error}")).unwrap_or_default();
-    let detail = format!("since {since}, {} files{error}", claim.files.len());
+    let detail = format!("since {since}, {} files{error}", claim.all_files().count());
     (later(since, IDLE) <= now).then_some((Kind::ClaimIdle, Some(detail)))
 }
 

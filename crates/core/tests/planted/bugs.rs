@@ -60,13 +60,13 @@ pub(crate) const BUGS: &[Bug] = &[
     ),
     bug(
         "a claim is written without If-None-Match",
-        &[edit("claim.rs", "&claim, PutIf::Absent)", "&claim, PutIf::Any)")],
+        &[edit("claim/slots.rs", "&claim, PutIf::Absent)", "&claim, PutIf::Any)")],
     ),
     bug(
         "a lease is taken without If-Match",
         &[edit("claim.rs", "key, &claim, PutIf::Matches(&seen.etag))", "key, &claim, PutIf::Any)")],
     ),
-    bug("one slot too many", &[edit("claim.rs", "(0..feed.slots()).filter", "(0..=feed.slots()).filter")]),
+    bug("one slot too many", &[edit("claim/slots.rs", "(0..feed.slots()).filter", "(0..=feed.slots()).filter")]),
     bug(
         "a lease is ignored",
         &[edit("claim.rs", "if claim.lease_expires_at > now && !claim.owner", "if false && !claim.owner")],
@@ -145,7 +145,11 @@ pub(crate) const BUGS: &[Bug] = &[
     bug("a reason overwrites", &[edit("quarantine.rs", "body.clone(), PutIf::Absent)", "body.clone(), PutIf::Any)")]),
     Bug {
         name: "a slot that is filled counts as free",
-        edits: &[edit("claim.rs", "is_ok_and(|key| !filled.contains(&key))", "is_ok()")],
+        edits: &[edit(
+            "claim/slots.rs",
+            "match filled.get(&slot",
+            "match None::<&&Seen>.filter(|_| filled.contains_key(&slot",
+        )],
         hidden: Some("If-None-Match refuses it: the batch is planned again at the next tick"),
     },
     Bug {

@@ -80,6 +80,11 @@ const OCCUPIED: [&str; 4] = ["processed/f/a", "processed/f/e.gz", "failed/f/b", 
 /// The names of all files that there may be.
 pub const NAMES: [&str; 8] = ["a", "b", "c", "d", "e.gz", "g.gz", "a.error.json", "s/b"];
 
+/// How content begins that COPY refuses.
+pub const BAD: &str = "!";
+/// How content begins that makes COPY fail with an error which says nothing to anybody.
+pub const CURSED: &str = "?";
+
 impl Scenario {
     /// The longest that a request is held up on its way.
     ///
@@ -92,11 +97,12 @@ impl Scenario {
     pub fn new(seed: u64) -> Self {
         let dice = Dice::new(seed);
         let mut with = dice.about("weather");
-        let (files_per_load, slots) = (with.pick(&[1, 2, 2, 3]), with.pick(&[1, 2, 2, 3]));
+        let (files_per_load, slots) = (with.pick(&[1, 2, 2, 3, 5]), with.pick(&[1, 2, 2, 3]));
         let events = with.one_in(2);
         let fan_out = !with.one_in(4);
         let columnar = with.one_in(6);
         let hashes = !with.one_in(8);
+        let cursed = with.one_in(4);
         // What does not fill a slot is of no use.
         let max_files = files_per_load * slots + if files_per_load > 1 { with.index(2) } else { 0 };
         let (trigger, wait, passes) =
@@ -115,7 +121,7 @@ impl Scenario {
             events,
             timeouts: [0; 3].map(|_| with.pick(&[20 * SECOND, MINUTE, MINUTE, 5 * MINUTE, 15 * MINUTE])),
             occupied: OCCUPIED.into_iter().filter(|_| with.one_in(8)).collect(),
-            acts: acts(dice.about("acts"), &ticks, end, hashes),
+            acts: acts(dice.about("acts"), &ticks, end, hashes, cursed),
             ticks,
             end,
             latency: with.pick(&[MILLISECOND, 50 * MILLISECOND, 50 * MILLISECOND, SECOND, 5 * SECOND]),
@@ -153,7 +159,7 @@ fn ticks(mut dice: Dice) -> Vec<Micros> {
 }
 
 /// Up to ten things that producers do: at the beginning, soon after a tick, or at any time.
-fn acts(mut dice: Dice, ticks: &[Micros], end: Micros, hashes: bool) -> Vec<(Micros, Act)> {
+fn acts(mut dice: Dice, ticks: &[Micros], end: Micros, hashes: bool, cursed: bool) -> Vec<(Micros, Act)> {
     let names: Vec<&str> = (0..=dice.below(5)).map(|_| dice.pick(&NAMES)).collect();
     let mut times: Vec<Micros> = (0..=dice.below(10))
         .map(|_| match dice.below(4) {
@@ -176,8 +182,13 @@ fn acts(mut dice: Dice, ticks: &[Micros], end: Micros, hashes: bool) -> Vec<(Mic
         // The same content again, or new content; with ETags that are no hashes each content comes once.
         let number = if hashes && *newest > 0 && dice.one_in(3) { 1 + dice.below(*newest) } else { *newest + 1 };
         *newest = number.max(*newest);
-        let bad = if number % 4 == 2 || (name == "a.error.json") { "!" } else { "" };
-        (at, Act::Write { name, content: format!("{bad}{name}#{number}\n") })
+        let mark = match number % 4 {
+            _ if name == "a.error.json" => BAD,
+            2 => BAD,
+            1 if cursed && name <= "b" => CURSED,
+            _ => "",
+        };
+        (at, Act::Write { name, content: format!("{mark}{name}#{number}\n") })
     };
     times.into_iter().map(act).collect()
 }

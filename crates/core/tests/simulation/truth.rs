@@ -186,7 +186,7 @@ impl World {
     /// At most X files of the feed are held by claims, and at most X are being loaded.
     pub fn check_in_flight(&mut self) {
         let most = self.scenario.max_files;
-        let held: usize = self.truth.claims.values().map(|claim| claim.files.len()).sum();
+        let held: usize = self.truth.claims.values().map(|claim| claim.files.len() + claim.later.len()).sum();
         if held > most {
             self.truth.broken(format!("{held} files are held by claims, {most} are allowed"));
         }

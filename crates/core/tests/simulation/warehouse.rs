@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use crate::bucket::Bucket;
 use crate::clock::Micros;
-use crate::scenario::Views;
+use crate::scenario::{BAD, CURSED, Views};
 use sql::{Row, Sql, Trace};
 
 /// What is committed.
@@ -216,7 +216,10 @@ impl Transaction {
         let (text, etag) = (object.text(), object.etag.to_string());
         let note = format!("reads {url} {text:?} ETag {etag}");
         self.read.push((url.clone(), etag));
-        if text.starts_with('!') {
+        if !no_load && text.starts_with(CURSED) {
+            return Step::Fails("ERROR: something about a file that nobody has seen before".to_owned());
+        }
+        if text.starts_with(BAD) {
             return match columnar {
                 true if views.names_files => Step::Fails(format!(
                     "ERROR: Spectrum Scan Error DETAIL: code: 15007 context: File '{}' has an incompatible schema",

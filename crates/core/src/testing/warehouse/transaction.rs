@@ -1,6 +1,6 @@
 //! One transaction: what it read when it began, when it ends, and how it stands.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -123,6 +123,11 @@ impl Transaction {
     pub(super) fn refused(&self, refused: &BTreeMap<Key, Refusal>) -> Option<Failure> {
         let refusal = self.reads.iter().find_map(|read| refused.get(&read.planned.key))?;
         Some(Failure { kind: FailureKind::BadData, message: refusal.message.clone(), advice: None })
+    }
+
+    pub(super) fn cursed(&self, cursed: &BTreeSet<Key>) -> Option<Failure> {
+        let read = self.reads.iter().find(|read| cursed.contains(&read.planned.key));
+        read.map(|_| Failure { kind: FailureKind::Unknown, message: "what is this".to_owned(), advice: None })
     }
 
     pub(super) fn end(&mut self, failure: Option<Failure>) {

@@ -2,19 +2,24 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use sluice_core::claim::Claim;
 use sluice_core::object::{ETag, FileId, Key};
 
 use super::{ARCHIVES, Version};
-use crate::bucket::{CLAIMS, INCOMING};
+use crate::bucket::{CLAIMS, INCOMING, Object};
 use crate::history::OTHER;
+use crate::scenario::{BAD, CURSED};
 use crate::scheduler::World;
 use crate::statements::Statement;
 
 impl World {
-    /// Whether nothing is left to do.
+    /// Whether nothing is left to do: what nobody can load rests, and all else is gone.
     pub fn quiet(&self) -> bool {
-        self.bucket.under(CLAIMS).next().is_none()
-            && self.bucket.under(INCOMING).next().is_none()
+        let cursed = |object: &Object| object.text().starts_with(CURSED);
+        let rests =
+            |object: &Object| serde_json::from_slice::<Claim>(&object.body).is_ok_and(|claim| claim.only_rests());
+        self.bucket.under(CLAIMS).all(|(_, object)| rests(object))
+            && self.bucket.under(INCOMING).all(|(_, object)| cursed(object))
             && !self.warehouse.api.statements.iter().any(Statement::running)
     }
 
@@ -37,7 +42,10 @@ impl World {
             if times > 1 {
                 return Some(format!("{content:?} of {} is in the table {times} times", version.key));
             }
-            if times == 0 && version.taken && !content.starts_with('!') {
+            if version.taken && content.starts_with(CURSED) {
+                return Some(format!("{content:?} of {} was taken, and nobody can load it", version.key));
+            }
+            if times == 0 && version.taken && !content.starts_with(BAD) {
                 return Some(format!("{content:?} of {} was taken and is not in the table", version.key));
             }
         }
@@ -71,7 +79,7 @@ impl World {
                 own.map(|(key, _)| key.clone()).collect()
             };
             let (processed, failed) = (found(ARCHIVES[0]), found(ARCHIVES[1]));
-            let (right, wrong) = if content.starts_with('!') { (&failed, &processed) } else { (&processed, &failed) };
+            let (right, wrong) = if content.starts_with(BAD) { (&failed, &processed) } else { (&processed, &failed) };
             // Where ETags are no hashes, a death between copying and deleting leaves a second copy.
             let once = right.len() == 1 || (!self.scenario.hashes && !right.is_empty());
             if !once || !wrong.is_empty() {
