@@ -41,6 +41,8 @@ const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(40);
 
 /// How often a call is tried, with the SDK's backoff and jitter between.
 const ATTEMPTS: u32 = 5;
+/// Another number of attempts. Source: AWS SDKs and Tools Reference Guide, retry behavior.
+const MAX_ATTEMPTS: &str = "AWS_MAX_ATTEMPTS";
 
 /// An AWS account as this process sees it: credentials, Region, endpoints, one HTTPS client.
 #[derive(Clone, Debug)]
@@ -130,10 +132,12 @@ impl Aws {
 
 fn loader(http_client: SharedHttpClient) -> ConfigLoader {
     let timeouts = TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT_TIMEOUT).build();
-    aws_config::defaults(BehaviorVersion::latest())
-        .http_client(http_client)
-        .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
-        .timeout_config(timeouts)
+    let loader = aws_config::defaults(BehaviorVersion::latest()).http_client(http_client).timeout_config(timeouts);
+    // What the environment says goes before, as everywhere with the SDK.
+    match std::env::var_os(MAX_ATTEMPTS) {
+        Some(_) => loader,
+        None => loader.retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS)),
+    }
 }
 
 fn https_client() -> SharedHttpClient {

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
+use jiff::Timestamp;
 
 use crate::archive::{self, Archived};
 use crate::claim::{self, Going, Held, HeldError, Taken};
@@ -150,6 +151,12 @@ impl<P: Ports> Loading<'_, P> {
         if held.claim.is_held_back() {
             held.finish(self.ports.objects()).await?;
             return Ok(Next::End(End::Finished));
+        }
+        if held.claim.only_rests() {
+            // Its time has come, or somebody has set it into the past to have it tried now.
+            held.claim.go_on(Timestamp::MAX);
+            held.save(self.ports.objects()).await?;
+            return Ok(Next::Again(held));
         }
         if held.claim.files.is_empty() {
             return self.done_with(held).await;

@@ -347,7 +347,7 @@ async fn a_file_that_nobody_can_load_rests_while_others_use_its_slot() {
     // Others come: they are loaded by the next tick, whether it is the file's time or not.
     for (number, name) in ["e", "f", "g"].into_iter().enumerate() {
         world.drop_file(name, name);
-        world.ports.clock.advance(Duration::from_secs(60));
+        world.ports.clock.advance(Duration::from_mins(1));
         let reports = world.round().await;
         assert!(reports.iter().map(|report| report.files_loaded).sum::<u64>() == 1, "{name}: {reports:?}");
         assert_eq!(world.rows().len(), 4 + number);

@@ -9,6 +9,8 @@ use sluice_tests::{BUCKET, Site, expire_leases, numbers};
 use test_case::test_case;
 
 const FILES: i64 = 6;
+/// How many ticks meet the trouble.
+const TICKS: u8 = 10;
 
 /// Where the trouble is.
 #[derive(Clone, Copy, Debug)]
@@ -23,28 +25,28 @@ enum Trouble {
 use Trouble::{Api, NoTable, Sql};
 
 /// What an operator reads of it must hold these words: what it is, and what to do.
-#[test_case(NoTable, 10, "create the table"; "the table is missing")]
-#[test_case(Sql("S3ServiceException:Access Denied,Status 403,Error AccessDenied,Rid 0,ExtRid 0,CanRetry 1\n  Detail: S3 key being read : s3://landing/incoming/numbers/0.csv"), 3, "s3:GetObject"; "the role of COPY may not read")]
-#[test_case(Sql("S3ServiceException:The bucket you are attempting to access must be addressed using the specified endpoint. Please send all future requests to this endpoint.,Status 301,Error PermanentRedirect,Rid 0,ExtRid 0,CanRetry 1"), 3, "`region`"; "another Region")]
-#[test_case(Sql("permission denied for relation numbers"), 3, "grant"; "the user may not insert")]
-#[test_case(Sql("1023 DETAIL: Serializable isolation violation on table - 0, transactions forming the cycle are: 1, 2 (pid:0)"), 2, "another transaction"; "serialisation error")]
-#[test_case(Sql("deadlock detected"), 2, "another transaction"; "deadlock")]
-#[test_case(Sql("Query (7) cancelled on user's request"), 2, "statement_timeout"; "statement timeout")]
-#[test_case(Sql("connection to the warehouse lost: closed"), 2, "paused or down"; "the connection is lost")]
-#[test_case(Sql("something that nobody has seen before"), 4, "nobody knows this error"; "unknown")]
-#[test_case(Api(|| Fault::Answer(400, "ValidationException", "Redshift cluster demo is paused")), 3, "not paused"; "paused")]
-#[test_case(Api(|| Fault::Answer(400, "ResourceNotFoundException", "no such workgroup")), 3, "check the name"; "no warehouse")]
-#[test_case(Api(|| Fault::Answer(400, "AccessDeniedException", "not authorized to perform: redshift-data:BatchExecuteStatement")), 3, "grant this right"; "the function may not call it")]
-#[test_case(Api(|| Fault::Answer(400, "ActiveStatementsExceededException", "too many active statements")), 2, "tried again"; "too many active statements")]
-#[test_case(Api(|| Fault::Throttle), 1, "tried again"; "throttling")]
-#[test_case(Api(|| Fault::InternalError), 1, "tried again"; "the service is broken")]
-#[test_case(Api(|| Fault::LoseRequest), 1, "tried again"; "unreachable")]
+#[test_case(NoTable, "create the table"; "the table is missing")]
+#[test_case(Sql("S3ServiceException:Access Denied,Status 403,Error AccessDenied,Rid 0,ExtRid 0,CanRetry 1\n  Detail: S3 key being read : s3://landing/incoming/numbers/0.csv"), "s3:GetObject"; "the role of COPY may not read")]
+#[test_case(Sql("S3ServiceException:The bucket you are attempting to access must be addressed using the specified endpoint. Please send all future requests to this endpoint.,Status 301,Error PermanentRedirect,Rid 0,ExtRid 0,CanRetry 1"), "`region`"; "another Region")]
+#[test_case(Sql("permission denied for relation numbers"), "grant"; "the user may not insert")]
+#[test_case(Sql("1023 DETAIL: Serializable isolation violation on table - 0, transactions forming the cycle are: 1, 2 (pid:0)"), "another transaction"; "serialisation error")]
+#[test_case(Sql("deadlock detected"), "another transaction"; "deadlock")]
+#[test_case(Sql("Query (7) cancelled on user's request"), "statement_timeout"; "statement timeout")]
+#[test_case(Sql("connection to the warehouse lost: closed"), "paused or down"; "the connection is lost")]
+#[test_case(Sql("something that nobody has seen before"), "nobody knows this error"; "unknown")]
+#[test_case(Api(|| Fault::Answer(400, "ValidationException", "Redshift cluster demo is paused")), "not paused"; "paused")]
+#[test_case(Api(|| Fault::Answer(400, "ResourceNotFoundException", "no such workgroup")), "check the name"; "no warehouse")]
+#[test_case(Api(|| Fault::Answer(400, "AccessDeniedException", "not authorized to perform: redshift-data:BatchExecuteStatement")), "grant this right"; "the function may not call it")]
+#[test_case(Api(|| Fault::Answer(400, "ActiveStatementsExceededException", "too many active statements")), "tried again"; "too many active statements")]
+#[test_case(Api(|| Fault::Throttle), "tried again"; "throttling")]
+#[test_case(Api(|| Fault::InternalError), "tried again"; "the service is broken")]
+#[test_case(Api(|| Fault::LoseRequest), "tried again"; "unreachable")]
 #[tokio::test]
-async fn trouble_that_is_not_about_a_file_quarantines_nothing_and_passes(trouble: Trouble, ticks: usize, says: &str) {
-    // So short that a worker gives up after some seconds of transient trouble; where the SDK itself tries again, later.
-    let seconds = if ticks == 1 { 40 } else { 8 };
+async fn trouble_that_is_not_about_a_file_quarantines_nothing_and_passes(trouble: Trouble, says: &str) {
+    // So that a worker gives up after some seconds of transient trouble, and its client after one try.
     let site = Site::with(&numbers("max_files = 10\nfiles_per_load = 10"), |deployment| {
-        deployment.timeout = Duration::from_secs(seconds);
+        deployment.timeout = Duration::from_secs(8);
+        deployment.environment.push(("AWS_MAX_ATTEMPTS".into(), "1".into()));
     })
     .await;
     // What brings it about, and each of its claims, is to be seen tick by tick.
@@ -66,7 +68,7 @@ async fn trouble_that_is_not_about_a_file_quarantines_nothing_and_passes(trouble
     if let Sql(error) = trouble {
         site.standin.redshift().unwrap().fail_copies(Some(error));
     }
-    for tick in 0..ticks {
+    for tick in 0..TICKS {
         site.answer(LISTER, &json!({})).await;
         site.deployed.idle().await;
         assert_eq!(site.keys("failed/"), [""; 0], "tick {tick}");
@@ -74,7 +76,7 @@ async fn trouble_that_is_not_about_a_file_quarantines_nothing_and_passes(trouble
         expire_leases(site.standin.storage(), BUCKET);
     }
     let failed = failures(&site);
-    assert!(failed >= f64::from(u8::try_from(ticks).unwrap()), "LoadsFailed is {failed} after {ticks} ticks");
+    assert!(failed >= f64::from(TICKS), "LoadsFailed is {failed} after {TICKS} ticks");
     let claim = site.standin.storage().get(BUCKET, "sluice/claims/numbers/0.json").unwrap();
     let claim: serde_json::Value = serde_json::from_slice(&claim).unwrap();
     let told = claim["last_error"].as_str().unwrap_or_default().to_owned();

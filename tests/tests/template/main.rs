@@ -262,7 +262,7 @@ fn every_alarm_and_every_widget_is_about_what_is_published(more: &[(&str, &str)]
             seen.insert(metric.check(name));
         }
     }
-    let backlog = ["UnprocessedFiles", "OldestUnprocessedAge", "InFlightFiles"];
+    let backlog = ["UnprocessedFiles", "OldestUnprocessedAge", "InFlightFiles", "EffectiveMaxFiles"];
     let loads = ["FilesLoaded", "RowsLoaded", "TimeToLoad", "LoadDuration"];
     let trouble = ["LoadsFailed", "FilesQuarantined", "FilesReplaced", "Errors", "Throttles"];
     for needed in backlog.iter().chain(&loads).chain(&trouble) {

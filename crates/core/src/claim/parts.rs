@@ -86,24 +86,31 @@ impl Claim {
     /// that is halved before it is tried, which saves a load that is known to fail.
     pub fn go_on(&mut self, now: Timestamp) -> Going {
         let suspects = std::mem::take(&mut self.suspects).min(self.later.len());
-        let (next, failures) = if suspects > 0 {
+        if suspects > 0 {
             let part = (suspects / 2).max(1);
             self.suspects = suspects - part;
-            (self.later.drain(..part).collect(), 0)
+            let next = self.later.drain(..part).collect();
+            self.go_on_with(next, 0)
         } else if !self.later.is_empty() {
-            (std::mem::take(&mut self.later), 0)
-        } else if let Some(at) = self.resting.iter().position(|resting| resting.not_before <= now) {
-            let Resting { file, failures, .. } = self.resting.remove(at);
-            (vec![file], failures)
-        } else if let Some(first) = self.resting.iter().min_by_key(|resting| resting.not_before) {
-            (self.not_before, self.last_error) = (Some(first.not_before), Some(first.error.clone()));
+            let next = std::mem::take(&mut self.later);
+            self.go_on_with(next, 0)
+        } else if let Some(first) = (0..self.resting.len()).min_by_key(|at| self.resting[*at].not_before) {
+            if self.resting[first].not_before <= now {
+                let Resting { file, failures, .. } = self.resting.remove(first);
+                return self.go_on_with(vec![file], failures);
+            }
+            let Resting { not_before, error, .. } = &self.resting[first];
+            (self.not_before, self.last_error) = (Some(*not_before), Some(error.clone()));
             self.files.clear();
             self.batch = BatchId::of(&[]);
             (self.statement_id, self.read, self.refused) = (None, Vec::new(), 0);
-            return Going::Rests;
+            Going::Rests
         } else {
-            return Going::Done;
-        };
+            Going::Done
+        }
+    }
+
+    fn go_on_with(&mut self, next: Vec<File>, failures: u32) -> Going {
         // The same file may come again alone: a token must not be answered with the statement of its last try.
         let attempt = self.attempt.saturating_add(1);
         self.continue_with(next);

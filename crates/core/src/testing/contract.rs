@@ -10,6 +10,7 @@ mod large;
 mod list;
 mod names;
 mod put;
+mod read;
 
 use std::fmt;
 
@@ -45,6 +46,7 @@ pub async fn objects<O: Objects>(objects: &O, root: &Prefix) -> Report {
             of_a_missing_source_onto_something, one_of_many_copies_wins, leaves_the_source;
         delete: deletes, a_replaced_object_stays, a_missing_object_is_deleted, many_in_the_order_asked, a_thousand,
             none_at_all;
+        read: a_part, as_much_as_there_is, of_a_replaced_file_is_none, of_a_missing_file_is_none;
         names: odd_ones_are_kept, the_longest_ones_are_kept, path_like_ones_are_kept, control_characters_are_kept,
             a_name_may_be_the_beginning_of_another;
     }
