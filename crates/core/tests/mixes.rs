@@ -80,7 +80,7 @@ fn mix() -> impl Strategy<Value = Mix> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 512, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 1024, ..ProptestConfig::default() })]
     #[test]
     fn good_files_are_loaded_once_and_bad_ones_end_in_failed(mix in mix()) {
         tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(Trial::new(mix).run())?;
