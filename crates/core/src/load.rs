@@ -4,40 +4,27 @@
 //! leaves `incoming/` only when its rows are committed (or the warehouse refuses it), and that is known from the
 //! transaction's status or from the ledger, never from memory.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
-use futures_util::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 
-use crate::archive::{self, Archived};
 use crate::claim::{self, Going, Held, HeldError, Taken};
 use crate::config::{Config, Feed};
-use crate::content;
 use crate::copy::{self, StartError};
-use crate::destination::{Destination, Failure, FailureKind, Load, Loaded, Progress, QueryError, Refusal, StatementId};
-use crate::disposition::{Disposition, Pace, signed};
-use crate::measure::{Datum, Metric, count};
-use crate::object::{ETag, File, Key};
-use crate::ports::{Clock, Objects, PortError, PortErrorKind, Ports};
+use crate::destination::{Destination, Loaded, Progress, QueryError, StatementId};
+use crate::measure::Datum;
+use crate::object::File;
+use crate::ports::{Clock, PortError, PortErrorKind, Ports};
 use crate::pressure;
-use crate::quarantine::{Cause, quarantine};
 use crate::report::{LoadReport, Outcome};
-use crate::run::{Run, later};
+use crate::run::Run;
 
+mod failed;
+mod later;
 mod tally;
+mod versions;
 
 use tally::{End, Tally};
-
-/// How often, and how far apart, the warehouse is asked which versions it read before that counts as unknown.
-const RECORD_LOOKS: usize = 5;
-const RECORD_PAUSE: Duration = Duration::from_secs(2);
-
-/// How many failures in a row that nobody knows raise the doubt that a file brings them about.
-const DOUBTS: u32 = 3;
-
-/// How many files are looked at at once.
-const HEADS_AT_ONCE: usize = 16;
 
 /// A finished load: the answer, and what is measured of it.
 #[derive(Clone, Debug)]
@@ -255,277 +242,4 @@ impl<P: Ports> Loading<'_, P> {
         }
         Ok(Next::End(End::Finished))
     }
-
-    async fn failed(&mut self, mut held: Held, statement: &StatementId, failure: Failure) -> Result<Next, StepError> {
-        match Disposition::from(failure.kind) {
-            Disposition::AskLedger => self.archive_loaded(held, statement).await,
-            Disposition::Quarantine => self.set_aside(held, statement, &failure).await,
-            Disposition::DropMissing => self.drop_missing(held, failure).await,
-            Disposition::CreateLedger => {
-                self.ports.destination().create_ledger(self.feed).await?;
-                held.claim.try_again();
-                held.save(self.ports.objects()).await?;
-                Ok(Next::Again(held))
-            }
-            Disposition::Retry(pace) => {
-                self.tally.failed(self.feed, self.ports.clock().now());
-                held.claim.try_again();
-                Ok(self.retry(held, pace, &failure.message, failure.advice).await)
-            }
-            Disposition::Doubt => self.doubt(held, &failure).await,
-        }
-    }
-
-    /// Some files are in the ledger: archive those, go on with the others.
-    async fn archive_loaded(&mut self, mut held: Held, statement: &StatementId) -> Result<Next, StepError> {
-        let ids = self.ports.destination().loaded(self.feed, &held.claim.files).await?;
-        let (loaded, rest): (Vec<File>, Vec<File>) =
-            held.claim.files.iter().cloned().partition(|file| ids.contains(&file.id()));
-        let archived = self.archive_versions(&loaded, statement).await?;
-        // Which statement loaded them, nobody knows here: not the one that has just failed on its guard.
-        for (file, found) in &archived.replaced {
-            self.unknown(None, file, Some(found));
-        }
-        self.tally.already += count(&loaded);
-        if loaded.is_empty() {
-            // The guard saw a file that the ledger no longer has: somebody took it out to have it loaded again.
-            held.claim.try_again();
-        } else {
-            held.claim.continue_with(rest);
-        }
-        held.save(self.ports.objects()).await?;
-        Ok(Next::Again(held))
-    }
-
-    /// Some files are bad: they go to `failed/`, the others on.
-    async fn set_aside(
-        &mut self,
-        mut held: Held,
-        statement: &StatementId,
-        failure: &Failure,
-    ) -> Result<Next, StepError> {
-        let mut refusals = self.refusals(&held, statement, failure).await?;
-        let (bad, rest): (Vec<File>, Vec<File>) =
-            held.claim.files.iter().cloned().partition(|file| refusals.contains_key(&file.key));
-        if bad.is_empty() {
-            held.claim.halve();
-        } else {
-            self.show_lines(&bad, &mut refusals).await;
-            let at = self.ports.clock().now();
-            let cause = Cause { feed: self.feed.name.as_str(), batch: &held.claim.batch, statement, at };
-            let moved = quarantine(self.config, self.ports.objects(), cause, &bad, &refusals).await?;
-            self.tally.quarantined(self.feed, at, moved);
-            held.claim.without_bad(rest);
-        }
-        held.save(self.ports.objects()).await?;
-        Ok(Next::Again(held))
-    }
-
-    /// Puts the line beside each reason that names one: the warehouse's own views do not all have it.
-    async fn show_lines(&self, bad: &[File], refusals: &mut HashMap<Key, Refusal>) {
-        let wanted = bad.iter().filter_map(|file| Some((file.clone(), refusals.get(&file.key)?.line?)));
-        let wanted: Vec<(File, u64)> = wanted.collect();
-        let looks = stream::iter(wanted).map(async |(file, number)| {
-            let line = content::line(self.ports.objects(), self.feed, &file, number).await;
-            (file.key, line)
-        });
-        let lines: Vec<_> = looks.buffered(HEADS_AT_ONCE).collect().await;
-        for (key, line) in lines {
-            if let Some(refusal) = refusals.get_mut(&key) {
-                refusal.raw_line = refusal.raw_line.take().or(line);
-            }
-        }
-    }
-
-    async fn refusals(
-        &self,
-        held: &Held,
-        statement: &StatementId,
-        failure: &Failure,
-    ) -> Result<HashMap<Key, Refusal>, StepError> {
-        let claim = &held.claim;
-        let token = copy::token(self.config, self.feed, held);
-        let load = Load { slot: claim.slot, batch: &claim.batch, files: &claim.files, token: &token };
-        let mut refusals = self.ports.destination().bad_files(self.feed, &load, statement).await?;
-        if let ([only], true) = (claim.files.as_slice(), refusals.is_empty()) {
-            let message = failure.message.clone();
-            refusals.insert(only.key.clone(), Refusal { message, ..Refusal::default() });
-        }
-        Ok(refusals)
-    }
-
-    /// Some files are not there any more: go on with those that are.
-    async fn drop_missing(&mut self, mut held: Held, failure: Failure) -> Result<Next, StepError> {
-        let objects = self.ports.objects();
-        let looks = stream::iter(held.claim.files.iter().cloned())
-            .map(async |file| Ok::<_, PortError>(objects.head(&file.key).await?.map(|_| file)));
-        let there: Vec<File> =
-            looks.buffered(HEADS_AT_ONCE).try_filter_map(async |file| Ok(file)).try_collect().await?;
-        if there.len() == held.claim.files.len() {
-            held.claim.try_again();
-            return Ok(self.retry(held, Pace::Transient, &failure.message, failure.advice).await);
-        }
-        held.claim.continue_with(there);
-        held.save(objects).await?;
-        Ok(Next::Again(held))
-    }
-
-    /// Moves files to `processed/`; answers the versions that were loaded in place of planned ones, since a producer
-    /// replaced those before they were read.
-    async fn archive(&mut self, files: &[File], statement: &StatementId) -> Result<Vec<File>, StepError> {
-        let archived = self.archive_versions(files, statement).await?;
-        let replaced = archived.replaced.into_iter().map(|(file, found)| (file, Some(found)));
-        let other: Vec<_> = replaced.chain(archived.gone.into_iter().map(|file| (file, None))).collect();
-        let planned: Vec<File> = other.iter().map(|(file, _)| file.clone()).collect();
-        let versions = self.versions(&planned, statement).await?;
-        let mut read = Vec::new();
-        for (file, found) in other {
-            match (versions.get(&file.key), found) {
-                // The planned version was loaded: what is there now is a new file, and stays.
-                (Some(etag), _) if *etag == file.etag => {}
-                (Some(etag), _) => read.push(self.version(file, etag).await?),
-                (None, found) => self.unknown(Some(statement), &file, found.as_ref()),
-            }
-        }
-        Ok(read)
-    }
-
-    /// Which versions of the files the transaction read. The warehouse's own record may come some seconds after the
-    /// commit, and has all files then.
-    async fn versions(&self, files: &[File], statement: &StatementId) -> Result<HashMap<Key, ETag>, StepError> {
-        if files.is_empty() {
-            return Ok(HashMap::new());
-        }
-        for _ in 1..RECORD_LOOKS {
-            let versions = self.ports.destination().versions_read(self.feed, statement, files).await?;
-            if files.iter().all(|file| versions.contains_key(&file.key)) {
-                return Ok(versions);
-            }
-            self.ports.clock().sleep(RECORD_PAUSE).await;
-        }
-        Ok(self.ports.destination().versions_read(self.feed, statement, files).await?)
-    }
-
-    /// The version `etag` of a file; as big as the planned one, where it is there no more.
-    async fn version(&self, planned: File, etag: &ETag) -> Result<File, PortError> {
-        let there = self.ports.objects().head(&planned.key).await?.filter(|there| there.etag == *etag);
-        Ok(there.unwrap_or(File { etag: etag.clone(), ..planned }))
-    }
-
-    async fn archive_versions(&self, files: &[File], statement: &StatementId) -> Result<Archived, PortError> {
-        let (objects, bucket) = (self.ports.objects(), &self.config.bucket);
-        let archived = archive::copy(objects, &bucket.incoming, &bucket.processed, files, statement).await?;
-        archive::delete(objects, &archived.moved).await?;
-        Ok(archived)
-    }
-
-    /// Says that nobody can tell which version of a file was loaded.
-    fn unknown(&mut self, by: Option<&StatementId>, file: &File, found: Option<&ETag>) {
-        tracing::warn!(
-            feed = %self.feed.name, key = %file.key, planned_etag = %file.etag,
-            found_etag = found.map(tracing::field::display), statement = by.map(tracing::field::display),
-            "a file was replaced or taken away during its load, and the warehouse does not say which version it read: \
-             compare its rows with the file"
-        );
-        self.replaced();
-    }
-
-    /// Says that a version was loaded which had been loaded before: no guard can see what COPY will find.
-    fn twice(&mut self, planned: &File, read: &File) {
-        tracing::warn!(
-            feed = %self.feed.name, key = %planned.key, planned_etag = %planned.etag, read_etag = %read.etag,
-            "a file was replaced before it was read, by a version that had been loaded before: \
-             its rows are in the table twice"
-        );
-        self.replaced();
-    }
-
-    fn replaced(&mut self) {
-        let at = self.ports.clock().now();
-        self.tally.data.push(Datum::one(Metric::FilesReplaced, &self.feed.name, at, 1.0));
-    }
-
-    /// A call failed: wait a little, or leave the batch for later.
-    async fn put_off(&mut self, mut held: Held, error: &StepError) -> Next {
-        let advice = match error {
-            StepError::Query(QueryError::Failed { failure, .. }) => failure.advice,
-            _ => None,
-        };
-        let pace = match error {
-            StepError::Full(error)
-            | StepError::Port(error)
-            | StepError::Held(HeldError::Port(error))
-            | StepError::Query(QueryError::Port(error)) => Pace::from(error.kind),
-            StepError::Query(QueryError::Failed { failure, .. }) if failure.kind == FailureKind::Transient => {
-                Pace::Transient
-            }
-            StepError::Query(QueryError::Failed { .. }) => Pace::Configuration,
-            StepError::Query(QueryError::Slow(_)) | StepError::Held(HeldError::Lost(_)) => Pace::Transient,
-        };
-        if matches!(error, StepError::Full(_)) {
-            held.claim.refused = held.claim.refused.saturating_add(1);
-        }
-        self.tally.failed(self.feed, self.ports.clock().now());
-        self.retry(held, pace, &error.to_string(), advice).await
-    }
-
-    /// Nobody knows this error. If a file brings it about, the others shall get through: after some failures in a row
-    /// half of the batch goes on, and the other half is free to be planned anew, until that file is alone. Then it rests,
-    /// and its slot is for others. It stays where it is, since only the warehouse's word about a file quarantines it.
-    async fn doubt(&mut self, mut held: Held, failure: &Failure) -> Result<Next, StepError> {
-        let now = self.ports.clock().now();
-        self.tally.failed(self.feed, now);
-        let failures = held.claim.failures.saturating_add(1);
-        let (objects, advice) = (self.ports.objects(), failure.advice.unwrap_or_default());
-        if failures < DOUBTS || (held.claim.files.len() < 2 && !held.claim.may_rest()) {
-            held.claim.try_again();
-            return Ok(self.retry(held, Pace::Configuration, &failure.message, failure.advice).await);
-        }
-        if held.claim.files.len() > 1 {
-            let half = held.claim.files.len() / 2;
-            let files = held.claim.files.drain(..half).collect();
-            held.claim.continue_with(files);
-            held.claim.failures = failures;
-            held.claim.last_error = Some(told(&failure.message, advice));
-            held.save(objects).await?;
-            return Ok(Next::Again(held));
-        }
-        held.claim.failures = failures;
-        let at = later(now, signed(Pace::Configuration.delay(failures, held.claim.batch.as_str())));
-        let error = told(&failure.message, advice);
-        held.claim.rest(at, &error);
-        match self.done_with(held).await? {
-            Next::End(End::Finished) => Ok(Next::End(End::Retry(at, error))),
-            next => Ok(next),
-        }
-    }
-
-    /// Tries again within this run when the pause is short enough, and otherwise leaves the claim for a later one.
-    async fn retry(&mut self, mut held: Held, pace: Pace, error: &str, advice: Option<&str>) -> Next {
-        held.claim.failures = held.claim.failures.saturating_add(1);
-        let delay = pace.delay(held.claim.failures, held.claim.batch.as_str());
-        let now = self.ports.clock().now();
-        let at = later(now, signed(delay));
-        let error = told(error, advice.unwrap_or(pace.advice()));
-        held.claim.last_error = Some(error.clone());
-        if pace == Pace::Transient && delay < self.run.wait_left(now) / 2 {
-            self.ports.clock().sleep(delay).await;
-            return match held.save(self.ports.objects()).await {
-                Ok(()) => Next::Again(held),
-                Err(_) => Next::End(End::Retry(at, error)),
-            };
-        }
-        held.claim.not_before = Some(at);
-        // If even this cannot be written, the lease runs out and the claim is taken up as it was.
-        match held.release(self.ports.objects(), now).await {
-            Err(HeldError::Lost(_)) => Next::End(End::Busy),
-            Ok(()) | Err(HeldError::Port(_)) => Next::End(End::Retry(at, error)),
-        }
-    }
-}
-
-/// As much of an error as a claim bears, and what to do about it.
-fn told(error: &str, advice: &str) -> String {
-    let error: String = error.chars().take(1000).collect();
-    format!("{error}; {advice}")
 }

@@ -126,13 +126,13 @@ pub(crate) const BUGS: &[Bug] = &[
         "the ledger changes before the claim knows why",
         &[edit(
             "load.rs",
-            "            held.save(self.ports.objects()).await?;\n            self.settle(held, statement).await?;",
-            "            self.settle(held, statement).await?;",
+            "            held.save(self.ports.objects()).await?;\n            self.settle(held, statement).await?\n",
+            "            self.settle(held, statement).await?\n",
         )],
     ),
     bug(
         "a file that is gone is not asked about",
-        &[edit("load.rs", "archived.gone.into_iter()", "archived.gone.into_iter().take(0)")],
+        &[edit("load/versions.rs", "archived.gone.into_iter()", "archived.gone.into_iter().take(0)")],
     ),
     bug(
         "what passes by itself quarantines",

@@ -1,0 +1,98 @@
+//! Versions: archives what was loaded, and finds out what was read where a producer replaced a file meanwhile.
+//!
+//! Never guesses silently: what nobody can tell is said, and counted.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use super::{Loading, StepError};
+use crate::archive::{self, Archived};
+use crate::destination::{Destination, StatementId};
+use crate::measure::{Datum, Metric};
+use crate::object::{ETag, File, Key};
+use crate::ports::{Clock, Objects, PortError, Ports};
+
+/// How often, and how far apart, the warehouse is asked which versions it read before that counts as unknown.
+const RECORD_LOOKS: usize = 5;
+const RECORD_PAUSE: Duration = Duration::from_secs(2);
+
+impl<P: Ports> Loading<'_, P> {
+    /// Moves files to `processed/`; answers the versions that were loaded in place of planned ones, since a producer
+    /// replaced those before they were read.
+    pub(super) async fn archive(&mut self, files: &[File], statement: &StatementId) -> Result<Vec<File>, StepError> {
+        let archived = self.archive_versions(files, statement).await?;
+        let replaced = archived.replaced.into_iter().map(|(file, found)| (file, Some(found)));
+        let other: Vec<_> = replaced.chain(archived.gone.into_iter().map(|file| (file, None))).collect();
+        let planned: Vec<File> = other.iter().map(|(file, _)| file.clone()).collect();
+        let versions = self.versions(&planned, statement).await?;
+        let mut read = Vec::new();
+        for (file, found) in other {
+            match (versions.get(&file.key), found) {
+                // The planned version was loaded: what is there now is a new file, and stays.
+                (Some(etag), _) if *etag == file.etag => {}
+                (Some(etag), _) => read.push(self.version(file, etag).await?),
+                (None, found) => self.unknown(Some(statement), &file, found.as_ref()),
+            }
+        }
+        Ok(read)
+    }
+
+    /// Which versions of the files the transaction read. The warehouse's own record may come some seconds after the
+    /// commit, and has all files then.
+    async fn versions(&self, files: &[File], statement: &StatementId) -> Result<HashMap<Key, ETag>, StepError> {
+        if files.is_empty() {
+            return Ok(HashMap::new());
+        }
+        for _ in 1..RECORD_LOOKS {
+            let versions = self.ports.destination().versions_read(self.feed, statement, files).await?;
+            if files.iter().all(|file| versions.contains_key(&file.key)) {
+                return Ok(versions);
+            }
+            self.ports.clock().sleep(RECORD_PAUSE).await;
+        }
+        Ok(self.ports.destination().versions_read(self.feed, statement, files).await?)
+    }
+
+    /// The version `etag` of a file; as big as the planned one, where it is there no more.
+    async fn version(&self, planned: File, etag: &ETag) -> Result<File, PortError> {
+        let there = self.ports.objects().head(&planned.key).await?.filter(|there| there.etag == *etag);
+        Ok(there.unwrap_or(File { etag: etag.clone(), ..planned }))
+    }
+
+    pub(super) async fn archive_versions(
+        &self,
+        files: &[File],
+        statement: &StatementId,
+    ) -> Result<Archived, PortError> {
+        let (objects, bucket) = (self.ports.objects(), &self.config.bucket);
+        let archived = archive::copy(objects, &bucket.incoming, &bucket.processed, files, statement).await?;
+        archive::delete(objects, &archived.moved).await?;
+        Ok(archived)
+    }
+
+    /// Says that nobody can tell which version of a file was loaded.
+    pub(super) fn unknown(&mut self, by: Option<&StatementId>, file: &File, found: Option<&ETag>) {
+        tracing::warn!(
+            feed = %self.feed.name, key = %file.key, planned_etag = %file.etag,
+            found_etag = found.map(tracing::field::display), statement = by.map(tracing::field::display),
+            "a file was replaced or taken away during its load, and the warehouse does not say which version it read: \
+             compare its rows with the file"
+        );
+        self.replaced();
+    }
+
+    /// Says that a version was loaded which had been loaded before: no guard can see what COPY will find.
+    pub(super) fn twice(&mut self, planned: &File, read: &File) {
+        tracing::warn!(
+            feed = %self.feed.name, key = %planned.key, planned_etag = %planned.etag, read_etag = %read.etag,
+            "a file was replaced before it was read, by a version that had been loaded before: \
+             its rows are in the table twice"
+        );
+        self.replaced();
+    }
+
+    fn replaced(&mut self) {
+        let at = self.ports.clock().now();
+        self.tally.data.push(Datum::one(Metric::FilesReplaced, &self.feed.name, at, 1.0));
+    }
+}
