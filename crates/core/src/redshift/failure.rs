@@ -247,11 +247,20 @@ fn is_beginning(text: &str, key: &str) -> bool {
     false
 }
 
-/// The file that an error's text itself names, with that text.
+/// The file that an error's text itself names, with that text; where a columnar COPY had one file only, that one.
 #[must_use]
 pub fn refused_in(text: &str, bucket: &str, files: &[File]) -> HashMap<Key, Refusal> {
     let refusal = || Refusal { code: code_in(text), message: cut(text), ..Refusal::default() };
-    named_in(text, bucket, files).map(|file| (file.key.clone(), refusal())).into_iter().collect()
+    let only = match files {
+        [only] if is_columnar(text) => Some(only),
+        _ => None,
+    };
+    named_in(text, bucket, files).or(only).map(|file| (file.key.clone(), refusal())).into_iter().collect()
+}
+
+/// Whether it is a columnar COPY's text about what is in a file. It is all that is said: nothing is noted elsewhere.
+fn is_columnar(text: &str) -> bool {
+    own_words(text).contains("spectrum scan error") && of_text(text) == FailureKind::BadData
 }
 
 /// What is said of a file that cannot be unpacked, where the warehouse has not come as far.
@@ -465,6 +474,25 @@ mod tests {
         assert_eq!(named(&cut("x", 256)), None, "it may have been the longer one");
         assert_eq!(named(&cut("x.parquet", 256)), Some("in/day=1/x.parquet"), "nothing is longer than this");
         assert_eq!(named(&cut("x.parq", 256)), None, "neither of them");
+    }
+
+    #[test]
+    fn the_only_file_of_a_columnar_copy_is_the_one_that_is_meant() {
+        let file = |key: &str| File {
+            key: Key::new(key).unwrap(),
+            etag: ETag::new("e"),
+            size: 1,
+            last_modified: jiff::Timestamp::UNIX_EPOCH,
+        };
+        let files = [file("in/a"), file("in/b")];
+        let null = "ERROR: Spectrum Scan Error DETAIL: code: 15007 context: NULL value in column id";
+        let refused = refused_in(null, "b", &files[..1]);
+        assert_eq!(refused[&files[0].key].code, Some(15007));
+        assert_eq!(refused_in(null, "b", &files), HashMap::new(), "one of two");
+        // The reason stands elsewhere, or is no file's.
+        for other in ["Check 'sys_load_error_detail'", "Spectrum Scan Error: Retries exceeded"] {
+            assert_eq!(refused_in(other, "b", &files[..1]), HashMap::new(), "{other}");
+        }
     }
 
     #[test]
