@@ -1,6 +1,8 @@
 //! Parquet: the warehouse notes nothing, and its text names a file only where there is room. What is not named is found
 //! by halves.
 
+#![allow(clippy::panic)]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
