@@ -8,6 +8,8 @@
 mod causes;
 #[path = "bad_files/neighbours.rs"]
 mod neighbours;
+#[path = "bad_files/parquet.rs"]
+mod parquet;
 
 use std::collections::BTreeSet;
 use std::io::Write as _;

@@ -29,10 +29,11 @@ const BAD_DATA: [&str; 6] = [
 const CANNOT_INFLATE: i64 = 9001;
 
 /// Texts of errors that are about a file that is not there.
-const FILE_MISSING: [&str; 2] = ["mandatory url is not present in manifest", "the specified key does not exist"];
+const FILE_MISSING: [&str; 3] =
+    ["mandatory url is not present in manifest", "the specified key does not exist", "file not found"];
 
 /// Texts of errors that pass by themselves.
-const TRANSIENT: [&str; 22] = [
+const TRANSIENT: [&str; 25] = [
     "serializable isolation violation",
     "error: 1023",
     "deadlock detected",
@@ -55,7 +56,13 @@ const TRANSIENT: [&str; 22] = [
     "throttl",
     "being resumed",
     "restart",
+    NOT_THE_FILE[0],
+    NOT_THE_FILE[1],
+    NOT_THE_FILE[2],
 ];
+
+/// What Spectrum says as an error of its scan, although no file's content is to blame.
+const NOT_THE_FILE: [&str; 3] = ["retries exceeded", "no more data to read", "temporarily unavailable"];
 
 /// Texts of errors that mention one of the above and yet do not pass by themselves.
 const CONFIGURATION: [&str; 4] =
@@ -155,6 +162,9 @@ fn told(kind: FailureKind, text: &str) -> Failure {
     Failure { kind, message: cut(text), advice: advice(kind, &own_words(text)) }
 }
 
+/// So long is the context in the text of a columnar COPY at most; what is longer is cut off, a file's name as well.
+const CONTEXT: usize = 256;
+
 /// The one file that an error's text itself names, as texts about broken compression and columnar files do.
 ///
 /// A key may hold another file's URL, and then only the longer one is named. A text that names several files side by
@@ -164,23 +174,93 @@ pub fn named_in<'f>(text: &str, bucket: &str, files: &'f [File]) -> Option<&'f F
     let mut named: Vec<(Range<usize>, &File)> = Vec::new();
     for file in files {
         for start in [format!("s3://{bucket}/"), format!(".amazonaws.com/{bucket}/")] {
-            let places =
-                text.match_indices(&start).filter(|(at, _)| text[at + start.len()..].starts_with(file.key.as_str()));
-            named.extend(places.map(|(at, _)| (at..at + start.len() + file.key.as_str().len(), file)));
+            let places = text.match_indices(&start).filter_map(|(at, _)| {
+                let length = written(&text[at + start.len()..], file.key.as_str())?;
+                Some((at..at + start.len() + length, file))
+            });
+            named.extend(places);
         }
     }
     let within =
         |one: &Range<usize>, other: &Range<usize>| one != other && other.start <= one.start && one.end <= other.end;
     let mut outermost = named.iter().filter(|(one, _)| !named.iter().any(|(other, _)| within(one, other)));
     let (_, file) = outermost.next()?;
-    outermost.all(|(_, other)| other.key == file.key).then_some(*file)
+    (outermost.all(|(_, other)| other.key == file.key) && !may_be_longer(text, bucket, file, files)).then_some(*file)
 }
 
-/// The file that an error's text itself names, with that text.
+/// How much of `text` is this key, as it is or as a URL has it: Spectrum writes `%3D` for `=`.
+fn written(text: &str, key: &str) -> Option<usize> {
+    if text.starts_with(key) {
+        return Some(key.len());
+    }
+    let mut rest = text.as_bytes();
+    for byte in key.bytes() {
+        rest = after(rest, byte)?;
+    }
+    Some(text.len() - rest.len())
+}
+
+/// What follows this byte, encoded or not.
+fn after(text: &[u8], byte: u8) -> Option<&[u8]> {
+    let (first, rest) = text.split_first()?;
+    match (first, rest) {
+        (b'%', [high, low, rest @ ..]) => {
+            let hex = [*high, *low];
+            let encoded = u8::from_str_radix(std::str::from_utf8(&hex).ok()?, 16).ok()?;
+            (encoded == byte).then_some(rest)
+        }
+        _ => (*first == byte).then_some(rest),
+    }
+}
+
+/// Whether the text is cut off in a name that may be this file's or a longer one's. Both begin alike, so that what is left
+/// of the longer name tells nobody which it was.
+fn may_be_longer(text: &str, bucket: &str, file: &File, files: &[File]) -> bool {
+    let Some((_, context)) = text.split_once("context:") else {
+        return false;
+    };
+    let context = context.trim_start();
+    let Some((last, _)) = context.char_indices().nth(CONTEXT - 1) else {
+        return false;
+    };
+    let context = &context[..context.ceil_char_boundary(last + 1)];
+    let bucket = format!("/{bucket}/");
+    let longer = |other: &&File| other.key != file.key && other.key.as_str().starts_with(file.key.as_str());
+    files.iter().filter(longer).any(|other| {
+        context.match_indices(&bucket).any(|(at, _)| is_beginning(&context[at + bucket.len()..], other.key.as_str()))
+    })
+}
+
+/// Whether a text ends within this key.
+fn is_beginning(text: &str, key: &str) -> bool {
+    if key.starts_with(text) {
+        return true;
+    }
+    let mut rest = text.as_bytes();
+    for byte in key.bytes() {
+        match after(rest, byte) {
+            Some(more) => rest = more,
+            // An encoded byte may be cut off as well.
+            None => return rest.is_empty() || (rest[0] == b'%' && rest.len() < 3),
+        }
+    }
+    false
+}
+
+/// The file that an error's text itself names, with that text; where a columnar COPY had one file only, that one.
 #[must_use]
 pub fn refused_in(text: &str, bucket: &str, files: &[File]) -> HashMap<Key, Refusal> {
     let refusal = || Refusal { code: code_in(text), message: cut(text), ..Refusal::default() };
-    named_in(text, bucket, files).map(|file| (file.key.clone(), refusal())).into_iter().collect()
+    let only = match files {
+        [only] if is_columnar(text) => Some(only),
+        _ => None,
+    };
+    named_in(text, bucket, files).or(only).map(|file| (file.key.clone(), refusal())).into_iter().collect()
+}
+
+/// Whether it is a columnar COPY's text about what is in a file. It is all that is said: nothing is noted elsewhere.
+fn is_columnar(text: &str) -> bool {
+    own_words(text).contains("spectrum scan error") && of_text(text) == FailureKind::BadData
 }
 
 /// What is said of a file that cannot be unpacked, where the warehouse has not come as far.
@@ -220,7 +300,7 @@ fn of_text(text: &str) -> FailureKind {
     let manifest = text.contains("problem reading manifest file");
     if any(&CONFIGURATION) {
         FailureKind::Configuration
-    } else if any(&BAD_DATA) && !(any(&FROM_S3) || any(&FILE_MISSING)) {
+    } else if any(&BAD_DATA) && !(any(&FROM_S3) || any(&FILE_MISSING) || any(&NOT_THE_FILE)) {
         FailureKind::BadData
     } else if any(&FILE_MISSING) && !manifest {
         FailureKind::FileMissing
@@ -320,6 +400,10 @@ mod tests {
     #[test_case(4, "ERROR: Load into table 'flights' failed.  Check 'stl_load_errors' system table for details." => FailureKind::BadData)]
     #[test_case(4, "ERROR: Load into table 'flights' failed.  Check 'sys_load_error_detail' system table for details." => FailureKind::BadData)]
     #[test_case(4, "ERROR: Spectrum Scan Error DETAIL: code: 15007 context: File 'https://s3.us-east-1.amazonaws.com/b/f.parquet' has an incompatible Parquet s" => FailureKind::BadData)]
+    #[test_case(4, "ERROR: Spectrum Scan Error DETAIL: code: 15007 context: The length of the data column connection is longer than the length defined in the table. Table: 32, Data: 33" => FailureKind::BadData; "a column of a telling name")]
+    #[test_case(4, "ERROR: Spectrum Scan Error: Retries exceeded" => FailureKind::Transient; "spectrum cannot reach S3")]
+    #[test_case(4, "ERROR: Spectrum Scan Error DETAIL: code: 15001 context: boost::thread_resource_error: Resource temporarily unavailable" => FailureKind::Transient; "spectrum has no thread")]
+    #[test_case(4, "ERROR: Spectrum Scan Error: File not found DETAIL: https://s3.us-east-1.amazonaws.com/b/f" => FailureKind::FileMissing; "spectrum misses a file")]
     #[test_case(4, "ERROR: failed to inflate with zlib: invalid or incomplete deflate data. DETAIL: code: 9001 context: S3 key being read : s3://b/incoming/f.gz" => FailureKind::BadData)]
     #[test_case(4, "ERROR: Mandatory url is not present in manifest file" => FailureKind::FileMissing)]
     #[test_case(4, "ERROR: Problem reading manifest file - S3ServiceException:The specified key does not exist.,Status 404,Error NoSuchKey" => FailureKind::Transient)]
@@ -364,6 +448,51 @@ mod tests {
         assert_eq!(named("column 's3://b/incoming/a.gz.gz' of s3://b/incoming/a.gz"), None);
         assert_eq!(code_in("ERROR  code: 9001 context"), Some(9001));
         assert_eq!(code_in("ERROR"), None);
+    }
+
+    #[test]
+    fn a_url_may_be_encoded_and_cut_off() {
+        let file = |key: &str| File {
+            key: Key::new(key).unwrap(),
+            etag: ETag::new("e"),
+            size: 1,
+            last_modified: jiff::Timestamp::UNIX_EPOCH,
+        };
+        let files = [file("in/day=1/é%.parquet"), file("in/day=1/x"), file("in/day=1/x.parquet")];
+        let named = |text: &str| named_in(text, "b", &files).map(|file| file.key.as_str());
+        let url = "https://s3.us-east-1.amazonaws.com/b/in/day%3D1/";
+        assert_eq!(named(&format!("File '{url}%C3%A9%25.parquet' has")), Some("in/day=1/é%.parquet"));
+        assert_eq!(named(&format!("File '{url}x.parquet' has")), Some("in/day=1/x.parquet"));
+        assert_eq!(named(&format!("File '{url}y.parquet' has")), None);
+        assert_eq!(named(&format!("File '{url}%")), None);
+        assert_eq!(named("s3://b/in/day=1/x.parquet"), Some("in/day=1/x.parquet"));
+        let cut = |name: &str, length: usize| {
+            let end = format!("File name: {url}{name}");
+            format!("code: 15007 context:   {}{end}\n  query:  7", "x".repeat(length - end.len()))
+        };
+        assert_eq!(named(&cut("x", 255)), Some("in/day=1/x"), "it is whole");
+        assert_eq!(named(&cut("x", 256)), None, "it may have been the longer one");
+        assert_eq!(named(&cut("x.parquet", 256)), Some("in/day=1/x.parquet"), "nothing is longer than this");
+        assert_eq!(named(&cut("x.parq", 256)), None, "neither of them");
+    }
+
+    #[test]
+    fn the_only_file_of_a_columnar_copy_is_the_one_that_is_meant() {
+        let file = |key: &str| File {
+            key: Key::new(key).unwrap(),
+            etag: ETag::new("e"),
+            size: 1,
+            last_modified: jiff::Timestamp::UNIX_EPOCH,
+        };
+        let files = [file("in/a"), file("in/b")];
+        let null = "ERROR: Spectrum Scan Error DETAIL: code: 15007 context: NULL value in column id";
+        let refused = refused_in(null, "b", &files[..1]);
+        assert_eq!(refused[&files[0].key].code, Some(15007));
+        assert_eq!(refused_in(null, "b", &files), HashMap::new(), "one of two");
+        // The reason stands elsewhere, or is no file's.
+        for other in ["Check 'sys_load_error_detail'", "Spectrum Scan Error: Retries exceeded"] {
+            assert_eq!(refused_in(other, "b", &files[..1]), HashMap::new(), "{other}");
+        }
     }
 
     #[test]

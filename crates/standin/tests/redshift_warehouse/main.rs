@@ -5,5 +5,6 @@
 mod api;
 mod copying;
 mod ledger;
+mod parquet;
 mod server;
 mod support;

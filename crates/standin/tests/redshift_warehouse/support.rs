@@ -22,10 +22,11 @@ impl Bucket {
         self.0.lock().unwrap().insert(key.to_owned(), body.into());
     }
 
-    /// A manifest that lists `keys`, all of them mandatory.
+    /// A manifest that lists `keys` with their sizes, all of them mandatory.
     pub(crate) fn manifest(&self, name: &str, keys: &[&str]) {
-        let entries: Vec<Value> =
-            keys.iter().map(|key| json!({ "url": format!("s3://b/{key}"), "mandatory": true })).collect();
+        let size = |key: &&str| self.0.lock().unwrap().get(*key).map_or(0, Bytes::len);
+        let entry = |key: &&str| json!({ "url": format!("s3://b/{key}"), "mandatory": true, "meta": { "content_length": size(key) } });
+        let entries: Vec<Value> = keys.iter().map(entry).collect();
         self.put(name, json!({ "entries": entries }).to_string());
     }
 }

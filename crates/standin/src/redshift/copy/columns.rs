@@ -92,6 +92,10 @@ impl Kind {
         matches!(self, Self::Char(_) | Self::Varchar(_))
     }
 
+    pub(crate) fn is_time(self) -> bool {
+        matches!(self, Self::Date | Self::Timestamp | Self::TimestampTz | Self::Time | Self::TimeTz)
+    }
+
     fn from_catalog(name: &str, modifier: i64) -> Self {
         // PostgreSQL adds 4 to what was declared, and -1 means that nothing was.
         let length = usize::try_from(modifier - 4).ok();

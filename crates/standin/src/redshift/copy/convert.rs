@@ -7,6 +7,9 @@ use super::datetime;
 use super::parse::Options;
 use super::record::Fault;
 
+/// A string that its column is too short for.
+pub(super) const TOO_LONG: i32 = 1204;
+
 /// Writes one value to `out`, without the separator.
 pub(crate) fn convert(
     column: &Column,
@@ -17,7 +20,15 @@ pub(crate) fn convert(
     let Some(field) = field.filter(|field| !null(column.kind, field, options)) else {
         return write_null(column, out);
     };
-    match column.kind {
+    match value(column.kind, field, options, out) {
+        Err(_) if column.kind.is_time() && options.accept_any_date => write_null(column, out),
+        written => written,
+    }
+}
+
+/// The same of what is not null.
+pub(super) fn value(kind: Kind, field: &[u8], options: &Options, out: &mut Vec<u8>) -> Result<(), Fault> {
+    match kind {
         Kind::Short => integer(field, "Short", i64::from(i16::MIN), i64::from(i16::MAX), out),
         Kind::Integer => integer(field, "Integer", i64::from(i32::MIN), i64::from(i32::MAX), out),
         Kind::Long => integer(field, "Long", i64::MIN, i64::MAX, out),
@@ -30,14 +41,8 @@ pub(crate) fn convert(
         Kind::Char(length) => char_value(field, length, options, out),
         Kind::Varchar(length) => varchar(field, length, options, out),
         Kind::Date | Kind::Timestamp | Kind::TimestampTz | Kind::Time | Kind::TimeTz => {
-            match datetime::convert(column.kind, text(field)?, options) {
-                Ok(value) => {
-                    out.extend_from_slice(value.as_bytes());
-                    Ok(())
-                }
-                Err(_) if options.accept_any_date => write_null(column, out),
-                Err(fault) => Err(fault),
-            }
+            out.extend_from_slice(datetime::convert(kind, text(field)?, options)?.as_bytes());
+            Ok(())
         }
         Kind::Super => super_value(field, out),
         Kind::Other => {
@@ -186,7 +191,7 @@ fn char_value(field: &[u8], length: usize, options: &Options, out: &mut Vec<u8>)
     // Blanks at the end mean nothing in a CHAR.
     let fits = field.len() <= length || field[length..].iter().all(|byte| *byte == b' ');
     if !fits && !options.truncate_columns {
-        return Err(Fault::new(1204, "Char length exceeds DDL length"));
+        return Err(Fault::new(TOO_LONG, "Char length exceeds DDL length"));
     }
     escape(&field[..field.len().min(length)], out);
     Ok(())
@@ -215,7 +220,7 @@ fn varchar(field: &[u8], length: usize, options: &Options, out: &mut Vec<u8>) ->
         return Ok(());
     }
     if !options.truncate_columns {
-        return Err(Fault::new(1204, "String length exceeds DDL length"));
+        return Err(Fault::new(TOO_LONG, "String length exceeds DDL length"));
     }
     escape(&text.as_bytes()[..text.floor_char_boundary(length)], out);
     Ok(())
@@ -285,7 +290,7 @@ fn text(field: &[u8]) -> Result<&str, Fault> {
 }
 
 /// As PostgreSQL's COPY text format wants it.
-fn escape(field: &[u8], out: &mut Vec<u8>) {
+pub(super) fn escape(field: &[u8], out: &mut Vec<u8>) {
     let mut rest = field;
     while let Some(at) = rest.iter().position(|byte| matches!(byte, b'\\' | b'\n' | b'\r' | b'\t')) {
         out.extend_from_slice(&rest[..at]);

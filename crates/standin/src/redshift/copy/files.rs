@@ -5,7 +5,8 @@
 use serde::Deserialize;
 
 use super::super::error::SqlError;
-use super::parse::{Copy, s3_url};
+use super::parquet::without_length;
+use super::parse::{Copy, Format, s3_url};
 use crate::source::Source;
 
 /// One object to load.
@@ -14,6 +15,8 @@ pub(crate) struct Listed {
     pub(crate) bucket: String,
     pub(crate) key: String,
     pub(crate) mandatory: bool,
+    /// How many bytes the manifest says there are.
+    pub(crate) length: Option<u64>,
 }
 
 impl Listed {
@@ -32,11 +35,17 @@ struct Entry {
     url: String,
     #[serde(default)]
     mandatory: bool,
+    meta: Option<Meta>,
+}
+
+#[derive(Deserialize)]
+struct Meta {
+    content_length: Option<u64>,
 }
 
 /// The objects of `copy`, in the order in which they are loaded. What is listed twice is loaded twice.
-pub(crate) fn listed(source: &dyn Source, copy: &Copy) -> Result<Vec<Listed>, SqlError> {
-    let files = if copy.options.manifest { from_manifest(source, copy)? } else { from_prefix(source, copy)? };
+pub(crate) fn listed(source: &dyn Source, copy: &Copy, query_id: i64) -> Result<Vec<Listed>, SqlError> {
+    let files = if copy.options.manifest { from_manifest(source, copy, query_id)? } else { from_prefix(source, copy)? };
     if files.is_empty() {
         return Err(SqlError::new(format!("The specified S3 prefix '{}' does not exist", copy.key)));
     }
@@ -48,10 +57,10 @@ fn from_prefix(source: &dyn Source, copy: &Copy) -> Result<Vec<Listed>, SqlError
     let keys = keys.ok_or_else(no_bucket)?;
     // Folders are not files.
     let keys = keys.into_iter().filter(|key| !key.ends_with('/'));
-    Ok(keys.map(|key| Listed { bucket: copy.bucket.clone(), key, mandatory: true }).collect())
+    Ok(keys.map(|key| Listed { bucket: copy.bucket.clone(), key, mandatory: true, length: None }).collect())
 }
 
-fn from_manifest(source: &dyn Source, copy: &Copy) -> Result<Vec<Listed>, SqlError> {
+fn from_manifest(source: &dyn Source, copy: &Copy, query_id: i64) -> Result<Vec<Listed>, SqlError> {
     let problem = |text: &str| SqlError::new(format!("Problem reading manifest file - {text}"));
     if copy.key.is_empty() || copy.key.ends_with('/') {
         return Err(SqlError::new("COPY with MANIFEST parameter requires full path of an S3 object."));
@@ -70,7 +79,15 @@ fn from_manifest(source: &dyn Source, copy: &Copy) -> Result<Vec<Listed>, SqlErr
     let entry = |entry: Entry| {
         let (bucket, key) = s3_url(&entry.url)
             .ok_or_else(|| SqlError::new(format!("Invalid S3 url in manifest file: {}", entry.url)))?;
-        Ok(Listed { bucket, key, mandatory: entry.mandatory })
+        let length = entry.meta.as_ref().map(|meta| meta.content_length);
+        if copy.options.format == Format::Parquet {
+            // Documented: "required for loading from ORC and Parquet".
+            length
+                .ok_or("meta")
+                .and_then(|length| length.ok_or("content_length"))
+                .map_err(|key| without_length(key, query_id))?;
+        }
+        Ok(Listed { bucket, key, mandatory: entry.mandatory, length: length.flatten() })
     };
     manifest.entries.into_iter().map(entry).collect()
 }

@@ -118,6 +118,7 @@ fn format_name(copy: &Copy) -> &'static str {
         Format::Csv => "csv",
         Format::Json(_) => "json",
         Format::Delimited => "text",
+        Format::Parquet => "parquet",
     }
 }
 

@@ -15,7 +15,7 @@ use super::convert::convert;
 use super::files::{self, Listed};
 use super::parse::{Copy, Format, JsonPaths};
 use super::record::{Fault, Fields, Flow, Record};
-use super::{Chunk, csv, delimited, json, unpack};
+use super::{Chunk, csv, delimited, json, parquet, unpack};
 use crate::source::{Source, SourceObject};
 
 const CHUNK: usize = 256 * 1024;
@@ -29,6 +29,9 @@ pub(crate) struct Job {
     pub(crate) target: Target,
     pub(crate) rows: mpsc::Sender<Chunk>,
     pub(crate) stop: Arc<AtomicBool>,
+    /// Spectrum's texts name them.
+    pub(crate) region: String,
+    pub(crate) query_id: i64,
 }
 
 /// What reading found.
@@ -102,7 +105,7 @@ impl Rows<'_> {
     fn all_files(&mut self) -> Result<(), SqlError> {
         let copy = &self.job.copy;
         let source = self.job.source.as_ref();
-        let listed = files::listed(source, copy)?;
+        let listed = files::listed(source, copy, self.job.query_id)?;
         let paths = match &copy.options.format {
             Format::Json(paths) => Some(json::paths(source, paths, &self.job.target)?),
             _ => None,
@@ -117,7 +120,11 @@ impl Rows<'_> {
                 }
                 continue;
             };
-            if self.file(file, &object, paths.as_ref())? == Flow::Stop {
+            let flow = match &copy.options.format {
+                Format::Parquet => self.columnar(file, &object)?,
+                _ => self.file(file, &object, paths.as_ref())?,
+            };
+            if flow == Flow::Stop {
                 return Ok(());
             }
         }
@@ -143,17 +150,46 @@ impl Rows<'_> {
                 return Err(SqlError::new("JSON 'noshred' is not supported by this stand-in"));
             }
             (Format::Json(_), Some(paths)) => json::read(&data, paths, &mut take),
-            (Format::Delimited, _) => delimited::read(&data, options, take),
+            (Format::Delimited | Format::Parquet, _) => delimited::read(&data, options, take),
         };
-        let read = FileRead {
-            url,
+        self.read(file, object, lines);
+        Ok(flow)
+    }
+
+    /// A file without lines: each of its rows is in order, or the file is refused.
+    fn columnar(&mut self, listed: &Listed, object: &SourceObject) -> Result<Flow, SqlError> {
+        let job = self.job;
+        let file = parquet::File { listed, region: &job.region, query_id: job.query_id };
+        let mut flow = Flow::Continue;
+        let row = |row: &[u8]| {
+            flow = self.loaded(row);
+            flow
+        };
+        let lines = parquet::read(&file, &object.body, listed.length, &job.target, &job.copy.options, row)?;
+        self.read(listed, object, lines);
+        Ok(flow)
+    }
+
+    fn loaded(&mut self, row: &[u8]) -> Flow {
+        if self.job.stop.load(Ordering::Relaxed) {
+            return Flow::Stop;
+        }
+        self.out.extend_from_slice(row);
+        self.report.rows += 1;
+        if self.out.len() >= CHUNK {
+            self.send();
+        }
+        Flow::Continue
+    }
+
+    fn read(&mut self, file: &Listed, object: &SourceObject, lines: u64) {
+        self.report.files.push(FileRead {
+            url: file.url(),
             etag: object.etag.clone(),
             last_modified: object.last_modified,
             bytes: object.body.len(),
             lines,
-        };
-        self.report.files.push(read);
-        Ok(flow)
+        });
     }
 
     fn record(&mut self, url: &str, record: &Record<'_>) -> Flow {

@@ -11,6 +11,7 @@ mod files;
 mod history;
 mod json;
 mod load;
+mod parquet;
 mod parse;
 mod record;
 mod unpack;
@@ -97,6 +98,8 @@ async fn load(
         target: target.clone(),
         rows: sender,
         stop: Arc::clone(&stop.0),
+        region: runner.region.clone(),
+        query_id,
     };
     let reading = tokio::task::spawn_blocking(move || job.run());
     let fed = feed(session, copy, target, receiver, query_id);

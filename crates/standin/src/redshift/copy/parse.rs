@@ -37,10 +37,14 @@ pub(crate) fn parse(tokens: &[Token<'_>]) -> Result<Copy, SqlError> {
         SqlError::new(format!("COPY from {source} is not supported by this stand-in: only s3://bucket/key is"))
     })?;
     let mut options = Options::default();
+    let mut words = Vec::new();
     while !reader.ended() {
-        reader.option(&mut options)?;
+        words.push(reader.option(&mut options)?);
     }
     check(&options)?;
+    if options.format == Format::Parquet {
+        check_columnar(&words)?;
+    }
     Ok(Copy { table, columns, bucket, key, options })
 }
 
@@ -61,12 +65,38 @@ fn check(options: &Options) -> Result<(), SqlError> {
         (json && options.remove_quotes, "JSON is not compatible with REMOVEQUOTES"),
         (json && options.delimiter.is_some(), "JSON is not compatible with DELIMITER"),
         (json && options.ignore_header > 0, "IGNOREHEADER is not supported for JSON"),
+        (
+            options.serialize_to_json && options.format != Format::Parquet,
+            "COPY option SERIALIZETOJSON is not supported by this stand-in: only with PARQUET it is",
+        ),
         (json && options.fill_record, "JSON is not compatible with FILLRECORD"),
         (csv && options.delimiter == Some(options.quote), "the delimiter and the quote character must differ"),
         (options.ignore_all_errors && options.max_error > 0, "IGNOREALLERRORS is not compatible with MAXERROR"),
         (options.max_error > 100_000, "MAXERROR must be between 0 and 100000"),
     ];
     refused.iter().find(|(wrong, _)| *wrong).map_or(Ok(()), |(_, text)| Err(SqlError::new(*text)))
+}
+
+/// Documented: these alone. How any other is refused, third parties have published of REGION and TRUNCATECOLUMNS.
+fn check_columnar(words: &[String]) -> Result<(), SqlError> {
+    const KNOWN: [&str; 14] = [
+        "ACCEPTINVCHARS",
+        "ACCESS_KEY_ID",
+        "CREDENTIALS",
+        "EXPLICIT_IDS",
+        "FILLRECORD",
+        "FORMAT",
+        "IAM_ROLE",
+        "MANIFEST",
+        "PARQUET",
+        "SECRET_ACCESS_KEY",
+        "SERIALIZETOJSON",
+        "SESSION_TOKEN",
+        "STATUPDATE",
+        "WITH",
+    ];
+    let other = words.iter().find(|word| !KNOWN.contains(&word.as_str()));
+    other.map_or(Ok(()), |word| Err(SqlError::new(format!("{word} argument is not supported for PARQUET based COPY"))))
 }
 
 #[cfg(test)]
@@ -105,6 +135,22 @@ mod tests {
         assert_eq!(copy.options, expected);
     }
 
+    #[test]
+    fn everything_that_a_columnar_copy_may_say() {
+        let columnar = "IAM_ROLE default MANIFEST FORMAT AS PARQUET ACCEPTINVCHARS '^' FILLRECORD EXPLICIT_IDS STATUPDATE OFF SERIALIZETOJSON";
+        let expected = Options {
+            manifest: true,
+            format: Format::Parquet,
+            accept_inv_chars: Some(b'^'),
+            fill_record: true,
+            explicit_ids: true,
+            serialize_to_json: true,
+            ..Options::default()
+        };
+        assert_eq!(read(&format!("COPY t FROM 's3://b/k' {columnar}")).unwrap().options, expected);
+        assert!(read("COPY t FROM 's3://b/k' CREDENTIALS 'x' PARQUET").is_ok());
+    }
+
     #[test_case(r"NULL AS '\N'", b"\\N"; "as documented")]
     #[test_case(r"NULL '\\N'", b"\\N"; "escaped")]
     #[test_case(r"NULL AS '\0'", b"\0"; "nul")]
@@ -121,13 +167,19 @@ mod tests {
         assert_eq!(read(&format!("COPY t FROM 's3://b/k' {option}")).unwrap().options.delimiter, Some(expected));
     }
 
-    #[test_case("FORMAT AS PARQUET", "COPY format PARQUET is not supported by this stand-in"; "format")]
+    #[test_case("FORMAT AS ORC", "COPY format ORC is not supported by this stand-in"; "format")]
     #[test_case("BZIP2", "COPY option BZIP2 is not supported by this stand-in"; "compression")]
     #[test_case("CSV NONSENSE 1", "syntax error at or near \"NONSENSE\""; "unknown")]
     #[test_case("CSV ESCAPE", "CSV is not compatible with ESCAPE"; "contradiction")]
     #[test_case("MAXERROR 100001", "MAXERROR must be between 0 and 100000"; "range")]
     #[test_case("ENCODING AS UTF16", "COPY option ENCODING UTF16 is not supported by this stand-in: only UTF8 is"; "encoding")]
     #[test_case("DELIMITER ',,'", "COPY DELIMITER must be a single ASCII character"; "long delimiter")]
+    #[test_case("CSV SERIALIZETOJSON", "COPY option SERIALIZETOJSON is not supported by this stand-in: only with PARQUET it is"; "json without parquet")]
+    #[test_case("FORMAT PARQUET TRUNCATECOLUMNS", "TRUNCATECOLUMNS argument is not supported for PARQUET based COPY"; "columnar truncation")]
+    #[test_case("REGION 'us-east-1' PARQUET", "REGION argument is not supported for PARQUET based COPY"; "columnar region")]
+    #[test_case("PARQUET GZIP", "GZIP argument is not supported for PARQUET based COPY"; "columnar compression")]
+    #[test_case("PARQUET NOLOAD", "NOLOAD argument is not supported for PARQUET based COPY"; "columnar dry run")]
+    #[test_case("PARQUET MAXERROR 1", "MAXERROR argument is not supported for PARQUET based COPY"; "columnar errors")]
     #[test_case("MAXERROR", "syntax error at end of input"; "no value")]
     fn what_is_not_known_fails_by_name(options: &str, error: &str) {
         assert_eq!(read(&format!("COPY t FROM 's3://b/k' {options}")), Err(SqlError::new(error)));

@@ -9,18 +9,17 @@ use super::reader::Reader;
 use super::s3_url;
 
 impl Reader<'_> {
-    /// Reads one option.
-    pub(super) fn option(&mut self, options: &mut Options) -> Result<(), SqlError> {
+    /// Reads one option, and says which.
+    pub(super) fn option(&mut self, options: &mut Options) -> Result<String, SqlError> {
         let word = self.name()?.to_ascii_uppercase();
         if self.source_option(&word, options)?
             || self.format_option(&word, options)?
             || self.conversion_option(&word, options)?
         {
-            return Ok(());
+            return Ok(word);
         }
         match word.as_str() {
-            "PARQUET"
-            | "ORC"
+            "ORC"
             | "AVRO"
             | "FIXEDWIDTH"
             | "SHAPEFILE"
@@ -29,7 +28,6 @@ impl Reader<'_> {
             | "ENCRYPTED"
             | "SSH"
             | "READRATIO"
-            | "SERIALIZETOJSON"
             | "MASTER_SYMMETRIC_KEY"
             | "SIMPLIFY" => Err(SqlError::new(format!("COPY option {word} is not supported by this stand-in"))),
             _ => {
@@ -62,6 +60,7 @@ impl Reader<'_> {
             "COMPUPDATE" => self.switch(&["preset", "on", "off", "true", "false"]),
             "STATUPDATE" => self.switch(&["on", "off", "true", "false"]),
             "EXPLICIT_IDS" => options.explicit_ids = true,
+            "SERIALIZETOJSON" => options.serialize_to_json = true,
             _ => return Ok(false),
         }
         Ok(true)
@@ -72,9 +71,9 @@ impl Reader<'_> {
             "FORMAT" => {
                 self.take_word("as");
                 let format = self.name()?.to_ascii_uppercase();
-                if !matches!(format.as_str(), "CSV" | "JSON" | "DELIMITED") {
+                if !matches!(format.as_str(), "CSV" | "JSON" | "PARQUET" | "DELIMITED") {
                     return match format.as_str() {
-                        "PARQUET" | "ORC" | "AVRO" | "FIXEDWIDTH" | "SHAPEFILE" => {
+                        "ORC" | "AVRO" | "FIXEDWIDTH" | "SHAPEFILE" => {
                             Err(SqlError::new(format!("COPY format {format} is not supported by this stand-in")))
                         }
                         _ => {
@@ -96,6 +95,7 @@ impl Reader<'_> {
                 let paths = self.maybe_string(word)?.unwrap_or_else(|| "auto".to_owned());
                 options.format = Format::Json(json_paths(&paths)?);
             }
+            "PARQUET" => options.format = Format::Parquet,
             "QUOTE" => options.quote = self.character(word)?,
             "DELIMITER" => options.delimiter = Some(self.character(word)?),
             "GZIP" => options.compression = Compression::Gzip,

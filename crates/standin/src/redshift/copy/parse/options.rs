@@ -31,6 +31,7 @@ pub(crate) struct Options {
     pub(crate) explicit_ids: bool,
     pub(crate) escape: bool,
     pub(crate) remove_quotes: bool,
+    pub(crate) serialize_to_json: bool,
 }
 
 /// What the files contain.
@@ -39,6 +40,7 @@ pub(crate) enum Format {
     Delimited,
     Csv,
     Json(JsonPaths),
+    Parquet,
 }
 
 /// How objects become columns.
@@ -90,6 +92,7 @@ impl Default for Options {
             explicit_ids: false,
             escape: false,
             remove_quotes: false,
+            serialize_to_json: false,
         }
     }
 }

@@ -1,0 +1,161 @@
+//! What Redshift says of a Parquet file that it cannot load.
+//!
+//! Never decides what cannot be loaded.
+
+use parquet::errors::ParquetError;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+use super::super::super::error::SqlError;
+use super::super::columns::{Column, Kind};
+use super::super::files::Listed;
+use super::value::Fault;
+
+/// The context is cut here, wherever that is. *Seen*: three published texts end after exactly so many characters, two of
+/// them within the file's name.
+const CONTEXT: usize = 256;
+
+/// The file's own fault. *Seen* for wrong types, wrong counts and, since 2026 at the latest, for
+/// strings that are too long, which were 15001 in 2021.
+const USER_ERROR: u32 = 15007;
+
+/// *Seen*: the name of an object in a text has `=` as `%3D`.
+const IN_URL: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
+
+/// A file that is being read.
+pub(in super::super) struct File<'a> {
+    pub(in super::super) listed: &'a Listed,
+    pub(in super::super) region: &'a str,
+    pub(in super::super) query_id: i64,
+}
+
+/// *Seen*: "File entry does not have 'meta' key.", 15003. That a `meta` without a length is told alike is *inferred*.
+pub(in super::super) fn without_length(key: &str, query_id: i64) -> SqlError {
+    let text = format!("File entry does not have '{key}' key.");
+    said(&text, 15003, "", query_id, "spectrum_manifest.cpp:204", "padbmaster")
+}
+
+impl File<'_> {
+    /// *Seen*, but for what follows the number.
+    pub(super) fn no_parquet(&self, end: &[u8]) -> SqlError {
+        self.refused(&format!("File '{}' has an invalid version number: {}", self.url(), end.escape_ascii()))
+    }
+
+    /// *Impala's*.
+    pub(super) fn broken_footer(&self, offset: usize, error: &ParquetError) -> SqlError {
+        self.refused(&format!(
+            "File '{}' has invalid file metadata at file offset {offset}. Error = {error}",
+            self.url()
+        ))
+    }
+
+    /// *Inferred*, from Impala's "Corrupt Parquet file".
+    pub(super) fn corrupt(&self, error: &ParquetError) -> SqlError {
+        self.refused(&format!("Corrupt Parquet file '{}': {error}", self.url()))
+    }
+
+    /// *Seen*.
+    pub(super) fn unmatched(&self, table: usize, data: usize) -> SqlError {
+        self.refused(&format!(
+            "Unmatched number of columns between table and file. Table columns: {table}, Data columns: {data}, File name: {}",
+            self.url()
+        ))
+    }
+
+    /// *Seen*; `schema` is as Impala prints it.
+    pub(super) fn incompatible(&self, column: &Column, schema: &str) -> SqlError {
+        self.refused(&format!(
+            "File '{}' has an incompatible Parquet schema for column '{}.{}'. Column type: {}, Parquet schema:\n{schema}",
+            self.url(),
+            self.listed.url(),
+            column.name,
+            type_name(column.kind),
+        ))
+    }
+
+    /// *Seen*.
+    pub(super) fn type_length(&self, column: &Column, expected: usize, found: i32) -> SqlError {
+        self.refused(&format!(
+            "File '{}' column '{}' has an invalid type length. Expecting: {expected} len in file: {found}",
+            self.url(),
+            column.name
+        ))
+    }
+
+    /// *Impala's*, of `scale` and `precision`.
+    pub(super) fn unlike_table(&self, column: &Column, what: &str, found: i32, expected: u32) -> SqlError {
+        self.refused(&format!(
+            "File '{}' column '{}' has a {what} that does not match the table metadata {what}. File metadata {what}: {found}, table metadata {what}: {expected}",
+            self.url(),
+            column.name
+        ))
+    }
+
+    /// A value that its column cannot hold.
+    pub(super) fn value(&self, column: &Column, fault: &Fault) -> SqlError {
+        match fault {
+            // *Seen*. The file's name comes last, so that a longer one is cut off.
+            Fault::TooLong { limit, length } => self.refused(&format!(
+                "The length of the data column {} is longer than the length defined in the table. Table: {limit}, Data: {length}, File name: {}",
+                column.name,
+                self.url()
+            )),
+            // *Inferred*.
+            Fault::Value(message) => {
+                self.refused(&format!("{message}. Column: {}, File name: {}", column.name, self.url()))
+            }
+            // *Seen*, with this code.
+            Fault::TooLongForSuper => self.code(1224, "String value exceeds the max size of 65535 bytes"),
+        }
+    }
+
+    /// *Inferred*: Spectrum knows nothing of NOT NULL, so that it fails where no file is known any more.
+    pub(super) fn null(&self, column: &Column) -> SqlError {
+        self.refused(&format!("NULL value in column {}, which is defined as NOT NULL in the table", column.name))
+    }
+
+    /// Our own words, for what Redshift can do and the stand-in cannot.
+    pub(super) fn unsupported(&self, what: &str) -> SqlError {
+        SqlError::new(format!("{what} is not supported by this stand-in\n  Detail: {}", self.listed.url()))
+    }
+
+    /// *Seen*: such a URL, whatever Region the bucket is in by its own name.
+    fn url(&self) -> String {
+        let key = utf8_percent_encode(&self.listed.key, IN_URL);
+        format!("https://s3.{}.amazonaws.com/{}/{key}", self.region, self.listed.bucket)
+    }
+
+    fn refused(&self, context: &str) -> SqlError {
+        self.code(USER_ERROR, context)
+    }
+
+    fn code(&self, code: u32, context: &str) -> SqlError {
+        said("Spectrum Scan Error", code, context, self.query_id, "dory_util.cpp:1777", "worker_thread")
+    }
+}
+
+/// *Seen*, in the Data API as well.
+fn said(error: &str, code: u32, context: &str, query_id: i64, location: &str, process: &str) -> SqlError {
+    let context = context.char_indices().nth(CONTEXT).map_or(context, |(end, _)| &context[..end]);
+    let rule = "-----------------------------------------------";
+    SqlError::new(format!(
+        "{error}\n  Detail: \n  {rule}\n  error:  {error}\n  code:      {code}\n  context:   {context}\n  query:     {query_id}\n  location:  {location}\n  process:   {process} [pid=0]\n  {rule}"
+    ))
+}
+
+/// As Impala calls the types.
+fn type_name(kind: Kind) -> String {
+    match kind {
+        Kind::Short => "SMALLINT".to_owned(),
+        Kind::Integer => "INT".to_owned(),
+        Kind::Long => "BIGINT".to_owned(),
+        Kind::Decimal { precision, scale } => format!("DECIMAL({precision}, {scale})"),
+        Kind::Real => "FLOAT".to_owned(),
+        Kind::Double => "DOUBLE".to_owned(),
+        Kind::Boolean => "BOOLEAN".to_owned(),
+        Kind::Char(length) => format!("CHAR({length})"),
+        Kind::Varchar(length) => format!("VARCHAR({length})"),
+        Kind::Date => "DATE".to_owned(),
+        Kind::Timestamp | Kind::TimestampTz => "TIMESTAMP".to_owned(),
+        Kind::Time | Kind::TimeTz | Kind::Super | Kind::Other => kind.name().to_uppercase(),
+    }
+}
