@@ -5,12 +5,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use ::parquet::data_type::{ByteArray, ByteArrayType, Int32Type};
 use ::parquet::file::writer::SerializedFileWriter;
 use ::parquet::schema::parser::parse_message_type;
 use serde_json::Value;
-use sluice_tests::{BUCKET, Site, expire_leases, numbers};
+use sluice_standin::deployment::WORKER;
+use sluice_tests::{BUCKET, Site, numbers};
 use test_case::test_case;
 
 use super::copies;
@@ -18,13 +20,6 @@ use super::copies;
 const FILES: usize = 200;
 /// 2·k·log2(n), rounded down, of two bad files among two hundred.
 const COPIES: usize = 30;
-/// THE BOUND ON COPYs WHILE HALVES THAT ARE LEFT OVER ARE PLANNED ANEW. Measured: 40, 46 and 41 in the three cases. Where
-/// one invocation goes through all halves, `COPIES` is the bound of these as well, and this goes.
-const COPIES_OVER_TICKS: usize = 50;
-/// THE BOUND ON TICKS. Halves that are left over are planned anew by later ticks; where one invocation goes through all
-/// of them, 1 is enough.
-const TICKS: usize = 40;
-
 /// One row; `id` is a string where `ids` says so, and may be null.
 fn file(id: Option<i32>, label: &str, ids: &str) -> Vec<u8> {
     let schema = format!("message m {{ optional {ids} id; optional binary label (UTF8); }}");
@@ -91,7 +86,8 @@ fn name(number: usize) -> String {
 
 async fn site(bad: &[(usize, Bad)]) -> Site {
     let feed = numbers("max_files = 300\nfiles_per_load = 300").replace("format = \"csv\"", "format = \"parquet\"");
-    let site = Site::start(&feed).await;
+    // Time enough for all of it.
+    let site = Site::with(&feed, |deployment| deployment.timeout = Duration::from_mins(5)).await;
     // The worker sees its COPYs end; the events would only bring more of them.
     site.standin.eventbridge().deliver_times(0);
     let bad: BTreeMap<usize, Bad> = bad.iter().copied().collect();
@@ -102,23 +98,18 @@ async fn site(bad: &[(usize, Bad)]) -> Site {
     site
 }
 
-/// Ticks until nothing waits any more; how many it took.
-async fn drain(site: &Site) -> usize {
-    for ticks in 1..=TICKS {
-        expire_leases(site.standin.storage(), BUCKET);
-        site.tick(0).await;
-        site.deployed.idle().await;
-        if site.keys("incoming/").is_empty() && site.keys("sluice/claims/").is_empty() {
-            return ticks;
-        }
-    }
-    panic!("not drained by {TICKS} ticks: {:?} {:?}", site.keys("incoming/"), site.keys("sluice/claims/"));
+/// One tick, and the one worker that it sends.
+async fn tick(site: &Site) {
+    assert_eq!(site.tick(0).await["claimed"], FILES);
+    site.deployed.idle().await;
+    assert_eq!(site.standin.lambda().reports(WORKER).len(), 1);
+    assert!(site.keys("incoming/").is_empty() && site.keys("sluice/claims/").is_empty(), "{}", site.logs(WORKER));
 }
 
 #[tokio::test]
 async fn two_hundred_good_files_are_one_copy() {
     let site = site(&[]).await;
-    assert_eq!(drain(&site).await, 1);
+    tick(&site).await;
     assert_eq!(site.ids("numbers").await, (0..200).collect::<Vec<_>>());
     assert_eq!((copies(&site).await, site.keys("failed/").len()), (1, 0));
     let loaded = site.sql("SELECT count(DISTINCT file_name), count(DISTINCT file_etag) FROM sys_load_detail").await;
@@ -128,17 +119,17 @@ async fn two_hundred_good_files_are_one_copy() {
 
 #[test_case(&[(17, Bad::Type), (150, Bad::NoParquet)], 3; "both named")]
 #[test_case(&[(99, Bad::NoParquet), (100, Bad::NoParquet)], 3; "both named, neighbours in the middle")]
-#[test_case(&[(42, Bad::Type), (43, Bad::TooLong)], COPIES_OVER_TICKS; "one named, neighbours")]
+#[test_case(&[(42, Bad::Type), (43, Bad::TooLong)], COPIES; "one named, neighbours")]
 #[test_case(&[(0, Bad::TooLong), (199, Bad::Type)], COPIES; "one named, first and last")]
 #[test_case(&[(0, Bad::TooLong), (199, Bad::TooLong)], COPIES; "neither named, first and last")]
 #[test_case(&[(0, Bad::Null), (1, Bad::TooLong)], COPIES; "neither named, the first two")]
 #[test_case(&[(198, Bad::TooLong), (199, Bad::Null)], COPIES; "neither named, the last two")]
-#[test_case(&[(99, Bad::Null), (100, Bad::Null)], COPIES_OVER_TICKS; "neither named, neighbours in the middle")]
-#[test_case(&[(63, Bad::TooLong), (171, Bad::Null)], COPIES_OVER_TICKS; "neither named, far from each other")]
+#[test_case(&[(99, Bad::Null), (100, Bad::Null)], COPIES; "neither named, neighbours in the middle")]
+#[test_case(&[(63, Bad::TooLong), (171, Bad::Null)], COPIES; "neither named, far from each other")]
 #[tokio::test]
 async fn of_200_files_2_are_bad_and_198_are_loaded_once(bad: &[(usize, Bad)], most: usize) {
     let site = site(bad).await;
-    let ticks = drain(&site).await;
+    tick(&site).await;
     let good: Vec<i64> =
         (0..200).filter(|id| bad.iter().all(|(number, _)| i64::try_from(*number) != Ok(*id))).collect();
     assert_eq!(site.ids("numbers").await, good);
@@ -154,7 +145,7 @@ async fn of_200_files_2_are_bad_and_198_are_loaded_once(bad: &[(usize, Bad)], mo
         assert!(reason["message"].as_str().unwrap().contains(bad.message()), "{reason}");
     }
     let copies = copies(&site).await;
-    println!("{copies} COPYs in {ticks} ticks");
+    println!("{copies} COPYs");
     assert!(copies <= most, "{copies} COPYs");
     site.stop().await;
 }
