@@ -21,20 +21,38 @@ enum Command {
     Reload,
 }
 
-/// Two plans of two files.
+/// Two plans of two files, one after the other.
 fn options() -> Options {
-    Options { together: 2, at_once: 1, ..Options::default() }
+    Options { together: 2, at_once: 1, steps_at_once: 1, ..Options::default() }
+}
+
+/// Three plans of one file, all at the same time.
+fn side_by_side() -> Options {
+    Options { together: 1, at_once: 2, steps_at_once: 3, ..Options::default() }
 }
 
 fn asked() -> Reload {
-    Reload { options: options(), asked: "all".to_owned(), anew: false }
+    asked_as(&options())
+}
+
+fn asked_as(options: &Options) -> Reload {
+    Reload { options: options.clone(), asked: "all".to_owned(), anew: false }
 }
 
 async fn run(world: &World, command: Command, ports: &FaultyPorts) -> Result<Account, RedriveError> {
+    run_as(world, command, ports, &options()).await
+}
+
+async fn run_as(
+    world: &World,
+    command: Command,
+    ports: &FaultyPorts,
+    options: &Options,
+) -> Result<Account, RedriveError> {
     let (config, feed) = (&world.config, world.feed());
     match command {
-        Command::Redrive => redrive(config, ports, feed, &options(), &mut |_| ()).await,
-        Command::Reload => reload(config, ports, feed, &asked(), &mut |_| ()).await,
+        Command::Redrive => redrive(config, ports, feed, options, &mut |_| ()).await,
+        Command::Reload => reload(config, ports, feed, &asked_as(options), &mut |_| ()).await,
     }
 }
 
@@ -79,27 +97,36 @@ fn check(world: &World, story: &str) {
 /// command is run again. Once before the deployment has done anything, and once after.
 #[tokio::test]
 async fn every_crash_point_of_every_command_is_survived() {
-    for command in [Command::Redrive, Command::Reload] {
+    for (command, options) in [
+        (Command::Redrive, options()),
+        (Command::Redrive, side_by_side()),
+        (Command::Reload, options()),
+        (Command::Reload, side_by_side()),
+    ] {
         let mut points = 0;
         for (takes_effect, drained) in [(false, false), (true, false), (false, true), (true, true)] {
             for number in 0.. {
                 let world = world(command).await;
                 let all = contents(&world);
-                let faults = Faults::crash(number, takes_effect);
-                let first = run(&world, command, &world.faulty(&faults)).await;
+                let faults = Faults::crash(number, takes_effect).interleaved();
+                let first = run_as(&world, command, &world.faulty(&faults), &options).await;
                 if faults.journal().len() <= number {
                     break;
                 }
                 points += 1;
                 let died_at = &faults.journal()[number];
-                let story = format!("{command:?} died at {died_at:?}, effect: {takes_effect}, then drained: {drained}");
+                let steps = options.steps_at_once;
+                let story = format!(
+                    "{command:?} ({steps} steps) died at {died_at:?}, effect: {takes_effect}, then drained: {drained}"
+                );
                 assert_eq!(contents(&world), all, "{story}");
                 world.ports.clock.advance(Duration::from_secs(400));
                 if drained {
                     world.drain().await;
                 }
                 if first.is_err() {
-                    let again = run(&world, command, &world.faulty(&Faults::none())).await.unwrap();
+                    let again = run_as(&world, command, &world.faulty(&Faults::none().interleaved()), &options).await;
+                    let again = again.unwrap();
                     assert!(again.done(), "{story}: {again:?}");
                 }
                 // A session whose end was not heard of is ended by the next one, which has nothing to do.
@@ -112,7 +139,7 @@ async fn every_crash_point_of_every_command_is_survived() {
                 check(&world, &story);
             }
         }
-        println!("{command:?}: {points} crash points survived");
+        println!("{command:?} ({} steps at once): {points} crash points survived", options.steps_at_once);
         assert!(points > 60, "{command:?} made only {points} calls");
     }
 }
@@ -120,7 +147,14 @@ async fn every_crash_point_of_every_command_is_survived() {
 /// The deployment lists, loads, archives and quarantines all that there is, between any two calls of the command.
 #[tokio::test]
 async fn a_deployment_at_work_between_any_two_calls_loses_and_doubles_nothing() {
-    for (command, bad) in [(Command::Redrive, false), (Command::Redrive, true), (Command::Reload, false)] {
+    for (command, bad, options) in [
+        (Command::Redrive, false, options()),
+        (Command::Redrive, false, side_by_side()),
+        (Command::Redrive, true, options()),
+        (Command::Redrive, true, side_by_side()),
+        (Command::Reload, false, options()),
+        (Command::Reload, false, side_by_side()),
+    ] {
         for number in 0.. {
             let world = world(command).await;
             if bad {
@@ -136,7 +170,8 @@ async fn a_deployment_at_work_between_any_two_calls_loses_and_doubles_nothing() 
                 }
                 None
             });
-            let first = run(&world, command, &world.faulty(&faults)).await.unwrap();
+            let faults = faults.interleaved();
+            let first = run_as(&world, command, &world.faulty(&faults), &options).await.unwrap();
             let story = format!("{command:?} (one bad: {bad}) was overtaken before {:?}", faults.journal().get(number));
             assert_eq!(contents(&world), all, "{story}");
             world.ports.clock.advance(Duration::from_secs(400));
