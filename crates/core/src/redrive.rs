@@ -11,7 +11,7 @@ mod errors;
 mod failed;
 mod listing;
 mod moves;
-mod plan;
+pub(crate) mod plan;
 mod processed;
 mod reason;
 mod session;
@@ -38,7 +38,7 @@ pub use reason::Reason;
 use crate::verify::names::REASON;
 use listing::Listing;
 use plan::{Move, Stored};
-use step::Way;
+use step::{Step, Way};
 
 /// Which files are meant, and how they are gone about.
 #[derive(Clone, Debug)]
@@ -75,14 +75,23 @@ impl Options {
     }
 }
 
-/// How many objects there are to look at before a redrive or a reload is through; reasons are not counted.
+/// How many files a redrive or a reload with these options will go through, about: by the names that they have there.
 ///
 /// # Errors
 /// When a page cannot be had.
-pub async fn count(objects: &impl Objects, under: &Prefix, mut tell: impl FnMut(u64)) -> Result<u64, PortError> {
+pub async fn count(
+    objects: &impl Objects,
+    under: &Prefix,
+    options: &Options,
+    mut tell: impl FnMut(u64),
+) -> Result<u64, PortError> {
+    let meant = |file: &&File| {
+        let name = under.strip(&file.key).unwrap_or_default();
+        !name.ends_with(REASON) && options.mean(name, file.last_modified)
+    };
     let (mut listing, mut number) = (Listing::new(objects, under.clone()), 0);
     while let Some(page) = listing.page().await? {
-        number += page.iter().filter(|file| !file.key.as_str().ends_with(REASON)).count() as u64;
+        number += page.iter().filter(meant).count() as u64;
         tell(number);
     }
     Ok(number)
@@ -123,7 +132,7 @@ pub enum RedriveError {
 
 impl<P: Ports> Way<'_, P> {
     /// Does what earlier runs, or one that was stopped, have left half-way.
-    async fn resume(&self, account: &mut Account, tell: &mut impl FnMut(News)) -> Result<(), RedriveError> {
+    async fn resume(&self, account: &mut Account) -> Result<(), RedriveError> {
         let objects = self.ports.objects();
         // Listed before the plans: what has no plan now has lost it, and is not that of a run that begins just now.
         let aside = self.folder.aside(objects).await?;
@@ -133,27 +142,19 @@ impl<P: Ports> Way<'_, P> {
             aside.into_iter().filter(|file| !known.contains(self.folder.id_of(&file.key))).collect();
         let files = plans.iter().map(|stored| stored.plan.moves.len()).sum::<usize>() + strays.len();
         if files > 0 {
-            tell(News::Resumes(files as u64));
+            self.tell(News::Resumes(files as u64));
         }
         if self.options.dry_run {
             return Ok(());
         }
-        let plans = stream::iter(plans).map(|stored| Ok(vec![stored]));
-        let finish = async |step: &mut step::Step, plans: Vec<Stored>| {
-            for stored in plans {
-                self.carry_out(step, stored).await?;
-            }
+        let plans = stream::iter(plans).map(|stored| Ok((stored.plan.moves.len(), stored)));
+        self.walk(plans, async |step, stored: Stored| self.carry_out(step, stored).await, account).await?;
+        let strays = stream::iter(strays).map(|file| Ok((1, file)));
+        let bring = async |step: &mut Step, file: File| {
+            self.bring_stray(step, &file).await;
             Ok(())
         };
-        self.walk(plans, finish, account, tell).await?;
-        let strays = stream::iter(strays).map(|file| Ok(vec![file]));
-        let bring = async |step: &mut step::Step, files: Vec<File>| {
-            for file in files {
-                self.bring_stray(step, &file).await;
-            }
-            Ok(())
-        };
-        self.walk(strays, bring, account, tell).await
+        self.walk(strays, bring, account).await
     }
 }
 

@@ -12,6 +12,7 @@ use sluice_core::config::Pattern;
 use sluice_core::destination::Refusal;
 use sluice_core::redrive::{Account, News, Options, RedriveError, Reload, Stays, errors, redrive, reload};
 use sluice_core::testing::{Faults, key};
+use sluice_core::verify;
 use world::{FaultyPorts, World, once};
 
 /// What dies.
@@ -277,6 +278,100 @@ async fn a_file_that_looks_like_a_reason_is_not_deleted_as_one() {
     assert_eq!((account.moved, stays), (5, vec![]));
     assert_eq!((bodies("incoming/"), contents(&world)), (dropped, all));
     assert_eq!(world.keys("failed/"), Vec::<String>::new());
+}
+
+/// A file may look like a reason and have its own reason gone since it was listed, because another step has just moved it:
+/// that it has none of its own does not make it one.
+#[tokio::test]
+async fn a_file_whose_reason_has_just_gone_is_not_deleted_as_a_reason() {
+    let world = World::new(10, 5);
+    let etag = world.drop_file("a", "a").etag;
+    let forged = serde_json::json!({"key": "incoming/flights/a", "etag": etag, "feed": "flights", "statement_id": "s",
+        "message": "forged", "time": "2030-01-01T00:00:00Z"});
+    world.drop_file("a.error.json", &forged.to_string());
+    for name in ["a", "a.error.json"] {
+        world.ports.destination.refuse(&key(&format!("incoming/flights/{name}")), Refusal::default());
+    }
+    world.drain().await;
+    let (looks, own) = ("failed/flights/a.error.json", "failed/flights/a.error.json.error.json");
+    assert_eq!(world.ports.objects.body(looks).unwrap(), forged.to_string().as_bytes());
+    let objects = world.ports.objects.clone();
+    let faults = Faults::new(move |call| {
+        if call.method == "get" && call.subject == own {
+            objects.take_away(own);
+        }
+        None
+    });
+    run(&world, Command::Redrive, &world.faulty(&faults)).await.unwrap();
+    assert!(world.ports.objects.file(own).is_none(), "it was read, and had gone");
+    assert!(world.ports.objects.file(looks).is_some(), "nobody knows what it is, and it is left");
+}
+
+#[tokio::test]
+async fn no_more_files_are_held_than_the_steps_under_way_have() {
+    let world = World::new(10, 5);
+    for number in 0..50 {
+        let (path, at) = (format!("{number:02}"), format!("failed/flights/{number:02}"));
+        let etag = world.ports.objects.drop_file(&at, "x").etag;
+        let reason = serde_json::json!({"key": format!("incoming/flights/{path}"), "etag": etag, "feed": "flights",
+            "statement_id": "s"});
+        world.ports.objects.drop_file(&format!("{at}.error.json"), reason.to_string());
+    }
+    let options = Options { together: 4, at_once: 2, steps_at_once: 3, ..Options::default() };
+    let account = run_as(&world, Command::Redrive, &world.faulty(&Faults::none().interleaved()), &options).await;
+    let account = account.unwrap();
+    assert_eq!((account.moved, account.most_held), (50, 12));
+}
+
+/// What a bar shows: each file is through once, whatever becomes of it.
+#[tokio::test]
+async fn every_file_is_told_to_be_through_once() {
+    let world = world(Command::Redrive).await;
+    world.drop_file("a", "another content");
+    for (options, through) in
+        [(options(), 3), (Options { matching: Some(Pattern::new("[bc]").unwrap()), ..options() }, 0)]
+    {
+        let mut told = 0;
+        let mut tell = |news| {
+            if let News::Through(files) = news {
+                told += files;
+            }
+        };
+        redrive(&world.config, &world.ports, world.feed(), &options, &mut tell).await.unwrap();
+        assert_eq!(told, through);
+    }
+}
+
+/// Whatever a death leaves behind is told as half-way, and as nothing that somebody would mend by hand.
+#[tokio::test]
+async fn what_a_death_leaves_behind_is_verified_as_half_way() {
+    for command in [Command::Redrive, Command::Reload] {
+        let mut kinds = BTreeSet::new();
+        for (number, takes_effect) in (0..).flat_map(|number| [(number, false), (number, true)]) {
+            let world = world(command).await;
+            let faults = Faults::crash(number, takes_effect);
+            let died = run(&world, command, &world.faulty(&faults)).await;
+            if faults.journal().len() <= number {
+                break;
+            }
+            let story = format!("{command:?} died at {:?}, effect: {takes_effect}", faults.journal()[number]);
+            let mut found = Vec::new();
+            let mut tell = |news| {
+                if let verify::News::Finding(finding) = news {
+                    found.push((finding.kind, finding.key));
+                }
+            };
+            let options = verify::Options::default();
+            verify::verify(&world.config, &world.ports, world.feed(), options, &mut tell).await.unwrap();
+            assert!(found.iter().all(|(kind, _)| *kind == verify::Kind::HalfWay), "{story}: {found:?}");
+            let aside = world.keys("sluice/redrive/flights/files/").len();
+            assert!(found.len() >= aside, "{story}: {found:?}");
+            kinds.extend(found.into_iter().map(|(_, key)| key.as_str().split('/').next().unwrap().to_owned()));
+            assert!(died.is_err() || aside == 0, "{story}");
+        }
+        let archive = if matches!(command, Command::Redrive) { "failed" } else { "processed" };
+        assert_eq!(kinds, [archive, "sluice"].map(str::to_owned).into(), "{command:?}");
+    }
 }
 
 #[tokio::test]

@@ -14,8 +14,8 @@ pub enum News {
     Resumes(u64),
     /// This file would go there.
     Would(File, Key),
-    /// So many more files are back.
-    Moved(u64),
+    /// So many more files are through: back, or known to stay.
+    Through(u64),
     /// This one stays.
     Stays(Key, Stays),
     /// Something about this failed; the others go on.

@@ -33,18 +33,18 @@ pub async fn redrive<P: Ports>(
     tell: &mut impl FnMut(News),
 ) -> Result<Account, RedriveError> {
     let folder = Folder::new(&config.bucket, feed)?;
-    let way = Way::new(config, ports, feed, options, &folder);
+    let way = Way::new(config, ports, feed, options, &folder, tell);
     let mut account = Account { feed: feed.name.to_string(), ..Account::default() };
-    way.resume(&mut account, tell).await?;
+    way.resume(&mut account).await?;
     let failed = Failed::new(config, ports.objects(), feed);
     let groups = stream::unfold(Some(failed), async |failed| {
         let mut failed = failed?;
         match failed.some(options.together, options.at_once).await {
-            Ok(files) => files.map(|files| (Ok(files), Some(failed))),
+            Ok(files) => files.map(|files| (Ok((files.len(), files)), Some(failed))),
             Err(error) => Some((Err(error.into()), None)),
         }
     });
-    way.walk(groups, async |step, files| way.judge_anew(step, files).await, &mut account, tell).await?;
+    way.walk(groups, async |step, files| way.judge_anew(step, files).await, &mut account).await?;
     Ok(account)
 }
 
@@ -54,6 +54,7 @@ impl<P: Ports> Way<'_, P> {
         for one in files {
             let name = one.name(self.config, self.feed);
             if !self.options.mean(&name, one.file.last_modified) {
+                step.through += 1;
                 continue;
             }
             match one.to() {

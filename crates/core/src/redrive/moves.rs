@@ -51,13 +51,14 @@ enum Brought {
 
 impl<P: Ports> Mover<'_, P> {
     /// Carries the plan out; answers what became of its files, in their order. What could not be done stays in the plan.
-    pub(super) async fn carry_out(&self, mut stored: Stored) -> Result<Ends, RedriveError> {
+    /// Tells of each file when its copy is in `incoming/`.
+    pub(super) async fn carry_out(&self, mut stored: Stored, back: &dyn Fn()) -> Result<Ends, RedriveError> {
         let objects = self.ports.objects();
         self.forget(&stored).await?;
         let mut ends = self.set_aside(&mut stored).await?;
         // From here on nobody who takes this plan up deletes what he finds where the files were: it may be there anew.
         stored.save(objects).await?;
-        self.bring_back(&stored, &mut ends).await?;
+        self.bring_back(&stored, &mut ends, back).await?;
         let ends = ends.into_iter().map(|end| end.unwrap_or(Ok(End::Stays(Stays::Gone))));
         let moves = std::mem::take(&mut stored.plan.moves);
         let mut told = Ends::with_capacity(moves.len());
@@ -138,6 +139,7 @@ impl<P: Ports> Mover<'_, P> {
         &self,
         stored: &Stored,
         ends: &mut [Option<Result<End, PortError>>],
+        back: &dyn Fn(),
     ) -> Result<(), RedriveError> {
         let moves = &stored.plan.moves;
         let aside: Vec<usize> = (0..moves.len()).filter(|at| moves[*at].aside).collect();
@@ -146,6 +148,9 @@ impl<P: Ports> Mover<'_, P> {
                 Ok(kept) => self.bring(&kept, &moves[at].to).await.map(|brought| (kept, brought)),
                 Err(error) => Err(error),
             };
+            if matches!(brought, Ok((_, Brought::There(_)))) {
+                back();
+            }
             (at, brought)
         });
         let answers: Vec<_> = copies.buffer_unordered(self.at_once).collect().await;

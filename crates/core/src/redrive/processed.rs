@@ -49,19 +49,19 @@ pub async fn reload<P: Ports>(
     }
     // As it was meant when it was first asked for: "2h" is another time by now.
     let options = Options { since: session.since(), ..asked.options.clone() };
-    let way = Way::new(config, ports, feed, &options, &folder);
+    let way = Way::new(config, ports, feed, &options, &folder, tell);
     let mut account = Account { feed: feed.name.to_string(), ..Account::default() };
-    way.resume(&mut account, tell).await?;
+    way.resume(&mut account).await?;
     let archive = Archive::new(ports.objects(), config.bucket.processed.join(&feed.prefix));
     let groups = stream::unfold(Some(archive), async |archive| {
         let mut archive = archive?;
         match archive.some(&options).await {
-            Ok(files) => files.map(|files| (Ok(files), Some(archive))),
+            Ok(files) => files.map(|files| (Ok((files.len(), files)), Some(archive))),
             Err(error) => Some((Err(error.into()), None)),
         }
     });
     let put_back = async |step: &mut Step, files| way.put_back(step, files, session.until()).await;
-    way.walk(groups, put_back, &mut account, tell).await?;
+    way.walk(groups, put_back, &mut account).await?;
     if account.failed == 0 && account.later == 0 {
         // All is done. That its end is not known must not have it run again, which would be another reload.
         session.close(ports.objects()).await.ok();
@@ -114,6 +114,7 @@ impl<P: Ports> Way<'_, P> {
             };
             let folder = file.size == 0 && file.key.as_str().ends_with('/');
             if folder || !name.is_some_and(|name| self.options.mean(name, file.last_modified)) {
+                step.through += 1;
                 continue;
             }
             match known {

@@ -27,6 +27,7 @@ pub(super) struct Way<'a, P> {
     pub(super) feed: &'a Feed,
     pub(super) options: &'a Options,
     pub(super) folder: &'a Folder,
+    tell: RefCell<&'a mut dyn FnMut(News)>,
     /// Where the files of steps that are under way go: names that nothing else may go to meanwhile.
     going: RefCell<HashSet<Key>>,
     held: Cell<usize>,
@@ -39,6 +40,8 @@ pub(super) struct Way<'a, P> {
 pub(super) struct Step {
     pub(super) account: Account,
     pub(super) news: Vec<News>,
+    /// Files that are through and told so already, or not meant.
+    pub(super) through: usize,
     /// Why nothing can go on.
     error: Option<RedriveError>,
 }
@@ -79,18 +82,23 @@ impl<'a, P: Ports> Way<'a, P> {
         feed: &'a Feed,
         options: &'a Options,
         folder: &'a Folder,
+        tell: &'a mut dyn FnMut(News),
     ) -> Self {
-        let (going, held, most_held, stopped) = Default::default();
-        Self { config, ports, feed, options, folder, going, held, most_held, stopped }
+        let (tell, (going, held, most_held, stopped)) = (RefCell::new(tell), Default::default());
+        Self { config, ports, feed, options, folder, tell, going, held, most_held, stopped }
     }
 
-    /// Carries out a step for each of `groups`, several at once; counts and tells in their order.
+    pub(super) fn tell(&self, news: News) {
+        (self.tell.borrow_mut())(news);
+    }
+
+    /// Carries out a step for each of `groups`, which come with their numbers of files, several at once; counts and tells
+    /// in their order.
     pub(super) async fn walk<T: 'static>(
         &self,
-        groups: impl Stream<Item = Result<Vec<T>, RedriveError>>,
-        step: impl AsyncFn(&mut Step, Vec<T>) -> Result<(), RedriveError>,
+        groups: impl Stream<Item = Result<(usize, T), RedriveError>>,
+        step: impl AsyncFn(&mut Step, T) -> Result<(), RedriveError>,
         account: &mut Account,
-        tell: &mut impl FnMut(News),
     ) -> Result<(), RedriveError> {
         let going = groups.take_while(|_| ready(!self.stopped.get())).map(|group| self.one(group, &step));
         let mut steps = pin!(going.buffered(self.options.steps_at_once.max(1)));
@@ -98,8 +106,9 @@ impl<'a, P: Ports> Way<'a, P> {
         while let Some(step) = steps.next().await {
             account.add(&step.account);
             account.most_held = self.most_held.get();
-            step.news.into_iter().for_each(&mut *tell);
-            tell(News::Moved(step.account.moved));
+            for news in step.news {
+                self.tell(news);
+            }
             self.stopped.set(self.stopped.get() || step.error.is_some());
             failure = failure.or(step.error);
         }
@@ -108,22 +117,19 @@ impl<'a, P: Ports> Way<'a, P> {
 
     async fn one<T: 'static>(
         &self,
-        group: Result<Vec<T>, RedriveError>,
-        carry_out: &impl AsyncFn(&mut Step, Vec<T>) -> Result<(), RedriveError>,
+        group: Result<(usize, T), RedriveError>,
+        carry_out: &impl AsyncFn(&mut Step, T) -> Result<(), RedriveError>,
     ) -> Step {
         let mut step = Step::default();
-        let done = match group {
-            Ok(group) => {
-                let files = group.len();
-                self.held.update(|held| held + files);
-                self.most_held.update(|most| most.max(self.held.get()));
-                let done = carry_out(&mut step, group).await;
-                self.held.update(|held| held - files);
-                done
-            }
-            Err(error) => Err(error),
+        let (files, group) = match group {
+            Ok(group) => group,
+            Err(error) => return Step { error: Some(error), ..step },
         };
-        step.error = done.err();
+        self.held.update(|held| held + files);
+        self.most_held.update(|most| most.max(self.held.get()));
+        step.error = carry_out(&mut step, group).await.err();
+        self.held.update(|held| held - files);
+        self.tell(News::Through(files.saturating_sub(step.through) as u64));
         step
     }
 
@@ -169,8 +175,14 @@ impl<'a, P: Ports> Way<'a, P> {
 
     /// Carries out a plan, written just now or by an earlier run.
     pub(super) async fn carry_out(&self, step: &mut Step, stored: Stored) -> Result<(), RedriveError> {
-        let mut failed = 0;
-        let ends = self.mover().carry_out(stored).await?;
+        let (mut failed, through) = (0, Cell::new(0));
+        let back = || {
+            through.update(|through| through + 1);
+            self.tell(News::Through(1));
+        };
+        let ends = self.mover().carry_out(stored, &back).await;
+        step.through += through.get();
+        let ends = ends?;
         let files = ends.len();
         for (file, end) in ends {
             failed += usize::from(end.is_err());
