@@ -376,20 +376,23 @@ async fn what_a_death_leaves_behind_is_verified_as_half_way() {
 
 #[tokio::test]
 async fn two_versions_of_one_name_go_one_after_the_other() {
-    let world = world(Command::Reload).await;
-    world.drop_file("a", "a again");
-    world.drain().await;
-    world.ports.destination.truncate(world.feed());
-    world.ports.clock.advance(Duration::from_mins(10));
-    let again = async || reload(&world.config, &world.ports, world.feed(), &asked(), &mut |_| ()).await.unwrap();
-    let first = again().await;
-    assert_eq!((first.moved, first.stay), (3, 1));
-    world.drain().await;
-    let second = again().await;
-    assert_eq!((second.moved, second.stay, second.loaded_since), (1, 0, 3), "the same reload goes on");
-    world.drain().await;
-    assert_eq!(world.rows(), once(["a", "a again", "b", "c"]));
-    assert_eq!(world.keys("sluice/redrive/"), Vec::<String>::new());
+    for options in [options(), side_by_side()] {
+        let world = world(Command::Reload).await;
+        world.drop_file("a", "a again");
+        world.drain().await;
+        world.ports.destination.truncate(world.feed());
+        world.ports.clock.advance(Duration::from_mins(10));
+        let ports = world.faulty(&Faults::none().interleaved());
+        let first = run_as(&world, Command::Reload, &ports, &options).await.unwrap();
+        assert_eq!((first.moved, first.stay), (3, 1));
+        assert_eq!(world.keys("sluice/redrive/flights/files/"), Vec::<String>::new(), "none is set aside for nothing");
+        world.drain().await;
+        let second = run_as(&world, Command::Reload, &ports, &options).await.unwrap();
+        assert_eq!((second.moved, second.stay, second.loaded_since), (1, 0, 3), "the same reload goes on");
+        world.drain().await;
+        assert_eq!(world.rows(), once(["a", "a again", "b", "c"]));
+        assert_eq!(world.keys("sluice/redrive/"), Vec::<String>::new());
+    }
 }
 
 #[tokio::test]
