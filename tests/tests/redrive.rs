@@ -235,4 +235,5 @@ async fn many_files_are_redriven_by_a_command_that_is_killed_half_way() {
     operated.site.stop().await;
 }
 
+/// 267 s of a processor in a build for development, that of the stand-in among them.
 const FILES: u64 = 100_000;
