@@ -45,7 +45,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
     let printer = Printer::new(feed.name.as_str(), arguments.json, options.dry_run);
     let under = config.bucket.failed.join(&feed.prefix);
     let mut tell = |news| printer.news(news);
-    let work = redrive(config, ports, feed, &options, &mut tell);
+    let work = Box::pin(redrive(config, ports, feed, &options, &mut tell));
     let done = printer.watch(ports.objects(), &under, &options, work).await;
     printer.end(done)
 }

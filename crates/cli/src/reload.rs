@@ -62,7 +62,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
     let under = config.bucket.processed.join(&feed.prefix);
     let asked = Reload { options, asked: arguments.selection.words(), anew: arguments.anew };
     let mut tell = |news| printer.news(news);
-    let work = reload(config, ports, feed, &asked, &mut tell);
+    let work = Box::pin(reload(config, ports, feed, &asked, &mut tell));
     let done = printer.watch(ports.objects(), &under, &asked.options, work).await;
     printer.end(done)
 }
