@@ -32,8 +32,12 @@ impl Verified {
 
     /// `sluice verify`, with the configuration in the environment.
     fn command(&self) -> Command {
+        self.command_of("verify")
+    }
+
+    fn command_of(&self, name: &str) -> Command {
         let mut command = Command::new(binaries().join("sluice"));
-        command.arg("verify").env_clear().env("NO_COLOR", "1");
+        command.arg(name).env_clear().env("NO_COLOR", "1");
         command.env("AWS_ENDPOINT_URL", self.site.standin.endpoint()).env("AWS_REGION", "us-east-1");
         command.env("AWS_ACCESS_KEY_ID", "operator").env("AWS_SECRET_ACCESS_KEY", "sluice");
         command.env("SLUICE_CONFIG", &self.config);
@@ -151,6 +155,24 @@ more: all adds up
         journal.iter().filter(|entry| entry.caller == "operator" && !read_only.contains(&entry.operation.as_ref()));
     assert_eq!(others.count(), 0, "a verification only reads");
     verified.site.stop().await;
+}
+
+#[tokio::test]
+async fn what_an_interrupted_redrive_has_set_aside_is_told_with_what_mends_it() {
+    let verified = Verified::start(&numbers("")).await;
+    let kept = "sluice/redrive/numbers/files/0123456789abcdef/n/1.csv";
+    verified.put(kept, "1,x\n");
+    verified.tells("half_way", kept).await;
+    let (_, out, _) = verified.run(&[]).await;
+    assert!(out.contains("mended if none runs now, run sluice redrive or sluice reload"), "{out}");
+    assert!(out.contains("n/1.csv  (on its way to incoming/numbers/1.csv)"), "{out}");
+    let mut redrive = verified.command_of("redrive");
+    let (code, out, err) = ended(redrive.arg("numbers").output().await.unwrap());
+    assert_eq!(code, Some(0), "{out}{err}");
+    assert_eq!(verified.site.keys("sluice/"), Vec::<String>::new());
+    verified.site.drain().await;
+    assert_eq!(verified.site.ids("numbers").await, [1]);
+    verified.adds_up().await;
 }
 
 #[tokio::test]

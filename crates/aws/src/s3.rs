@@ -67,7 +67,11 @@ impl S3Objects {
 
 impl Objects for S3Objects {
     async fn list(&self, prefix: &Prefix, after: Option<&str>) -> Result<Page, PortError> {
-        list::list(self, prefix, after).await
+        list::list(self, prefix, list::From::Page(after)).await
+    }
+
+    async fn list_after(&self, prefix: &Prefix, key: &str) -> Result<Page, PortError> {
+        list::list(self, prefix, list::From::Key(key)).await
     }
 
     async fn get(&self, key: &Key) -> Result<Option<Content>, PortError> {

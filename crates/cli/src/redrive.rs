@@ -5,7 +5,7 @@ mod print;
 use clap::Args;
 use jiff::Timestamp;
 use sluice_core::ports::Ports;
-use sluice_core::redrive::{Options, count, redrive};
+use sluice_core::redrive::{Options, redrive};
 
 use crate::deployment;
 use crate::failure::Failure;
@@ -44,14 +44,8 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
     let (config, ports) = (&deployment.config, &deployment.ports);
     let printer = Printer::new(feed.name.as_str(), arguments.json, options.dry_run);
     let under = config.bucket.failed.join(&feed.prefix);
-    let counted = arguments.selection.is_all() && printer.is_watched();
-    let counting = async {
-        if counted {
-            // Only for the bar: that it cannot be counted is told by the work itself.
-            count(ports.objects(), &under, |number| printer.total(number)).await.ok();
-        }
-    };
     let mut tell = |news| printer.news(news);
-    let (done, ()) = tokio::join!(redrive(config, ports, feed, &options, &mut tell), counting);
+    let work = Box::pin(redrive(config, ports, feed, &options, &mut tell));
+    let done = printer.watch(ports.objects(), &under, &options, work).await;
     printer.end(done)
 }

@@ -8,7 +8,7 @@ use clap::Args;
 use jiff::Timestamp;
 use sluice_core::config::{Destination, Feed};
 use sluice_core::ports::Ports;
-use sluice_core::redrive::{Options, Reload, count, reload};
+use sluice_core::redrive::{Options, Reload, reload};
 
 use crate::deployment;
 use crate::failure::Failure;
@@ -60,16 +60,10 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
     let (config, ports) = (&deployment.config, &deployment.ports);
     let printer = Printer::new(feed.name.as_str(), arguments.json, options.dry_run);
     let under = config.bucket.processed.join(&feed.prefix);
-    let counted = arguments.selection.is_all() && printer.is_watched();
-    let counting = async {
-        if counted {
-            // Only for the bar: that it cannot be counted is told by the work itself.
-            count(ports.objects(), &under, |number| printer.total(number)).await.ok();
-        }
-    };
     let asked = Reload { options, asked: arguments.selection.words(), anew: arguments.anew };
     let mut tell = |news| printer.news(news);
-    let (done, ()) = tokio::join!(reload(config, ports, feed, &asked, &mut tell), counting);
+    let work = Box::pin(reload(config, ports, feed, &asked, &mut tell));
+    let done = printer.watch(ports.objects(), &under, &asked.options, work).await;
     printer.end(done)
 }
 

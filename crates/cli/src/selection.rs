@@ -28,11 +28,6 @@ impl Selection {
         Ok(Options { matching, since, ..Options::default() })
     }
 
-    /// Whether every file is meant.
-    pub(crate) fn is_all(&self) -> bool {
-        self.matching.is_none() && self.since.is_none()
-    }
-
     /// The same, as it was typed.
     pub(crate) fn words(&self) -> String {
         let word = |name: &str, value: &Option<String>| value.as_ref().map(|value| format!("--{name} {value:?}"));

@@ -17,8 +17,8 @@ use print::Printer;
 /// Arguments of `sluice verify`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-It reads incoming/, processed/, failed/ and the claims with s3:ListBucket and s3:GetObject, and each feed's ledger with \
-SELECT through the Redshift Data API. It changes nothing. Credentials, Region and endpoints are those of the AWS SDK.
+It reads incoming/, processed/, failed/, sluice/redrive/ and the claims with s3:ListBucket and s3:GetObject, and each \
+feed's ledger with SELECT through the Redshift Data API. It changes nothing. Credentials, Region and endpoints are those of the AWS SDK.
 
 Exit codes: 0 all adds up (files that wait or are being loaded do); 3 something does not; 1 something could not be read; \
 2 wrong usage or configuration.")]

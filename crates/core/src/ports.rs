@@ -22,6 +22,20 @@ pub trait Objects: Send + Sync {
     /// One page of the objects under `prefix`, in the byte order of their keys; `after` is the last page's `next`.
     fn list(&self, prefix: &Prefix, after: Option<&str>) -> impl Future<Output = Result<Page, PortError>> + Send;
 
+    /// The first page of those whose keys come after `key`, which need not be one. Its `next` is for [`Objects::list`].
+    fn list_after(&self, prefix: &Prefix, key: &str) -> impl Future<Output = Result<Page, PortError>> + Send {
+        async move {
+            let mut page = self.list(prefix, None).await?;
+            loop {
+                page.files.retain(|file| file.key.as_str() > key);
+                match page.next.take_if(|_| page.files.is_empty()) {
+                    Some(next) => page = self.list(prefix, Some(&next)).await?,
+                    None => return Ok(page),
+                }
+            }
+        }
+    }
+
     /// The object's content, or `None` where there is no such object.
     fn get(&self, key: &Key) -> impl Future<Output = Result<Option<Content>, PortError>> + Send;
 

@@ -12,6 +12,7 @@ use sluice_core::config::Pattern;
 use sluice_core::destination::Refusal;
 use sluice_core::redrive::{Account, News, Options, RedriveError, Reload, Stays, errors, redrive, reload};
 use sluice_core::testing::{Faults, key};
+use sluice_core::verify;
 use world::{FaultyPorts, World, once};
 
 /// What dies.
@@ -21,20 +22,38 @@ enum Command {
     Reload,
 }
 
-/// Two plans of two files.
+/// Two plans of two files, one after the other.
 fn options() -> Options {
-    Options { together: 2, at_once: 1, ..Options::default() }
+    Options { together: 2, at_once: 1, steps_at_once: 1, ..Options::default() }
+}
+
+/// Three plans of one file, all at the same time.
+fn side_by_side() -> Options {
+    Options { together: 1, at_once: 2, steps_at_once: 3, ..Options::default() }
 }
 
 fn asked() -> Reload {
-    Reload { options: options(), asked: "all".to_owned(), anew: false }
+    asked_as(&options())
+}
+
+fn asked_as(options: &Options) -> Reload {
+    Reload { options: options.clone(), asked: "all".to_owned(), anew: false }
 }
 
 async fn run(world: &World, command: Command, ports: &FaultyPorts) -> Result<Account, RedriveError> {
+    run_as(world, command, ports, &options()).await
+}
+
+async fn run_as(
+    world: &World,
+    command: Command,
+    ports: &FaultyPorts,
+    options: &Options,
+) -> Result<Account, RedriveError> {
     let (config, feed) = (&world.config, world.feed());
     match command {
-        Command::Redrive => redrive(config, ports, feed, &options(), &mut |_| ()).await,
-        Command::Reload => reload(config, ports, feed, &asked(), &mut |_| ()).await,
+        Command::Redrive => redrive(config, ports, feed, options, &mut |_| ()).await,
+        Command::Reload => reload(config, ports, feed, &asked_as(options), &mut |_| ()).await,
     }
 }
 
@@ -79,27 +98,36 @@ fn check(world: &World, story: &str) {
 /// command is run again. Once before the deployment has done anything, and once after.
 #[tokio::test]
 async fn every_crash_point_of_every_command_is_survived() {
-    for command in [Command::Redrive, Command::Reload] {
+    for (command, options) in [
+        (Command::Redrive, options()),
+        (Command::Redrive, side_by_side()),
+        (Command::Reload, options()),
+        (Command::Reload, side_by_side()),
+    ] {
         let mut points = 0;
         for (takes_effect, drained) in [(false, false), (true, false), (false, true), (true, true)] {
             for number in 0.. {
                 let world = world(command).await;
                 let all = contents(&world);
-                let faults = Faults::crash(number, takes_effect);
-                let first = run(&world, command, &world.faulty(&faults)).await;
+                let faults = Faults::crash(number, takes_effect).interleaved();
+                let first = run_as(&world, command, &world.faulty(&faults), &options).await;
                 if faults.journal().len() <= number {
                     break;
                 }
                 points += 1;
                 let died_at = &faults.journal()[number];
-                let story = format!("{command:?} died at {died_at:?}, effect: {takes_effect}, then drained: {drained}");
+                let steps = options.steps_at_once;
+                let story = format!(
+                    "{command:?} ({steps} steps) died at {died_at:?}, effect: {takes_effect}, then drained: {drained}"
+                );
                 assert_eq!(contents(&world), all, "{story}");
                 world.ports.clock.advance(Duration::from_secs(400));
                 if drained {
                     world.drain().await;
                 }
                 if first.is_err() {
-                    let again = run(&world, command, &world.faulty(&Faults::none())).await.unwrap();
+                    let again = run_as(&world, command, &world.faulty(&Faults::none().interleaved()), &options).await;
+                    let again = again.unwrap();
                     assert!(again.done(), "{story}: {again:?}");
                 }
                 // A session whose end was not heard of is ended by the next one, which has nothing to do.
@@ -112,7 +140,7 @@ async fn every_crash_point_of_every_command_is_survived() {
                 check(&world, &story);
             }
         }
-        println!("{command:?}: {points} crash points survived");
+        println!("{command:?} ({} steps at once): {points} crash points survived", options.steps_at_once);
         assert!(points > 60, "{command:?} made only {points} calls");
     }
 }
@@ -120,7 +148,14 @@ async fn every_crash_point_of_every_command_is_survived() {
 /// The deployment lists, loads, archives and quarantines all that there is, between any two calls of the command.
 #[tokio::test]
 async fn a_deployment_at_work_between_any_two_calls_loses_and_doubles_nothing() {
-    for (command, bad) in [(Command::Redrive, false), (Command::Redrive, true), (Command::Reload, false)] {
+    for (command, bad, options) in [
+        (Command::Redrive, false, options()),
+        (Command::Redrive, false, side_by_side()),
+        (Command::Redrive, true, options()),
+        (Command::Redrive, true, side_by_side()),
+        (Command::Reload, false, options()),
+        (Command::Reload, false, side_by_side()),
+    ] {
         for number in 0.. {
             let world = world(command).await;
             if bad {
@@ -136,7 +171,8 @@ async fn a_deployment_at_work_between_any_two_calls_loses_and_doubles_nothing() 
                 }
                 None
             });
-            let first = run(&world, command, &world.faulty(&faults)).await.unwrap();
+            let faults = faults.interleaved();
+            let first = run_as(&world, command, &world.faulty(&faults), &options).await.unwrap();
             let story = format!("{command:?} (one bad: {bad}) was overtaken before {:?}", faults.journal().get(number));
             assert_eq!(contents(&world), all, "{story}");
             world.ports.clock.advance(Duration::from_secs(400));
@@ -244,22 +280,119 @@ async fn a_file_that_looks_like_a_reason_is_not_deleted_as_one() {
     assert_eq!(world.keys("failed/"), Vec::<String>::new());
 }
 
+/// A file may look like a reason and have its own reason gone since it was listed, because another step has just moved it:
+/// that it has none of its own does not make it one.
+#[tokio::test]
+async fn a_file_whose_reason_has_just_gone_is_not_deleted_as_a_reason() {
+    let world = World::new(10, 5);
+    let etag = world.drop_file("a", "a").etag;
+    let forged = serde_json::json!({"key": "incoming/flights/a", "etag": etag, "feed": "flights", "statement_id": "s",
+        "message": "forged", "time": "2030-01-01T00:00:00Z"});
+    world.drop_file("a.error.json", &forged.to_string());
+    for name in ["a", "a.error.json"] {
+        world.ports.destination.refuse(&key(&format!("incoming/flights/{name}")), Refusal::default());
+    }
+    world.drain().await;
+    let (looks, own) = ("failed/flights/a.error.json", "failed/flights/a.error.json.error.json");
+    assert_eq!(world.ports.objects.body(looks).unwrap(), forged.to_string().as_bytes());
+    let objects = world.ports.objects.clone();
+    let faults = Faults::new(move |call| {
+        if call.method == "get" && call.subject == own {
+            objects.take_away(own);
+        }
+        None
+    });
+    run(&world, Command::Redrive, &world.faulty(&faults)).await.unwrap();
+    assert!(world.ports.objects.file(own).is_none(), "it was read, and had gone");
+    assert!(world.ports.objects.file(looks).is_some(), "nobody knows what it is, and it is left");
+}
+
+#[tokio::test]
+async fn no_more_files_are_held_than_the_steps_under_way_have() {
+    let world = World::new(10, 5);
+    for number in 0..50 {
+        let (path, at) = (format!("{number:02}"), format!("failed/flights/{number:02}"));
+        let etag = world.ports.objects.drop_file(&at, "x").etag;
+        let reason = serde_json::json!({"key": format!("incoming/flights/{path}"), "etag": etag, "feed": "flights",
+            "statement_id": "s"});
+        world.ports.objects.drop_file(&format!("{at}.error.json"), reason.to_string());
+    }
+    let options = Options { together: 4, at_once: 2, steps_at_once: 3, ..Options::default() };
+    let account = run_as(&world, Command::Redrive, &world.faulty(&Faults::none().interleaved()), &options).await;
+    let account = account.unwrap();
+    assert_eq!((account.moved, account.most_held), (50, 12));
+}
+
+/// What a bar shows: each file is through once, whatever becomes of it.
+#[tokio::test]
+async fn every_file_is_told_to_be_through_once() {
+    let world = world(Command::Redrive).await;
+    world.drop_file("a", "another content");
+    for (options, through) in
+        [(options(), 3), (Options { matching: Some(Pattern::new("[bc]").unwrap()), ..options() }, 0)]
+    {
+        let mut told = 0;
+        let mut tell = |news| {
+            if let News::Through(files) = news {
+                told += files;
+            }
+        };
+        redrive(&world.config, &world.ports, world.feed(), &options, &mut tell).await.unwrap();
+        assert_eq!(told, through);
+    }
+}
+
+/// Whatever a death leaves behind is told as half-way, and as nothing that somebody would mend by hand.
+#[tokio::test]
+async fn what_a_death_leaves_behind_is_verified_as_half_way() {
+    for command in [Command::Redrive, Command::Reload] {
+        let mut kinds = BTreeSet::new();
+        for (number, takes_effect) in (0..).flat_map(|number| [(number, false), (number, true)]) {
+            let world = world(command).await;
+            let faults = Faults::crash(number, takes_effect);
+            let died = run(&world, command, &world.faulty(&faults)).await;
+            if faults.journal().len() <= number {
+                break;
+            }
+            let story = format!("{command:?} died at {:?}, effect: {takes_effect}", faults.journal()[number]);
+            let mut found = Vec::new();
+            let mut tell = |news| {
+                if let verify::News::Finding(finding) = news {
+                    found.push((finding.kind, finding.key));
+                }
+            };
+            let options = verify::Options::default();
+            verify::verify(&world.config, &world.ports, world.feed(), options, &mut tell).await.unwrap();
+            assert!(found.iter().all(|(kind, _)| *kind == verify::Kind::HalfWay), "{story}: {found:?}");
+            let aside = world.keys("sluice/redrive/flights/files/").len();
+            assert!(found.len() >= aside, "{story}: {found:?}");
+            kinds.extend(found.into_iter().map(|(_, key)| key.as_str().split('/').next().unwrap().to_owned()));
+            assert!(died.is_err() || aside == 0, "{story}");
+        }
+        let archive = if matches!(command, Command::Redrive) { "failed" } else { "processed" };
+        assert_eq!(kinds, [archive, "sluice"].map(str::to_owned).into(), "{command:?}");
+    }
+}
+
 #[tokio::test]
 async fn two_versions_of_one_name_go_one_after_the_other() {
-    let world = world(Command::Reload).await;
-    world.drop_file("a", "a again");
-    world.drain().await;
-    world.ports.destination.truncate(world.feed());
-    world.ports.clock.advance(Duration::from_mins(10));
-    let again = async || reload(&world.config, &world.ports, world.feed(), &asked(), &mut |_| ()).await.unwrap();
-    let first = again().await;
-    assert_eq!((first.moved, first.stay), (3, 1));
-    world.drain().await;
-    let second = again().await;
-    assert_eq!((second.moved, second.stay, second.loaded_since), (1, 0, 3), "the same reload goes on");
-    world.drain().await;
-    assert_eq!(world.rows(), once(["a", "a again", "b", "c"]));
-    assert_eq!(world.keys("sluice/redrive/"), Vec::<String>::new());
+    for options in [options(), side_by_side()] {
+        let world = world(Command::Reload).await;
+        world.drop_file("a", "a again");
+        world.drain().await;
+        world.ports.destination.truncate(world.feed());
+        world.ports.clock.advance(Duration::from_mins(10));
+        let ports = world.faulty(&Faults::none().interleaved());
+        let first = run_as(&world, Command::Reload, &ports, &options).await.unwrap();
+        assert_eq!((first.moved, first.stay), (3, 1));
+        assert_eq!(world.keys("sluice/redrive/flights/files/"), Vec::<String>::new(), "none is set aside for nothing");
+        world.drain().await;
+        let second = run_as(&world, Command::Reload, &ports, &options).await.unwrap();
+        assert_eq!((second.moved, second.stay, second.loaded_since), (1, 0, 3), "the same reload goes on");
+        world.drain().await;
+        assert_eq!(world.rows(), once(["a", "a again", "b", "c"]));
+        assert_eq!(world.keys("sluice/redrive/"), Vec::<String>::new());
+    }
 }
 
 #[tokio::test]

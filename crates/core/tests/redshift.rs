@@ -76,6 +76,17 @@ fn the_transaction_locks_before_it_looks_and_records_what_it_loads() {
 }
 
 #[test]
+fn forgetting_locks_the_ledger_and_spares_what_is_newer() {
+    let config = full_config();
+    let Target::Redshift(target) = &config.feeds[0].destination else { panic!("another destination") };
+    let files = ["it's; -- \\.csv.gz", "b.csv.gz"].map(|name| file(name).id());
+    let until = "2026-11-23T12:00:00.9Z".parse().unwrap();
+    let transactions = sql::forget(target, &files, until, Duration::from_mins(5));
+    assert_eq!(transactions.len(), 1);
+    insta::assert_snapshot!(transactions[0].join(";\n"));
+}
+
+#[test]
 fn the_largest_batch_with_the_longest_keys_fits_the_data_api() {
     // A backslash is doubled: no key of 1,024 bytes becomes longer in SQL.
     let files: Vec<File> = (0..1000).map(|number| file(&format!("{number:04}{}", "\\".repeat(1003)))).collect();

@@ -10,12 +10,24 @@ use crate::error::failed;
 
 const LIST: &str = "s3:ListObjectsV2";
 
+/// Where a page begins.
+#[derive(Clone, Copy)]
+pub(super) enum From<'a> {
+    /// Where the one before ended; none: with the first key.
+    Page(Option<&'a str>),
+    /// After this key.
+    Key(&'a str),
+}
+
 /// Keys come encoded, because there are keys that XML cannot say, and one of them would make the page unreadable.
-pub(super) async fn list(bucket: &S3Objects, prefix: &Prefix, after: Option<&str>) -> Result<Page, PortError> {
+pub(super) async fn list(bucket: &S3Objects, prefix: &Prefix, from: From<'_>) -> Result<Page, PortError> {
     let subject = || format!("{}/{prefix}", bucket.bucket);
     let list = bucket.client.list_objects_v2().bucket(&bucket.bucket).prefix(prefix.as_str());
-    let list = list.set_continuation_token(after.map(str::to_owned)).encoding_type(EncodingType::Url);
-    let page = list.send().await.map_err(|error| failed(LIST, subject(), error))?;
+    let list = match from {
+        From::Page(token) => list.set_continuation_token(token.map(str::to_owned)),
+        From::Key(key) => list.start_after(key),
+    };
+    let page = list.encoding_type(EncodingType::Url).send().await.map_err(|error| failed(LIST, subject(), error))?;
     let encoded = page.encoding_type() == Some(&EncodingType::Url);
     let files = page.contents().iter().map(|object| listed(object, encoded)).collect::<Result<_, _>>()?;
     let next = match (page.is_truncated(), page.next_continuation_token) {

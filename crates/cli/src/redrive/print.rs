@@ -3,13 +3,15 @@
 //!
 //! Keys and error texts are others' words: they go through [`Foreign`].
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::time::Instant;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
-use sluice_core::redrive::{Account, News, RedriveError, Stays};
+use sluice_core::object::Prefix;
+use sluice_core::ports::Objects;
+use sluice_core::redrive::{Account, News, Options, RedriveError, Stays, count};
 
 use crate::failure::Failure;
 use crate::output::{self, BOLD, DIM, Foreign, RED};
@@ -26,6 +28,7 @@ pub(crate) struct Printer {
     begun: Instant,
     /// Shown to whoever watches.
     progress: Option<ProgressBar>,
+    resumed: Cell<u64>,
     /// How many stay for each reason, and would be moved.
     shown: RefCell<(BTreeMap<Stays, u64>, u64)>,
 }
@@ -33,15 +36,29 @@ pub(crate) struct Printer {
 impl Printer {
     pub(crate) fn new(feed: &str, json: bool, dry_run: bool) -> Self {
         let progress = output::watched().then(|| spinner(feed));
-        Self { feed: feed.to_owned(), json, dry_run, begun: Instant::now(), progress, shown: RefCell::default() }
+        let (begun, resumed, shown) = (Instant::now(), Cell::default(), RefCell::default());
+        Self { feed: feed.to_owned(), json, dry_run, begun, progress, resumed, shown }
     }
 
-    pub(crate) fn is_watched(&self) -> bool {
-        self.progress.is_some()
+    /// Does the work, which tells this printer its news, and counts beside it what there is to do, for the bar.
+    pub(crate) async fn watch<T>(
+        &self,
+        objects: &impl Objects,
+        under: &Prefix,
+        options: &Options,
+        work: impl Future<Output = T>,
+    ) -> T {
+        let counting = async {
+            if self.progress.is_some() {
+                // That it cannot be counted is told by the work itself.
+                count(objects, under, options, |number| self.total(number)).await.ok();
+            }
+        };
+        tokio::join!(work, counting).0
     }
 
-    /// There are at least so many files.
-    pub(crate) fn total(&self, files: u64) {
+    /// There are at least so many files, besides those that an earlier run has left half-way.
+    fn total(&self, files: u64) {
         if let Some(progress) = &self.progress {
             if progress.length().is_none()
                 && let Ok(style) = ProgressStyle::with_template(
@@ -50,14 +67,17 @@ impl Printer {
             {
                 progress.set_style(style.progress_chars("█▉▊▋▌▍▎▏ "));
             }
-            progress.set_length(files);
+            progress.set_length(files + self.resumed.get());
         }
     }
 
     pub(crate) fn news(&self, news: News) {
+        if let News::Resumes(files) = news {
+            self.resumed.set(files);
+        }
         match (&news, &self.progress) {
-            (News::Moved(files), Some(progress)) => progress.inc(*files),
-            (News::Moved(_), None) => {}
+            (News::Through(files), Some(progress)) => progress.inc(*files),
+            (News::Through(_), None) => {}
             (_, Some(progress)) => progress.suspend(|| self.say(news)),
             (_, None) => self.say(news),
         }
@@ -78,7 +98,7 @@ impl Printer {
                 ));
             }
             News::Would(file, to) => self.would(&file, &to),
-            News::Moved(_) => {}
+            News::Through(_) => {}
             News::Stays(key, why) => self.stays(&key, why),
             News::Failed(subject, error) if self.json => {
                 output::json(&json!({"type": "failed", "key": subject, "error": error}));

@@ -64,7 +64,7 @@ pub async fn errors<P: Ports>(
     let mut groups: BTreeMap<(Option<i64>, String), Group> = BTreeMap::new();
     while let Some(files) = failed.some(options.together, options.at_once).await? {
         for one in files {
-            if !options.mean(&failed.name(&one), one.file.last_modified) {
+            if !options.mean(&one.name(config, feed), one.file.last_modified) {
                 continue;
             }
             let reason = one.reasons.first().map(|(reason, ..)| reason);

@@ -9,12 +9,13 @@ use std::collections::{HashMap, HashSet};
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::listing::Listing;
-use super::plan::{Move, Origin};
+use super::plan::{Folder, Move, Origin};
 use super::reason::Reason;
-use super::{Account, News, Options, RedriveError, Running, Stays};
+use super::step::{Step, Way};
+use super::{Account, News, Options, RedriveError, Stays};
 use crate::config::{Config, Feed};
 use crate::object::{ETag, File, Key, Prefix};
-use crate::ports::{Objects, PortError, Ports};
+use crate::ports::{Content, Objects, PortError, Ports};
 use crate::verify::names::{REASON, reasoned};
 
 /// The largest object that can be a reason: its texts are cut when they are written.
@@ -31,24 +32,38 @@ pub async fn redrive<P: Ports>(
     options: &Options,
     tell: &mut impl FnMut(News),
 ) -> Result<Account, RedriveError> {
-    let mut running = Running::new(config, ports, feed, options, tell)?;
-    running.resume().await?;
-    let mut failed = Failed::new(config, ports.objects(), feed);
-    while let Some(files) = failed.some(options.together, options.at_once).await? {
+    let folder = Folder::new(&config.bucket, feed)?;
+    let way = Way::new(config, ports, feed, options, &folder, tell);
+    let mut account = Account { feed: feed.name.to_string(), ..Account::default() };
+    way.resume(&mut account).await?;
+    let failed = Failed::new(config, ports.objects(), feed);
+    let groups = stream::unfold(Some(failed), async |failed| {
+        let mut failed = failed?;
+        match failed.some(options.together, options.at_once).await {
+            Ok(files) => files.map(|files| (Ok((files.len(), files)), Some(failed))),
+            Err(error) => Some((Err(error.into()), None)),
+        }
+    });
+    way.walk(groups, async |step, files| way.judge_anew(step, files).await, &mut account).await?;
+    Ok(account)
+}
+
+impl<P: Ports> Way<'_, P> {
+    async fn judge_anew(&self, step: &mut Step, files: Vec<Quarantined>) -> Result<(), RedriveError> {
         let mut moves = Vec::new();
         for one in files {
-            let name = failed.name(&one);
-            if !options.mean(&name, one.file.last_modified) {
+            let name = one.name(self.config, self.feed);
+            if !self.options.mean(&name, one.file.last_modified) {
+                step.through += 1;
                 continue;
             }
             match one.to() {
                 Some(to) => moves.push(one.move_to(to)),
-                None => running.stays(&one.file.key, Stays::NoReason),
+                None => step.stays(&one.file.key, Stays::NoReason),
             }
         }
-        running.go(Origin::Failed, None, moves).await?;
+        self.go(step, Origin::Failed, None, moves).await
     }
-    Ok(running.account)
 }
 
 /// A file that was refused.
@@ -63,6 +78,16 @@ impl Quarantined {
     /// Where it came from.
     fn to(&self) -> Option<Key> {
         self.reasons.first().map(|(reason, ..)| reason.key.clone())
+    }
+
+    /// The name under the feed's prefix that it had; that of its copy where nobody knows.
+    pub(super) fn name(&self, config: &Config, feed: &Feed) -> String {
+        let key = self.to();
+        let name = match &key {
+            Some(key) => config.incoming(feed).strip(key),
+            None => config.bucket.failed.join(&feed.prefix).strip(&self.file.key),
+        };
+        name.unwrap_or_default().to_owned()
     }
 
     fn move_to(self, to: Key) -> Move {
@@ -98,16 +123,6 @@ impl<'a, O: Objects> Failed<'a, O> {
         let base = &config.bucket.failed;
         let listing = Listing::new(objects, base.join(&feed.prefix));
         Self { config, objects, feed, base, listing, open: Vec::new(), done: Vec::new(), ended: false }
-    }
-
-    /// The name under the feed's prefix that a file had; that of its copy where nobody knows.
-    pub(super) fn name(&self, one: &Quarantined) -> String {
-        let key = one.to();
-        let name = match &key {
-            Some(key) => self.config.incoming(self.feed).strip(key),
-            None => self.base.join(&self.feed.prefix).strip(&one.file.key),
-        };
-        name.unwrap_or_default().to_owned()
     }
 
     /// About so many files, with their reasons; `None` behind the last.
@@ -166,10 +181,8 @@ impl<'a, O: Objects> Failed<'a, O> {
         let mut todo = vec![&node];
         while let Some(node) = todo.pop() {
             todo.extend(&node.reasons);
-            if node.name.ends_with(REASON)
-                && let Some(reason) = self.text(&node.file).await?
-            {
-                texts.insert(node.name.as_str(), reason);
+            if node.name.ends_with(REASON) {
+                texts.insert(node.name.as_str(), self.text(&node.file).await?);
             }
         }
         let mut files = Vec::new();
@@ -177,30 +190,34 @@ impl<'a, O: Objects> Failed<'a, O> {
         Ok(files)
     }
 
-    async fn text(&self, file: &File) -> Result<Option<Reason>, PortError> {
+    async fn text(&self, file: &File) -> Result<Text, PortError> {
         if file.size > REASON_BYTES {
-            return Ok(None);
+            return Ok(Text::Other);
         }
         let content = self.objects.get(&file.key).await?.filter(|content| content.etag == file.etag);
-        Ok(content.and_then(|content| serde_json::from_slice(&content.body).ok()))
+        let read = |content: Content| serde_json::from_slice(&content.body).map_or(Text::Other, Text::Reason);
+        Ok(content.map_or(Text::Gone, read))
     }
 
     /// Whether the object is a reason; if not, it is one of the files.
-    fn judge(&self, node: &Node, texts: &HashMap<&str, Reason>, files: &mut Vec<Quarantined>) -> Option<Reason> {
+    fn judge(&self, node: &Node, texts: &HashMap<&str, Text>, files: &mut Vec<Quarantined>) -> Option<Reason> {
         let mut own = Vec::new();
+        let mut certain = true;
         for other in &node.reasons {
+            certain &= !matches!(texts.get(other.name.as_str()), Some(Text::Gone));
             if let Some(reason) = self.judge(other, texts, files)
                 && reason.is_of(self.config, self.feed, &other.name, &node.name)
             {
                 own.push((reason, other.file.key.clone(), other.file.etag.clone()));
             }
         }
-        let text = texts.get(node.name.as_str());
-        let says = |reason: &&Reason| {
+        let says = |reason: &Reason| {
             reasoned(&node.name).into_iter().any(|of| reason.is_of(self.config, self.feed, &node.name, of))
         };
         if own.is_empty()
-            && let Some(reason) = text.filter(says)
+            && certain
+            && let Some(Text::Reason(reason)) = texts.get(node.name.as_str())
+            && says(reason)
         {
             return Some(reason.clone());
         }
@@ -208,4 +225,13 @@ impl<'a, O: Objects> Failed<'a, O> {
         files.push(Quarantined { file: node.file.clone(), reasons: own });
         None
     }
+}
+
+/// What an object says that could be a reason by its name.
+enum Text {
+    Reason(Reason),
+    Other,
+    /// It is not there any more, or says something else: another step, or somebody else, is at work on the file whose
+    /// reason it was. So that file may not be taken for a reason because it has none of its own.
+    Gone,
 }

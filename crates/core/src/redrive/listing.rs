@@ -4,7 +4,7 @@ use crate::object::{File, Prefix};
 use crate::ports::{Objects, PortError};
 
 /// A listing that goes on where it was left.
-pub(super) struct Listing<'a, O> {
+pub(crate) struct Listing<'a, O> {
     objects: &'a O,
     under: Prefix,
     next: Next,
@@ -17,12 +17,12 @@ enum Next {
 }
 
 impl<'a, O: Objects> Listing<'a, O> {
-    pub(super) fn new(objects: &'a O, under: Prefix) -> Self {
+    pub(crate) fn new(objects: &'a O, under: Prefix) -> Self {
         Self { objects, under, next: Next::First }
     }
 
     /// The next page, which may be empty; `None` behind the last.
-    pub(super) async fn page(&mut self) -> Result<Option<Vec<File>>, PortError> {
+    pub(crate) async fn page(&mut self) -> Result<Option<Vec<File>>, PortError> {
         let after = match &self.next {
             Next::First => None,
             Next::After(token) => Some(token.as_str()),
@@ -34,7 +34,7 @@ impl<'a, O: Objects> Listing<'a, O> {
     }
 
     /// All of them, where they are few.
-    pub(super) async fn all(mut self) -> Result<Vec<File>, PortError> {
+    pub(crate) async fn all(mut self) -> Result<Vec<File>, PortError> {
         let mut files = Vec::new();
         while let Some(page) = self.page().await? {
             files.extend(page);

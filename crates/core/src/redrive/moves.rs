@@ -27,7 +27,7 @@ pub(super) enum End {
 }
 
 /// What became of each file of a plan.
-type Ends = Vec<Result<End, PortError>>;
+type Ends = Vec<(File, Result<End, PortError>)>;
 
 /// Carries plans out.
 #[derive(Clone, Debug)]
@@ -35,7 +35,7 @@ pub(super) struct Mover<'a, P> {
     pub(super) config: &'a Config,
     pub(super) ports: &'a P,
     pub(super) feed: &'a Feed,
-    pub(super) folder: Folder,
+    pub(super) folder: &'a Folder,
     pub(super) at_once: usize,
 }
 
@@ -51,24 +51,29 @@ enum Brought {
 
 impl<P: Ports> Mover<'_, P> {
     /// Carries the plan out; answers what became of its files, in their order. What could not be done stays in the plan.
-    pub(super) async fn carry_out(&self, mut stored: Stored) -> Result<Ends, RedriveError> {
+    /// Tells of each file when its copy is in `incoming/`.
+    pub(super) async fn carry_out(&self, mut stored: Stored, back: &dyn Fn()) -> Result<Ends, RedriveError> {
         let objects = self.ports.objects();
         self.forget(&stored).await?;
         let mut ends = self.set_aside(&mut stored).await?;
         // From here on nobody who takes this plan up deletes what he finds where the files were: it may be there anew.
         stored.save(objects).await?;
-        self.bring_back(&stored, &mut ends).await?;
-        let ends: Ends = ends.into_iter().map(|end| end.unwrap_or(Ok(End::Stays(Stays::Gone)))).collect();
-        let open =
-            |end: &Result<End, PortError>| matches!(end, Err(_) | Ok(End::Stays(Stays::InFlight | Stays::Aside)));
-        let left = stored.plan.moves.iter().zip(&ends).filter(|(_, end)| open(end)).map(|(one, _)| one.clone());
-        stored.plan.moves = left.collect();
+        self.bring_back(&stored, &mut ends, back).await?;
+        let ends = ends.into_iter().map(|end| end.unwrap_or(Ok(End::Stays(Stays::Gone))));
+        let moves = std::mem::take(&mut stored.plan.moves);
+        let mut told = Ends::with_capacity(moves.len());
+        for (one, end) in moves.into_iter().zip(ends) {
+            told.push((one.from.clone(), end));
+            if matches!(told.last(), Some((_, Err(_) | Ok(End::Stays(Stays::InFlight | Stays::Aside))))) {
+                stored.plan.moves.push(one);
+            }
+        }
         if stored.plan.moves.is_empty() {
             objects.delete(&stored.key, &stored.etag).await?;
         } else {
             stored.save(objects).await?;
         }
-        Ok(ends)
+        Ok(told)
     }
 
     /// A kept file whose plan is gone.
@@ -134,6 +139,7 @@ impl<P: Ports> Mover<'_, P> {
         &self,
         stored: &Stored,
         ends: &mut [Option<Result<End, PortError>>],
+        back: &dyn Fn(),
     ) -> Result<(), RedriveError> {
         let moves = &stored.plan.moves;
         let aside: Vec<usize> = (0..moves.len()).filter(|at| moves[*at].aside).collect();
@@ -142,6 +148,9 @@ impl<P: Ports> Mover<'_, P> {
                 Ok(kept) => self.bring(&kept, &moves[at].to).await.map(|brought| (kept, brought)),
                 Err(error) => Err(error),
             };
+            if matches!(brought, Ok((_, Brought::There(_)))) {
+                back();
+            }
             (at, brought)
         });
         let answers: Vec<_> = copies.buffer_unordered(self.at_once).collect().await;

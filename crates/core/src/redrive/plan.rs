@@ -18,58 +18,58 @@ use crate::ports::{Clock, Objects, PortError, PortErrorKind, Ports, Put, PutIf};
 /// Where files come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Origin {
+pub(crate) enum Origin {
     Failed,
     Processed,
 }
 
 /// Some files on their way back.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Plan {
-    pub(super) feed: String,
-    pub(super) origin: Origin,
+pub(crate) struct Plan {
+    pub(crate) feed: String,
+    pub(crate) origin: Origin,
     /// Entries of the ledger that are not newer are taken out.
-    pub(super) until: Option<Timestamp>,
-    pub(super) moves: Vec<Move>,
+    pub(crate) until: Option<Timestamp>,
+    pub(crate) moves: Vec<Move>,
 }
 
 /// One file on its way back.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Move {
+pub(crate) struct Move {
     /// Where it is, or was.
-    pub(super) from: File,
+    pub(crate) from: File,
     /// Where it goes.
-    pub(super) to: Key,
+    pub(crate) to: Key,
     /// Its identity in the ledger.
     #[serde(default, with = "digits")]
-    pub(super) recorded: Option<FileId>,
+    pub(crate) recorded: Option<FileId>,
     /// Why it was refused: goes when the file is back.
     #[serde(default)]
-    pub(super) reasons: Vec<(Key, ETag)>,
+    pub(crate) reasons: Vec<(Key, ETag)>,
     /// It is kept aside, and gone from where it was.
     #[serde(default)]
-    pub(super) aside: bool,
+    pub(crate) aside: bool,
 }
 
 /// A plan as it is in the bucket.
 #[derive(Clone, Debug)]
-pub(super) struct Stored {
-    pub(super) id: String,
-    pub(super) key: Key,
-    pub(super) etag: ETag,
-    pub(super) plan: Plan,
+pub(crate) struct Stored {
+    pub(crate) id: String,
+    pub(crate) key: Key,
+    pub(crate) etag: ETag,
+    pub(crate) plan: Plan,
 }
 
 /// Where plans are, and files that are on their way.
 #[derive(Clone, Debug)]
-pub(super) struct Folder {
+pub(crate) struct Folder {
     feed: String,
     incoming: Prefix,
     root: Prefix,
 }
 
 impl Folder {
-    pub(super) fn new(bucket: &Bucket, feed: &Feed) -> Result<Self, PortError> {
+    pub(crate) fn new(bucket: &Bucket, feed: &Feed) -> Result<Self, PortError> {
         let root = format!("{}redrive/{}/", bucket.state, feed.name);
         let root = Prefix::new(root)
             .map_err(|error| PortError::new("redrive", bucket.state.as_str(), PortErrorKind::Invalid, error))?;
@@ -77,7 +77,7 @@ impl Folder {
     }
 
     /// The key of this name.
-    pub(super) fn key(&self, name: &str) -> Result<Key, PortError> {
+    pub(crate) fn key(&self, name: &str) -> Result<Key, PortError> {
         self.root.key(name).map_err(|error| PortError::new("redrive", name, PortErrorKind::Invalid, error))
     }
 
@@ -87,7 +87,7 @@ impl Folder {
     }
 
     /// Where a file is kept while it is on its way: its name, or its id where that would be too long.
-    pub(super) fn place(&self, id: &str, one: &Move) -> Result<Key, PortError> {
+    pub(crate) fn place(&self, id: &str, one: &Move) -> Result<Key, PortError> {
         let named = self.incoming.strip(&one.to).map(|name| format!("{}files/{id}/n/{name}", self.root));
         match named.filter(|named| named.len() <= MAX_KEY_BYTES && !climbs_out(named)) {
             Some(named) => Key::new(named)
@@ -97,28 +97,33 @@ impl Folder {
     }
 
     /// Where what is kept under this key goes, as far as the key says so.
-    pub(super) fn destination(&self, kept: &Key) -> Option<Key> {
+    pub(crate) fn destination(&self, kept: &Key) -> Option<Key> {
         let name = self.root.strip(kept)?.strip_prefix("files/")?.split_once('/')?.1.strip_prefix("n/")?;
         self.incoming.key(name).ok()
     }
 
     /// The plan that a kept file belongs to.
-    pub(super) fn id_of<'k>(&self, kept: &'k Key) -> &'k str {
+    pub(crate) fn id_of<'k>(&self, kept: &'k Key) -> &'k str {
         let name = self.root.strip(kept).and_then(|name| name.strip_prefix("files/"));
         name.and_then(|name| name.split_once('/')).map_or("", |(id, _)| id)
     }
 
     /// All files that are kept aside.
-    pub(super) async fn aside(&self, objects: &impl Objects) -> Result<Vec<File>, PortError> {
-        Listing::new(objects, self.under("files/")?).all().await
+    pub(crate) async fn aside(&self, objects: &impl Objects) -> Result<Vec<File>, PortError> {
+        self.kept(objects)?.all().await
+    }
+
+    /// The same, a page at a time.
+    pub(crate) fn kept<'a, O: Objects>(&self, objects: &'a O) -> Result<Listing<'a, O>, PortError> {
+        Ok(Listing::new(objects, self.under("files/")?))
     }
 
     /// All plans of this feed.
-    pub(super) async fn plans(&self, objects: &impl Objects) -> Result<Vec<Stored>, RedriveError> {
+    pub(crate) async fn plans(&self, objects: &impl Objects) -> Result<Vec<Stored>, PortError> {
         let under = self.under("plans/")?;
         let keys = Listing::new(objects, under.clone()).all().await?;
         let read = stream::iter(keys).map(|file| self.read(objects, &under, file.key));
-        Ok(read.buffered(4).try_filter_map(async |stored| Ok(stored)).try_collect().await?)
+        read.buffered(4).try_filter_map(async |stored| Ok(stored)).try_collect().await
     }
 
     async fn read(&self, objects: &impl Objects, under: &Prefix, key: Key) -> Result<Option<Stored>, PortError> {

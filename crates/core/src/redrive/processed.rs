@@ -1,17 +1,19 @@
 //! What is in `processed/`, and its way back: the ledger says which file each object is, and forgets it first.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 
+use futures_util::stream;
 use jiff::Timestamp;
 
 use super::listing::Listing;
-use super::plan::{Move, Origin};
+use super::plan::{Folder, Move, Origin};
 use super::session::Session;
-use super::{Account, News, Options, RedriveError, Running, Stays, no_ledger};
+use super::step::{Step, Way};
+use super::{Account, News, Options, RedriveError, Stays, no_ledger};
 use crate::config::{Config, Feed};
 use crate::destination::{Destination, Entry, Of};
-use crate::object::{ETag, File, FileId, Key};
-use crate::ports::Ports;
+use crate::object::{ETag, File, FileId, Key, Prefix};
+use crate::ports::{Objects, PortError, Ports};
 use crate::verify::names;
 
 /// How many keys the ledger is asked for at once.
@@ -40,29 +42,56 @@ pub async fn reload<P: Ports>(
     asked: &Reload,
     tell: &mut impl FnMut(News),
 ) -> Result<Account, RedriveError> {
-    let mut running = Running::new(config, ports, feed, &asked.options, tell)?;
-    let session = Session::open(ports, &running.folder, asked).await?;
+    let folder = Folder::new(&config.bucket, feed)?;
+    let session = Session::open(ports, &folder, asked).await?;
     if let Some(begun) = session.continued() {
-        (running.tell)(News::Continues(begun));
+        tell(News::Continues(begun));
     }
     // As it was meant when it was first asked for: "2h" is another time by now.
     let options = Options { since: session.since(), ..asked.options.clone() };
-    running.options = &options;
-    running.resume().await?;
-    let mut listing = Listing::new(ports.objects(), config.bucket.processed.join(&feed.prefix));
-    let mut some = Vec::new();
-    while let Some(page) = listing.page().await? {
-        some.extend(page.into_iter().filter(|file| options.since.is_none_or(|since| file.last_modified >= since)));
-        if some.len() >= options.together {
-            running.put_back(std::mem::take(&mut some), session.until()).await?;
+    let way = Way::new(config, ports, feed, &options, &folder, tell);
+    let mut account = Account { feed: feed.name.to_string(), ..Account::default() };
+    way.resume(&mut account).await?;
+    let archive = Archive::new(ports.objects(), config.bucket.processed.join(&feed.prefix));
+    let groups = stream::unfold(Some(archive), async |archive| {
+        let mut archive = archive?;
+        match archive.some(&options).await {
+            Ok(files) => files.map(|files| (Ok((files.len(), files)), Some(archive))),
+            Err(error) => Some((Err(error.into()), None)),
         }
-    }
-    running.put_back(some, session.until()).await?;
-    if running.account.failed == 0 && running.account.later == 0 {
+    });
+    let put_back = async |step: &mut Step, files| way.put_back(step, files, session.until()).await;
+    way.walk(groups, put_back, &mut account).await?;
+    if account.failed == 0 && account.later == 0 {
         // All is done. That its end is not known must not have it run again, which would be another reload.
         session.close(ports.objects()).await.ok();
     }
-    Ok(running.account)
+    Ok(account)
+}
+
+/// The objects of a feed in `processed/`.
+struct Archive<'a, O> {
+    listing: Listing<'a, O>,
+    /// Listed, and not taken yet.
+    rest: VecDeque<File>,
+}
+
+impl<'a, O: Objects> Archive<'a, O> {
+    fn new(objects: &'a O, under: Prefix) -> Self {
+        Self { listing: Listing::new(objects, under), rest: VecDeque::new() }
+    }
+
+    /// As many as make a step; `None` behind the last.
+    async fn some(&mut self, options: &Options) -> Result<Option<Vec<File>>, PortError> {
+        let meant = |file: &File| options.since.is_none_or(|since| file.last_modified >= since);
+        while self.rest.len() < options.together
+            && let Some(page) = self.listing.page().await?
+        {
+            self.rest.extend(page.into_iter().filter(meant));
+        }
+        let files: Vec<File> = self.rest.drain(..self.rest.len().min(options.together)).collect();
+        Ok(Some(files).filter(|files| !files.is_empty()))
+    }
 }
 
 /// A file as the ledger knows it.
@@ -73,8 +102,8 @@ struct Known {
     loaded_at: Timestamp,
 }
 
-impl<P: Ports, T: FnMut(News)> Running<'_, P, T> {
-    async fn put_back(&mut self, files: Vec<File>, until: Timestamp) -> Result<(), RedriveError> {
+impl<P: Ports> Way<'_, P> {
+    async fn put_back(&self, step: &mut Step, files: Vec<File>, until: Timestamp) -> Result<(), RedriveError> {
         let known = self.identify(&files).await?;
         let mut moves = Vec::new();
         for (file, known) in files.into_iter().zip(known) {
@@ -85,17 +114,18 @@ impl<P: Ports, T: FnMut(News)> Running<'_, P, T> {
             };
             let folder = file.size == 0 && file.key.as_str().ends_with('/');
             if folder || !name.is_some_and(|name| self.options.mean(name, file.last_modified)) {
+                step.through += 1;
                 continue;
             }
             match known {
-                None => self.stays(&file.key, Stays::NotRecorded),
-                Some(known) if known.loaded_at.as_second() > until.as_second() => self.account.loaded_since += 1,
+                None => step.stays(&file.key, Stays::NotRecorded),
+                Some(known) if known.loaded_at.as_second() > until.as_second() => step.account.loaded_since += 1,
                 Some(Known { key: to, id, .. }) => {
                     moves.push(Move { from: file, to, recorded: Some(id), reasons: Vec::new(), aside: false });
                 }
             }
         }
-        self.go(Origin::Processed, Some(until), moves).await
+        self.go(step, Origin::Processed, Some(until), moves).await
     }
 
     /// Which file each object is the copy of: the likeliest first, since nearly all have their path and their `ETag`.

@@ -39,7 +39,8 @@ pub async fn objects<O: Objects>(objects: &O, root: &Prefix) -> Report {
         put: absent_on_nothing_writes, absent_on_something_is_refused, absent_on_the_same_content_is_refused,
             matches_writes, matches_another_etag_is_refused, matches_on_nothing_is_refused, any_overwrites,
             one_of_many_absent_puts_wins, one_of_many_matching_puts_wins, a_missing_object_is_none, empty_content;
-        list: nothing_is_an_empty_page, order_is_by_bytes, every_object_is_listed_once, a_prefix_ends_at_its_slash,
+        list: nothing_is_an_empty_page, order_is_by_bytes, every_object_is_listed_once, a_page_begins_after_any_key,
+            a_prefix_ends_at_its_slash,
             shows_what_head_shows, shows_what_was_just_done, a_page_may_begin_at_a_key_that_is_gone;
         copy: copies_content, of_empty_content, never_overwrites, never_overwrites_even_the_same_content,
             of_a_replaced_source, of_a_missing_source, of_a_replaced_source_onto_something,

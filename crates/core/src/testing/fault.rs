@@ -6,7 +6,9 @@ mod destination;
 mod objects;
 
 use std::fmt;
+use std::future::poll_fn;
 use std::sync::{Arc, Mutex};
+use std::task::Poll;
 
 use super::lock;
 use crate::ports::{PortError, PortErrorKind};
@@ -39,12 +41,13 @@ type Decide = dyn FnMut(&Call) -> Option<Fault> + Send;
 pub struct Faults {
     decide: Arc<Mutex<Box<Decide>>>,
     journal: Arc<Mutex<Vec<Call>>>,
+    yields: bool,
 }
 
 impl Faults {
     /// Asks `decide` at each call.
     pub fn new(decide: impl FnMut(&Call) -> Option<Fault> + Send + 'static) -> Self {
-        Self { decide: Arc::new(Mutex::new(Box::new(decide))), journal: Arc::default() }
+        Self { decide: Arc::new(Mutex::new(Box::new(decide))), journal: Arc::default(), yields: false }
     }
 
     /// Nothing goes wrong; only the journal is kept.
@@ -61,6 +64,12 @@ impl Faults {
             std::cmp::Ordering::Equal if takes_effect => Some(Fault::After(PortErrorKind::Unavailable)),
             _ => Some(Fault::Before(PortErrorKind::Unavailable)),
         })
+    }
+
+    /// Each call lets the caller's other calls go first once, so that what it does at the same time is interleaved.
+    #[must_use]
+    pub fn interleaved(self) -> Self {
+        Self { yields: true, ..self }
     }
 
     /// From now on asks `decide`.
@@ -113,6 +122,9 @@ impl<T> Faulty<T> {
         subject: impl fmt::Display + Send,
         effect: impl Future<Output = Result<A, E>> + Send,
     ) -> Result<A, E> {
+        if self.faults.yields {
+            yield_now().await;
+        }
         let (call, fault) = self.faults.at(method, subject.to_string());
         let failed = |kind| PortError::new(call.method, call.subject, kind, format!("call {} fails", call.number));
         match fault {
@@ -124,6 +136,18 @@ impl<T> Faulty<T> {
             }
         }
     }
+}
+
+async fn yield_now() {
+    let mut yielded = false;
+    poll_fn(|context| {
+        if std::mem::replace(&mut yielded, true) {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }
 
 #[cfg(test)]

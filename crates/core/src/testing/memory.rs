@@ -96,6 +96,11 @@ impl Objects for MemoryObjects {
         Ok(Page { files, next })
     }
 
+    async fn list_after(&self, prefix: &Prefix, key: &str) -> Result<Page, PortError> {
+        // A place in a listing is a key here, and one before the prefix would be before all of it.
+        self.list(prefix, Some(key).filter(|key| *key >= prefix.as_str())).await
+    }
+
     async fn get(&self, key: &Key) -> Result<Option<Content>, PortError> {
         let content = |object: &Object| Content { body: object.body.to_vec(), etag: object.file.etag.clone() };
         Ok(lock(&self.objects).get(key.as_str()).map(content))

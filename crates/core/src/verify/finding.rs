@@ -42,6 +42,8 @@ pub enum Kind {
     ReasonMissing,
     /// A reason in `failed/`, without its file.
     FileMissing,
+    /// On its way back to `incoming/`, which a redrive or a reload has not finished.
+    HalfWay,
     /// In a claim, and nowhere else.
     ClaimedAndGone,
     /// A claim that nobody works on.
@@ -70,6 +72,7 @@ impl Kind {
             Self::RecordedTwice => "recorded_twice",
             Self::ReasonMissing => "reason_missing",
             Self::FileMissing => "file_missing",
+            Self::HalfWay => "half_way",
             Self::ClaimedAndGone => "claimed_and_gone",
             Self::ClaimIdle => "claim_idle",
             Self::ClaimOfNoFeed => "claim_of_no_feed",
@@ -102,6 +105,10 @@ impl Kind {
             Self::RecordedTwice => "the ledger has it more than once: its rows may be in the table as often",
             Self::ReasonMissing => "it is in failed/, and the .error.json that says why is not",
             Self::FileMissing => "this says why a file is in failed/, and that file is not there",
+            Self::HalfWay => {
+                "a redrive or a reload is bringing it, or the file that this is the reason of, back to incoming/: one that \
+                 runs now, or one that was interrupted"
+            }
             Self::ClaimedAndGone => "a claim holds it, it was not loaded, and it is nowhere: its producer took it away",
             Self::ClaimIdle => "nobody works on this claim, and the lister sends no worker",
             Self::ClaimOfNoFeed => "this claim is of a feed that is not in the configuration",
@@ -137,6 +144,10 @@ impl Kind {
             }
             Self::ReasonMissing => "drop the file again to have it judged anew, or look into the worker's log",
             Self::FileMissing => "remove the .error.json if the file was mended or given up",
+            Self::HalfWay => {
+                "if none runs now, run sluice redrive or sluice reload for this feed again, whichever it was, with the same \
+                 arguments: it finishes what is half-way first, and nothing is lost; do not move or remove anything by hand"
+            }
             Self::ClaimIdle => "look whether the lister runs: its schedule, its log, its right to invoke the worker",
             Self::ClaimOfNoFeed => "add the feed again, or delete the claim",
             Self::OfNoFeed => "move it under a feed's prefix, or add a feed",
@@ -169,6 +180,7 @@ mod tests {
             Kind::RecordedTwice,
             Kind::ReasonMissing,
             Kind::FileMissing,
+            Kind::HalfWay,
             Kind::ClaimedAndGone,
             Kind::ClaimIdle,
             Kind::ClaimOfNoFeed,

@@ -34,6 +34,22 @@ pub(super) async fn every_object_is_listed_once<O: Objects>(space: &Space<'_, O>
     equal("whether all names are listed once and in order", &(space.names().await? == names), &true)
 }
 
+pub(super) async fn a_page_begins_after_any_key<O: Objects>(space: &Space<'_, O>) -> Check {
+    let names = ["a", "a b", "b+c", "é", "😀"];
+    for name in names {
+        space.write(name, b"").await?;
+    }
+    // One that is there, some that are not, one before all of them, and one after.
+    for (after, first) in
+        [("a", 1), ("!", 0), ("a c", 2), ("b+b~", 2), ("b+c", 3), ("ß\n", 3), ("\u{1f600}\u{1f600}", 5)]
+    {
+        let page = space.objects.list_after(&space.prefix, &format!("{}{after}", space.prefix)).await?;
+        let found: Vec<_> = page.files.iter().filter_map(|file| space.prefix.strip(&file.key)).collect();
+        equal(&format!("what comes after {after:?}"), &found, &names[first..].to_vec())?;
+    }
+    Ok(())
+}
+
 pub(super) async fn a_prefix_ends_at_its_slash<O: Objects>(space: &Space<'_, O>) -> Check {
     for name in ["flights", "flights/1", "flights-old/2", "flights/sub/3", "flights0"] {
         space.write(name, b"").await?;

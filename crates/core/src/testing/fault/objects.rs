@@ -9,6 +9,10 @@ impl<T: Objects> Objects for Faulty<T> {
         self.call("list", prefix, self.inner.list(prefix, after)).await
     }
 
+    async fn list_after(&self, prefix: &Prefix, key: &str) -> Result<Page, PortError> {
+        self.call("list_after", key, self.inner.list_after(prefix, key)).await
+    }
+
     async fn get(&self, key: &Key) -> Result<Option<Content>, PortError> {
         self.call("get", key, self.inner.get(key)).await
     }
