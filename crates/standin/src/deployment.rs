@@ -38,6 +38,8 @@ pub struct Deployment {
     pub timeout: Duration,
     /// The most workers, and the most loaders, at once.
     pub concurrency: usize,
+    /// The most listers at once.
+    pub listers: usize,
     /// How long Lambda waits before it retries a failed asynchronous invocation.
     pub retry_delays: Vec<Duration>,
     /// Variables that all three functions get besides their own.
@@ -55,6 +57,7 @@ impl Deployment {
             warm: true,
             timeout: Duration::from_mins(2),
             concurrency: 4,
+            listers: 1,
             retry_delays: vec![Duration::from_mins(1), Duration::from_mins(2)],
             environment: Vec::new(),
         }
@@ -132,9 +135,9 @@ fn function(deployment: &Deployment, name: &str, binary: &str) -> Result<Functio
     function.warm = deployment.warm;
     function.timeout = deployment.timeout;
     function.retry_delays.clone_from(&deployment.retry_delays);
-    // One lister at a time, and no retry of a tick: the next one comes anyway.
+    // No retry of a tick: the next one comes anyway.
     (function.concurrency, function.retries) = match name {
-        LISTER => (Some(1), 0),
+        LISTER => (Some(deployment.listers), 0),
         _ => (Some(deployment.concurrency), 2),
     };
     Ok(function)

@@ -19,15 +19,19 @@ fn published(site: &Site, feed: &str, metric: &str) -> Vec<f64> {
 }
 
 /// Every call to the first feed's warehouse hangs: the other feed ticks, loads and is measured as ever.
-/// Where the lister loads, there is one lister at a time, and the next tick comes when that one has given up.
-#[test_case(true, 3; "with workers")]
-#[test_case(false, 1; "where the lister loads")]
+/// Where the lister loads and there is one lister at a time, the next tick comes when that one has given up.
+#[test_case(true, 1, 3; "with workers")]
+#[test_case(false, 1, 1; "where the lister loads")]
+#[test_case(false, 3, 3; "where listers load beside each other")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 8)]
-async fn a_feed_whose_warehouse_hangs_holds_up_no_other(fan_out: bool, rounds: usize) {
+async fn a_feed_whose_warehouse_hangs_holds_up_no_other(fan_out: bool, listers: usize, rounds: usize) {
     let settings = format!("max_files = 4\nfiles_per_load = 2\nfan_out = {fan_out}");
-    let site = Site::with(&two_feeds(&settings), |deployment| deployment.timeout = Duration::from_mins(5)).await;
+    let site = Site::with(&two_feeds(&settings), |deployment| {
+        (deployment.timeout, deployment.listers) = (Duration::from_mins(5), listers);
+    })
+    .await;
     let gate = Gate::close(&site.standin, Moment::Before, |rule| rule.service("redshift-data").subject("slow"));
-    let mut listers = Vec::new();
+    let mut ticks = Vec::new();
     let all: Vec<i64> = (0..2 * i64::try_from(rounds).unwrap()).collect();
     for round in 0..rounds {
         for number in [2 * round, 2 * round + 1] {
@@ -38,7 +42,7 @@ async fn a_feed_whose_warehouse_hangs_holds_up_no_other(fan_out: bool, rounds: u
         let mut loaded = site.standin.storage().subscribe(BUCKET, "processed/others/");
         // A lister that loads may hang with its feed; so nobody waits for it.
         let (deployed, all) = (site.deployed.clone(), json!({}));
-        listers.push(tokio::spawn(async move { deployed.invoke(LISTER, &all).await }));
+        ticks.push(tokio::spawn(async move { deployed.invoke(LISTER, &all).await }));
         for _ in 0..2 {
             let archived = tokio::time::timeout(Duration::from_mins(1), loaded.recv()).await;
             assert!(archived.is_ok(), "round {round}: the other feed is held up");
@@ -55,8 +59,8 @@ async fn a_feed_whose_warehouse_hangs_holds_up_no_other(fan_out: bool, rounds: u
 
     // What hung goes on, and nothing else has to be done.
     gate.open();
-    for lister in listers {
-        lister.await.unwrap().unwrap();
+    for tick in ticks {
+        tick.await.unwrap().unwrap();
     }
     site.drain().await;
     assert_eq!(site.ids("numbers").await, all);
