@@ -7,6 +7,7 @@
 mod strike;
 
 use std::path::PathBuf;
+use std::process::Stdio;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -16,6 +17,7 @@ use sluice_core::object::{ETag, File, Key};
 use sluice_standin::deployment::{Deployed, Deployment, LISTER, WORKER};
 use sluice_standin::s3::{Condition, Put, Storage};
 use sluice_standin::{Options, StandIn, Warehouse};
+use tokio::process::Command;
 
 pub use strike::{Gate, Kill};
 
@@ -162,6 +164,16 @@ impl Site {
     #[must_use]
     pub fn requests(&self, action: &str) -> usize {
         self.standin.journal().snapshot().iter().filter(|entry| entry.action() == action).count()
+    }
+
+    /// The command line as an operator runs it here, in an environment of its own.
+    #[must_use]
+    pub fn sluice(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(binaries().join("sluice"));
+        command.args(arguments).stdin(Stdio::null()).env_clear().env("NO_COLOR", "1");
+        command.env("AWS_ENDPOINT_URL", self.standin.endpoint()).env("AWS_REGION", "us-east-1");
+        command.env("AWS_ACCESS_KEY_ID", "operator").env("AWS_SECRET_ACCESS_KEY", "sluice");
+        command
     }
 
     /// Stops everything.

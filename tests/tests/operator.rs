@@ -5,7 +5,8 @@
 use serde_json::{Value, json};
 use sluice_standin::deployment::WORKER;
 use sluice_standin::faults::{Fault, Rule};
-use sluice_tests::{BUCKET, Site, binaries, feed, numbers};
+use sluice_tests::{BUCKET, Site, feed, numbers};
+use test_case::test_case;
 use tokio::process::Command;
 
 struct Operator {
@@ -26,11 +27,7 @@ impl Operator {
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(binaries().join("sluice"));
-        command.args(arguments).env_clear().env("NO_COLOR", "1");
-        command.env("AWS_ENDPOINT_URL", self.site.standin.endpoint()).env("AWS_REGION", "us-east-1");
-        command.env("AWS_ACCESS_KEY_ID", "operator").env("AWS_SECRET_ACCESS_KEY", "sluice");
-        command
+        self.site.sluice(arguments)
     }
 
     async fn says(&self, arguments: &[&str]) -> Said {
@@ -164,6 +161,9 @@ async fn init_makes_what_doctor_misses_and_both_leave_nothing() {
     let left = operator.site.sql("SELECT count(*) FROM pg_tables WHERE tablename LIKE 'sluice_proof%'").await;
     assert_eq!(left[0][0].as_deref(), Some("0"), "scratch tables are removed");
     assert!(operator.site.keys("sluice/claims/").is_empty(), "and so is the claim");
+    for prefix in ["incoming/", "processed/", "failed/"] {
+        assert!(operator.site.keys(prefix).is_empty(), "nothing is tried on files: {prefix}");
+    }
     println!("{}", said.out);
 
     // The table is gone; the warehouse does not answer; the bucket does not honour conditions.
@@ -182,6 +182,26 @@ async fn init_makes_what_doctor_misses_and_both_leave_nothing() {
         "{}",
         said.out
     );
+    operator.stop().await;
+}
+
+#[test_case("GetObject", "incoming/", "may be read"; "files cannot be read")]
+#[test_case("DeleteObject", "incoming/", "may be emptied"; "files cannot be taken away")]
+#[test_case("PutObject", "processed/", "may be written"; "files cannot be archived")]
+#[test_case("PutObject", "failed/", "may be written"; "files cannot be quarantined")]
+#[tokio::test]
+async fn doctor_says_which_right_is_missing(action: &str, prefix: &str, what: &str) {
+    let operator = Operator::start(&numbers("")).await;
+    operator.says(&["init"]).await;
+    let denied = Fault::Answer(403, "AccessDenied", "Access Denied");
+    let rule = Rule::new(denied).operation(action).subject(format!("{prefix}doctor-"));
+    operator.site.standin.faults().add(rule);
+    let (code, checks) = operator.json(&["doctor"]).await;
+    let wrong: Vec<_> = checks.iter().filter(|check| check["ok"] == json!(false) && check["type"] == "check").collect();
+    assert_eq!((code, wrong.len()), (Some(3), 1), "{checks:#?}");
+    assert_eq!(wrong[0]["what"], json!(format!("{prefix} {what}")));
+    let remedy = wrong[0]["remedy"].as_str().unwrap();
+    assert!(remedy.starts_with(&format!("grant s3:{action} on {prefix}* to the role that loads")), "{remedy}");
     operator.stop().await;
 }
 

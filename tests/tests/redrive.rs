@@ -11,7 +11,7 @@ use std::time::Instant;
 use serde_json::{Value, json};
 use sluice_standin::faults::{Fault, Hook, Moment, Rule, Then};
 use sluice_standin::journal::Mark;
-use sluice_tests::{BUCKET, Site, binaries, numbers, offer};
+use sluice_tests::{BUCKET, Site, numbers, offer};
 use tokio::process::Command;
 
 /// A site, and the command line.
@@ -27,10 +27,7 @@ impl Operated {
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(binaries().join("sluice"));
-        command.args(arguments).env_clear().env("NO_COLOR", "1").stdin(Stdio::null());
-        command.env("AWS_ENDPOINT_URL", self.site.standin.endpoint()).env("AWS_REGION", "us-east-1");
-        command.env("AWS_ACCESS_KEY_ID", "operator").env("AWS_SECRET_ACCESS_KEY", "sluice");
+        let mut command = self.site.sluice(arguments);
         command.env("SLUICE_CONFIG", &self.config);
         command
     }

@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use sluice_standin::deployment::WORKER;
 use sluice_standin::faults::Moment;
-use sluice_tests::{BUCKET, Kill, Site, binaries, feed, numbers};
+use sluice_tests::{BUCKET, Kill, Site, feed, numbers};
 use tokio::process::Command;
 
 const CLAIM: &str = "sluice/claims/numbers/0.json";
@@ -36,10 +36,7 @@ impl Verified {
     }
 
     fn command_of(&self, name: &str) -> Command {
-        let mut command = Command::new(binaries().join("sluice"));
-        command.arg(name).env_clear().env("NO_COLOR", "1");
-        command.env("AWS_ENDPOINT_URL", self.site.standin.endpoint()).env("AWS_REGION", "us-east-1");
-        command.env("AWS_ACCESS_KEY_ID", "operator").env("AWS_SECRET_ACCESS_KEY", "sluice");
+        let mut command = self.site.sluice(&[name]);
         command.env("SLUICE_CONFIG", &self.config);
         command
     }

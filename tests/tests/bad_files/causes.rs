@@ -133,6 +133,11 @@ async fn a_file_that_brings_about_an_unknown_error_lets_the_others_through() {
     assert_eq!(site.ids("numbers").await, (0..16).filter(|number| *number != 5).collect::<Vec<_>>());
     assert_eq!(site.keys("incoming/"), ["incoming/numbers/05.csv"]);
     assert!(site.keys("failed/").is_empty());
+    let config = format!("[bucket]\nname = \"{BUCKET}\"\n{config}");
+    let said = site.sluice(&["status"]).env("SLUICE_CONFIG", config).output().await.unwrap();
+    let said = String::from_utf8(said.stdout).unwrap();
+    assert!(said.contains("incoming/numbers/05.csv rests, the slot is for others, "), "{said}");
+    println!("{said}");
     // Its content is mended where it is: a new file.
     site.drop_file("numbers/05.csv", "5,1\n");
     for _ in 0..3 {

@@ -1,5 +1,8 @@
 //! The bucket, as the protocol needs it: listings, and writes and deletes under conditions, tried on a claim of a feed that
 //! nobody has; the worker; `CloudWatch`.
+//!
+//! Under the prefixes of files it asks for nothing that could be done: what is not there cannot be read, replaced or
+//! deleted, and S3 says so only to those who may.
 
 use std::fmt;
 
@@ -9,7 +12,7 @@ use sluice_core::batch::BatchId;
 use sluice_core::claim::{claims_prefix, slot_key};
 use sluice_core::config::{Bucket, Feed};
 use sluice_core::measure::{Datum, Metric};
-use sluice_core::object::{ETag, Key, Prefix};
+use sluice_core::object::{ETag, Key, KeyError, Prefix};
 use sluice_core::ports::{Delete, Metrics as _, Objects, PortError, Ports as _, Put, PutIf, Workers as _};
 use sluice_core::redshift::manifest;
 
@@ -31,6 +34,7 @@ pub(super) async fn check(deployment: &Deployment, feeds: &[&Feed], checks: &mut
         list(objects, &claims, checks).await;
     }
     conditions(bucket, objects, checks).await;
+    files(bucket, objects, checks).await;
     for feed in feeds {
         let written = write_manifest(bucket, feed, objects).await;
         checks.note(
@@ -55,6 +59,27 @@ async fn list(objects: &impl Objects, prefix: &Prefix, checks: &mut Checks) {
     checks.note(&format!("{prefix} may be listed"), objects.list(prefix, None).await.map(drop), LIST);
 }
 
+/// All on names that nobody has, and under conditions that nothing meets: 404 where there is the right, 403 where not.
+/// Source: Amazon S3 User Guide, "Add preconditions to S3 operations with conditional requests".
+async fn files(bucket: &Bucket, objects: &impl Objects, checks: &mut Checks) {
+    let Bucket { incoming, processed, failed, .. } = bucket;
+    if let Ok(key) = nobody(incoming) {
+        let read = must(objects.get(&key).await.map(|content| content.is_some()), &false);
+        checks.note(&format!("{incoming} may be read"), read, &grant("GetObject", incoming));
+        let deleted = must(objects.delete(&key, &other()).await, &Delete::Deleted);
+        checks.note(&format!("{incoming} may be emptied"), deleted, &grant("DeleteObject", incoming));
+    }
+    for prefix in [processed, failed] {
+        let Ok(key) = nobody(prefix) else { continue };
+        let written = must(objects.put(&key, vec![], PutIf::Matches(&other())).await, &Put::Refused);
+        checks.note(&format!("{prefix} may be written"), written, &grant("PutObject", prefix));
+    }
+}
+
+fn grant(action: &str, prefix: &Prefix) -> String {
+    format!("grant s3:{action} on {prefix}* to the role that loads; the lister needs it only where fan_out = false")
+}
+
 /// Each step needs the one before it.
 async fn conditions(bucket: &Bucket, objects: &impl Objects, checks: &mut Checks) {
     let Ok(key) = probe(bucket) else { return };
@@ -66,7 +91,7 @@ async fn conditions(bucket: &Bucket, objects: &impl Objects, checks: &mut Checks
     };
     checks.note("a claim may be written", placed.as_ref().map(drop), WRITE);
     let Ok(etag) = placed else { return };
-    let other = ETag::new("00000000000000000000000000000000");
+    let other = other();
     let needed =
         "use a bucket of Amazon S3, or a store that honours conditional requests: nothing is safe without them";
     let again = objects.put(&key, body.clone(), PutIf::Absent).await;
@@ -95,9 +120,23 @@ async fn worker(deployment: &Deployment, checks: &mut Checks) {
 }
 
 /// The claim of a feed that nobody has: listers leave such claims alone.
-fn probe(bucket: &Bucket) -> Result<Key, sluice_core::object::KeyError> {
+fn probe(bucket: &Bucket) -> Result<Key, KeyError> {
+    slot_key(bucket, &name(), 0)
+}
+
+/// A file that nobody has.
+fn nobody(prefix: &Prefix) -> Result<Key, KeyError> {
+    Key::new(format!("{prefix}{}", name()))
+}
+
+fn name() -> String {
     let mark = uuid::Uuid::new_v4().simple().to_string();
-    slot_key(bucket, &format!("doctor-{}", &mark[..8]), 0)
+    format!("doctor-{}", &mark[..8])
+}
+
+/// An `ETag` that no object has.
+fn other() -> ETag {
+    ETag::new("00000000000000000000000000000000")
 }
 
 /// A claim without files, as listers read it: what they cannot read they remove.
