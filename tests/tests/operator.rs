@@ -205,6 +205,22 @@ async fn doctor_says_which_right_is_missing(action: &str, prefix: &str, what: &s
     operator.stop().await;
 }
 
+#[test_case("S3ServiceException:Access Denied,Status 403,Error AccessDenied,Rid 0,ExtRid 0,CanRetry 1"; "the role may not read")]
+#[test_case("User arn:aws:redshift:us-east-1:1:dbuser:c/u is not authorized to assume IAM Role arn:aws:iam::1:role/r"; "the role may not be taken")]
+#[tokio::test]
+async fn doctor_says_what_copy_lacks(error: &str) {
+    let operator = Operator::start(&numbers("")).await;
+    operator.says(&["init"]).await;
+    operator.site.standin.redshift().unwrap().fail_copies(Some(error));
+    let (code, checks) = operator.json(&["doctor"]).await;
+    let wrong: Vec<_> = checks.iter().filter(|check| check["ok"] == json!(false) && check["type"] == "check").collect();
+    assert_eq!((code, wrong.len()), (Some(3), 1), "{checks:#?}");
+    assert_eq!(wrong[0]["what"], json!("COPY may read the bucket"));
+    assert!(wrong[0]["error"].as_str().unwrap().contains(error), "{}", wrong[0]);
+    assert!(operator.site.ids("numbers").await.is_empty());
+    operator.stop().await;
+}
+
 #[tokio::test]
 async fn doctor_sends_a_worker_nowhere() {
     let operator = Operator::start(&numbers("")).await;

@@ -1,7 +1,7 @@
 //! `sluice doctor` and `sluice init`: reach each service as the functions do, and say what fails and what to do.
 //!
-//! Writes only what it removes again: a claim of a feed that nobody has, and with `--prove` two scratch tables; `init` makes
-//! ledgers. Never touches a file.
+//! Writes only manifests, and what it removes again: a claim of a feed that nobody has, and with `--prove` two scratch
+//! tables; `init` makes ledgers. Never touches a file.
 
 mod bucket;
 mod prove;
@@ -20,8 +20,8 @@ use crate::output::{self, BOLD, Foreign, GREEN, Lines, RED};
 #[derive(Debug, Args)]
 #[command(after_help = "\
 It is whoever the AWS SDK's credentials are: run it with a function's role to see what that function may do. It writes a \
-claim of a feed that nobody has, a manifest and a metric of zero, invokes the worker on a claim that is not there \
-(with SLUICE_WORKER_FUNCTION), and wakes the warehouse. Whether COPY's role may read the bucket only a COPY shows.
+claim of a feed that nobody has, manifests and a metric of zero, asks for a COPY of a file that is not there, invokes the \
+worker on a claim that is not there (with SLUICE_WORKER_FUNCTION), and wakes the warehouse.
 
 Exit codes: 0 all is well; 3 something is not; 1 the configuration could not be read; 2 wrong usage or configuration.")]
 pub(crate) struct Arguments {

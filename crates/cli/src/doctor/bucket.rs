@@ -63,14 +63,14 @@ async fn list(objects: &impl Objects, prefix: &Prefix, checks: &mut Checks) {
 /// Source: Amazon S3 User Guide, "Add preconditions to S3 operations with conditional requests".
 async fn files(bucket: &Bucket, objects: &impl Objects, checks: &mut Checks) {
     let Bucket { incoming, processed, failed, .. } = bucket;
-    if let Ok(key) = nobody(incoming) {
+    if let Ok(key) = nobody(incoming.as_str()) {
         let read = must(objects.get(&key).await.map(|content| content.is_some()), &false);
         checks.note(&format!("{incoming} may be read"), read, &grant("GetObject", incoming));
         let deleted = must(objects.delete(&key, &other()).await, &Delete::Deleted);
         checks.note(&format!("{incoming} may be emptied"), deleted, &grant("DeleteObject", incoming));
     }
     for prefix in [processed, failed] {
-        let Ok(key) = nobody(prefix) else { continue };
+        let Ok(key) = nobody(prefix.as_str()) else { continue };
         let written = must(objects.put(&key, vec![], PutIf::Matches(&other())).await, &Put::Refused);
         checks.note(&format!("{prefix} may be written"), written, &grant("PutObject", prefix));
     }
@@ -125,7 +125,7 @@ fn probe(bucket: &Bucket) -> Result<Key, KeyError> {
 }
 
 /// A file that nobody has.
-fn nobody(prefix: &Prefix) -> Result<Key, KeyError> {
+pub(super) fn nobody(prefix: &str) -> Result<Key, KeyError> {
     Key::new(format!("{prefix}{}", name()))
 }
 

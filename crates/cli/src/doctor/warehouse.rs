@@ -6,9 +6,10 @@ use sluice_core::ports::Ports as _;
 use sluice_core::redshift::Need;
 
 use super::Checks;
+use super::bucket::nobody;
 use crate::deployment::Deployment;
 
-/// Checks it. Nothing can be said where it cannot be reached.
+/// Checks it. Nothing can be said where it cannot be reached, and nothing of COPY where there is no table.
 pub(super) async fn check(deployment: &Deployment, feed: &Feed, checks: &mut Checks) {
     checks.about(format_args!("feed {}", feed.name));
     for need in Need::ALL {
@@ -17,7 +18,22 @@ pub(super) async fn check(deployment: &Deployment, feed: &Feed, checks: &mut Che
         if need == Need::Reach && !well {
             return;
         }
+        if need == Need::Insert && well {
+            copy(deployment, feed, checks).await;
+        }
     }
+}
+
+async fn copy(deployment: &Deployment, feed: &Feed, checks: &mut Checks) {
+    let bucket = &deployment.config.bucket;
+    let Ok(missing) = nobody(&format!("{}{}", bucket.incoming, feed.prefix)) else { return };
+    let copied = deployment.ports.destination().examine_copy(feed, missing).await;
+    let remedy = format!(
+        "the role in iam_role needs s3:GetObject on {} and {}manifests/, and s3:ListBucket; and this user may be granted its \
+         use (GRANT ASSUMEROLE)",
+        bucket.incoming, bucket.state
+    );
+    checks.note("COPY may read the bucket", copied, &remedy);
 }
 
 /// Makes the feed's ledger.

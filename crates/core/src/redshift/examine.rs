@@ -1,12 +1,16 @@
 //! Examine: whether the warehouse can be reached, and whether who asks may do what a load does. For operators.
 //!
-//! Changes no table, and copies nothing: whether COPY's role may read the bucket, only a COPY shows.
+//! Changes no table, and copies nothing: what is asked of COPY is a file that is not there.
+
+use jiff::Timestamp;
 
 use super::quote::{literal, table};
 use super::statements::{Statements, Submission};
-use super::{PATIENCE, RedshiftDestination, target};
+use super::{LONG_PATIENCE, PATIENCE, RedshiftDestination, sql, target};
+use crate::batch::BatchId;
 use crate::config::{Feed, Redshift};
-use crate::destination::QueryError;
+use crate::destination::{Failure, FailureKind, Load, QueryError};
+use crate::object::{ETag, File, Key};
 use crate::ports::{Objects, PortError, PortErrorKind};
 
 /// Something a load needs of the warehouse.
@@ -96,6 +100,25 @@ impl<S: Statements, O: Objects> RedshiftDestination<S, O> {
             }
         }
         Ok(())
+    }
+
+    /// Whether COPY's role may read the bucket, and the feed's options are such that COPY begins to read.
+    ///
+    /// COPY is asked for the file `missing`, which must not be there: that it is not, it learns from S3 only with every
+    /// right. Source: Amazon S3 API Reference, `GetObject`: 404 with the right to list, 403 without.
+    ///
+    /// # Errors
+    /// When COPY ends for another reason, the manifest cannot be written, or the warehouse cannot be asked.
+    pub async fn examine_copy(&self, feed: &Feed, missing: Key) -> Result<(), QueryError> {
+        let (etag, last_modified) = (ETag::new("none"), Timestamp::UNIX_EPOCH);
+        let files = [File { key: missing, etag, size: 1, last_modified }];
+        let load = Load { slot: 0, batch: &BatchId::of(&files), files: &files, token: "" };
+        let manifest = self.write_manifest(feed, &load).await?;
+        let statement = sql::copy(&self.bucket.name, feed, target(feed), &files, &manifest);
+        match self.run(feed, "doctor", vec![statement], LONG_PATIENCE).await {
+            Ok(_) | Err(QueryError::Failed { failure: Failure { kind: FailureKind::FileMissing, .. }, .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     /// The port to the Data API.

@@ -78,7 +78,8 @@ fn guard(target: &Redshift, files: &[File]) -> String {
 }
 
 /// COPY of everything that the manifest lists.
-fn copy(bucket: &str, feed: &Feed, target: &Redshift, files: &[File], manifest: &Key) -> String {
+#[must_use]
+pub fn copy(bucket: &str, feed: &Feed, target: &Redshift, files: &[File], manifest: &Key) -> String {
     let columns: Vec<String> = target.columns.iter().map(|column| identifier(column)).collect();
     let columns = if columns.is_empty() { String::new() } else { format!(" ({})", columns.join(", ")) };
     let role = match &target.iam_role {
