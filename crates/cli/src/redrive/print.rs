@@ -5,10 +5,11 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
-use std::time::Instant;
+use std::fmt::{self, Display};
+use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressStyle};
-use serde_json::json;
+use indicatif::{HumanDuration, ProgressBar, ProgressState, ProgressStyle};
+use serde_json::{Value, json};
 use sluice_core::object::Prefix;
 use sluice_core::ports::Objects;
 use sluice_core::redrive::{Account, News, Options, RedriveError, Stays, count};
@@ -62,10 +63,11 @@ impl Printer {
         if let Some(progress) = &self.progress {
             if progress.length().is_none()
                 && let Ok(style) = ProgressStyle::with_template(
-                    "  {prefix} {bar:40.cyan/black} {human_pos}/{human_len} files, {per_sec}, {eta} left",
+                    "  {prefix} {bar:40.cyan/black} {human_pos}/{human_len} files{rate}{left}",
                 )
             {
-                progress.set_style(style.progress_chars("█▉▊▋▌▍▎▏ "));
+                let style = style.progress_chars("█▉▊▋▌▍▎▏ ").with_key("rate", rate).with_key("left", left);
+                progress.set_style(style);
             }
             progress.set_length(files + self.resumed.get());
         }
@@ -75,37 +77,43 @@ impl Printer {
         if let News::Resumes(files) = news {
             self.resumed.set(files);
         }
-        match (&news, &self.progress) {
-            (News::Through(files), Some(progress)) => progress.inc(*files),
-            (News::Through(_), None) => {}
-            (_, Some(progress)) => progress.suspend(|| self.say(news)),
-            (_, None) => self.say(news),
-        }
-    }
-
-    fn say(&self, news: News) {
         match news {
-            News::Continues(begun) if self.json => output::json(&json!({"type": "continues", "begun": begun})),
-            News::Continues(begun) => output::line(format_args!(
+            News::Continues(begun) if self.json => self.object(&json!({"type": "continues", "begun": begun})),
+            News::Continues(begun) => self.line(format_args!(
                 "This goes on with the reload begun {begun}: what has been loaded since is left out. --anew begins another."
             )),
-            News::Resumes(files) if self.json => output::json(&json!({"type": "resumes", "files": files})),
+            News::Resumes(files) if self.json => self.object(&json!({"type": "resumes", "files": files})),
             News::Resumes(files) => {
                 let verb = if self.dry_run { "would be" } else { "is" };
-                output::line(format_args!(
+                self.line(format_args!(
                     "An earlier run was interrupted; what it left half-way {verb} finished first: {}.",
                     output::count(files, "file")
                 ));
             }
             News::Would(file, to) => self.would(&file, &to),
-            News::Through(_) => {}
+            News::Through(files) => self.progress.iter().for_each(|progress| progress.inc(files)),
             News::Stays(key, why) => self.stays(&key, why),
             News::Failed(subject, error) if self.json => {
-                output::json(&json!({"type": "failed", "key": subject, "error": error}));
+                self.object(&json!({"type": "failed", "key": subject, "error": error}));
             }
             News::Failed(subject, error) => {
-                output::line(format_args!("{RED}failed:{RED:#} {}: {}", Foreign(subject), Foreign(error)));
+                self.line(format_args!("{RED}failed:{RED:#} {}: {}", Foreign(subject), Foreign(error)));
             }
+        }
+    }
+
+    /// Prints a line, and the bar below it.
+    fn line(&self, line: impl Display) {
+        match &self.progress {
+            Some(progress) => progress.suspend(|| output::line(line)),
+            None => output::line(line),
+        }
+    }
+
+    fn object(&self, object: &Value) {
+        match &self.progress {
+            Some(progress) => progress.suspend(|| output::json(object)),
+            None => output::json(object),
         }
     }
 
@@ -113,9 +121,9 @@ impl Printer {
         let mut shown = self.shown.borrow_mut();
         shown.1 += 1;
         if self.json {
-            output::json(&json!({"type": "would", "key": file.key, "to": to, "size": file.size}));
+            self.object(&json!({"type": "would", "key": file.key, "to": to, "size": file.size}));
         } else if shown.1 <= SHOWN {
-            output::line(format_args!("    {}  {DIM}→{DIM:#} {}", Foreign(&file.key), Foreign(to)));
+            self.line(format_args!("    {}  {DIM}→{DIM:#} {}", Foreign(&file.key), Foreign(to)));
         }
     }
 
@@ -124,14 +132,14 @@ impl Printer {
         let number = shown.0.entry(why).or_default();
         *number += 1;
         if self.json {
-            output::json(&json!({"type": "stays", "key": key, "why": why, "meaning": why.meaning()}));
+            self.object(&json!({"type": "stays", "key": key, "why": why, "meaning": why.meaning()}));
             return;
         }
         if *number == 1 {
-            output::line(format_args!("{RED}stays:{RED:#} {}", why.meaning()));
+            self.line(format_args!("{RED}stays:{RED:#} {}", why.meaning()));
         }
         if *number <= SHOWN {
-            output::line(format_args!("    {}", Foreign(key)));
+            self.line(format_args!("    {}", Foreign(key)));
         }
     }
 
@@ -190,8 +198,34 @@ impl Printer {
 
 fn spinner(feed: &str) -> ProgressBar {
     let bar = ProgressBar::new_spinner().with_prefix(feed.to_owned());
-    match ProgressStyle::with_template("  {spinner} {prefix}: {human_pos} files, {per_sec}") {
-        Ok(style) => bar.with_style(style),
+    match ProgressStyle::with_template("  {spinner} {prefix}: {human_pos} files{rate}") {
+        Ok(style) => bar.with_style(style.with_key("rate", rate)),
         Err(_) => bar,
     }
+}
+
+/// Files a second, once there is one.
+fn rate(state: &ProgressState, text: &mut dyn fmt::Write) {
+    if let Some(rate) = per_second(state) {
+        write!(text, ", {} a second", output::thousands(format_args!("{rate:.0}"))).ok();
+    }
+}
+
+/// The time that is left, once there is a rate.
+fn left(state: &ProgressState, text: &mut dyn fmt::Write) {
+    let (Some(rate), Some(length)) = (per_second(state), state.len()) else { return };
+    // Files are far fewer than what is exact here, and a person reads it.
+    #[allow(clippy::cast_precision_loss)]
+    let seconds = length.saturating_sub(state.pos()) as f64 / rate;
+    if let Ok(left) = Duration::try_from_secs_f64(seconds.ceil()) {
+        write!(text, ", {:#} left", HumanDuration(left)).ok();
+    }
+}
+
+/// Since the beginning: files come by steps of thousands, between which a rate of the last seconds would swing.
+fn per_second(state: &ProgressState) -> Option<f64> {
+    let seconds = state.elapsed().as_secs_f64();
+    #[allow(clippy::cast_precision_loss)]
+    let rate = state.pos() as f64 / seconds;
+    (seconds >= 1.0 && rate >= 1.0).then_some(rate)
 }
