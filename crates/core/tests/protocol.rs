@@ -435,6 +435,27 @@ async fn a_statement_that_was_forgotten_is_settled_by_the_ledger() {
 }
 
 #[tokio::test]
+async fn what_a_forgotten_statement_loaded_is_told_before_half_of_a_batch_is_let_go() {
+    let world = World::new(10, 10);
+    world.drop_file("a", "one");
+    world.drop_file("b", "old");
+    world.tick().await;
+    world.drop_file("b", "new");
+    world.ports.destination.next(Script::takes(Duration::from_mins(20)));
+    let claim = world.ports.workers.take().remove(0);
+    world.work(&claim).await;
+    world.ports.clock.advance(Duration::from_hours(30));
+    world.ports.destination.forget_tokens();
+    world.ports.destination.forget_statements();
+    for _ in 0..3 {
+        world.ports.destination.next(Script::fails(FailureKind::Unknown));
+    }
+    world.drain().await;
+    assert_eq!(world.rows()["one"], 1);
+    assert_eq!(world.ports.metrics.sum("flights", Metric::FilesReplaced), Some(1.0));
+}
+
+#[tokio::test]
 async fn a_second_worker_on_a_claim_leaves() {
     let world = World::new(10, 10);
     world.drop_file("a", "one");

@@ -2,7 +2,7 @@
 //!
 //! Which way it is, `disposition` decides. Only what the warehouse says about a file quarantines it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 
@@ -15,7 +15,7 @@ use crate::copy;
 use crate::destination::{Destination, Failure, Load, Refusal, StatementId};
 use crate::disposition::{Disposition, Pace, signed};
 use crate::measure::count;
-use crate::object::{File, Key};
+use crate::object::{File, FileId, Key};
 use crate::ports::{Clock, Objects, PortError, Ports};
 use crate::quarantine::{Cause, quarantine};
 use crate::run::later;
@@ -48,13 +48,22 @@ impl<P: Ports> Loading<'_, P> {
                 held.claim.try_again();
                 Ok(self.retry(held, pace, &failure.message, failure.advice).await)
             }
-            Disposition::Doubt => self.doubt(held, &failure).await,
+            Disposition::Doubt => self.doubt(held, statement, &failure).await,
         }
     }
 
     /// Some files are in the ledger: archive those, go on with the others.
-    async fn archive_loaded(&mut self, mut held: Held, statement: &StatementId) -> Result<Next, StepError> {
+    async fn archive_loaded(&mut self, held: Held, statement: &StatementId) -> Result<Next, StepError> {
         let ids = self.ports.destination().loaded(self.feed, &held.claim.files).await?;
+        self.archive_known(held, statement, &ids).await
+    }
+
+    async fn archive_known(
+        &mut self,
+        mut held: Held,
+        statement: &StatementId,
+        ids: &HashSet<FileId>,
+    ) -> Result<Next, StepError> {
         let (loaded, rest): (Vec<File>, Vec<File>) =
             held.claim.files.iter().cloned().partition(|file| ids.contains(&file.id()));
         let archived = self.archive_versions(&loaded, statement).await?;
@@ -149,7 +158,7 @@ impl<P: Ports> Loading<'_, P> {
     /// Nobody knows this error. If a file brings it about, the others shall get through: after some failures in a row
     /// half of the batch goes on, and the other half is free to be planned anew, until that file is alone. Then it rests,
     /// and its slot is for others. It stays where it is, since only the warehouse's word about a file quarantines it.
-    async fn doubt(&mut self, mut held: Held, failure: &Failure) -> Result<Next, StepError> {
+    async fn doubt(&mut self, mut held: Held, statement: &StatementId, failure: &Failure) -> Result<Next, StepError> {
         let now = self.ports.clock().now();
         self.tally.failed(self.feed, now);
         let failures = held.claim.failures.saturating_add(1);
@@ -159,6 +168,11 @@ impl<P: Ports> Loading<'_, P> {
             return Ok(self.retry(held, Pace::Configuration, &failure.message, failure.advice).await);
         }
         if held.claim.files.len() > 1 {
+            // A transaction that nobody remembers may have loaded them: what a claim lets go of, no guard sees as planned.
+            let ids = self.ports.destination().loaded(self.feed, &held.claim.files).await?;
+            if !ids.is_empty() {
+                return self.archive_known(held, statement, &ids).await;
+            }
             let half = held.claim.files.len() / 2;
             let files = held.claim.files.drain(..half).collect();
             held.claim.continue_with(files);

@@ -248,6 +248,7 @@ pub fn take_effect(world: &mut World, id: CallId) {
     call.pending = call.pending.saturating_sub(1);
     world.truth.actor.clone_from(&call.owner);
     world.truth.task = call.task;
+    world.truth.orphan = call.orphan;
     let shown = (call.effect)(world);
     world.truth.actor.clear();
     if world.trace.on() {

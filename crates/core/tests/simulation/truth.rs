@@ -58,6 +58,8 @@ pub struct Truth {
     pub task: TaskId,
     /// Its owner.
     pub actor: String,
+    /// Nobody waits for that call any more.
+    pub orphan: bool,
     /// Nothing is checked: whoever acts keeps no promises.
     pub asleep: bool,
     /// The first promise that was broken.
@@ -150,6 +152,7 @@ impl World {
     pub fn was_copied(&mut self, to: &str) {
         self.changed = true;
         self.truth.archived.insert(to.to_owned());
+        self.may_be_copied_late(to);
     }
 
     /// A function deleted an object.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use sluice_core::claim::Claim;
-use sluice_core::object::{ETag, FileId, Key};
+use sluice_core::object::{ETag, File, FileId, Key};
 
 use super::{ARCHIVES, Version};
 use crate::bucket::{CLAIMS, INCOMING, Object};
@@ -16,8 +16,16 @@ impl World {
     /// Whether nothing is left to do: what nobody can load rests, and all else is gone.
     pub fn quiet(&self) -> bool {
         let cursed = |object: &Object| object.text().starts_with(CURSED);
-        let rests =
-            |object: &Object| serde_json::from_slice::<Claim>(&object.body).is_ok_and(|claim| claim.only_rests());
+        // A file that rests and is gone, or in the ledger already, is settled when it is tried next.
+        let ledger = self.warehouse.committed.ledger.iter().flatten();
+        let recorded: BTreeSet<&str> = ledger.map(|row| row.file.as_str()).collect();
+        let stays = |file: &File| {
+            self.bucket.get(file.key.as_str()).is_some() && !recorded.contains(file.id().to_string().as_str())
+        };
+        let rests = |object: &Object| {
+            serde_json::from_slice::<Claim>(&object.body)
+                .is_ok_and(|claim| claim.only_rests() && claim.all_files().all(stays))
+        };
         self.bucket.under(CLAIMS).all(|(_, object)| rests(object))
             && self.bucket.under(INCOMING).all(|(_, object)| cursed(object))
             && !self.warehouse.api.statements.iter().any(Statement::running)

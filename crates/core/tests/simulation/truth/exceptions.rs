@@ -8,6 +8,7 @@ use sluice_core::claim::Claim;
 use sluice_core::object::ETag;
 
 use super::Truth;
+use crate::bucket::Object;
 use crate::clock::{SECOND, stamp};
 use crate::log::Said;
 use crate::scheduler::World;
@@ -17,6 +18,7 @@ use crate::statements::Statement;
 const UNKNOWN: &str = "replaced, and read by a statement that nobody knows any more";
 const FORGOTTEN: &str = "replaced, and its statement was forgotten before it was asked what it read";
 const TWICE: &str = "a version that was loaded before was put in place of the planned one before COPY read it";
+const LATE: &str = "put back while a copy of it was still under way that nobody waits for any more";
 const UNSEEN: &str = "replaced before it was read, and put back before it was archived";
 
 impl Truth {
@@ -42,6 +44,15 @@ impl World {
         let between = past[last..].iter().any(|other| other != content && !other.is_empty());
         if between && self.was_read_in_between(key, etag) {
             self.truth.excused.insert(key.to_owned(), UNSEEN);
+        }
+    }
+
+    /// A function's copy into an archive took effect.
+    pub(super) fn may_be_copied_late(&mut self, to: &str) {
+        let Some(content) = self.bucket.get(to).map(Object::text) else { return };
+        if self.truth.orphan && self.truth.brought_back.contains(&content) {
+            let key = self.truth.versions[&content].key.clone();
+            self.truth.excused.insert(key, LATE);
         }
     }
 
