@@ -223,8 +223,13 @@ impl<P: Ports> Loading<'_, P> {
             }
         }
         self.ports.destination().amend(self.feed, &pairs).await?;
+        // One that was away when it was noted, and is there again, has a size of its own.
+        let mut read = Vec::new();
+        for version in &held.claim.read {
+            read.push(self.version(version.clone(), &version.etag).await?);
+        }
         // A version that was replaced yet again is a new file.
-        self.archive_versions(&held.claim.read, statement).await?;
+        self.archive_versions(&read, statement).await?;
         self.archive_versions(&held.claim.files, statement).await?;
         self.done_with(held).await
     }

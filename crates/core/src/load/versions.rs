@@ -53,10 +53,10 @@ impl<P: Ports> Loading<'_, P> {
         Ok(self.ports.destination().versions_read(self.feed, statement, files).await?)
     }
 
-    /// The version `etag` of a file; as big as the planned one, where it is there no more.
-    async fn version(&self, planned: File, etag: &ETag) -> Result<File, PortError> {
-        let there = self.ports.objects().head(&planned.key).await?.filter(|there| there.etag == *etag);
-        Ok(there.unwrap_or(File { etag: etag.clone(), ..planned }))
+    /// The version `etag` of a file; as big as the given one, where it is there no more.
+    pub(super) async fn version(&self, file: File, etag: &ETag) -> Result<File, PortError> {
+        let there = self.ports.objects().head(&file.key).await?.filter(|there| there.etag == *etag);
+        Ok(there.unwrap_or(File { etag: etag.clone(), ..file }))
     }
 
     pub(super) async fn archive_versions(
