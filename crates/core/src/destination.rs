@@ -36,7 +36,7 @@ pub trait Destination: Send + Sync {
     /// Makes the feed's ledger where there is none.
     fn create_ledger(&self, feed: &Feed) -> impl Future<Output = Result<(), QueryError>> + Send;
 
-    /// Which of the files the ledger has.
+    /// Which of the files the ledger has; none where there is no ledger yet.
     fn loaded(&self, feed: &Feed, files: &[File]) -> impl Future<Output = Result<HashSet<FileId>, QueryError>> + Send;
 
     /// Which of the batch's files the warehouse refuses, and why, after `statement` failed for bad data.

@@ -94,7 +94,10 @@ impl<S: Statements, O: Objects> Destination for RedshiftDestination<S, O> {
     }
 
     async fn loaded(&self, feed: &Feed, files: &[File]) -> Result<HashSet<FileId>, QueryError> {
-        let rows = self.query(feed, "read ledger", sql::loaded(target(feed), files)).await?;
+        let rows = match self.query(feed, "read ledger", sql::loaded(target(feed), files)).await {
+            Err(QueryError::Failed { failure, .. }) if failure::is_missing_relation(&failure.message) => Vec::new(),
+            rows => rows?,
+        };
         Ok(rows.iter().filter_map(|row| FileId::parse(row.first()?.as_deref()?.trim())).collect())
     }
 

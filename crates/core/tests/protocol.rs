@@ -251,6 +251,20 @@ async fn an_error_that_nobody_knows_lets_half_of_its_batch_go_on_after_a_while()
 }
 
 #[tokio::test]
+async fn an_error_that_nobody_knows_in_a_warehouse_without_a_ledger_holds_up_nothing() {
+    let mut world = World::new(4, 4);
+    world.ports.destination = world.ports.destination.clone().without_ledgers();
+    for name in ["a", "b"] {
+        world.drop_file(name, name);
+    }
+    for _ in 0..3 {
+        world.ports.destination.next(Script::fails(FailureKind::Unknown));
+    }
+    world.drain().await;
+    assert_eq!(world.rows(), once(["a", "b"]));
+}
+
+#[tokio::test]
 async fn the_ledger_is_made_when_it_is_missing() {
     let mut world = World::new(10, 10);
     world.ports.destination = world.ports.destination.clone().without_ledgers();

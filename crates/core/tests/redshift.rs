@@ -214,3 +214,17 @@ async fn a_ledger_that_somebody_else_makes_at_the_same_moment_is_made() {
         assert_eq!(destination.create_ledger(&config.feeds[0]).await.is_ok(), made, "{text}");
     }
 }
+
+#[tokio::test]
+async fn a_ledger_that_is_not_there_has_no_file() {
+    for (text, known) in [
+        ("ERROR: relation \"public.sluice_ledger_flights\" does not exist", Some(0)),
+        ("ERROR: Relation sluice_ledger_flights does not exist in the database.", Some(0)),
+        ("ERROR: permission denied for relation sluice_ledger_flights", None),
+    ] {
+        let statements = ScriptedStatements::new(move |submission| Answer::failed(submission, 1, text));
+        let (config, destination, _) = destination(&statements);
+        let loaded = destination.loaded(&config.feeds[0], &[file("a")]).await;
+        assert_eq!(loaded.map(|files| files.len()).ok(), known, "{text}");
+    }
+}

@@ -15,7 +15,7 @@ use crate::clock::{Micros, micros, stamp};
 use crate::dice::Dice;
 use crate::scheduler::World;
 use crate::warehouse::Transaction;
-use crate::warehouse::sql::{Sql, Trace};
+use crate::warehouse::sql::{Row, Sql, Trace};
 use run::{fate, next_step};
 pub use run::{hurry, step};
 
@@ -75,16 +75,20 @@ impl Statement {
 
     /// The files that it loads; none, if it is no load.
     pub fn loads(&self) -> impl Iterator<Item = &String> {
+        self.records().map(|row| &row.key)
+    }
+
+    /// What it writes into the ledger.
+    pub fn records(&self) -> impl Iterator<Item = &Row> {
         let rows = self.sqls.iter().filter_map(|sql| if let Sql::Record(rows) = sql { Some(rows) } else { None });
-        rows.flatten().map(|row| &row.key)
+        rows.flatten()
     }
 }
 
 impl Statement {
     /// What it records under another version than it read: key, identity.
     pub fn misread(&self) -> impl Iterator<Item = (&str, &str)> {
-        let rows = self.sqls.iter().filter_map(|sql| if let Sql::Record(rows) = sql { Some(rows) } else { None });
-        rows.flatten().filter_map(|row| {
+        self.records().filter_map(|row| {
             let (_, read) = self.tx.read.iter().find(|(url, _)| url.strip_prefix("s3://bucket/") == Some(&row.key))?;
             (*read != row.etag).then_some((row.key.as_str(), row.file.as_str()))
         })
