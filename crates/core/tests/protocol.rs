@@ -688,6 +688,33 @@ async fn a_death_after_the_ledger_learned_what_was_read_loads_nothing_again() {
     assert_eq!(world.keys("processed/"), ["processed/flights/a"]);
 }
 
+/// A version that was away when it was noted has a size that nobody could know then.
+#[tokio::test]
+async fn a_version_that_was_away_and_came_back_is_archived_once_over_a_death() {
+    let world = World::new(10, 10);
+    world.drop_file("a", "planned, and longer");
+    world.tick().await;
+    world.drop_file("a", "read");
+    world.ports.destination.next(Script::takes(Duration::from_mins(20)));
+    let claim = world.ports.workers.take().remove(0);
+    world.work(&claim).await;
+    world.ports.objects.take_away("incoming/flights/a");
+    for dies_at in ["amend", "delete_many"] {
+        world.ports.clock.advance(Duration::from_mins(30));
+        let mut dead = false;
+        let faults = Faults::new(move |call| {
+            dead |= call.method == dies_at;
+            dead.then_some(Fault::Before(PortErrorKind::Unavailable))
+        });
+        work(&world.config, &world.faulty(&faults), &world.run(), &claim).await.unwrap();
+        world.drop_file("a", "read");
+    }
+    assert_eq!(world.keys("processed/"), ["processed/flights/a"], "copied, and not deleted yet");
+    world.drain().await;
+    assert_eq!(world.rows(), once(["read"]));
+    assert_eq!(world.keys("processed/"), ["processed/flights/a"]);
+}
+
 #[tokio::test]
 async fn a_version_that_was_loaded_before_and_is_read_in_place_of_another_is_said_to_be_there_twice() {
     let world = World::new(10, 10);
