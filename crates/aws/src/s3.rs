@@ -17,7 +17,7 @@ use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::primitives::DateTime;
 use jiff::Timestamp;
 use sluice_core::object::{ETag, File, Key, Prefix};
-use sluice_core::ports::{Content, Copy, Delete, Objects, Page, PortError, PortErrorKind, Put, PutIf};
+use sluice_core::ports::{Content, Copy, Delete, Deleted, Objects, Page, PortError, PortErrorKind, Put, PutIf};
 
 use crate::error::status;
 use crate::lazy::Lazy;
@@ -101,7 +101,7 @@ impl Objects for S3Objects {
         delete::one(self, key, etag).await
     }
 
-    async fn delete_many(&self, objects: &[(Key, ETag)]) -> Result<Vec<Delete>, PortError> {
+    async fn delete_many(&self, objects: &[(Key, ETag)]) -> Result<Vec<Deleted>, PortError> {
         delete::many(self, objects).await
     }
 }

@@ -16,6 +16,7 @@ mod plan;
 mod project;
 mod redrive;
 mod reload;
+mod retry;
 mod selection;
 mod signals;
 mod stack;
@@ -58,6 +59,8 @@ enum Command {
     Redrive(redrive::Arguments),
     /// Load files of processed/ once more: out of the ledger, and back to incoming/
     Reload(reload::Arguments),
+    /// Try failing batches and resting files now, once their cause is fixed
+    Retry(retry::Arguments),
     /// Run all of it on this machine: the services, the three functions, the tables
     Local(local::Arguments),
     /// Load real files end to end on this machine, and prove that the result is right
@@ -92,6 +95,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Errors(arguments) => asynchronously(errors::run(arguments)),
         Command::Redrive(arguments) => asynchronously(redrive::run(arguments)),
         Command::Reload(arguments) => asynchronously(reload::run(arguments)),
+        Command::Retry(arguments) => asynchronously(retry::run(arguments)),
         Command::Local(arguments) => asynchronously(local::run(arguments)),
         Command::Demo(arguments) => asynchronously(demo::run(arguments)),
         Command::Doctor(arguments) => asynchronously(doctor::run(arguments)),

@@ -42,7 +42,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
     let feed = deployment.feed(&arguments.feed)?;
     let (config, objects) = (&*deployment.config, deployment.ports.objects());
     let claims = claims(config, objects).await.map_err(Failure::failed)?;
-    let preview = preview(config, objects, feed, &claims).await.map_err(Failure::failed)?;
+    let preview = preview(config, objects, feed, &claims, jiff::Timestamp::now()).await.map_err(Failure::failed)?;
     let batches = preview.batches.iter().map(|(slot, files)| Batch::of(config, feed, *slot, files));
     let batches: Vec<Batch<'_>> = batches.collect::<Result<_, _>>()?;
     if arguments.json {

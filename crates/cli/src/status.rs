@@ -10,7 +10,7 @@ use clap::Args;
 use futures_util::{StreamExt as _, stream};
 use jiff::{SignedDuration, Timestamp};
 use sluice_aws::cloudwatch::{Point, Series, Statistic};
-use sluice_core::claim::Seen;
+use sluice_core::claim::Survey;
 use sluice_core::config::{Config, Feed};
 use sluice_core::measure::Metric;
 use sluice_core::ports::{Objects, PortError, Ports as _};
@@ -105,9 +105,9 @@ async fn look<'a>(deployment: &'a Deployment, feeds: &[&'a Feed]) -> Result<Vec<
 }
 
 impl<'a> Status<'a> {
-    async fn of(deployment: &'a Deployment, feed: &'a Feed, claims: &[Seen], now: Timestamp) -> Self {
+    async fn of(deployment: &'a Deployment, feed: &'a Feed, claims: &Survey, now: Timestamp) -> Self {
         let Deployment { config, ports } = deployment;
-        let (seen, history) = tokio::join!(see(config, ports.objects(), feed, claims), remember(deployment, feed, now));
+        let (seen, history) = tokio::join!(see(config, ports.objects(), feed, claims, now), remember(deployment, feed, now));
         Self { config, feed, seen, history }
     }
 
@@ -122,9 +122,10 @@ async fn see(
     config: &Config,
     objects: &impl Objects,
     feed: &Feed,
-    claims: &[Seen],
+    claims: &Survey,
+    now: Timestamp,
 ) -> Result<(Preview, u64), PortError> {
-    let preview = preview(config, objects, feed, claims).await?;
+    let preview = preview(config, objects, feed, claims, now).await?;
     let prefix = config.bucket.failed.join(&feed.prefix);
     let (mut failed, mut after) = (0, None);
     loop {

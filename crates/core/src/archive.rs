@@ -7,18 +7,18 @@
 //! Producers choose paths, and know which names their files will have here. So none of the names may be the last one:
 //! the later ones bear a mark that nobody can know beforehand.
 
-use futures_util::{StreamExt, TryStreamExt, stream};
+use futures_util::{StreamExt, stream};
 
 use crate::destination::StatementId;
 use crate::hash;
 use crate::object::{ETag, File, Key, MAX_KEY_BYTES, Prefix};
-use crate::ports::{Copy, MAX_DELETES, Objects, PortError, PortErrorKind};
+use crate::ports::{Copy, Deleted, MAX_DELETES, Objects, PortError, PortErrorKind};
 
 /// How many copies are under way at once.
 const COPIES_AT_ONCE: usize = 48;
 
 /// What became of the files.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default)]
 pub struct Archived {
     /// Files that are where they belong, with their new keys; gone from where they came from, unless replaced there.
     pub moved: Vec<(File, Key)>,
@@ -26,44 +26,85 @@ pub struct Archived {
     pub gone: Vec<File>,
     /// Files whose key has another version by now, which stays.
     pub replaced: Vec<(File, ETag)>,
+    /// Files that are still where they were.
+    pub unmoved: Vec<Unmoved>,
 }
 
-/// Copies the files, which `statement` has loaded or refused, from `incoming` to the same paths under `to`.
+/// A file that could not be moved.
+#[derive(Debug)]
+pub struct Unmoved {
+    /// Which.
+    pub file: File,
+    /// Its copy, where only the delete failed.
+    pub copied: Option<Key>,
+    /// Why.
+    pub error: PortError,
+}
+
+/// Moves the files, which `statement` has loaded or refused, from `incoming` to the same paths under `to`.
 ///
-/// # Errors
-/// The first failed call; what was copied by then is found copied the next time.
+/// Never fails as a whole: one file that cannot be moved keeps none of the others.
+pub async fn archive(
+    objects: &impl Objects,
+    incoming: &Prefix,
+    to: &Prefix,
+    files: &[File],
+    statement: &StatementId,
+) -> Archived {
+    let mut archived = copy(objects, incoming, to, files, statement).await;
+    delete(objects, &mut archived).await;
+    archived
+}
+
+/// Copies the files; what was copied before a death is found copied.
 pub async fn copy(
     objects: &impl Objects,
     incoming: &Prefix,
     to: &Prefix,
     files: &[File],
     statement: &StatementId,
-) -> Result<Archived, PortError> {
+) -> Archived {
     let names = Names { incoming, to, statement };
-    let copies = stream::iter(files).map(async |file| Ok((file, copy_one(objects, names, file).await?)));
     let mut archived = Archived::default();
-    let mut done = std::pin::pin!(copies.buffered(COPIES_AT_ONCE));
-    while let Some((file, one)) = done.try_next().await? {
+    let mut copies = std::pin::pin!(
+        stream::iter(files).map(async |file| copy_one(objects, names, file).await).buffered(COPIES_AT_ONCE)
+    );
+    for (at, file) in files.iter().enumerate() {
+        let Some(one) = copies.next().await else { break };
         match one {
-            One::At(key) => archived.moved.push((file.clone(), key)),
-            One::Gone => archived.gone.push(file.clone()),
-            One::Replaced(etag) => archived.replaced.push((file.clone(), etag)),
+            Ok(One::At(key)) => archived.moved.push((file.clone(), key)),
+            Ok(One::Gone) => archived.gone.push(file.clone()),
+            Ok(One::Replaced(etag)) => archived.replaced.push((file.clone(), etag)),
+            Err(error) => archived.unmoved.push(Unmoved { file: file.clone(), copied: None, error }),
+        }
+        // Where every copy fails, the cause is not in the files, and the rest need not be paid for.
+        if archived.unmoved.len() == COPIES_AT_ONCE && at + 1 == COPIES_AT_ONCE {
+            let error = archived.unmoved[0].error.same();
+            let rest = files[at + 1..].iter();
+            archived.unmoved.extend(rest.map(|file| Unmoved { file: file.clone(), copied: None, error: error.same() }));
+            break;
         }
     }
-    Ok(archived)
+    archived
 }
 
 /// Deletes the versions that were copied, and no others.
-///
-/// # Errors
-/// The first failed call; what is left is found the next time.
-pub async fn delete(objects: &impl Objects, copied: &[(File, Key)]) -> Result<(), PortError> {
-    let versions: Vec<(Key, ETag)> = copied.iter().map(|(file, _)| (file.key.clone(), file.etag.clone())).collect();
-    for chunk in versions.chunks(MAX_DELETES) {
-        // A version that was replaced since it was copied stays, as the new file it is.
-        objects.delete_many(chunk).await?;
+pub async fn delete(objects: &impl Objects, archived: &mut Archived) {
+    let copied = std::mem::take(&mut archived.moved);
+    for chunk in copied.chunks(MAX_DELETES) {
+        let versions: Vec<(Key, ETag)> = chunk.iter().map(|(file, _)| (file.key.clone(), file.etag.clone())).collect();
+        let deleted: Vec<Deleted> = match objects.delete_many(&versions).await {
+            Ok(deleted) => deleted,
+            Err(error) => chunk.iter().map(|_| Err(error.same())).collect(),
+        };
+        for ((file, key), deleted) in chunk.iter().cloned().zip(deleted) {
+            match deleted {
+                // A version that was replaced since it was copied stays, as the new file it is.
+                Ok(_) => archived.moved.push((file, key)),
+                Err(error) => archived.unmoved.push(Unmoved { file, copied: Some(key), error }),
+            }
+        }
     }
-    Ok(())
 }
 
 enum One {

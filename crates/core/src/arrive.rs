@@ -9,14 +9,15 @@ use futures_util::{StreamExt, stream};
 use serde::Serialize;
 
 use crate::batch::BatchId;
-use crate::claim::{self, Claim, Free, Seen, free_slots};
+use crate::claim::{self, Claim, Free, Slots, Survey};
 use crate::config::{Config, Feed, Trigger};
 use crate::event::Arrival;
+use crate::health::Health;
 use crate::load::load;
 use crate::measure::Datum;
 use crate::object::{File, Key};
 use crate::plan::plan;
-use crate::ports::{Clock, Objects, PortError, PortErrorKind, Ports};
+use crate::ports::{Clock, Objects, PortError, Ports};
 use crate::report::{LoadReport, Outcome};
 use crate::run::Run;
 use crate::work::publish;
@@ -179,20 +180,21 @@ impl<'a, P: Ports> Arriving<'a, P> {
         for file in files {
             self.answer(file_report(&file.key, Some(feed), Outcome::Deferred));
         }
-        let claims = self.claims(feed).await?;
-        let held: HashSet<&Key> = claims
-            .iter()
-            .filter_map(|seen| seen.claim.as_ref().ok())
-            .flat_map(Claim::all_files)
-            .map(|file| &file.key)
-            .collect();
-        let (busy, free): (Vec<&File>, Vec<&File>) = files.iter().partition(|file| held.contains(&file.key));
+        let survey = Survey::read(self.ports.objects(), &self.config.bucket, Some(feed)).await?.whole()?;
+        let own = claim::of_feed(feed, &survey.claims);
+        let held: HashSet<&Key> = own.iter().flat_map(|claim| claim.all_files()).map(|file| &file.key).collect();
+        let rests = |file: &File| survey.resting.iter().any(|resting| resting.id == file.id());
+        let (busy, free): (Vec<&File>, Vec<&File>) =
+            files.iter().partition(|file| held.contains(&file.key) || rests(file));
         for file in busy {
             let reason = Some("another claim holds it".to_owned());
             self.answer(FileReport { reason, ..file_report(&file.key, Some(feed), Outcome::Busy) });
         }
-        let mut slots = free_slots(self.config, feed, &claims).into_iter();
-        for batch in plan(feed, free.into_iter().cloned().collect(), feed.slots()) {
+        let health = Health::of(self.ports.objects(), &self.config.bucket, feed, &own).await;
+        let slots = Slots::of(self.config, feed, &survey, health, None, self.ports.clock().now());
+        let files = slots.files;
+        let mut slots = slots.free.into_iter();
+        for batch in plan(feed, free.into_iter().cloned().collect(), feed.slots(), files) {
             if self.run.wait_left(self.ports.clock().now()).is_zero() {
                 break;
             }
@@ -201,12 +203,6 @@ impl<'a, P: Ports> Arriving<'a, P> {
             }
         }
         Ok(())
-    }
-
-    async fn claims(&self, feed: &Feed) -> Result<Vec<Seen>, PortError> {
-        let invalid = |error| PortError::new("loader", feed.name.as_str(), PortErrorKind::Invalid, error);
-        let prefix = claim::feed_prefix(&self.config.bucket, feed).map_err(invalid)?;
-        claim::read_all(self.ports.objects(), &prefix).await
     }
 
     /// Fills the first slot that is still free; answers whether there was one.

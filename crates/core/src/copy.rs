@@ -4,10 +4,11 @@
 
 use std::time::Duration;
 
-use crate::claim::{Held, HeldError};
+use crate::claim::{Claim, Held, HeldError};
 use crate::config::{Config, Destination as Target, Feed};
-use crate::destination::{Destination, Load, Progress, StatementId};
+use crate::destination::{Begun, Destination, Load, Progress};
 use crate::disposition::{Pace, signed};
+use crate::object::File;
 use crate::ports::{Clock, PortError, PortErrorKind, Ports};
 use crate::run::{Run, later};
 
@@ -32,23 +33,18 @@ pub enum StartError {
 ///
 /// # Errors
 /// When it cannot be submitted, or the claim is no longer ours.
-pub async fn start<P: Ports>(
-    config: &Config,
-    ports: &P,
-    feed: &Feed,
-    held: &mut Held,
-) -> Result<StatementId, StartError> {
-    if let Some(statement) = &held.claim.statement_id {
-        return Ok(statement.clone());
+pub async fn start<P: Ports>(config: &Config, ports: &P, feed: &Feed, held: &mut Held) -> Result<Begun, StartError> {
+    if let Some(begun) = held.claim.begun() {
+        return Ok(begun);
     }
-    let token = token(config, feed, held);
+    let token = token(config, feed, &held.claim);
     let load = Load { slot: held.claim.slot, batch: &held.claim.batch, files: &held.claim.files, token: &token };
-    let statement = ports.destination().start(feed, &load).await.map_err(refused)?;
+    let begun = ports.destination().start(feed, &load).await.map_err(refused)?;
     // A death between these two lines costs nothing: whoever comes next submits with the same token and is given the
     // same statement; and should the token be forgotten by then, the guard finds the files in the ledger.
-    held.claim.statement_id = Some(statement.clone());
+    held.claim.began(&begun);
     held.save(ports.objects()).await?;
-    Ok(statement)
+    Ok(begun)
 }
 
 /// S3 asks for fewer calls, too, when the manifest is written; that is not the warehouse's.
@@ -60,11 +56,17 @@ fn refused(error: PortError) -> StartError {
 }
 
 /// The token of the claim's attempt.
+///
+/// How many statements go before COPY is part of it: where that was changed before the first submission was noted, the same
+/// token would be answered with a transaction of another shape.
 #[must_use]
-pub fn token(config: &Config, feed: &Feed, held: &Held) -> String {
+pub fn token(config: &Config, feed: &Feed, claim: &Claim) -> String {
     let Target::Redshift(target) = &feed.destination;
-    let destination = format!("{:?}/{}/{}", target.warehouse, target.database, target.table);
-    held.claim.token(&config.bucket.name, &destination)
+    let mut destination = format!("{:?}/{}/{}", target.warehouse, target.database, target.table);
+    if !target.pre_sql.is_empty() {
+        destination.push_str(&format!("/{}", target.pre_sql.len()));
+    }
+    claim.token(&config.bucket.name, &destination)
 }
 
 /// Waits for the statement's end as long as the feed says and the run allows; [`Progress::Running`] when that is not
@@ -72,12 +74,18 @@ pub fn token(config: &Config, feed: &Feed, held: &Held) -> String {
 ///
 /// # Errors
 /// When the destination cannot be asked for a reason that does not pass by itself.
-pub async fn wait<P: Ports>(ports: &P, feed: &Feed, run: &Run, statement: &StatementId) -> Result<Progress, PortError> {
+pub async fn wait<P: Ports>(
+    ports: &P,
+    feed: &Feed,
+    run: &Run,
+    begun: &Begun,
+    files: &[File],
+) -> Result<Progress, PortError> {
     let feed_until = later(ports.clock().now(), signed(feed.wait));
     loop {
         let now = ports.clock().now();
         let left = run.wait_left(now).min(feed_until.duration_since(now).try_into().unwrap_or_default());
-        match ports.destination().poll(feed, statement, left.min(LONGEST_POLL)).await {
+        match ports.destination().poll(feed, begun, files, left.min(LONGEST_POLL)).await {
             Ok(Progress::Running) if left.is_zero() => return Ok(Progress::Running),
             Ok(Progress::Running) => {}
             Ok(progress) => return Ok(progress),

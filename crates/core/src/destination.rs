@@ -23,43 +23,56 @@ pub trait Destination: Send + Sync {
     ///
     /// The same `load` (token included) asked for twice starts one transaction, for as long as the destination remembers
     /// tokens; after that, and for another attempt, the ledger sees to it that the files are loaded once.
-    fn start(&self, feed: &Feed, load: &Load<'_>) -> impl Future<Output = Result<StatementId, PortError>> + Send;
+    fn start(&self, feed: &Feed, load: &Load<'_>) -> impl Future<Output = Result<Begun, PortError>> + Send;
 
-    /// How a transaction stands; waits for its end, at most `wait`.
+    /// How a transaction of these files stands; waits for its end, at most `wait`.
     fn poll(
         &self,
         feed: &Feed,
-        statement: &StatementId,
+        begun: &Begun,
+        files: &[File],
         wait: Duration,
     ) -> impl Future<Output = Result<Progress, PortError>> + Send;
 
     /// Makes the feed's ledger where there is none.
-    fn create_ledger(&self, feed: &Feed) -> impl Future<Output = Result<(), QueryError>> + Send;
+    fn create_ledger(&self, feed: &Feed, asking: &Asking) -> impl Future<Output = Result<(), QueryError>> + Send;
 
-    /// Which of the files the ledger has; none where there is no ledger yet.
-    fn loaded(&self, feed: &Feed, files: &[File]) -> impl Future<Output = Result<HashSet<FileId>, QueryError>> + Send;
+    /// Which of the files the ledger has; none where there is no ledger yet. Waits for a load that holds the ledger.
+    fn loaded(
+        &self,
+        feed: &Feed,
+        files: &[File],
+        asking: &Asking,
+    ) -> impl Future<Output = Result<HashSet<FileId>, QueryError>> + Send;
 
-    /// Which of the batch's files the warehouse refuses, and why, after `statement` failed for bad data.
+    /// Which of the batch's files the warehouse refuses, and why, after its transaction failed for bad data.
     ///
     /// Changes no table. May load nothing, and may name some of the bad files only: the rest is asked for again.
     fn bad_files(
         &self,
         feed: &Feed,
         load: &Load<'_>,
-        statement: &StatementId,
+        begun: &Begun,
+        asking: &Asking,
     ) -> impl Future<Output = Result<HashMap<Key, Refusal>, QueryError>> + Send;
 
-    /// Which version of each file `statement` read, as far as the warehouse knows.
+    /// Which version of each file the transaction read, as far as the warehouse knows.
     fn versions_read(
         &self,
         feed: &Feed,
-        statement: &StatementId,
+        begun: &Begun,
         files: &[File],
+        asking: &Asking,
     ) -> impl Future<Output = Result<HashMap<Key, ETag>, QueryError>> + Send;
 
     /// Replaces identities in the ledger: what was recorded as the first file of a pair was in truth the second.
-    /// Doing it twice changes nothing more.
-    fn amend(&self, feed: &Feed, replaced: &[(File, File)]) -> impl Future<Output = Result<(), QueryError>> + Send;
+    /// Doing it twice changes nothing more. Waits for a load that holds the ledger.
+    fn amend(
+        &self,
+        feed: &Feed,
+        replaced: &[(File, File)],
+        asking: &Asking,
+    ) -> impl Future<Output = Result<(), QueryError>> + Send;
 
     /// What the ledger says of some files; nothing where there is no ledger yet. May wait for loads to end.
     fn entries(&self, feed: &Feed, of: Of<'_>) -> impl Future<Output = Result<Vec<Entry>, QueryError>> + Send;
@@ -141,6 +154,47 @@ impl fmt::Display for StatementId {
     }
 }
 
+/// A transaction that was started.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Begun {
+    /// Its id.
+    pub statement: StatementId,
+    /// Which of its statements does what; `None` where an older version started it.
+    pub roles: Option<Roles>,
+}
+
+/// Which statement of a transaction does what, counted from 0. A claim bears it with the transaction's id: the
+/// configuration that shaped the transaction may change while it runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Roles {
+    /// Takes the ledger's lock.
+    pub lock: usize,
+    /// Fails if a file is in the ledger.
+    pub guard: usize,
+    /// Loads the files.
+    pub copy: usize,
+}
+
+/// How a question is asked: the same question is never asked twice side by side, whoever asks.
+#[derive(Clone, Debug, Default)]
+pub struct Asking {
+    /// The same token and question are asked once, for as long as the destination remembers tokens; none: each call
+    /// asks.
+    pub token: Option<String>,
+    /// The question that is under way already, by its name, and its statement.
+    pub noted: Option<(String, StatementId)>,
+    /// How long to wait for the answer; after that, [`QueryError::Slow`].
+    pub wait: Duration,
+}
+
+impl Asking {
+    /// A question that nobody takes up again: an operator's.
+    #[must_use]
+    pub fn once(wait: Duration) -> Self {
+        Self { token: None, noted: None, wait }
+    }
+}
+
 /// How a transaction stands.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Progress {
@@ -174,6 +228,8 @@ pub struct Failure {
     pub message: String,
     /// What an operator should do, where the words say what is wrong.
     pub advice: Option<&'static str>,
+    /// The one file of the batch that the words name. That need not mean that it is to blame.
+    pub file: Option<Key>,
 }
 
 /// Why a transaction was rolled back.
@@ -209,9 +265,14 @@ pub enum QueryError {
         /// Why.
         failure: Failure,
     },
-    /// The statement did not end in time.
-    #[error("statement {0} did not end in time")]
-    Slow(StatementId),
+    /// The statement has not ended yet. Asking again with it noted takes it up.
+    #[error("statement {statement} ({what}) has not ended yet")]
+    Slow {
+        /// Which question.
+        what: String,
+        /// Its statement.
+        statement: StatementId,
+    },
 }
 
 /// Why the warehouse refuses a file.

@@ -21,11 +21,9 @@ pub enum Disposition {
     DropMissing,
     /// Make the ledger, and try again at once.
     CreateLedger,
-    /// Try again later.
+    /// Try again later; if a file of the batch brings it about, the others get through. No file is ever quarantined for
+    /// it.
     Retry(Pace),
-    /// Try again later, and after some failures with half of the files: if one of them brings it about, the others get
-    /// through. No file is ever quarantined for it.
-    Doubt,
 }
 
 /// How soon to try again.
@@ -33,7 +31,7 @@ pub enum Disposition {
 pub enum Pace {
     /// From a second to a minute: it passes by itself.
     Transient,
-    /// From a minute to a quarter of an hour, for ever: somebody has to mend something.
+    /// From a minute to a quarter of an hour, for ever: somebody has to fix something.
     Configuration,
 }
 
@@ -45,8 +43,7 @@ impl From<FailureKind> for Disposition {
             FailureKind::FileMissing => Self::DropMissing,
             FailureKind::LedgerMissing => Self::CreateLedger,
             FailureKind::Transient => Self::Retry(Pace::Transient),
-            FailureKind::Configuration => Self::Retry(Pace::Configuration),
-            FailureKind::Unknown => Self::Doubt,
+            FailureKind::Configuration | FailureKind::Unknown => Self::Retry(Pace::Configuration),
         }
     }
 }
@@ -75,12 +72,21 @@ impl Pace {
         whole.mul_f64(0.5 + spread / 2.0)
     }
 
+    /// How many failures in a row raise the doubt that a file of the batch brings them about.
+    #[must_use]
+    pub fn doubts(self) -> u32 {
+        match self {
+            Self::Transient => 3,
+            Self::Configuration => 2,
+        }
+    }
+
     /// What an operator reads about it.
     #[must_use]
     pub fn advice(self) -> &'static str {
         match self {
             Self::Transient => "it is tried again by itself",
-            Self::Configuration => "mend the cause: the files stay where they are, and the load goes on by itself",
+            Self::Configuration => "fix the cause: the files stay where they are, and the load goes on by itself",
         }
     }
 }

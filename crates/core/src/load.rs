@@ -4,27 +4,32 @@
 //! leaves `incoming/` only when its rows are committed (or the warehouse refuses it), and that is known from the
 //! transaction's status or from the ledger, never from memory.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
-use jiff::Timestamp;
-
-use crate::claim::{self, Going, Held, HeldError, Taken};
+use crate::claim::{self, Going, Held, HeldError, Others, Stage, Taken, resting};
 use crate::config::{Config, Feed};
 use crate::copy::{self, StartError};
-use crate::destination::{Destination, Loaded, Progress, QueryError, StatementId};
+use crate::destination::{Asking, Begun, Destination, Loaded, Progress, QueryError};
+use crate::health::Health;
 use crate::measure::Datum;
 use crate::object::File;
-use crate::ports::{Clock, PortError, PortErrorKind, Ports};
+use crate::ports::{Clock, PortError, Ports};
 use crate::pressure;
 use crate::report::{LoadReport, Outcome};
 use crate::run::Run;
 
 mod failed;
-mod later;
+mod moves;
 mod tally;
+mod trouble;
 mod versions;
 
 use tally::{End, Tally};
+use trouble::Trouble;
+
+/// How long an invocation waits for the answer to a question. It is taken up again by the next one.
+const QUESTION_WAIT: Duration = Duration::from_mins(1);
 
 /// A finished load: the answer, and what is measured of it.
 #[derive(Clone, Debug)]
@@ -49,8 +54,8 @@ pub async fn load<P: Ports>(config: &Config, ports: &P, run: &Run, feed: &Feed, 
     let report = tally.report(feed, batch, end);
     let data = std::mem::take(&mut tally.data);
     let duration_ms = i64::try_from(ports.clock().now().duration_since(begun).as_millis()).unwrap_or(i64::MAX);
-    // What somebody may have to mend is told louder than what goes its way.
-    macro_rules! tell {
+    // Retries are logged at warn.
+    macro_rules! log {
         ($level:ident) => {
             tracing::$level!(
                 feed = %report.feed,
@@ -69,9 +74,9 @@ pub async fn load<P: Ports>(config: &Config, ports: &P, run: &Run, feed: &Feed, 
         };
     }
     if report.outcome == Outcome::Retry {
-        tell!(warn);
+        log!(warn);
     } else {
-        tell!(info);
+        log!(info);
     }
     Done { report, data }
 }
@@ -126,10 +131,18 @@ impl<P: Ports> Loading<'_, P> {
                 Ok(Next::Again(next)) => held = next,
                 Ok(Next::End(end)) => return end,
                 Err(StepError::Held(HeldError::Lost(_))) => return End::Busy,
-                Err(error) => match self.put_off(before, &error).await {
-                    Next::Again(next) => held = next,
-                    Next::End(end) => return end,
-                },
+                Err(error) => {
+                    let next = match error {
+                        StepError::Query(QueryError::Slow { what, statement }) => {
+                            self.ask_later(before, what, statement).await
+                        }
+                        error => self.trouble(before, Trouble::of_step(&error)).await,
+                    };
+                    match next {
+                        Next::Again(next) => held = next,
+                        Next::End(end) => return end,
+                    }
+                }
             }
         }
     }
@@ -139,29 +152,23 @@ impl<P: Ports> Loading<'_, P> {
             held.finish(self.ports.objects()).await?;
             return Ok(Next::End(End::Finished));
         }
-        if held.claim.only_rests() {
-            // Its time has come, or somebody has set it into the past to have it tried now.
-            held.claim.go_on(Timestamp::MAX);
-            held.save(self.ports.objects()).await?;
-            return Ok(Next::Again(held));
-        }
         if held.claim.files.is_empty() {
             return self.done_with(held).await;
         }
-        if let (false, Some(statement)) = (held.claim.read.is_empty(), held.claim.statement_id.clone()) {
-            return self.settle(held, &statement).await;
+        if let (false, Some(begun)) = (held.claim.read.is_empty(), held.claim.begun()) {
+            return self.settle(held, &begun).await;
         }
         if held.claim.unchecked {
-            let claims = claim::feed_prefix(&self.config.bucket, self.feed)
-                .map_err(|error| PortError::new("claim", held.key.as_str(), PortErrorKind::Invalid, error))?;
-            held.give_way(self.ports.objects(), &claims).await?;
-            return Ok(Next::Again(held));
+            return self.give_way(held).await;
         }
-        let statement = copy::start(self.config, self.ports, self.feed, &mut held).await?;
-        match copy::wait(self.ports, self.feed, self.run, &statement).await? {
-            Progress::Running => self.leave_running(held, &statement).await,
-            Progress::Loaded(loaded) => self.loaded(held, &statement, &loaded).await,
-            Progress::Failed(failure) => self.failed(held, &statement, failure).await,
+        if held.claim.trying.as_ref().is_some_and(|doubt| doubt.stage != Stage::Load) {
+            return self.move_again(held).await;
+        }
+        let begun = copy::start(self.config, self.ports, self.feed, &mut held).await?;
+        match copy::wait(self.ports, self.feed, self.run, &begun, &held.claim.files).await? {
+            Progress::Running => self.leave_running(held, &begun).await,
+            Progress::Loaded(loaded) => self.loaded(held, &begun, &loaded).await,
+            Progress::Failed(failure) => self.failed(held, &begun, failure).await,
             // Nobody knows how it ended but the ledger: another attempt meets the guard if it was committed.
             Progress::Forgotten => {
                 held.claim.try_again();
@@ -171,17 +178,31 @@ impl<P: Ports> Loading<'_, P> {
         }
     }
 
+    /// Leaves to other claims what they have as well.
+    async fn give_way(&mut self, mut held: Held) -> Result<Next, StepError> {
+        let objects = self.ports.objects();
+        let own = HashSet::from([held.key.clone()]);
+        let others = Others::read(objects, &self.config.bucket, self.feed, &[], &own).await?;
+        if !others.leave_to_them(self.feed, &mut held.claim) {
+            held.finish(objects).await?;
+            return Ok(Next::End(End::Finished));
+        }
+        held.save(objects).await?;
+        Ok(Next::Again(held))
+    }
+
     /// The transaction goes on without a function; the event of its end brings a worker, or else the next tick does.
-    async fn leave_running(&mut self, mut held: Held, statement: &StatementId) -> Result<Next, StepError> {
+    async fn leave_running(&mut self, mut held: Held, begun: &Begun) -> Result<Next, StepError> {
         let objects = self.ports.objects();
         held.release(objects, self.ports.clock().now()).await?;
         let now = self.ports.clock().now();
+        let files = &held.claim.files;
         if self.run.wait_left(now).is_zero() {
             return Ok(Next::End(End::Pending));
         }
         // A worker that the event brought while the lease was still held has found it busy and is gone. So we look once
         // more: what has ended by now is ours, unless another worker was faster.
-        match self.ports.destination().poll(self.feed, statement, Duration::ZERO).await {
+        match self.ports.destination().poll(self.feed, begun, files, Duration::ZERO).await {
             Ok(Progress::Running) | Err(_) => Ok(Next::End(End::Pending)),
             Ok(_) => match claim::take(objects, &held.key, self.run, now).await? {
                 Taken::Held(held) => Ok(Next::Again(*held)),
@@ -191,15 +212,19 @@ impl<P: Ports> Loading<'_, P> {
     }
 
     /// The rows are committed: archive the files, then let the claim go.
-    async fn loaded(&mut self, mut held: Held, statement: &StatementId, loaded: &Loaded) -> Result<Next, StepError> {
+    async fn loaded(&mut self, mut held: Held, begun: &Begun, loaded: &Loaded) -> Result<Next, StepError> {
         let files = held.claim.files.clone();
-        held.claim.read = self.archive(&files, statement).await?;
+        let (read, unmoved) = self.archive(&files, &held, begun).await?;
+        held.claim.read = read;
+        let trouble = self.not_archived(&mut held, unmoved, files.len()).await?;
         // Counted once it cannot come again: a death before this line leads here a second time.
-        let next = if held.claim.read.is_empty() {
-            self.done_with(held).await?
+        let next = if let Some(trouble) = trouble {
+            self.stuck(held, trouble).await
+        } else if held.claim.read.is_empty() {
+            self.part_done(held).await?
         } else {
             held.save(self.ports.objects()).await?;
-            self.settle(held, statement).await?
+            self.settle(held, begun).await?
         };
         self.tally.loaded(self.feed, &files, loaded);
         Ok(next)
@@ -210,41 +235,68 @@ impl<P: Ports> Loading<'_, P> {
     ///
     /// The claim bears them from before the ledger changes: once it has, the guard no longer knows the planned versions,
     /// and nobody must submit them again.
-    async fn settle(&mut self, held: Held, statement: &StatementId) -> Result<Next, StepError> {
+    async fn settle(&mut self, mut held: Held, begun: &Begun) -> Result<Next, StepError> {
         let read = |file: &File| held.claim.read.iter().find(|read| read.key == file.key).cloned();
         let pairs: Vec<(File, File)> =
             held.claim.files.iter().filter_map(|file| Some((file.clone(), read(file)?))).collect();
         let both: Vec<File> = pairs.iter().flat_map(|(planned, read)| [planned.clone(), read.clone()]).collect();
-        let known = self.ports.destination().loaded(self.feed, &both).await?;
+        let asking = self.asking(&held, "");
+        let known = self.ports.destination().loaded(self.feed, &both, &asking).await?;
         // Where the planned version is not there any more, the ledger was put right already.
         for (planned, read) in pairs.iter().filter(|(planned, _)| known.contains(&planned.id())) {
             if known.contains(&read.id()) {
                 self.twice(planned, read);
             }
         }
-        self.ports.destination().amend(self.feed, &pairs).await?;
+        self.ports.destination().amend(self.feed, &pairs, &asking).await?;
         // One that was away when it was noted, and is there again, has a size of its own.
-        let mut read = Vec::new();
+        let mut versions = held.claim.files.clone();
         for version in &held.claim.read {
-            read.push(self.version(version.clone(), &version.etag).await?);
+            versions.push(self.version(version.clone(), &version.etag).await?);
         }
         // A version that was replaced yet again is a new file.
-        self.archive_versions(&read, statement).await?;
-        self.archive_versions(&held.claim.files, statement).await?;
+        let archived = self.archive_versions(&versions, &begun.statement).await;
+        let all = versions.len();
+        match self.not_archived(&mut held, archived.unmoved, all).await? {
+            Some(trouble) => {
+                (held.claim.files, held.claim.read) = (Vec::new(), Vec::new());
+                Ok(self.stuck(held, trouble).await)
+            }
+            None => self.part_done(held).await,
+        }
+    }
+
+    /// A batch is loaded and archived: that shows that its feed works.
+    async fn part_done(&mut self, mut held: Held) -> Result<Next, StepError> {
+        if held.claim.tells_success() {
+            let (objects, now) = (self.ports.objects(), self.ports.clock().now());
+            Health::succeeded(objects, &self.config.bucket, self.feed, now).await;
+        }
+        held.claim.part_loaded();
         self.done_with(held).await
     }
 
     /// The batch is done with: on with what else the claim holds, or the slot is free.
     async fn done_with(&self, mut held: Held) -> Result<Next, StepError> {
         let (objects, now) = (self.ports.objects(), self.ports.clock().now());
-        match held.claim.go_on(now) {
-            Going::On => {
-                held.save(objects).await?;
-                return Ok(Next::Again(held));
-            }
-            Going::Rests => held.release(objects, now).await?,
-            Going::Done => pressure::let_go(self.config, objects, self.feed, held, now).await?,
+        if let Some(file) = &held.claim.rested {
+            // Loaded, refused or gone: it rests no more.
+            resting::end(objects, &self.config.bucket, self.feed, file).await?;
         }
+        if held.claim.go_on() == Going::On {
+            held.save(objects).await?;
+            return Ok(Next::Again(held));
+        }
+        pressure::let_go(self.config, objects, self.feed, held, now).await?;
         Ok(Next::End(End::Finished))
+    }
+
+    /// How a question about the claim is asked. `again`: tells it from the same question asked before.
+    fn asking(&self, held: &Held, again: &str) -> Asking {
+        let claim = &held.claim;
+        let noted = claim.question.as_ref().map(|known| (known.what.clone(), known.statement_id.clone()));
+        let token = format!("{}?{}{again}", copy::token(self.config, self.feed, claim), claim.asked);
+        let wait = self.run.wait_left(self.ports.clock().now()).min(QUESTION_WAIT);
+        Asking { token: Some(token), noted, wait }
     }
 }

@@ -39,7 +39,11 @@ pub enum Metric {
     FilesQuarantined,
     /// Files that a producer replaced during the load, where the warehouse cannot say which version it read.
     FilesReplaced,
-    /// Transactions that failed for another reason than a file.
+    /// Files that fail alone while others of the feed are loaded: they wait outside of all slots.
+    FilesResting,
+    /// 1 while nothing of the feed works, else 0.
+    FeedDown,
+    /// Transactions, and moves of files, that failed for another reason than what is in a file.
     LoadsFailed,
     /// Milliseconds a transaction took.
     LoadDuration,
@@ -62,7 +66,7 @@ pub enum Unit {
 
 impl Metric {
     /// All of them.
-    pub const ALL: [Metric; 13] = [
+    pub const ALL: [Metric; 15] = [
         Self::UnprocessedFiles,
         Self::UnprocessedBytes,
         Self::OldestUnprocessedAge,
@@ -73,6 +77,8 @@ impl Metric {
         Self::RowsLoaded,
         Self::FilesQuarantined,
         Self::FilesReplaced,
+        Self::FilesResting,
+        Self::FeedDown,
         Self::LoadsFailed,
         Self::LoadDuration,
         Self::TimeToLoad,
@@ -92,6 +98,8 @@ impl Metric {
             Self::RowsLoaded => "RowsLoaded",
             Self::FilesQuarantined => "FilesQuarantined",
             Self::FilesReplaced => "FilesReplaced",
+            Self::FilesResting => "FilesResting",
+            Self::FeedDown => "FeedDown",
             Self::LoadsFailed => "LoadsFailed",
             Self::LoadDuration => "LoadDuration",
             Self::TimeToLoad => "TimeToLoad",

@@ -8,21 +8,22 @@ use jiff::SignedDuration;
 use crate::config::Config;
 use crate::ports::{Clock, PortError, Ports};
 use crate::run::{Run, later};
-use crate::tick::{FeedReport, Gauges, TickReport, pass, tick};
+use crate::tick::{FeedReport, Passes, TickReport, pass};
 
 const MINUTE: SignedDuration = SignedDuration::from_mins(1);
 
 /// Ticks as often as the configuration says; once, where `only` names feeds: somebody waits for the answer.
 ///
 /// # Errors
-/// As [`tick`], of the first pass. A later one that fails is logged, and the next one tries again.
+/// As [`tick`](crate::tick::tick), of the first pass. A later one that fails is logged, and the next one tries again.
 pub async fn passes<P: Ports>(
     config: &Config,
     ports: &P,
     run: &Run,
     only: Option<&[String]>,
 ) -> Result<TickReport, PortError> {
-    let mut report = tick(config, ports, run, only).await?;
+    let mut known = Passes::default();
+    let mut report = pass(config, ports, run, only, &mut known).await?;
     if only.is_some() {
         return Ok(report);
     }
@@ -39,7 +40,7 @@ pub async fn passes<P: Ports>(
             break;
         }
         ports.clock().sleep(at.duration_since(now).unsigned_abs()).await;
-        match pass(config, ports, run, None, Gauges::Skip).await {
+        match pass(config, ports, run, None, &mut known).await {
             Ok(next) => add(&mut report, next),
             Err(error) => tracing::error!(%error, number, "a pass failed; the next one tries again"),
         }

@@ -6,31 +6,69 @@ use crate::config::{Compression, Destination, Feed};
 use crate::list;
 use crate::object::{File, Key};
 
-/// Cuts files into at most `free` batches, the feed's first files first.
+/// The most bytes of a claim's files as JSON: a claim is never larger than 1 MiB, and may have to say of each file why it
+/// failed.
+const MAX_CLAIM_BYTES: usize = 512 << 10;
+
+/// Cuts at most `most` files into at most `free` batches, in the order of their first files.
 ///
 /// A key that comes twice is taken once (the newest version of it): COPY would load it twice.
 #[must_use]
-pub fn plan(feed: &Feed, files: Vec<File>, free: usize) -> Vec<Vec<File>> {
+pub fn plan(feed: &Feed, files: Vec<File>, free: usize, most: usize) -> Vec<Vec<File>> {
     let mut files = newest_versions(files);
     list::sort(feed.order, &mut files);
-    let mut full: Vec<Vec<File>> = Vec::new();
-    let mut open: Vec<(Option<Compression>, Vec<File>)> = Vec::new();
+    let mut batches: Vec<Batch> = Vec::new();
     for file in files {
         let compression = compression(feed, &file.key);
-        let at = open.iter().position(|(other, _)| *other == compression).unwrap_or_else(|| {
-            open.push((compression, Vec::new()));
-            open.len() - 1
-        });
-        let batch = &mut open[at].1;
-        if !fits(feed, batch, &file) {
-            full.push(std::mem::take(batch));
+        // The last one of a kind is the one that is not full.
+        let open = batches.iter_mut().rev().find(|batch| batch.compression == compression);
+        match open.filter(|batch| batch.fits(feed, &file)) {
+            Some(batch) => batch.add(file),
+            None => batches.push(Batch::of(compression, file)),
         }
-        batch.push(file);
     }
-    full.extend(open.into_iter().map(|(_, batch)| batch));
-    full.retain(|batch| !batch.is_empty());
-    full.truncate(free);
-    full
+    let mut left = most;
+    let batches = batches.into_iter().take(free).map(|mut batch| {
+        batch.files.truncate(left);
+        left -= batch.files.len();
+        batch.files
+    });
+    batches.filter(|files| !files.is_empty()).collect()
+}
+
+/// Files that one COPY can take.
+struct Batch {
+    compression: Option<Compression>,
+    files: Vec<File>,
+    bytes: u64,
+    claim_bytes: usize,
+}
+
+impl Batch {
+    fn of(compression: Option<Compression>, file: File) -> Self {
+        let mut batch = Self { compression, files: Vec::new(), bytes: 0, claim_bytes: 0 };
+        batch.add(file);
+        batch
+    }
+
+    fn fits(&self, feed: &Feed, file: &File) -> bool {
+        self.files.len() < feed.files_per_load
+            && self.bytes.saturating_add(file.size) <= feed.max_bytes_per_load
+            && self.claim_bytes + claim_bytes(file) <= MAX_CLAIM_BYTES
+    }
+
+    fn add(&mut self, file: File) {
+        self.bytes = self.bytes.saturating_add(file.size);
+        self.claim_bytes += claim_bytes(&file);
+        self.files.push(file);
+    }
+}
+
+/// How much of a claim a file needs at most: what surrounds its key, and the key, of which JSON may escape every byte.
+fn claim_bytes(file: &File) -> usize {
+    let escaped =
+        file.key.as_str().bytes().map(|byte| if byte < b' ' { 6 } else { 1 + usize::from(b"\"\\".contains(&byte)) });
+    160 + file.etag.as_str().len() + escaped.sum::<usize>()
 }
 
 /// Which compression COPY is told for a file: the one that the feed names, or else the one that the name ends in.
@@ -58,10 +96,4 @@ fn newest_versions(mut files: Vec<File>) -> Vec<File> {
     files.sort_unstable_by(|a, b| a.key.cmp(&b.key).then_with(|| b.last_modified.cmp(&a.last_modified)));
     files.dedup_by(|b, a| a.key == b.key);
     files
-}
-
-fn fits(feed: &Feed, batch: &[File], file: &File) -> bool {
-    let bytes: u64 = batch.iter().map(|file| file.size).sum();
-    batch.is_empty()
-        || (batch.len() < feed.files_per_load && bytes.saturating_add(file.size) <= feed.max_bytes_per_load)
 }

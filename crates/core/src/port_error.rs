@@ -43,6 +43,12 @@ impl PortError {
     ) -> Self {
         Self { operation, subject: subject.into(), kind, source: source.into() }
     }
+
+    /// The same error once more: one call that failed may be about many things.
+    #[must_use]
+    pub fn same(&self) -> Self {
+        Self::new(self.operation, self.subject.clone(), self.kind, self.source.to_string())
+    }
 }
 
 impl fmt::Display for PortError {

@@ -71,8 +71,12 @@ pub trait Objects: Send + Sync {
     /// Deletes the object while it still has the given `ETag`.
     fn delete(&self, key: &Key, etag: &ETag) -> impl Future<Output = Result<Delete, PortError>> + Send;
 
-    /// Deletes at most [`MAX_DELETES`] objects, each while it still has its `ETag`; answers in the order asked.
-    fn delete_many(&self, objects: &[(Key, ETag)]) -> impl Future<Output = Result<Vec<Delete>, PortError>> + Send;
+    /// Deletes at most [`MAX_DELETES`] objects, each while it still has its `ETag`; answers in the order asked. One that
+    /// cannot be deleted keeps none of the others.
+    ///
+    /// # Errors
+    /// When the call as a whole fails: any of them may be deleted.
+    fn delete_many(&self, objects: &[(Key, ETag)]) -> impl Future<Output = Result<Vec<Deleted>, PortError>> + Send;
 }
 
 /// The most objects of one [`Objects::delete_many`]. Source: Amazon S3 API Reference, `DeleteObjects`.
@@ -137,6 +141,9 @@ pub enum Delete {
     /// The object has another `ETag` by now, and stays.
     Replaced,
 }
+
+/// What came of one of many deletes.
+pub type Deleted = Result<Delete, PortError>;
 
 /// Whom the lister hands a claim to.
 pub trait Workers: Send + Sync {

@@ -6,10 +6,12 @@
 //! step as those run out, by what brings back every claim. Losing one gives a slot back early; none can take one for long.
 //! What is held back only ever takes slots away, so that X holds whatever becomes of it.
 
+use std::collections::HashSet;
+
 use futures_util::{StreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
 
-use crate::claim::{Claim, Held, HeldError, feed_prefix, place, read_all, slot_key};
+use crate::claim::{Claim, Held, HeldError, feed_prefix, place, slot_key};
 use crate::config::{Config, Feed};
 use crate::ports::{Objects, PortError, PortErrorKind};
 use crate::run::later;
@@ -74,11 +76,19 @@ async fn hold_back(
 ) -> Result<(), PortError> {
     let invalid = |error| PortError::new("pressure", feed.name.as_str(), PortErrorKind::Invalid, error);
     let prefix = feed_prefix(&config.bucket, feed).map_err(|error| invalid(error.to_string()))?;
-    let claims = read_all(objects, &prefix).await?;
+    let (mut filled, mut after) = (HashSet::new(), None);
+    loop {
+        let page = objects.list(&prefix, after.as_deref()).await?;
+        filled.extend(page.files.into_iter().map(|file| file.key));
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+    }
     let mut keys = Vec::new();
     for slot in keep..feed.slots() {
         let key = slot_key(&config.bucket, feed.name.as_str(), slot).map_err(|error| invalid(error.to_string()))?;
-        if !claims.iter().any(|seen| seen.key == key) {
+        if !filled.contains(&key) {
             keys.push((slot, key));
         }
     }

@@ -7,12 +7,13 @@ use std::collections::HashSet;
 
 use jiff::Timestamp;
 
-use crate::claim::{self, Claim, Seen, claims_prefix, free_slots};
+use crate::claim::{Claim, Doubt, Slots, Survey, of_feed};
 use crate::config::{Config, Feed};
-use crate::list::{list, older};
+use crate::health::{Down, Health, turn};
+use crate::list::{Wanted, list_all, older};
 use crate::object::{File, Key};
 use crate::plan::plan;
-use crate::ports::{Objects, PortError, PortErrorKind};
+use crate::ports::{Objects, PortError};
 use crate::pressure;
 
 /// What a tick would see of a feed and do with it.
@@ -20,7 +21,7 @@ use crate::pressure;
 pub struct Preview {
     /// Files under its prefix.
     pub listed: u64,
-    /// Files that no claim holds.
+    /// Files that no claim holds, and that do not rest.
     pub unprocessed: u64,
     /// Their bytes.
     pub unprocessed_bytes: u64,
@@ -28,6 +29,10 @@ pub struct Preview {
     pub oldest: Option<Timestamp>,
     /// The feed's claims, in the order of their slots.
     pub claims: Vec<Claim>,
+    /// Files that fail alone while others are loaded.
+    pub resting: Vec<Doubt>,
+    /// Why nothing of the feed works, if nothing does.
+    pub down: Option<Down>,
     /// The slots that may be filled.
     pub free: Vec<usize>,
     /// X, or less while the warehouse is too full.
@@ -41,8 +46,6 @@ pub struct Preview {
 pub struct Trouble<'a> {
     /// The claim.
     pub claim: &'a Claim,
-    /// The one file that it is about, where it is about one that rests.
-    pub file: Option<&'a File>,
     /// How many times in a row it failed.
     pub failures: u32,
     /// Not tried before.
@@ -55,22 +58,9 @@ impl Preview {
     /// What keeps claimed files from being loaded, in the order of the slots.
     pub fn troubles(&self) -> impl Iterator<Item = Trouble<'_>> {
         let claims = self.claims.iter().filter(|claim| !claim.is_held_back());
-        claims.flat_map(|claim| {
-            let whole = claim.last_error.as_deref().filter(|_| !claim.only_rests()).map(|error| Trouble {
-                claim,
-                file: None,
-                failures: claim.failures,
-                next_try: claim.not_before,
-                error,
-            });
-            let each = claim.resting.iter().map(move |resting| Trouble {
-                claim,
-                file: Some(&resting.file),
-                failures: resting.failures,
-                next_try: Some(resting.not_before),
-                error: &resting.error,
-            });
-            whole.into_iter().chain(each)
+        claims.filter_map(|claim| {
+            let error = claim.last_error.as_deref()?;
+            Some(Trouble { claim, failures: claim.failures, next_try: claim.not_before, error })
         })
     }
 
@@ -80,41 +70,47 @@ impl Preview {
     }
 }
 
-/// Reads the deployment's claims.
+/// Reads the deployment's claims and resting files.
 ///
 /// # Errors
 /// When they cannot be had.
-pub async fn claims(config: &Config, objects: &impl Objects) -> Result<Vec<Seen>, PortError> {
-    let prefix = claims_prefix(&config.bucket)
-        .map_err(|error| PortError::new("read claims", config.bucket.state.as_str(), PortErrorKind::Invalid, error))?;
-    claim::read_all(objects, &prefix).await
+pub async fn claims(config: &Config, objects: &impl Objects) -> Result<Survey, PortError> {
+    Survey::read(objects, &config.bucket, None).await?.whole()
 }
 
-/// Looks at a feed as a tick would that finds these claims.
+/// Looks at a feed as a tick at `now` would that finds these claims.
 ///
 /// # Errors
-/// When the files cannot be listed.
+/// When the files cannot be listed, or a resting file cannot be read.
 pub async fn preview(
     config: &Config,
     objects: &impl Objects,
     feed: &Feed,
-    claims: &[Seen],
+    survey: &Survey,
+    now: Timestamp,
 ) -> Result<Preview, PortError> {
-    let own = claims.iter().filter_map(|seen| seen.claim.as_ref().ok());
-    let mut own: Vec<Claim> = own.filter(|claim| claim.feed == feed.name.as_str()).cloned().collect();
-    own.sort_unstable_by_key(|claim| claim.slot);
-    let held: HashSet<Key> = own.iter().flat_map(Claim::all_files).map(|file| file.key.clone()).collect();
-    let free: Vec<usize> = free_slots(config, feed, claims).iter().map(|free| free.slot).collect();
-    let effective_max_files = pressure::max_files(feed, &own.iter().collect::<Vec<_>>());
-    let listing = list(objects, &config.incoming(feed), feed, &held, free.len() * feed.files_per_load).await?;
+    let survey = survey.of_feed(feed);
+    let own = of_feed(feed, &survey.claims);
+    let health = Health::of(objects, &config.bucket, feed, &own).await;
+    let held: HashSet<Key> = own.iter().flat_map(|claim| claim.all_files()).map(|file| file.key.clone()).collect();
+    let turn = turn(&survey.claims, health, now);
+    let slots = Slots::of(config, feed, &survey, health, turn.as_ref(), now);
+    let effective_max_files = pressure::max_files(feed, &own);
+    let resting = survey.resting.iter().map(|resting| resting.id).collect();
+    let listing = list_all(config, objects, feed, &Wanted { held, resting, most: slots.room(feed) }).await?;
     let oldest = listing.chosen.iter().map(|file| file.last_modified).fold(listing.oldest_left, older);
-    let batches = plan(feed, listing.chosen, free.len());
+    let batches = plan(feed, listing.chosen, slots.free.len(), slots.files);
+    let free: Vec<usize> = slots.free.iter().map(|free| free.slot).collect();
+    let mut claims: Vec<Claim> = own.iter().map(|claim| (*claim).clone()).collect();
+    claims.sort_unstable_by_key(|claim| claim.slot);
     Ok(Preview {
         listed: listing.listed,
         unprocessed: listing.unprocessed,
         unprocessed_bytes: listing.unprocessed_bytes,
         oldest,
-        claims: own,
+        down: health.down(&own),
+        claims,
+        resting: survey.doubts(objects).await?,
         batches: free.iter().copied().zip(batches).collect(),
         free,
         effective_max_files,

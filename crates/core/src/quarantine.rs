@@ -6,11 +6,11 @@
 
 use std::collections::HashMap;
 
-use futures_util::{StreamExt, TryStreamExt, stream};
+use futures_util::{StreamExt, stream};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::archive;
+use crate::archive::{self, Archived, Unmoved};
 use crate::batch::BatchId;
 use crate::config::Config;
 use crate::destination::{Refusal, StatementId};
@@ -36,24 +36,30 @@ pub struct Cause<'a> {
     pub at: Timestamp,
 }
 
-/// Moves the refused files to `failed/`; answers how many are there.
-///
-/// # Errors
-/// The first failed call; doing it again does the rest.
+/// Moves the refused files to `failed/`; answers which are there, and which could not be moved.
 pub async fn quarantine(
     config: &Config,
     objects: &impl Objects,
     cause: Cause<'_>,
     files: &[File],
     refusals: &HashMap<Key, Refusal>,
-) -> Result<u64, PortError> {
+) -> Archived {
     let bucket = &config.bucket;
-    let copied = archive::copy(objects, &bucket.incoming, &bucket.failed, files, cause.statement).await?.moved;
-    let writes =
-        stream::iter(&copied).map(|(file, at)| write_reason(objects, cause, file, at, refusals.get(&file.key)));
-    writes.buffer_unordered(WRITES_AT_ONCE).try_collect::<()>().await?;
-    archive::delete(objects, &copied).await?;
-    Ok(u64::try_from(copied.len()).unwrap_or(u64::MAX))
+    let mut archived = archive::copy(objects, &bucket.incoming, &bucket.failed, files, cause.statement).await;
+    let copied = std::mem::take(&mut archived.moved);
+    let writes = stream::iter(copied).map(async |(file, at)| {
+        let written = write_reason(objects, cause, &file, &at, refusals.get(&file.key)).await;
+        (file, at, written)
+    });
+    for (file, at, written) in writes.buffered(WRITES_AT_ONCE).collect::<Vec<_>>().await {
+        match written {
+            Ok(()) => archived.moved.push((file, at)),
+            // It stays in incoming/ until it can say why it failed.
+            Err(error) => archived.unmoved.push(Unmoved { file, copied: None, error }),
+        }
+    }
+    archive::delete(objects, &mut archived).await;
+    archived
 }
 
 /// What stands in `<path>.error.json`.

@@ -23,11 +23,11 @@ use std::collections::HashSet;
 use futures_util::{StreamExt, stream};
 use jiff::Timestamp;
 
-use crate::claim::{feed_prefix, read_all};
+use crate::claim::Survey;
 use crate::config::{Config, Destination as Target, Feed, Pattern};
 use crate::destination::QueryError;
 use crate::object::{File, Key, Prefix};
-use crate::ports::{Objects, PortError, PortErrorKind, Ports};
+use crate::ports::{Objects, PortError, Ports};
 
 pub use account::{Account, News, Stays};
 pub use errors::{Group, errors};
@@ -158,7 +158,7 @@ impl<P: Ports> Way<'_, P> {
     }
 }
 
-/// The keys that claims hold.
+/// The keys that claims hold, and those of files that rest.
 struct Held(HashSet<Key>);
 
 impl Held {
@@ -171,11 +171,12 @@ impl Held {
 }
 
 async fn held<P: Ports>(config: &Config, ports: &P, feed: &Feed) -> Result<Held, PortError> {
-    let prefix = feed_prefix(&config.bucket, feed)
-        .map_err(|error| PortError::new("claims", config.bucket.state.as_str(), PortErrorKind::Invalid, error))?;
-    let seen = read_all(ports.objects(), &prefix).await?;
-    let claims = seen.into_iter().filter_map(|seen| seen.claim.ok());
-    Ok(Held(claims.flat_map(|claim| claim.all_files().map(|file| file.key.clone()).collect::<Vec<_>>()).collect()))
+    let objects = ports.objects();
+    let survey = Survey::read(objects, &config.bucket, Some(feed)).await?.whole()?;
+    let rest = survey.doubts(objects).await?.into_iter().map(|doubt| doubt.file.key);
+    let claims = survey.claims.iter().filter_map(|seen| seen.claim.as_ref().ok());
+    let claimed = claims.flat_map(|claim| claim.all_files().map(|file| file.key.clone()).collect::<Vec<_>>());
+    Ok(Held(claimed.chain(rest).collect()))
 }
 
 /// An answer that the ledger did not give.

@@ -13,8 +13,10 @@ use crate::completion;
 use crate::config::{Bucket, Destination as Target, Feed, Redshift};
 use crate::content;
 use crate::destination::{
-    Destination, Entry, Failure, FailureKind, Load, Loaded, Of, Progress, QueryError, Refusal, StatementId,
+    Asking, Begun, Destination, Entry, Failure, FailureKind, Load, Loaded, Of, Progress, QueryError, Refusal, Roles,
+    StatementId,
 };
+use crate::hash;
 use crate::object::{ETag, File, FileId, Key};
 use crate::ports::{Objects, PortError, PortErrorKind, PutIf};
 
@@ -30,7 +32,7 @@ pub use examine::Need;
 pub use prove::{Proof, Trial, Verdict};
 pub use statements::{Description, Part, Statements, Status, Submission};
 
-use sql::{Trace, Transaction};
+use sql::Trace;
 
 /// How long a question to the ledger or to a system view may take.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -60,7 +62,7 @@ impl<S: Statements, O: Objects> RedshiftDestination<S, O> {
 }
 
 impl<S: Statements, O: Objects> Destination for RedshiftDestination<S, O> {
-    async fn start(&self, feed: &Feed, load: &Load<'_>) -> Result<StatementId, PortError> {
+    async fn start(&self, feed: &Feed, load: &Load<'_>) -> Result<Begun, PortError> {
         let manifest = self.write_manifest(feed, load).await?;
         let target = target(feed);
         let transaction = sql::transaction(&self.bucket.name, feed, target, load.batch, load.files, &manifest);
@@ -70,31 +72,36 @@ impl<S: Statements, O: Objects> Destination for RedshiftDestination<S, O> {
             name: completion::statement_name(&self.bucket, feed, load.slot, load.batch),
             with_event: true,
         };
-        self.statements.submit(target, &submission).await
+        let statement = self.statements.submit(target, &submission).await?;
+        Ok(Begun { statement, roles: Some(transaction.roles) })
     }
 
-    async fn poll(&self, feed: &Feed, statement: &StatementId, wait: Duration) -> Result<Progress, PortError> {
-        let Some(description) = self.statements.describe(statement, wait).await? else {
+    async fn poll(&self, feed: &Feed, begun: &Begun, files: &[File], wait: Duration) -> Result<Progress, PortError> {
+        let Some(description) = self.statements.describe(&begun.statement, wait).await? else {
             return Ok(Progress::Forgotten);
         };
         Ok(match description.status {
             Status::Running => Progress::Running,
-            Status::Finished => Progress::Loaded(loaded(&shape(feed), &description)),
-            Status::Failed | Status::Aborted => Progress::Failed(failure::of_transaction(&shape(feed), &description)),
+            Status::Finished => Progress::Loaded(loaded(roles(feed, begun), &description)),
+            Status::Failed | Status::Aborted => {
+                let failure = failure::of_transaction(roles(feed, begun), &description);
+                let file = failure::named_in(&failure.message, &self.bucket.name, files);
+                Progress::Failed(Failure { file: file.map(|file| file.key.clone()), ..failure })
+            }
         })
     }
 
-    async fn create_ledger(&self, feed: &Feed) -> Result<(), QueryError> {
+    async fn create_ledger(&self, feed: &Feed, asking: &Asking) -> Result<(), QueryError> {
         let statement = sql::create_ledger(target(feed));
-        match self.run(feed, "create ledger", vec![statement], PATIENCE).await {
+        match self.run(feed, "create ledger", vec![statement], asking).await {
             // Two at the same moment: IF NOT EXISTS saves neither Redshift's nor PostgreSQL's second from an error.
             Err(QueryError::Failed { failure, .. }) if failure::made_by_another(&failure) => Ok(()),
             made => made.map(drop),
         }
     }
 
-    async fn loaded(&self, feed: &Feed, files: &[File]) -> Result<HashSet<FileId>, QueryError> {
-        let rows = match self.query(feed, "read ledger", sql::loaded(target(feed), files)).await {
+    async fn loaded(&self, feed: &Feed, files: &[File], asking: &Asking) -> Result<HashSet<FileId>, QueryError> {
+        let rows = match self.query(feed, "read ledger", sql::loaded(target(feed), files), asking).await {
             Err(QueryError::Failed { failure, .. }) if failure::is_missing_relation(&failure.message) => Vec::new(),
             rows => rows?,
         };
@@ -105,9 +112,10 @@ impl<S: Statements, O: Objects> Destination for RedshiftDestination<S, O> {
         &self,
         feed: &Feed,
         load: &Load<'_>,
-        statement: &StatementId,
+        begun: &Begun,
+        asking: &Asking,
     ) -> Result<HashMap<Key, Refusal>, QueryError> {
-        let description = self.statements.describe(statement, Duration::ZERO).await?;
+        let description = self.statements.describe(&begun.statement, Duration::ZERO).await?;
         let text = description.as_ref().and_then(|description| description.error.as_deref()).unwrap_or_default();
         let mut found = failure::refused_in(text, &self.bucket.name, load.files);
         if !target(feed).format.is_columnar() {
@@ -118,15 +126,15 @@ impl<S: Statements, O: Objects> Destination for RedshiftDestination<S, O> {
             }
             let rest: Vec<File> = load.files.iter().filter(|file| !found.contains_key(&file.key)).cloned().collect();
             if !rest.is_empty() {
-                found.extend(self.try_all(feed, load, &rest).await?);
+                found.extend(self.try_all(feed, load, &rest, asking).await?);
             }
         }
         if !found.is_empty() {
             return Ok(found);
         }
-        let shape = shape(feed);
-        match description.as_ref().and_then(|description| trace(description, Some(&shape))) {
-            Some(trace) => self.load_errors(feed, load.files, trace).await,
+        let roles = roles(feed, begun);
+        match description.as_ref().and_then(|description| trace(description, Some(roles))) {
+            Some(trace) => self.load_errors(feed, load.files, trace, asking).await,
             None => Ok(HashMap::new()),
         }
     }
@@ -134,15 +142,16 @@ impl<S: Statements, O: Objects> Destination for RedshiftDestination<S, O> {
     async fn versions_read(
         &self,
         feed: &Feed,
-        statement: &StatementId,
+        begun: &Begun,
         files: &[File],
+        asking: &Asking,
     ) -> Result<HashMap<Key, ETag>, QueryError> {
-        let description = self.statements.describe(statement, Duration::ZERO).await?;
-        let shape = shape(feed);
-        let Some(trace) = description.as_ref().and_then(|description| trace(description, Some(&shape))) else {
+        let description = self.statements.describe(&begun.statement, Duration::ZERO).await?;
+        let roles = roles(feed, begun);
+        let Some(trace) = description.as_ref().and_then(|description| trace(description, Some(roles))) else {
             return Ok(HashMap::new());
         };
-        let rows = self.query(feed, "read versions", sql::versions_read(trace)).await?;
+        let rows = self.query(feed, "read versions", sql::versions_read(trace), asking).await?;
         let version = |row: &Vec<Option<String>>| {
             let file = self.named(files, row.first()?.as_deref()?)?;
             Some((file.key.clone(), ETag::new(row.get(1)?.as_deref()?)))
@@ -150,10 +159,11 @@ impl<S: Statements, O: Objects> Destination for RedshiftDestination<S, O> {
         Ok(rows.iter().filter_map(version).collect())
     }
 
-    async fn amend(&self, feed: &Feed, replaced: &[(File, File)]) -> Result<(), QueryError> {
+    async fn amend(&self, feed: &Feed, replaced: &[(File, File)], asking: &Asking) -> Result<(), QueryError> {
         // LOCK and at most 39 updates are one transaction of 40 statements.
-        for chunk in replaced.chunks(39) {
-            self.run(feed, "amend ledger", sql::amend(target(feed), chunk), PATIENCE).await?;
+        for (number, chunk) in replaced.chunks(39).enumerate() {
+            let what = format!("amend ledger {number}");
+            self.run(feed, &what, sql::amend(target(feed), chunk), asking).await?;
         }
         Ok(())
     }
@@ -168,7 +178,7 @@ impl<S: Statements, O: Objects> Destination for RedshiftDestination<S, O> {
         let mut entries = Vec::new();
         for statement in statements {
             // A load holds the ledger's lock from its beginning to its end, and readers wait for it.
-            match self.run(feed, "verify", vec![statement], LONG_PATIENCE).await {
+            match self.run(feed, "verify", vec![statement], &Asking::once(LONG_PATIENCE)).await {
                 Ok((id, _)) => {
                     for row in self.statements.rows(&id).await? {
                         entries.push(entry(feed, &row)?);
@@ -183,7 +193,7 @@ impl<S: Statements, O: Objects> Destination for RedshiftDestination<S, O> {
 
     async fn forget(&self, feed: &Feed, files: &[FileId], until: Timestamp) -> Result<(), QueryError> {
         for transaction in sql::forget(target(feed), files, until, FORGET_PATIENCE) {
-            match self.run(feed, "forget files", transaction, LONG_PATIENCE).await {
+            match self.run(feed, "forget files", transaction, &Asking::once(LONG_PATIENCE)).await {
                 // What no ledger has is out of it.
                 Err(QueryError::Failed { failure, .. }) if failure::is_missing_relation(&failure.message) => {
                     return Ok(());
@@ -208,11 +218,17 @@ impl<S: Statements, O: Objects> RedshiftDestination<S, O> {
     }
 
     /// One pass over files that loads nothing and goes on after errors; what it found, file by file.
-    async fn try_all(&self, feed: &Feed, load: &Load<'_>, files: &[File]) -> Result<HashMap<Key, Refusal>, QueryError> {
+    async fn try_all(
+        &self,
+        feed: &Feed,
+        load: &Load<'_>,
+        files: &[File],
+        asking: &Asking,
+    ) -> Result<HashMap<Key, Refusal>, QueryError> {
         let batch = BatchId::of(files);
         let manifest = self.write_manifest(feed, &Load { batch: &batch, files, ..*load }).await?;
         let statement = sql::try_all(&self.bucket.name, feed, target(feed), files, &manifest);
-        let description = match self.run(feed, "find bad files", vec![statement], LONG_PATIENCE).await {
+        let description = match self.run(feed, "find bad files", vec![statement], asking).await {
             Ok((_, description)) => description,
             // Some contents end even this pass; what it found until then counts.
             Err(QueryError::Failed { statement, failure: Failure { kind: FailureKind::BadData, .. } }) => {
@@ -230,7 +246,7 @@ impl<S: Statements, O: Objects> RedshiftDestination<S, O> {
         let text = description.error.as_deref().unwrap_or_default();
         let mut found = failure::refused_in(text, &self.bucket.name, files);
         if let Some(trace) = trace(&description, None) {
-            found.extend(self.load_errors(feed, files, trace).await?);
+            found.extend(self.load_errors(feed, files, trace, asking).await?);
         }
         Ok(found)
     }
@@ -240,8 +256,9 @@ impl<S: Statements, O: Objects> RedshiftDestination<S, O> {
         feed: &Feed,
         files: &[File],
         trace: Trace,
+        asking: &Asking,
     ) -> Result<HashMap<Key, Refusal>, QueryError> {
-        let rows = self.query(feed, "read load errors", sql::load_errors(trace)).await?;
+        let rows = self.query(feed, "read load errors", sql::load_errors(trace), asking).await?;
         let mut refusals = HashMap::new();
         for row in &rows {
             let text = |at: usize| row.get(at).and_then(Option::as_deref);
@@ -272,28 +289,48 @@ impl<S: Statements, O: Objects> RedshiftDestination<S, O> {
     }
 
     /// Runs a question and answers its rows.
-    async fn query(&self, feed: &Feed, what: &str, statement: String) -> Result<Vec<Vec<Option<String>>>, QueryError> {
-        let (id, _) = self.run(feed, what, vec![statement], PATIENCE).await?;
+    async fn query(
+        &self,
+        feed: &Feed,
+        what: &str,
+        statement: String,
+        asking: &Asking,
+    ) -> Result<Vec<Vec<Option<String>>>, QueryError> {
+        let (id, _) = self.run(feed, what, vec![statement], asking).await?;
         Ok(self.statements.rows(&id).await?)
     }
 
-    /// Runs statements to their end. They are such that doing them twice changes nothing more.
+    /// Runs statements to their end, or takes up those that run already. They are such that doing them twice changes
+    /// nothing more; but side by side they cost twice, and wait for each other.
     async fn run(
         &self,
         feed: &Feed,
         what: &str,
         statements: Vec<String>,
-        patience: Duration,
+        asking: &Asking,
     ) -> Result<(StatementId, Description), QueryError> {
-        let submission =
-            Submission { statements, token: None, name: format!("sluice {} {what}", feed.name), with_event: false };
-        let id = self.statements.submit(target(feed), &submission).await?;
-        match self.statements.describe(&id, patience).await? {
-            Some(description) if description.status == Status::Finished => Ok((id, description)),
-            Some(description) if description.status != Status::Running => {
-                Err(QueryError::Failed { statement: id, failure: failure::of_statement(&description) })
+        let noted = asking.noted.as_ref().filter(|(noted, _)| noted == what).map(|(_, statement)| statement.clone());
+        let mut stands = match &noted {
+            Some(id) => self.statements.describe(id, asking.wait).await?.map(|description| (id.clone(), description)),
+            None => None,
+        };
+        if stands.is_none() {
+            // Never asked, or so long ago that nobody remembers.
+            let token = asking.token.as_deref().map(|token| hash::hex(&hash::of_parts([token, what])[..32]));
+            let name = format!("sluice {} {what}", feed.name);
+            let submission = Submission { statements, token, name, with_event: false };
+            let id = self.statements.submit(target(feed), &submission).await?;
+            stands = self.statements.describe(&id, asking.wait).await?.map(|description| (id, description));
+        }
+        let unknown =
+            || PortError::new("redshift-data:DescribeStatement", what, PortErrorKind::Missing, "no such statement");
+        let (statement, description) = stands.ok_or_else(unknown)?;
+        match description.status {
+            Status::Finished => Ok((statement, description)),
+            Status::Running => Err(QueryError::Slow { what: what.to_owned(), statement }),
+            Status::Failed | Status::Aborted => {
+                Err(QueryError::Failed { statement, failure: failure::of_statement(&description) })
             }
-            _ => Err(QueryError::Slow(id)),
         }
     }
 }
@@ -322,24 +359,23 @@ fn entry(feed: &Feed, row: &[Option<String>]) -> Result<Entry, PortError> {
     })
 }
 
-/// Where the parts of the feed's transaction are; the same for every batch.
-fn shape(feed: &Feed) -> Transaction {
-    let before = target(feed).pre_sql.len();
-    Transaction { statements: Vec::new(), lock: 1, guard: 2, copy: 3 + before }
+/// Which statement of the transaction does what; of one that an older version started, by today's configuration.
+fn roles(feed: &Feed, begun: &Begun) -> Roles {
+    begun.roles.unwrap_or(sql::roles(target(feed)))
 }
 
-fn loaded(shape: &Transaction, description: &Description) -> Loaded {
+fn loaded(roles: Roles, description: &Description) -> Loaded {
     Loaded {
-        rows: description.parts.get(shape.copy).and_then(|part| part.rows),
+        rows: description.parts.get(roles.copy).and_then(|part| part.rows),
         at: description.updated_at.unwrap_or(Timestamp::UNIX_EPOCH),
         duration: description.duration,
     }
 }
 
 /// Where COPY's traces are: by the id of the COPY itself, or else by the session.
-fn trace(description: &Description, shape: Option<&Transaction>) -> Option<Trace> {
-    let query = match shape {
-        Some(shape) => description.parts.get(shape.copy).and_then(|part| part.query_id),
+fn trace(description: &Description, roles: Option<Roles>) -> Option<Trace> {
+    let query = match roles {
+        Some(roles) => description.parts.get(roles.copy).and_then(|part| part.query_id),
         None => description.query_id,
     };
     let session = || Some(Trace::Session(description.pid?, description.created_at?.as_second()));

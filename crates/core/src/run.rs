@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 /// How long after an invocation's deadline its leases still hold: the clocks of two functions may differ by so much.
-const CLOCK_SKEW: SignedDuration = SignedDuration::from_secs(5);
+pub(crate) const CLOCK_SKEW: SignedDuration = SignedDuration::from_secs(5);
 
 /// The most that is kept back at the end of an invocation for archiving what was loaded.
 const MAX_MARGIN: SignedDuration = SignedDuration::from_secs(30);

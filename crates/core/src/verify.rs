@@ -20,8 +20,7 @@ use std::time::Duration;
 use crate::claim::Seen;
 use crate::config::{Config, Feed};
 use crate::destination::QueryError;
-use crate::object::Prefix;
-use crate::ports::{Clock, PortError, PortErrorKind, Ports};
+use crate::ports::{Clock, PortError, Ports};
 use crate::redrive::plan::Folder;
 
 pub use account::Account;
@@ -29,7 +28,6 @@ pub use finding::{Finding, Kind};
 pub use rest::{Rest, rest};
 
 use again::Again;
-use claims::Claimed;
 use pass::Pass;
 use streams::Streams;
 
@@ -107,8 +105,8 @@ pub async fn verify<P: Ports>(
     tell: &mut impl FnMut(News),
 ) -> Result<Account, VerifyError> {
     let again = Again { config, ports, feed };
-    let seen = again.read_claims().await?;
-    let pass = Pass::new(config, feed, options.kept_for, ports.clock().now(), Claimed::of(config, &seen));
+    let (seen, claimed) = again.read_claims().await?;
+    let pass = Pass::new(config, feed, options.kept_for, ports.clock().now(), claimed);
     let mut verifying = Verifying { again, options, tell, pass };
     verifying.claims(&seen).await?;
     verifying.files().await?;
@@ -197,10 +195,4 @@ impl<P: Ports, T: FnMut(News)> Verifying<'_, P, T> {
         account.mends_itself += u64::from(finding.kind.mends_itself());
         (self.tell)(News::Finding(finding));
     }
-}
-
-/// Where the claims of one feed are.
-fn claims_of(config: &Config, feed: &str) -> Result<Prefix, PortError> {
-    Prefix::new(format!("{}claims/{feed}/", config.bucket.state))
-        .map_err(|error| PortError::new("verify", config.bucket.state.as_str(), PortErrorKind::Invalid, error))
 }

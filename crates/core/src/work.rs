@@ -69,14 +69,14 @@ pub async fn resume<P: Ports>(
 }
 
 /// Removes a claim that nobody can understand. Its files are still where they are, the ledger knows which are loaded,
-/// and so the next tick plans them anew; left alone it would fill its slot for ever.
+/// and so the next tick plans them again; left alone it would fill its slot for ever.
 ///
 /// # Errors
 /// When S3 does not answer; the next tick comes again.
 pub async fn discard(objects: &impl Objects, seen: &claim::Seen) -> Result<(), PortError> {
     objects.delete(&seen.key, &seen.etag).await?;
     let error = seen.claim.as_ref().err();
-    tracing::error!(claim = %seen.key, error, "removed a claim that cannot be read; its files are planned anew");
+    tracing::error!(claim = %seen.key, error, "removed a claim that cannot be read; its files are planned again");
     Ok(())
 }
 
@@ -93,7 +93,8 @@ pub async fn publish<P: Ports>(ports: &P, data: &[Datum]) {
 /// The claim's feed is not in the configuration: its files stay where they are until it is again.
 async fn left<P: Ports>(ports: &P, mut held: claim::Held) -> Result<(LoadReport, Vec<Datum>), PortError> {
     let feed = held.claim.feed.clone();
-    let error = format!("feed {feed:?} is not in the configuration: add it again, or delete the claim {}", held.key);
+    let error =
+        format!("feed {feed:?} is not in the configuration: add it again; the files of {} wait until then", held.key);
     let mut report = LoadReport::nothing(&feed, Some(held.claim.batch.clone()), Outcome::Retry);
     match held.release(ports.objects(), ports.clock().now()).await {
         Ok(()) | Err(HeldError::Lost(_)) => {}

@@ -40,7 +40,7 @@ fn copy(given: &Given) -> Option<String> {
     let files = [file];
     let manifest = Key::new("sluice/manifests/f/b.manifest").unwrap();
     let transaction = sql::transaction("landing", feed, target, &BatchId::of(&files), &files, &manifest);
-    Some(transaction.statements[transaction.copy].clone())
+    Some(transaction.statements[transaction.roles.copy].clone())
 }
 
 /// The statement with `?` for literals and `"` for quoted names, and what they say, as Redshift reads them.

@@ -31,7 +31,7 @@ fn passes_at(world: &World, faults: &Faults, seconds_a_pass: u64) -> std::sync::
     let seen = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
     let (clock, begun, noted) = (world.ports.clock.clone(), world.now(), seen.clone());
     faults.then(move |call| {
-        if call.method == "list" && call.subject.contains("claims") {
+        if call.method == "list" && call.subject == "sluice/claims/" {
             use sluice_core::ports::Clock;
             noted.lock().unwrap().push(clock.now().duration_since(begun).as_secs());
             clock.advance(Duration::from_secs(seconds_a_pass));
@@ -96,12 +96,12 @@ async fn a_later_pass_that_fails_is_followed_by_the_next_and_the_first_one_is_to
     let (world, faults) = (World::new(10, 10), Faults::none());
     let mut lists = 0;
     faults.then(move |call| {
-        lists += usize::from(call.method == "list" && call.subject.contains("claims"));
+        lists += usize::from(call.method == "list" && call.subject == "sluice/claims/");
         (lists == 2).then_some(Fault::Before(PortErrorKind::Unavailable))
     });
     passes(&config(&world, 3), &world.faulty(&faults), &run(&world, 90), None).await.unwrap();
     let listed = |journal: Vec<sluice_core::testing::fault::Call>| {
-        journal.iter().filter(|call| call.method == "list" && call.subject.contains("claims")).count()
+        journal.iter().filter(|call| call.method == "list" && call.subject == "sluice/claims/").count()
     };
     assert_eq!(listed(faults.journal()), 3);
 

@@ -6,7 +6,7 @@ mod world;
 
 use std::time::Duration;
 
-use sluice_core::claim::{Claim, place};
+use sluice_core::claim::{Claim, Doubt, Stage, place};
 use sluice_core::destination::{FailureKind, Refusal};
 use sluice_core::measure::Metric;
 use sluice_core::ports::{Clock, PortErrorKind};
@@ -18,8 +18,13 @@ use test_case::test_case;
 use world::{World, once};
 
 fn claims(world: &World) -> Vec<Claim> {
-    let read = |key: &String| serde_json::from_slice(&world.ports.objects.body(key).unwrap()).unwrap();
-    world.keys("sluice/claims/").iter().map(read).collect()
+    let keys = world.keys("sluice/claims/").into_iter().filter(|key| !key.contains("/resting/"));
+    keys.map(|key| serde_json::from_slice(&world.ports.objects.body(&key).unwrap()).unwrap()).collect()
+}
+
+fn resting(world: &World) -> Vec<Doubt> {
+    let keys = world.keys("sluice/claims/flights/resting/");
+    keys.iter().map(|key| serde_json::from_slice(&world.ports.objects.body(key).unwrap()).unwrap()).collect()
 }
 
 #[tokio::test]
@@ -218,7 +223,7 @@ async fn a_configuration_error_is_counted_told_and_tried_again_slowly() {
     world.ports.destination.next(Script::fails(FailureKind::Configuration));
     let report = world.round().await.remove(0);
     assert_eq!(report.outcome, Outcome::Retry);
-    assert!(report.error.unwrap().contains("mend the cause"));
+    assert!(report.error.unwrap().contains("fix the cause"));
     let wait = report.retry_at.unwrap().duration_since(world.now());
     assert!(wait.as_secs() >= 30, "{wait}");
     assert_eq!(world.ports.metrics.sum("flights", Metric::LoadsFailed), Some(1.0));
@@ -228,8 +233,10 @@ async fn a_configuration_error_is_counted_told_and_tried_again_slowly() {
     assert!(claims(&world)[0].last_error.is_some());
 }
 
+/// While nobody knows whether the feed works, its batch gets smaller at a slow pace; once a part of it is loaded, the rest is
+/// loaded together.
 #[tokio::test]
-async fn an_error_that_nobody_knows_lets_half_of_its_batch_go_on_after_a_while() {
+async fn an_error_that_nobody_knows_narrows_its_batch_and_lets_all_through_when_it_has_passed() {
     let world = World::new(16, 16);
     let names: Vec<String> = (0..16).map(|number| format!("{number:02}")).collect();
     for name in &names {
@@ -238,16 +245,17 @@ async fn an_error_that_nobody_knows_lets_half_of_its_batch_go_on_after_a_while()
     for _ in 0..3 {
         world.ports.destination.next(Script::fails(FailureKind::Unknown));
     }
-    for _ in 0..2 {
+    for left in [16, 8, 4] {
         assert_eq!(world.round().await.remove(0).outcome, Outcome::Retry);
+        assert_eq!(claims(&world)[0].files.len(), left);
+        assert!(world.round().await.is_empty(), "at a slow pace");
         world.ports.clock.advance(Duration::from_mins(15));
     }
     let report = world.round().await.remove(0);
-    assert_eq!((report.outcome, report.files_loaded), (Outcome::Loaded, 8));
-    assert_eq!(world.keys("incoming/").len(), 8);
-    world.drain().await;
+    assert_eq!((report.outcome, report.files_loaded), (Outcome::Loaded, 16));
+    assert_eq!(world.ports.destination.started(), 5);
     assert_eq!(world.rows(), once(names.iter().map(String::as_str)));
-    assert!(world.keys("failed/").is_empty());
+    assert!(world.keys("failed/").is_empty() && world.keys("sluice/claims/").is_empty());
 }
 
 #[tokio::test]
@@ -339,40 +347,128 @@ async fn files_whose_turn_comes_later_are_held() {
     assert!(world.keys("incoming/").is_empty() && world.keys("sluice/claims/").is_empty());
 }
 
-/// What alone brings about an error that nobody knows rests, and its slot is for others: also the only one.
+/// What alone fails rests, in no slot: also where there is a single one.
 #[tokio::test]
-async fn a_file_that_nobody_can_load_rests_while_others_use_its_slot() {
+async fn a_file_that_fails_alone_rests_while_others_use_its_slot() {
     let world = World::with("max_files = 4\nfiles_per_load = 4");
     for name in ["a", "b", "c", "d"] {
         world.drop_file(name, name);
     }
     let cursed = key("incoming/flights/c");
     world.ports.destination.curse(&cursed);
-    for _ in 0..12 {
+    for _ in 0..6 {
         world.round().await;
         world.ports.clock.advance(Duration::from_mins(15));
     }
     assert_eq!(world.rows(), once(["a", "b", "d"]));
     assert_eq!(world.keys("incoming/"), ["incoming/flights/c"]);
     assert!(world.keys("failed/").is_empty(), "it is not quarantined");
-    let claim = claims(&world).remove(0);
-    assert!(claim.only_rests() && claim.resting[0].failures > 2, "{claim:?}");
+    assert!(claims(&world).is_empty(), "it takes no slot");
+    assert_eq!(resting(&world).len(), 1);
+    assert_eq!(world.ports.metrics.last("flights", Metric::FilesResting), Some(1.0));
+    assert_eq!(world.ports.metrics.last("flights", Metric::FeedDown), Some(0.0));
 
     // Others come: they are loaded by the next tick, whether it is the file's time or not.
     for (number, name) in ["e", "f", "g"].into_iter().enumerate() {
         world.drop_file(name, name);
         world.ports.clock.advance(Duration::from_mins(1));
-        let reports = world.round().await;
-        assert!(reports.iter().map(|report| report.files_loaded).sum::<u64>() == 1, "{name}: {reports:?}");
-        assert_eq!(world.rows().len(), 4 + number);
+        world.round().await;
+        world.round().await;
+        assert_eq!(world.rows().len(), 4 + number, "{name}");
     }
-    assert!(claims(&world).remove(0).only_rests());
+    let failures = resting(&world)[0].failures;
+    for _ in 0..3 {
+        world.round().await;
+        world.ports.clock.advance(Duration::from_mins(15));
+    }
+    assert!(resting(&world)[0].failures > failures, "it is tried again now and then");
+    assert!(claims(&world).is_empty());
 
-    // Its cause is mended: it goes in by itself.
+    // Its cause is gone: it goes in by itself.
     world.ports.destination.accept(&cursed);
     world.ports.clock.advance(Duration::from_mins(15));
     world.drain().await;
     assert_eq!(world.rows(), once(["a", "b", "c", "d", "e", "f", "g"]));
+}
+
+/// While nothing of a feed works nothing rests, and each probe takes another file.
+#[tokio::test]
+async fn while_a_feed_is_down_nothing_rests_and_each_probe_takes_another_file() {
+    let world = World::new(4, 4);
+    for name in ["a", "b", "c", "d"] {
+        world.drop_file(name, name);
+    }
+    for _ in 0..12 {
+        world.ports.destination.next(Script::fails(FailureKind::Configuration));
+    }
+    let mut alone = Vec::new();
+    for _ in 0..12 {
+        world.round().await;
+        let claim = claims(&world).remove(0);
+        if claim.files.len() == 1 {
+            alone.push(claim.files[0].key.to_string());
+        }
+        world.ports.clock.advance(Duration::from_hours(1));
+    }
+    assert!(resting(&world).is_empty());
+    assert_eq!(world.ports.metrics.last("flights", Metric::FeedDown), Some(1.0));
+    assert!(alone.windows(2).all(|two| two[0] != two[1]), "{alone:?}");
+    assert_eq!(world.ports.destination.started(), 12, "one probe at a time");
+    world.round().await;
+    assert_eq!(world.rows(), once(["a", "b", "c", "d"]), "all of them once one is loaded");
+    world.round().await;
+    assert_eq!(world.ports.metrics.last("flights", Metric::FeedDown), Some(0.0));
+}
+
+/// A file that is alone in its feed and fails does not keep the next one from being tried, even in a single slot for a
+/// single file.
+#[tokio::test]
+async fn the_next_file_finds_out_whether_a_lone_failure_is_the_feeds() {
+    let world = World::new(1, 1);
+    world.drop_file("a", "a");
+    let cursed = key("incoming/flights/a");
+    world.ports.destination.curse(&cursed);
+    for _ in 0..4 {
+        world.round().await;
+        world.ports.clock.advance(Duration::from_mins(15));
+    }
+    assert_eq!(world.ports.metrics.last("flights", Metric::FeedDown), Some(1.0));
+    assert!(resting(&world).is_empty());
+    world.drop_file("b", "b");
+    for _ in 0..3 {
+        world.round().await;
+        world.ports.clock.advance(Duration::from_mins(15));
+    }
+    assert_eq!(world.rows(), once(["b"]));
+    assert_eq!(resting(&world).len(), 1);
+    assert_eq!(world.ports.metrics.last("flights", Metric::FeedDown), Some(0.0));
+}
+
+/// One object that cannot be moved keeps none of the others, and rests.
+#[tokio::test]
+async fn a_file_that_cannot_be_archived_rests() {
+    let world = World::new(4, 4);
+    for name in ["a", "b", "c"] {
+        world.drop_file(name, name);
+    }
+    let faults = Faults::new(|call| {
+        let fails = call.method == "copy" && call.subject == "incoming/flights/b";
+        fails.then_some(Fault::Before(PortErrorKind::Denied))
+    });
+    let ports = world.faulty(&faults);
+    world.tick().await;
+    for claim in world.ports.workers.take() {
+        work(&world.config, &ports, &world.run(), &claim).await.unwrap();
+    }
+    assert_eq!(world.rows(), once(["a", "b", "c"]));
+    assert_eq!(world.keys("incoming/"), ["incoming/flights/b"]);
+    assert!(claims(&world).is_empty());
+    assert_eq!(resting(&world)[0].stage, Stage::Archive);
+    // It is never loaded again, and archived once that works.
+    world.ports.clock.advance(Duration::from_mins(15));
+    world.drain().await;
+    assert_eq!(world.rows(), once(["a", "b", "c"]));
+    assert_eq!(world.keys("processed/").len(), 3);
 }
 
 #[tokio::test]
@@ -449,7 +545,7 @@ async fn a_statement_that_was_forgotten_is_settled_by_the_ledger() {
 }
 
 #[tokio::test]
-async fn what_a_forgotten_statement_loaded_is_told_before_half_of_a_batch_is_let_go() {
+async fn what_a_forgotten_statement_loaded_is_found_by_every_half_of_its_batch() {
     let world = World::new(10, 10);
     world.drop_file("a", "one");
     world.drop_file("b", "old");
@@ -655,7 +751,8 @@ async fn of_two_claims_on_one_file_the_one_that_sees_the_other_gives_way() {
     // Two listers: one saw the file before its producer replaced it, the other one after that.
     let slots = ["sluice/claims/flights/0.json", "sluice/claims/flights/1.json"].map(key);
     for (slot, files) in [vec![old], vec![new, b]].into_iter().enumerate() {
-        let claim = Claim::offered(world.feed(), slot, files, world.now());
+        let mut claim = Claim::held(world.feed(), slot, files, world.now(), &world.run());
+        claim.offer(world.now());
         assert!(place(&world.ports.objects, slots[slot].clone(), claim).await.unwrap().is_some());
     }
     assert_eq!(world.work(&slots[1]).await.files_loaded, 1, "the file that nobody else has");

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use sluice_core::batch::BatchId;
 use sluice_core::config::{Config, Destination as Target};
-use sluice_core::destination::{Destination, Load, Progress};
+use sluice_core::destination::{Asking, Begun, Destination, Load, Progress, StatementId};
 use sluice_core::object::{ETag, File};
 use sluice_core::redshift::{RedshiftDestination, Submission, sql};
 use sluice_core::testing::statements::{Answer, ScriptedStatements};
@@ -69,10 +69,10 @@ fn the_transaction_locks_before_it_looks_and_records_what_it_loads() {
     let config = full_config();
     let transaction = transaction(&config, &[file("it's; -- \\.csv.gz"), file("b.csv.gz")]);
     insta::assert_snapshot!(transaction.statements.join(";\n"));
-    assert!(transaction.statements[transaction.lock].starts_with("LOCK"));
-    assert!(transaction.statements[transaction.guard].starts_with("SELECT 1 /"));
-    assert!(transaction.statements[transaction.copy].starts_with("COPY"));
-    assert!(transaction.lock < transaction.guard && transaction.guard < transaction.copy);
+    assert!(transaction.statements[transaction.roles.lock].starts_with("LOCK"));
+    assert!(transaction.statements[transaction.roles.guard].starts_with("SELECT 1 /"));
+    assert!(transaction.statements[transaction.roles.copy].starts_with("COPY"));
+    assert!(transaction.roles.lock < transaction.roles.guard && transaction.roles.guard < transaction.roles.copy);
 }
 
 #[test]
@@ -136,11 +136,11 @@ async fn a_batch_is_submitted_with_its_manifest_and_token() {
     assert!(String::from_utf8(manifest).unwrap().contains("s3://bucket/incoming/flights/b"));
     let Submission { token, name, .. } = statements.submitted().remove(0);
     assert_eq!((token.as_deref(), name), (Some("token-0"), format!("sluice:bucket:flights:0:{batch}")));
-    let poll = async || destination.poll(&config.feeds[0], &id, Duration::ZERO).await.unwrap();
+    let poll = async || destination.poll(&config.feeds[0], &id, &files, Duration::ZERO).await.unwrap();
     assert_eq!(poll().await, Progress::Running);
     let Progress::Loaded(loaded) = poll().await else { panic!("not loaded") };
     assert_eq!(loaded.rows, Some(842));
-    statements.forget(&id);
+    statements.forget(&id.statement);
     assert_eq!(poll().await, Progress::Forgotten);
 }
 
@@ -169,8 +169,8 @@ async fn bad_files_are_named_by_one_pass_that_loads_nothing() {
     let files = [file("bad.csv"), file("good.csv"), file(&one), file(&other)];
     let batch = BatchId::of(&files);
     let load = Load { slot: 0, batch: &batch, files: &files, token: "token-0" };
-    let failed = sluice_core::destination::StatementId("failed".into());
-    let bad = destination.bad_files(&config.feeds[0], &load, &failed).await.unwrap();
+    let failed = Begun { statement: StatementId("failed".into()), roles: None };
+    let bad = destination.bad_files(&config.feeds[0], &load, &failed, &Asking::default()).await.unwrap();
     assert_eq!(bad.len(), 1, "a name that is cut and fits two files names neither");
     let refusal = &bad[&files[0].key];
     assert_eq!((refusal.code, refusal.line, refusal.column.as_deref()), (Some(1207), Some(3), Some("year")));
@@ -198,7 +198,7 @@ async fn where_a_file_is_gone_the_bad_ones_are_those_that_the_load_itself_noted(
     let batch = BatchId::of(&files);
     let load = Load { slot: 0, batch: &batch, files: &files, token: "token-0" };
     let failed = destination.start(&config.feeds[0], &load).await.unwrap();
-    let bad = destination.bad_files(&config.feeds[0], &load, &failed).await.unwrap();
+    let bad = destination.bad_files(&config.feeds[0], &load, &failed, &Asking::default()).await.unwrap();
     assert_eq!(bad.into_keys().collect::<Vec<_>>(), [files[0].key.clone()]);
 }
 
@@ -211,7 +211,7 @@ async fn a_ledger_that_somebody_else_makes_at_the_same_moment_is_made() {
     ] {
         let statements = ScriptedStatements::new(move |submission| Answer::failed(submission, 1, text));
         let (config, destination, _) = destination(&statements);
-        assert_eq!(destination.create_ledger(&config.feeds[0]).await.is_ok(), made, "{text}");
+        assert_eq!(destination.create_ledger(&config.feeds[0], &Asking::default()).await.is_ok(), made, "{text}");
     }
 }
 
@@ -224,7 +224,7 @@ async fn a_ledger_that_is_not_there_has_no_file() {
     ] {
         let statements = ScriptedStatements::new(move |submission| Answer::failed(submission, 1, text));
         let (config, destination, _) = destination(&statements);
-        let loaded = destination.loaded(&config.feeds[0], &[file("a")]).await;
+        let loaded = destination.loaded(&config.feeds[0], &[file("a")], &Asking::default()).await;
         assert_eq!(loaded.map(|files| files.len()).ok(), known, "{text}");
     }
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use aws_sdk_s3::types::{Delete as Request, Error, ObjectIdentifier};
 use sluice_core::object::{ETag, Key};
-use sluice_core::ports::{Delete, PortError, PortErrorKind};
+use sluice_core::ports::{Delete, Deleted, PortError, PortErrorKind};
 
 use super::{S3Objects, no_such_key};
 use crate::error::{failed, kind_of_code, status};
@@ -22,20 +22,22 @@ pub(super) async fn one(bucket: &S3Objects, key: &Key, etag: &ETag) -> Result<De
     }
 }
 
-/// One call for all keys that XML can say, and one for each of the others.
-pub(super) async fn many(bucket: &S3Objects, objects: &[(Key, ETag)]) -> Result<Vec<Delete>, PortError> {
-    let (plain, odd): (Vec<_>, Vec<_>) = objects.iter().partition(|(key, _)| fits_xml(key));
-    let mut deleted = HashMap::new();
-    for (key, etag) in odd {
-        deleted.insert(key, one(bucket, key, etag).await?);
-    }
+/// One call for all keys that XML can say, and one for each of the others. What came of each is its own: one that may
+/// not be deleted keeps none of the others.
+pub(super) async fn many(bucket: &S3Objects, objects: &[(Key, ETag)]) -> Result<Vec<Deleted>, PortError> {
+    let plain: Vec<_> = objects.iter().filter(|(key, _)| fits_xml(key)).collect();
     let failures = if plain.is_empty() { Vec::new() } else { send(bucket, &plain).await? };
-    let mut failures: HashMap<&str, &Error> =
+    let failures: HashMap<&str, &Error> =
         failures.iter().filter_map(|failure| Some((failure.key()?, failure))).collect();
-    for (key, _) in plain {
-        deleted.insert(key, outcome(bucket, key, failures.remove(key.as_str()))?);
+    let mut deleted = Vec::with_capacity(objects.len());
+    for (key, etag) in objects {
+        deleted.push(match failures.get(key.as_str()) {
+            _ if !fits_xml(key) => one(bucket, key, etag).await,
+            None => Ok(Delete::Deleted),
+            Some(failure) => outcome(bucket, key, failure),
+        });
     }
-    Ok(objects.iter().filter_map(|(key, _)| deleted.get(key).copied()).collect())
+    Ok(deleted)
 }
 
 /// Deletes them and says which were not.
@@ -54,10 +56,7 @@ async fn send(bucket: &S3Objects, objects: &[&(Key, ETag)]) -> Result<Vec<Error>
     Ok(answer.errors.unwrap_or_default())
 }
 
-fn outcome(bucket: &S3Objects, key: &Key, failure: Option<&Error>) -> Result<Delete, PortError> {
-    let Some(failure) = failure else {
-        return Ok(Delete::Deleted);
-    };
+fn outcome(bucket: &S3Objects, key: &Key, failure: &Error) -> Deleted {
     let (code, message) = (failure.code().unwrap_or_default(), failure.message().unwrap_or_default());
     match code {
         "PreconditionFailed" => Ok(Delete::Replaced),

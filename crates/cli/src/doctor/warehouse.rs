@@ -1,7 +1,9 @@
 //! A feed's warehouse: whether a load finds there what it needs.
 
+use std::time::Duration;
+
 use sluice_core::config::{Destination as Target, Feed};
-use sluice_core::destination::Destination as _;
+use sluice_core::destination::{Asking, Destination as _};
 use sluice_core::ports::Ports as _;
 use sluice_core::redshift::Need;
 
@@ -37,13 +39,16 @@ async fn copy(deployment: &Deployment, feed: &Feed, checks: &mut Checks) {
 }
 
 /// Makes the feed's ledger.
+/// How long the warehouse has to make a ledger.
+const PATIENCE: Duration = Duration::from_mins(1);
+
 pub(super) async fn create_ledger(deployment: &Deployment, feed: &Feed, checks: &mut Checks) {
     checks.about(format_args!("feed {}", feed.name));
     let ledger = match &feed.destination {
         Target::Redshift(target) => target.ledger.to_string(),
         _ => String::new(),
     };
-    let made = deployment.ports.destination().create_ledger(feed).await;
+    let made = deployment.ports.destination().create_ledger(feed, &Asking::once(PATIENCE)).await;
     let remedy = "GRANT CREATE ON its schema to this user, or have somebody make it who may";
     checks.note(&format!("the ledger {ledger} is there"), made, remedy);
 }

@@ -3,6 +3,8 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use sluice_aws::cloudwatch::Point;
+use sluice_core::claim::{Doubt, Stage};
+use sluice_core::health::Down;
 use sluice_core::preview::{Preview, Trouble};
 
 use super::{DRAWN, History, PERIOD, Status};
@@ -26,12 +28,20 @@ impl Status<'_> {
                 all["effective_max_files"] = json!(preview.effective_max_files);
                 all["failed"] = json!(failed);
                 let trouble = |trouble: Trouble<'_>| {
-                    let Trouble { claim, file, failures, next_try, error } = trouble;
-                    json!({"slot": claim.slot, "batch": claim.batch, "key": file.map(|file| &file.key),
-                           "files": file.map_or(claim.files.len(), |_| 1),
+                    let Trouble { claim, failures, next_try, error } = trouble;
+                    json!({"slot": claim.slot, "batch": claim.batch, "files": claim.files.len(),
                            "failures": failures, "next_try": next_try, "error": error})
                 };
                 all["troubles"] = self.troubles().map(trouble).collect();
+                let rests = |doubt: &Doubt| {
+                    json!({"key": doubt.file.key, "stage": doubt.stage.as_str(), "since": doubt.since,
+                           "failures": doubt.failures, "next_try": doubt.next_try, "reason": doubt.reason})
+                };
+                all["resting"] = preview.resting.iter().map(rests).collect();
+                let down = preview.down.as_ref();
+                all["down"] = json!(down.map(|down| {
+                    json!({"since": down.since, "reason": down.reason, "next_try": down.next_try})
+                }));
             }
         }
         match &self.history {
@@ -52,8 +62,13 @@ impl Status<'_> {
         match &self.seen {
             Err(error) => output::line(format_args!("{BOLD}{name}{BOLD:#}: {RED}{}{RED:#}", Foreign(error))),
             Ok((preview, failed)) => {
-                let troubled = self.troubles().next().is_some();
-                let word = if troubled { format!("{RED}loads fail{RED:#}") } else { verdict(preview) };
+                let word = if preview.down.is_some() {
+                    format!("{RED}down{RED:#}: nothing of it can be loaded")
+                } else if self.troubles().next().is_some() {
+                    format!("{RED}loads fail{RED:#}")
+                } else {
+                    verdict(preview)
+                };
                 output::line(format_args!("{BOLD}{name}{BOLD:#}: {word}"));
                 output::line(format_args!("  waiting    {}", waiting(preview, now)));
                 let files = output::count(preview.in_flight().count() as u64, "file");
@@ -74,7 +89,14 @@ impl Status<'_> {
                         "  failed     {RED}{files}{RED:#} in {prefix}; sluice errors {name} says why"
                     ));
                 }
+                if let Some(down) = &preview.down {
+                    print_down(down, name.as_str(), now);
+                }
                 self.troubles().for_each(|one| trouble(&one, now));
+                preview.resting.iter().for_each(|doubt| rests(doubt, now));
+                if !preview.resting.is_empty() {
+                    output::line(format_args!("             fix the cause; `sluice retry {name}` tries them now"));
+                }
             }
         }
     }
@@ -107,6 +129,10 @@ impl Status<'_> {
 
 fn verdict(preview: &Preview) -> String {
     match (preview.unprocessed, preview.claims.len()) {
+        (0, 0) if !preview.resting.is_empty() => {
+            let files = output::count(preview.resting.len() as u64, "file");
+            format!("{RED}all is loaded but {files}{RED:#}")
+        }
         (0, 0) => format!("{GREEN}all is loaded{GREEN:#}"),
         (0, _) => format!("{GREEN}loading{GREEN:#}"),
         (_, 0) => format!("{BLUE}files wait for the next tick{BLUE:#}"),
@@ -127,17 +153,40 @@ fn waiting(preview: &Preview, now: Timestamp) -> String {
 
 fn trouble(trouble: &Trouble<'_>, now: Timestamp) {
     let slot = trouble.claim.slot;
-    let what = match trouble.file {
-        Some(file) => format!("{} rests, the slot is for others", Foreign(&file.key)),
-        None => output::count(trouble.claim.files.len() as u64, "file"),
-    };
-    let next = match trouble.next_try.filter(|at| *at > now) {
-        Some(at) => format!("the next try is in {}", span(age(at, now))),
-        None => "it is being tried".to_owned(),
-    };
+    let what = output::count(trouble.claim.files.len() as u64, "file");
+    let next = next_try(trouble.next_try, now);
     let failures = output::count(u64::from(trouble.failures), "failure");
     output::line(format_args!("  {RED}slot {slot}{RED:#}     {what}, {failures} in a row; {next}"));
     output::line(format_args!("             {}", Foreign(trouble.error)));
+}
+
+/// Why nothing of the feed works, since when, and what to do.
+fn print_down(down: &Down, feed: &str, now: Timestamp) {
+    let (since, next) = (span(age(now, down.since)), next_try(down.next_try, now));
+    output::line(format_args!("  {RED}down{RED:#}       for {since}; {next}; `sluice retry {feed}` tries now"));
+    output::line(format_args!("             {}", Foreign(&down.reason)));
+}
+
+/// A file that fails alone: which, at what, why, and when it is tried again.
+fn rests(doubt: &Doubt, now: Timestamp) {
+    let what = match doubt.stage {
+        Stage::Load => "cannot be loaded",
+        Stage::Archive => "is loaded and cannot be moved to processed/",
+        Stage::Quarantine => "is refused and cannot be moved to failed/",
+    };
+    let (since, next) = (span(age(now, doubt.since)), next_try(Some(doubt.next_try), now));
+    output::line(format_args!(
+        "  {RED}resting{RED:#}    {} {what}, for {since}; {next}",
+        Foreign(&doubt.file.key)
+    ));
+    output::line(format_args!("             {}", Foreign(&doubt.reason)));
+}
+
+fn next_try(at: Option<Timestamp>, now: Timestamp) -> String {
+    match at.filter(|at| *at > now) {
+        Some(at) => format!("the next try is in {}", span(age(at, now))),
+        None => "the next tick tries it".to_owned(),
+    }
 }
 
 /// A character for each period in which the backlog was measured, and a gap for those in which it was not.

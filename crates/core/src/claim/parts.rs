@@ -1,40 +1,29 @@
-//! Parts: the files of a claim that are not being loaded just now: those that come later, and those that rest.
+//! Parts: how a claim narrows down to the file that never works, and what it goes on with.
 //!
-//! Pure. Never forgets a file: each is being loaded, comes later, rests, or was taken out by whoever knows what became
-//! of it. And never loads what rests together with anything else.
+//! Pure. Never forgets a file: each is being loaded, comes later, is in doubt, or was taken out by whoever knows what became
+//! of it. And never loads a file in doubt together with another.
 
-use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use jiff::{SignedDuration, Timestamp};
 
-use super::Claim;
+use super::{Claim, Doubt, Stage};
 use crate::batch::BatchId;
-use crate::object::File;
+use crate::object::{File, Key};
 
-/// How many files may rest in a claim. More is the warehouse's trouble rather than theirs, and one that cannot rest keeps
-/// its slot.
-const MOST_RESTING: usize = 8;
+/// How many files that errors name are taken out of a batch, before it narrows by halves.
+const MOST_SINGLED_OUT: usize = 8;
 
-/// A file that alone brings about an error which nobody knows. It stays in `incoming/`, and is tried again now and then,
-/// alone; meanwhile its slot is for others.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Resting {
-    /// Which.
-    pub file: File,
-    /// When it is tried again.
-    pub not_before: Timestamp,
-    /// How many times in a row it failed.
-    pub failures: u32,
-    /// What it failed with last.
-    pub error: String,
-}
+/// How many files may be in doubt beside others that are loaded in the same slot: a claim is never larger than 1 MiB.
+const MOST_DOUBTED: usize = 250;
+
+/// How many transactions in a row may fail before an earlier success no longer shows that the feed works. Finding one file
+/// among a thousand takes eleven.
+const LONGEST_STREAK: u32 = 24;
 
 /// What a claim goes on with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Going {
     /// Other files: a new batch in the same slot.
     On,
-    /// Nothing before its time.
-    Rests,
     /// Nothing: it is done.
     Done,
 }
@@ -42,22 +31,63 @@ pub enum Going {
 impl Claim {
     /// All files that it holds, whether they are being loaded or not.
     pub fn all_files(&self) -> impl Iterator<Item = &File> {
-        self.files.iter().chain(&self.later).chain(self.resting.iter().map(|resting| &resting.file))
+        self.files.iter().chain(&self.later).chain(self.doubted.iter().map(|doubt| &doubt.file))
     }
 
-    /// Whether nothing but resting files is in it: its slot may be filled with others as well.
+    /// How many files it loads, at once or by turns. Those in doubt wait, and are not among them.
     #[must_use]
-    pub fn only_rests(&self) -> bool {
-        self.files.is_empty() && self.later.is_empty() && !self.resting.is_empty()
+    pub fn in_flight(&self) -> usize {
+        self.files.len() + self.later.len()
+    }
+
+    /// What an older version wrote, as this one understands it: what rested in a claim is tried later.
+    #[must_use]
+    pub(super) fn modern(mut self) -> Self {
+        self.later.extend(std::mem::take(&mut self.resting).into_iter().map(|old| old.file));
+        self
+    }
+
+    /// Something went wrong.
+    pub fn fail(&mut self, reason: &str, now: Timestamp) {
+        self.failures = self.failures.saturating_add(1);
+        self.failing_since.get_or_insert(now);
+        self.failed_at = Some(now);
+        self.last_error = Some(reason.to_owned());
+        self.streak = self.streak.saturating_add(1);
+        if self.vouched && self.streak > LONGEST_STREAK {
+            (self.vouched, self.failing_since, self.streak) = (false, Some(now), 0);
+            if let Some(doubt) = &mut self.trying {
+                (doubt.vouched, doubt.since) = (false, now);
+            }
+        }
+    }
+
+    /// A part of it was loaded: what else it holds failed although the feed works.
+    pub fn part_loaded(&mut self) {
+        self.vouched = self.failing_since.is_some();
+        self.streak = 0;
+        self.doubted.iter_mut().for_each(|doubt| doubt.vouched = true);
+    }
+
+    /// A file in doubt was moved: what else could not be moved to the same place is not the place's fault.
+    pub fn moved(&mut self, stage: Stage) {
+        self.doubted.iter_mut().filter(|doubt| doubt.stage == stage).for_each(|doubt| doubt.vouched = true);
+    }
+
+    /// Whether somebody should know when a part of it is loaded.
+    #[must_use]
+    pub fn tells_success(&self) -> bool {
+        self.notes_success || self.failing_since.is_some() || !self.doubted.is_empty()
     }
 
     /// Goes on with the first half of its files, since nobody can say which of them is bad; the second half comes later.
-    pub fn halve(&mut self) {
+    /// `certain`: that one of them is bad, and not the feed. Then, if the first half is good, the second is not.
+    pub fn halve(&mut self, certain: bool) {
         let mut first = std::mem::take(&mut self.files);
         let second = first.split_off(first.len() / 2);
-        self.suspects = second.len();
+        self.suspects = if certain { second.len() } else { 0 };
         self.later.splice(..0, second);
-        self.continue_with(first);
+        self.go_on_with(first);
     }
 
     /// Goes on without bad files that were found.
@@ -67,55 +97,128 @@ impl Claim {
         self.continue_with(rest);
     }
 
-    /// Whether its only file may rest.
-    #[must_use]
-    pub fn may_rest(&self) -> bool {
-        self.files.len() == 1 && self.resting.len() < MOST_RESTING
+    /// Takes the file that an error names out of the batch, to be tried alone after the others; answers whether it could.
+    pub fn single_out(&mut self, key: &Key, reason: &str, now: Timestamp) -> bool {
+        let at = self.files.iter().position(|file| file.key == *key);
+        let Some(at) = at.filter(|_| self.files.len() > 1 && self.doubted.len() < MOST_SINGLED_OUT) else {
+            return false;
+        };
+        let mut rest = std::mem::take(&mut self.files);
+        let file = rest.remove(at);
+        self.doubted.push(Doubt::new(file, self.batch.clone(), self.statement_id.clone(), reason, now));
+        self.suspects = 0;
+        self.go_on_with(rest);
+        true
     }
 
-    /// Lets its files rest until then.
-    pub fn rest(&mut self, not_before: Timestamp, error: &str) {
-        let (failures, error) = (self.failures, error.to_owned());
-        let files = std::mem::take(&mut self.files).into_iter();
-        self.resting.extend(files.map(|file| Resting { file, not_before, failures, error: error.clone() }));
+    /// Takes out the only file, which failed alone.
+    pub fn take_alone(&mut self, reason: &str, now: Timestamp, pause: SignedDuration) -> Option<Doubt> {
+        let file = std::mem::take(&mut self.files).into_iter().next();
+        let mut doubt = self.trying.take().or_else(|| {
+            let since = self.failing_since.unwrap_or(now);
+            let statement = self.statement_id.clone();
+            let doubt = Doubt::new(file?, self.batch.clone(), statement, reason, since);
+            Some(Doubt { vouched: self.vouched, failures: self.failures.saturating_sub(1), ..doubt })
+        })?;
+        doubt.fail(reason, now, pause);
+        self.suspects = 0;
+        Some(doubt)
+    }
+
+    /// The next file to find out with whether the feed works: always another one. Answers whether there is one.
+    pub fn next_probe(&mut self) -> bool {
+        if !self.later.is_empty() {
+            self.suspects = 0;
+            let next = self.later.remove(0);
+            self.go_on_with(vec![next]);
+        } else if !self.doubted.is_empty() {
+            let doubt = self.doubted.remove(0);
+            self.try_doubt(doubt);
+        } else {
+            return false;
+        }
+        true
+    }
+
+    /// Goes on with one file in doubt.
+    pub fn try_doubt(&mut self, doubt: Doubt) {
+        self.go_on_with(vec![doubt.file.clone()]);
+        self.failures = doubt.failures;
+        self.trying = Some(doubt);
+    }
+
+    /// Whether it holds nothing but files that failed alone, and waits: then others may be loaded in its slot, and show
+    /// whether the feed works.
+    #[must_use]
+    pub fn may_be_refilled(&self, now: Timestamp) -> bool {
+        self.is_lone()
+            && self.not_before.is_some()
+            && self.is_due(now)
+            && self.owner.is_empty()
+            && self.doubted.len() < MOST_DOUBTED
+            && self.begun().is_none()
+            && self.question.is_none()
+    }
+
+    /// Whether all that it holds has failed alone.
+    #[must_use]
+    pub fn is_lone(&self) -> bool {
+        let tried = self.trying.as_ref().is_some_and(|doubt| doubt.failures > 0);
+        tried && self.later.is_empty() && self.failing_since.is_some() && self.rested.is_none()
+    }
+
+    /// Puts other files into its slot: they are loaded, and the file that failed alone is tried after them.
+    pub fn refill(&mut self, files: Vec<File>, now: Timestamp) {
+        let (reason, failures) = (self.last_error.clone().unwrap_or_default(), self.failures);
+        if let Some(doubt) = self.take_alone(&reason, now, SignedDuration::ZERO) {
+            self.doubted.push(doubt);
+        }
+        self.go_on_with(files);
+        // The pace stays that of a feed of which nobody knows whether it works; what comes new has not failed yet.
+        self.failures = failures;
+        (self.failing_since, self.failed_at, self.vouched) = (None, None, false);
+        self.unchecked = true;
     }
 
     /// Goes on with what comes next, its files being done with.
     ///
     /// Later files are tried together. Where the first half of a batch that failed was good, the second half is not: so
     /// that is halved before it is tried, which saves a load that is known to fail.
-    pub fn go_on(&mut self, now: Timestamp) -> Going {
+    pub fn go_on(&mut self) -> Going {
         let suspects = std::mem::take(&mut self.suspects).min(self.later.len());
         if suspects > 0 {
             let part = (suspects / 2).max(1);
             self.suspects = suspects - part;
             let next = self.later.drain(..part).collect();
-            self.go_on_with(next, 0)
+            self.go_on_with(next);
         } else if !self.later.is_empty() {
             let next = std::mem::take(&mut self.later);
-            self.go_on_with(next, 0)
-        } else if let Some(first) = (0..self.resting.len()).min_by_key(|at| self.resting[*at].not_before) {
-            if self.resting[first].not_before <= now {
-                let Resting { file, failures, .. } = self.resting.remove(first);
-                return self.go_on_with(vec![file], failures);
-            }
-            let Resting { not_before, error, .. } = &self.resting[first];
-            (self.not_before, self.last_error) = (Some(*not_before), Some(error.clone()));
-            self.files.clear();
-            self.batch = BatchId::of(&[]);
-            (self.statement_id, self.read, self.refused) = (None, Vec::new(), 0);
-            Going::Rests
+            self.go_on_with(next);
+        } else if !self.doubted.is_empty() {
+            let doubt = self.doubted.remove(0);
+            self.try_doubt(doubt);
         } else {
-            Going::Done
+            return Going::Done;
+        }
+        Going::On
+    }
+
+    /// Goes on with these. The same file may come again alone, and a token must not be answered with the statement of its
+    /// last try. What failed before is not forgotten: the next failure narrows at once.
+    fn go_on_with(&mut self, next: Vec<File>) {
+        let (attempt, failures, error) = (self.attempt.saturating_add(1), self.failures, self.last_error.take());
+        self.continue_with(next);
+        self.attempt = attempt;
+        if self.failing_since.is_some() {
+            (self.failures, self.last_error) = (failures, error);
         }
     }
 
-    fn go_on_with(&mut self, next: Vec<File>, failures: u32) -> Going {
-        // The same file may come again alone: a token must not be answered with the statement of its last try.
-        let attempt = self.attempt.saturating_add(1);
-        self.continue_with(next);
-        (self.attempt, self.failures) = (attempt, failures);
-        Going::On
+    /// Leaves nothing to be loaded.
+    pub fn clear(&mut self) {
+        self.files.clear();
+        self.trying = None;
+        self.batch = BatchId::of(&[]);
     }
 }
 
@@ -124,7 +227,6 @@ impl Claim {
 mod tests {
     use std::collections::BTreeSet;
 
-    use jiff::SignedDuration;
     use proptest::prelude::*;
 
     use super::*;
@@ -152,14 +254,12 @@ mod tests {
     /// Loads until nothing is left; answers what was loaded, what was found bad, and by how many loads.
     fn bisect(files: usize, bad: &BTreeSet<usize>) -> (BTreeSet<usize>, BTreeSet<usize>, usize) {
         let (mut claim, mut loaded, mut found, mut loads) = (claim(files), BTreeSet::new(), BTreeSet::new(), 0);
-        let now = Timestamp::UNIX_EPOCH;
         loop {
             let held = claim.all_files().count() + loaded.len() + found.len();
             assert_eq!(held, files, "every file is somewhere, and once");
             if claim.files.is_empty() {
-                match claim.go_on(now) {
+                match claim.go_on() {
                     Going::On => continue,
-                    Going::Rests => unreachable!("nothing rests"),
                     Going::Done => return (loaded, found, loads),
                 }
             }
@@ -174,7 +274,7 @@ mod tests {
                     found.insert(*only);
                     claim.without_bad(Vec::new());
                 }
-                (true, _) => claim.halve(),
+                (true, _) => claim.halve(true),
             }
         }
     }
@@ -196,26 +296,61 @@ mod tests {
     }
 
     #[test]
-    fn what_rests_is_tried_alone_each_time_with_a_token_of_its_own() {
-        let (mut claim, now) = (claim(2), Timestamp::UNIX_EPOCH);
-        let soon = now + SignedDuration::from_mins(1);
-        claim.files.truncate(1);
-        claim.later = vec![file(1)];
-        claim.failures = 3;
-        claim.rest(soon, "what is this");
-        assert!(!claim.only_rests());
-        assert_eq!((claim.go_on(now), numbers(&claim.files), claim.failures), (Going::On, vec![1], 0));
-        claim.files.clear();
-        assert_eq!((claim.go_on(now), claim.not_before), (Going::Rests, Some(soon)));
-        assert!(claim.only_rests() && claim.last_error.as_deref() == Some("what is this"));
+    fn a_file_that_fails_alone_is_tried_alone_each_time_with_a_token_of_its_own() {
+        let (mut claim, now) = (claim(3), Timestamp::UNIX_EPOCH);
+        claim.fail("what is this", now);
+        claim.halve(false);
+        assert_eq!((numbers(&claim.files), claim.failures), (vec![0], 1));
         let mut tokens = BTreeSet::new();
-        for _ in 0..3 {
-            assert_eq!((claim.go_on(soon), numbers(&claim.files), claim.failures), (Going::On, vec![0], 3));
+        for tried in [1, 2, 0, 1, 2, 0] {
             assert!(tokens.insert(claim.token("b", "d")));
-            claim.rest(soon, "again");
+            let doubt = claim.take_alone("again", now, SignedDuration::ZERO).unwrap();
+            claim.doubted.push(doubt);
+            assert!(claim.next_probe());
+            assert_eq!(numbers(&claim.files), [tried], "each probe takes another file");
+            assert_eq!(claim.all_files().count(), 3);
         }
-        assert_eq!(claim.go_on(soon), Going::On);
+        assert_eq!(claim.trying.as_ref().map(|doubt| doubt.failures), Some(2));
+    }
+
+    #[test]
+    fn the_file_that_an_error_names_goes_alone_after_the_others() {
+        let (mut claim, now) = (claim(3), Timestamp::UNIX_EPOCH);
+        assert!(claim.single_out(&file(1).key, "denied", now));
+        assert_eq!(numbers(&claim.files), [0, 2]);
+        claim.part_loaded();
         claim.files.clear();
-        assert_eq!(claim.go_on(soon), Going::Done);
+        assert_eq!((claim.go_on(), numbers(&claim.files)), (Going::On, vec![1]));
+        assert!(claim.trying.as_ref().is_some_and(|doubt| doubt.vouched));
+        assert!(!claim.single_out(&file(1).key, "denied", now), "it is alone already");
+    }
+
+    #[test]
+    fn a_success_vouches_for_the_feed_but_not_for_ever() {
+        let (mut claim, now) = (claim(2), Timestamp::UNIX_EPOCH);
+        claim.fail("no", now);
+        claim.part_loaded();
+        for _ in 0..LONGEST_STREAK {
+            claim.fail("no", now);
+            assert!(claim.vouched);
+        }
+        claim.fail("no", now);
+        assert!(!claim.vouched && claim.failing_since.is_some());
+    }
+
+    #[test]
+    fn others_are_loaded_in_the_slot_of_a_file_that_fails_alone() {
+        let (mut claim, now) = (claim(1), Timestamp::from_second(1_800_000_000).unwrap());
+        claim.fail("no", now);
+        let doubt = claim.take_alone("no", now, SignedDuration::ZERO).unwrap();
+        claim.doubted.push(doubt);
+        claim.next_probe();
+        claim.not_before = Some(now);
+        assert!(claim.may_be_refilled(now));
+        claim.refill(vec![file(7), file(8)], now);
+        assert_eq!((numbers(&claim.files), claim.in_flight(), claim.all_files().count()), (vec![7, 8], 2, 3));
+        assert!(claim.unchecked && claim.failing_since.is_none());
+        claim.files.clear();
+        assert_eq!((claim.go_on(), numbers(&claim.files)), (Going::On, vec![0]));
     }
 }

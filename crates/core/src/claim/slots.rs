@@ -1,46 +1,106 @@
-//! Slots: which of a feed's may be filled, and filling one.
+//! Slots: which of a feed's may be filled, with how many files, and filling one.
 //!
-//! Never lets a feed have more batches in flight than slots: a slot is filled by creating its object, or by replacing
-//! exactly the version of a claim in which nothing but resting files is.
+//! Never lets a feed have more than X files in flight: a slot is filled by creating its object, or by replacing exactly the
+//! version of a claim that waits with nothing but files that failed alone. X counts files: a claim that is larger than
+//! today's `files_per_load` also blocks the slots after its own.
 
-use std::collections::HashMap;
+use std::collections::BTreeSet;
 
-use super::{Claim, Held, Seen, parts::Resting, slot_key, write};
+use jiff::Timestamp;
+
+use super::lease::write;
+use super::{Claim, Held, Seen, Survey, slot_key};
 use crate::config::{Bucket, Config, Feed};
-use crate::object::{ETag, Key};
+use crate::health::Health;
+use crate::object::Key;
 use crate::ports::{Objects, PortError, PortErrorKind, PutIf};
 use crate::pressure;
+
+/// What a feed may take.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Slots {
+    /// The slots that may be filled, the first ones first.
+    pub free: Vec<Free>,
+    /// The most files that all of them together may take.
+    pub files: usize,
+}
 
 /// A slot that may be filled.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Free {
     /// Which, from 0.
     pub slot: usize,
-    /// Where files rest in it: the version of their claim, and them.
-    resting: Option<(ETag, Vec<Resting>)>,
+    /// The claim in it, where that waits with files that failed alone.
+    waiting: Option<Box<Seen>>,
 }
 
-/// The slots of `feed` that may be filled: first those that no claim fills, lowest first, then those in which files only
-/// rest. Fewer while its warehouse is too full.
-#[must_use]
-pub fn free_slots(config: &Config, feed: &Feed, claims: &[Seen]) -> Vec<Free> {
-    let filled: HashMap<&Key, &Seen> = claims.iter().map(|seen| (&seen.key, seen)).collect();
-    let look = |slot| match filled.get(&slot_key(&config.bucket, feed.name.as_str(), slot).ok()?) {
-        None => Some(Free { slot, resting: None }),
-        Some(seen) => {
-            let claim = seen.claim.as_ref().ok().filter(|claim| claim.only_rests() && claim.owner.is_empty())?;
-            Some(Free { slot, resting: Some((seen.etag.clone(), claim.resting.clone())) })
-        }
-    };
-    let mut free: Vec<Free> = (0..feed.slots()).filter_map(look).collect();
-    free.sort_by_key(|free| free.resting.is_some());
-    let own = of_feed(feed, claims);
-    let allowed = pressure::slots(feed, &own);
-    if allowed < feed.slots() {
-        let used = own.iter().filter(|claim| !claim.is_held_back() && !claim.only_rests()).count();
-        free.truncate(allowed.saturating_sub(used));
+impl Free {
+    /// Whether no claim fills it.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.waiting.is_none()
     }
-    free
+}
+
+impl Slots {
+    /// The slots of `feed` that may be filled: first those that no claim fills, then those in which files wait that failed
+    /// alone. Fewer while its warehouse is too full, and one at most while nobody knows whether the feed works. `turn`: the claim
+    /// that may be tried then.
+    #[must_use]
+    pub fn of(
+        config: &Config,
+        feed: &Feed,
+        survey: &Survey,
+        health: Health,
+        turn: Option<&Key>,
+        now: Timestamp,
+    ) -> Self {
+        let own = of_feed(feed, &survey.claims);
+        let refillable = |seen: &&Seen| {
+            let claim = seen.claim.as_ref().ok().filter(|claim| claim.feed == feed.name.as_str());
+            turn == Some(&seen.key) && claim.is_some_and(|claim| claim.may_be_refilled(now))
+        };
+        let waiting = survey.claims.iter().find(refillable);
+        // What waits in the claim that others may take the place of is not being loaded then.
+        let waits = waiting.and_then(|seen| seen.claim.as_ref().ok()).map_or(0, Claim::in_flight);
+        let in_flight: usize = own.iter().map(|claim| claim.in_flight()).sum();
+        let files = (feed.max_files + waits).saturating_sub(in_flight);
+        let blocked = blocked(feed, &own);
+        let filled: BTreeSet<&Key> =
+            survey.claims.iter().map(|seen| &seen.key).chain(survey.unread.iter().map(|(key, _)| key)).collect();
+        let empty = |slot: &usize| {
+            let key = slot_key(&config.bucket, feed.name.as_str(), *slot);
+            !blocked.contains(slot) && key.is_ok_and(|key| !filled.contains(&key))
+        };
+        let mut free: Vec<Free> = (0..feed.slots()).filter(empty).map(|slot| Free { slot, waiting: None }).collect();
+        let allowed = pressure::slots(feed, &own);
+        if allowed < feed.slots() {
+            let used = own.iter().filter(|claim| !claim.is_held_back()).count();
+            free.truncate(allowed.saturating_sub(used));
+        }
+        free.extend(waiting.and_then(|seen| {
+            let slot = seen.claim.as_ref().ok()?.slot;
+            Some(Free { slot, waiting: Some(Box::new(seen.clone())) })
+        }));
+        if health.down(&own).is_some() {
+            // Others are only another file to find out with, once all that failed was tried alone.
+            let failing = own.iter().filter(|claim| claim.failing_since.is_some());
+            free.truncate(usize::from(failing.clone().all(|claim| claim.is_lone())));
+        }
+        Self { free, files }
+    }
+
+    /// The most files of a batch in a free slot, all in all.
+    #[must_use]
+    pub fn room(&self, feed: &Feed) -> usize {
+        self.files.min(self.free.len() * feed.files_per_load)
+    }
+}
+
+/// The slots that claims of `feed` block beside their own.
+fn blocked(feed: &Feed, claims: &[&Claim]) -> BTreeSet<usize> {
+    let more = |claim: &&&Claim| claim.in_flight().div_ceil(feed.files_per_load).saturating_sub(1);
+    claims.iter().flat_map(|claim| (1..=more(&claim)).map(|next| claim.slot + next)).collect()
 }
 
 /// The claims of `feed`.
@@ -63,15 +123,18 @@ pub async fn fill(
     let key = slot_key(bucket, &claim.feed, free.slot)
         .map_err(|error| PortError::new("claim", claim.feed.clone(), PortErrorKind::Invalid, error))?;
     claim.slot = free.slot;
-    match &free.resting {
-        None => place(objects, key, claim).await,
-        Some((etag, resting)) => {
-            claim.resting.clone_from(resting);
-            // Whoever else fills it, or takes it because a file in it has rested enough, read the same version.
-            let written = write(objects, &key, &claim, PutIf::Matches(etag)).await?;
-            Ok(written.map(|etag| Held { key, claim, etag }))
-        }
-    }
+    let Some(waiting) = &free.waiting else {
+        return place(objects, key, claim).await;
+    };
+    let Ok(mut refilled) = waiting.claim.clone() else {
+        return Ok(None);
+    };
+    refilled.refill(claim.files, claim.created_at);
+    (refilled.trying, refilled.rested, refilled.unchecked) = (claim.trying, claim.rested, claim.unchecked);
+    (refilled.owner, refilled.lease_expires_at) = (claim.owner, claim.lease_expires_at);
+    // Whoever else fills it, or takes it because its time has come, read the same version.
+    let written = write(objects, &key, &refilled, PutIf::Matches(&waiting.etag)).await?;
+    Ok(written.map(|etag| Held { key, claim: refilled, etag }))
 }
 
 /// Fills a slot that no claim fills, if it is still free.

@@ -4,58 +4,49 @@
 
 use std::collections::{HashMap, HashSet};
 
-use futures_util::{StreamExt, TryStreamExt, stream};
+use futures_util::{StreamExt, stream};
 
-use super::later::told;
-use super::tally::End;
+use super::trouble::Trouble;
 use super::{Loading, Next, StepError};
-use crate::claim::Held;
+use crate::archive::Archived;
+use crate::batch::BatchId;
+use crate::claim::{Doubt, Held, Stage};
 use crate::content;
 use crate::copy;
-use crate::destination::{Destination, Failure, Load, Refusal, StatementId};
-use crate::disposition::{Disposition, Pace, signed};
+use crate::destination::{Asking, Begun, Destination, Failure, Load, Refusal, StatementId};
+use crate::disposition::{Disposition, Pace};
 use crate::measure::count;
 use crate::object::{File, FileId, Key};
-use crate::ports::{Clock, Objects, PortError, Ports};
+use crate::ports::{Clock, Objects, Ports};
 use crate::quarantine::{Cause, quarantine};
-use crate::run::later;
 
-/// How many failures in a row that nobody knows raise the doubt that a file brings them about.
-const DOUBTS: u32 = 3;
+/// How often the look for bad files may fail, or how many invocations wait for it, before halves find them.
+const LOOKS: u32 = 2;
 
 /// How many files are looked at at once.
 const HEADS_AT_ONCE: usize = 16;
 
 impl<P: Ports> Loading<'_, P> {
-    pub(super) async fn failed(
-        &mut self,
-        mut held: Held,
-        statement: &StatementId,
-        failure: Failure,
-    ) -> Result<Next, StepError> {
+    pub(super) async fn failed(&mut self, mut held: Held, begun: &Begun, failure: Failure) -> Result<Next, StepError> {
         match Disposition::from(failure.kind) {
-            Disposition::AskLedger => self.archive_loaded(held, statement).await,
-            Disposition::Quarantine => self.set_aside(held, statement, &failure).await,
-            Disposition::DropMissing => self.drop_missing(held, failure).await,
+            Disposition::AskLedger => self.archive_loaded(held, begun).await,
+            Disposition::Quarantine => self.set_aside(held, begun, &failure).await,
+            Disposition::DropMissing => self.drop_missing(held, &failure).await,
             Disposition::CreateLedger => {
-                self.ports.destination().create_ledger(self.feed).await?;
+                self.ports.destination().create_ledger(self.feed, &self.asking(&held, "")).await?;
                 held.claim.try_again();
                 held.save(self.ports.objects()).await?;
                 Ok(Next::Again(held))
             }
-            Disposition::Retry(pace) => {
-                self.tally.failed(self.feed, self.ports.clock().now());
-                held.claim.try_again();
-                Ok(self.retry(held, pace, &failure.message, failure.advice).await)
-            }
-            Disposition::Doubt => self.doubt(held, statement, &failure).await,
+            Disposition::Retry(pace) => Ok(self.trouble(held, Trouble::of_failure(&failure, pace)).await),
         }
     }
 
     /// Some files are in the ledger: archive those, go on with the others.
-    async fn archive_loaded(&mut self, held: Held, statement: &StatementId) -> Result<Next, StepError> {
-        let ids = self.ports.destination().loaded(self.feed, &held.claim.files).await?;
-        self.archive_known(held, statement, &ids).await
+    async fn archive_loaded(&mut self, held: Held, begun: &Begun) -> Result<Next, StepError> {
+        let asking = self.asking(&held, "");
+        let ids = self.ports.destination().loaded(self.feed, &held.claim.files, &asking).await?;
+        self.archive_known(held, &begun.statement, &ids).await
     }
 
     async fn archive_known(
@@ -66,44 +57,76 @@ impl<P: Ports> Loading<'_, P> {
     ) -> Result<Next, StepError> {
         let (loaded, rest): (Vec<File>, Vec<File>) =
             held.claim.files.iter().cloned().partition(|file| ids.contains(&file.id()));
-        let archived = self.archive_versions(&loaded, statement).await?;
+        if loaded.is_empty() {
+            // The guard saw a file that the ledger no longer has: somebody took it out to have it loaded again.
+            held.claim.try_again();
+            held.save(self.ports.objects()).await?;
+            return Ok(Next::Again(held));
+        }
+        let archived = self.archive_versions(&loaded, statement).await;
         // Which statement loaded them, nobody knows here: not the one that has just failed on its guard.
         for (file, found) in &archived.replaced {
             self.unknown(None, file, Some(found));
         }
         self.tally.already += count(&loaded);
-        if loaded.is_empty() {
-            // The guard saw a file that the ledger no longer has: somebody took it out to have it loaded again.
-            held.claim.try_again();
-        } else {
-            held.claim.continue_with(rest);
+        let trouble = self.not_archived(&mut held, archived.unmoved, loaded.len()).await?;
+        if let (Some(trouble), true) = (trouble, rest.is_empty()) {
+            held.claim.files.clear();
+            return Ok(self.stuck(held, trouble).await);
         }
+        if rest.is_empty() {
+            held.claim.files.clear();
+            return self.done_with(held).await;
+        }
+        held.claim.continue_with(rest);
         held.save(self.ports.objects()).await?;
         Ok(Next::Again(held))
     }
 
     /// Some files are bad: they go to `failed/`, the others on.
-    async fn set_aside(
-        &mut self,
-        mut held: Held,
-        statement: &StatementId,
-        failure: &Failure,
-    ) -> Result<Next, StepError> {
-        let mut refusals = self.refusals(&held, statement, failure).await?;
+    async fn set_aside(&mut self, mut held: Held, begun: &Begun, failure: &Failure) -> Result<Next, StepError> {
+        let mut refusals = self.refusals(&mut held, begun, failure).await?;
         let (bad, rest): (Vec<File>, Vec<File>) =
             held.claim.files.iter().cloned().partition(|file| refusals.contains_key(&file.key));
         if bad.is_empty() {
-            held.claim.halve();
-        } else {
-            self.show_lines(&bad, &mut refusals).await;
-            let at = self.ports.clock().now();
-            let cause = Cause { feed: self.feed.name.as_str(), batch: &held.claim.batch, statement, at };
-            let moved = quarantine(self.config, self.ports.objects(), cause, &bad, &refusals).await?;
-            self.tally.quarantined(self.feed, at, moved);
-            held.claim.without_bad(rest);
+            held.claim.halve(true);
+            held.save(self.ports.objects()).await?;
+            return Ok(Next::Again(held));
         }
+        self.show_lines(&bad, &mut refusals).await;
+        let batch = held.claim.batch.clone();
+        let archived = self.quarantine(&bad, &refusals, &batch, &begun.statement).await;
+        let moved = !archived.moved.is_empty();
+        let refusal = |doubt: Doubt| Doubt { refusal: refusals.get(&doubt.file.key).cloned(), ..doubt };
+        let trouble = self.unmoved(&mut held, Stage::Quarantine, archived.unmoved, moved, refusal).await?;
+        if rest.is_empty() {
+            held.claim.files.clear();
+            if let Some(trouble) = trouble {
+                return Ok(self.stuck(held, trouble).await);
+            }
+            held.claim.suspects = 0;
+            return self.done_with(held).await;
+        }
+        held.claim.without_bad(rest);
         held.save(self.ports.objects()).await?;
         Ok(Next::Again(held))
+    }
+
+    /// Moves files to `failed/`, each with its reason.
+    pub(super) async fn quarantine(
+        &mut self,
+        files: &[File],
+        refusals: &HashMap<Key, Refusal>,
+        batch: &BatchId,
+        statement: &StatementId,
+    ) -> Archived {
+        let at = self.ports.clock().now();
+        let cause = Cause { feed: self.feed.name.as_str(), batch, statement, at };
+        let archived = quarantine(self.config, self.ports.objects(), cause, files, refusals).await;
+        if !archived.moved.is_empty() {
+            self.tally.quarantined(self.feed, at, u64::try_from(archived.moved.len()).unwrap_or(u64::MAX));
+        }
+        archived
     }
 
     /// Puts the line beside each reason that names one: the warehouse's own views do not all have it.
@@ -122,16 +145,24 @@ impl<P: Ports> Loading<'_, P> {
         }
     }
 
+    /// Which files the warehouse refuses, and why; none where halves have to find them.
     async fn refusals(
         &self,
-        held: &Held,
-        statement: &StatementId,
+        held: &mut Held,
+        begun: &Begun,
         failure: &Failure,
     ) -> Result<HashMap<Key, Refusal>, StepError> {
-        let claim = &held.claim;
-        let token = copy::token(self.config, self.feed, held);
-        let load = Load { slot: claim.slot, batch: &claim.batch, files: &claim.files, token: &token };
-        let mut refusals = self.ports.destination().bad_files(self.feed, &load, statement).await?;
+        let mut refusals = HashMap::new();
+        let wait = self.run.wait_left(self.ports.clock().now());
+        let asking = Asking { wait, ..self.asking(held, "") };
+        let claim = &mut held.claim;
+        let waited = claim.question.as_ref().map_or(0, |question| question.waits);
+        claim.blind |= claim.asked >= LOOKS || waited >= LOOKS;
+        if !claim.blind {
+            let token = copy::token(self.config, self.feed, claim);
+            let load = Load { slot: claim.slot, batch: &claim.batch, files: &claim.files, token: &token };
+            refusals = self.ports.destination().bad_files(self.feed, &load, begun, &asking).await?;
+        }
         if let ([only], true) = (claim.files.as_slice(), refusals.is_empty()) {
             let message = failure.message.clone();
             refusals.insert(only.key.clone(), Refusal { message, ..Refusal::default() });
@@ -140,54 +171,27 @@ impl<P: Ports> Loading<'_, P> {
     }
 
     /// Some files are not there any more: go on with those that are.
-    async fn drop_missing(&mut self, mut held: Held, failure: Failure) -> Result<Next, StepError> {
+    async fn drop_missing(&mut self, mut held: Held, failure: &Failure) -> Result<Next, StepError> {
         let objects = self.ports.objects();
         let looks = stream::iter(held.claim.files.iter().cloned())
-            .map(async |file| Ok::<_, PortError>(objects.head(&file.key).await?.map(|_| file)));
-        let there: Vec<File> =
-            looks.buffered(HEADS_AT_ONCE).try_filter_map(async |file| Ok(file)).try_collect().await?;
-        if there.len() == held.claim.files.len() {
-            held.claim.try_again();
-            return Ok(self.retry(held, Pace::Transient, &failure.message, failure.advice).await);
-        }
-        held.claim.continue_with(there);
-        held.save(objects).await?;
-        Ok(Next::Again(held))
-    }
-
-    /// Nobody knows this error. If a file brings it about, the others shall get through: after some failures in a row
-    /// half of the batch goes on, and the other half is free to be planned anew, until that file is alone. Then it rests,
-    /// and its slot is for others. It stays where it is, since only the warehouse's word about a file quarantines it.
-    async fn doubt(&mut self, mut held: Held, statement: &StatementId, failure: &Failure) -> Result<Next, StepError> {
-        let now = self.ports.clock().now();
-        self.tally.failed(self.feed, now);
-        let failures = held.claim.failures.saturating_add(1);
-        let (objects, advice) = (self.ports.objects(), failure.advice.unwrap_or_default());
-        if failures < DOUBTS || (held.claim.files.len() < 2 && !held.claim.may_rest()) {
-            held.claim.try_again();
-            return Ok(self.retry(held, Pace::Configuration, &failure.message, failure.advice).await);
-        }
-        if held.claim.files.len() > 1 {
-            // A transaction that nobody remembers may have loaded them: what a claim lets go of, no guard sees as planned.
-            let ids = self.ports.destination().loaded(self.feed, &held.claim.files).await?;
-            if !ids.is_empty() {
-                return self.archive_known(held, statement, &ids).await;
+            .map(async |file| (objects.head(&file.key).await.map(|there| there.is_some()), file));
+        let (mut there, mut unseen) = (Vec::new(), None);
+        for (look, file) in looks.buffered(HEADS_AT_ONCE).collect::<Vec<_>>().await {
+            match look {
+                Ok(false) => {}
+                Ok(true) => there.push(file),
+                Err(error) => {
+                    unseen.get_or_insert_with(|| Trouble::about(&file.key, &error));
+                    there.push(file);
+                }
             }
-            let half = held.claim.files.len() / 2;
-            let files = held.claim.files.drain(..half).collect();
-            held.claim.continue_with(files);
-            held.claim.failures = failures;
-            held.claim.last_error = Some(told(&failure.message, advice));
+        }
+        if there.len() < held.claim.files.len() {
+            held.claim.continue_with(there);
             held.save(objects).await?;
             return Ok(Next::Again(held));
         }
-        held.claim.failures = failures;
-        let at = later(now, signed(Pace::Configuration.delay(failures, held.claim.batch.as_str())));
-        let error = told(&failure.message, advice);
-        held.claim.rest(at, &error);
-        match self.done_with(held).await? {
-            Next::End(End::Finished) => Ok(Next::End(End::Retry(at, error))),
-            next => Ok(next),
-        }
+        let trouble = unseen.unwrap_or_else(|| Trouble::of_failure(failure, Pace::Transient));
+        Ok(self.trouble(held, trouble).await)
     }
 }

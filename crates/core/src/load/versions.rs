@@ -6,8 +6,10 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use super::{Loading, StepError};
-use crate::archive::{self, Archived};
-use crate::destination::{Destination, StatementId};
+use crate::archive::{self, Archived, Unmoved};
+use crate::claim::Held;
+use crate::destination::{Begun, Destination, StatementId};
+use crate::disposition::Pace;
 use crate::measure::{Datum, Metric};
 use crate::object::{ETag, File, Key};
 use crate::ports::{Clock, Objects, PortError, Ports};
@@ -16,41 +18,53 @@ use crate::ports::{Clock, Objects, PortError, Ports};
 const RECORD_LOOKS: usize = 5;
 const RECORD_PAUSE: Duration = Duration::from_secs(2);
 
+/// How many times in a row a move is tried that S3 was too busy for.
+const MOVES: u32 = 3;
+
 impl<P: Ports> Loading<'_, P> {
     /// Moves files to `processed/`; answers the versions that were loaded in place of planned ones, since a producer
-    /// replaced those before they were read.
-    pub(super) async fn archive(&mut self, files: &[File], statement: &StatementId) -> Result<Vec<File>, StepError> {
-        let archived = self.archive_versions(files, statement).await?;
+    /// replaced those before they were read, and the files that could not be moved.
+    pub(super) async fn archive(
+        &mut self,
+        files: &[File],
+        held: &Held,
+        begun: &Begun,
+    ) -> Result<(Vec<File>, Vec<Unmoved>), StepError> {
+        let archived = self.archive_versions(files, &begun.statement).await;
         let replaced = archived.replaced.into_iter().map(|(file, found)| (file, Some(found)));
         let other: Vec<_> = replaced.chain(archived.gone.into_iter().map(|file| (file, None))).collect();
         let planned: Vec<File> = other.iter().map(|(file, _)| file.clone()).collect();
-        let versions = self.versions(&planned, statement).await?;
+        let versions = self.versions(&planned, held, begun).await?;
         let mut read = Vec::new();
         for (file, found) in other {
             match (versions.get(&file.key), found) {
                 // The planned version was loaded: what is there now is a new file, and stays.
                 (Some(etag), _) if *etag == file.etag => {}
                 (Some(etag), _) => read.push(self.version(file, etag).await?),
-                (None, found) => self.unknown(Some(statement), &file, found.as_ref()),
+                (None, found) => self.unknown(Some(&begun.statement), &file, found.as_ref()),
             }
         }
-        Ok(read)
+        Ok((read, archived.unmoved))
     }
 
     /// Which versions of the files the transaction read. The warehouse's own record may come some seconds after the
     /// commit, and has all files then.
-    async fn versions(&self, files: &[File], statement: &StatementId) -> Result<HashMap<Key, ETag>, StepError> {
+    async fn versions(&self, files: &[File], held: &Held, begun: &Begun) -> Result<HashMap<Key, ETag>, StepError> {
         if files.is_empty() {
             return Ok(HashMap::new());
         }
-        for _ in 1..RECORD_LOOKS {
-            let versions = self.ports.destination().versions_read(self.feed, statement, files).await?;
-            if files.iter().all(|file| versions.contains_key(&file.key)) {
-                return Ok(versions);
+        let mut versions = HashMap::new();
+        for look in 0..RECORD_LOOKS {
+            if look > 0 {
+                self.ports.clock().sleep(RECORD_PAUSE).await;
             }
-            self.ports.clock().sleep(RECORD_PAUSE).await;
+            let asking = self.asking(held, &format!(".{look}"));
+            versions = self.ports.destination().versions_read(self.feed, begun, files, &asking).await?;
+            if files.iter().all(|file| versions.contains_key(&file.key)) {
+                break;
+            }
         }
-        Ok(self.ports.destination().versions_read(self.feed, statement, files).await?)
+        Ok(versions)
     }
 
     /// The version `etag` of a file; as big as the given one, where it is there no more.
@@ -59,15 +73,29 @@ impl<P: Ports> Loading<'_, P> {
         Ok(there.unwrap_or(File { etag: etag.clone(), ..file }))
     }
 
-    pub(super) async fn archive_versions(
-        &self,
-        files: &[File],
-        statement: &StatementId,
-    ) -> Result<Archived, PortError> {
+    /// Moves exactly these versions to `processed/`. What S3 was too busy for is tried again a few times.
+    pub(super) async fn archive_versions(&self, files: &[File], statement: &StatementId) -> Archived {
         let (objects, bucket) = (self.ports.objects(), &self.config.bucket);
-        let archived = archive::copy(objects, &bucket.incoming, &bucket.processed, files, statement).await?;
-        archive::delete(objects, &archived.moved).await?;
-        Ok(archived)
+        let mut all = Archived::default();
+        let mut left = files.to_vec();
+        for attempt in 1..=MOVES {
+            let mut archived = archive::archive(objects, &bucket.incoming, &bucket.processed, &left, statement).await;
+            all.moved.append(&mut archived.moved);
+            all.gone.append(&mut archived.gone);
+            all.replaced.append(&mut archived.replaced);
+            let busy = |unmoved: &Unmoved| Pace::from(unmoved.error.kind) == Pace::Transient;
+            let pause = Pace::Transient.delay(attempt, statement.0.as_str());
+            let time = self.run.wait_left(self.ports.clock().now()) > pause;
+            let (again, never): (Vec<Unmoved>, Vec<Unmoved>) =
+                archived.unmoved.into_iter().partition(|one| busy(one) && attempt < MOVES && time);
+            all.unmoved.extend(never);
+            if again.is_empty() {
+                break;
+            }
+            left = again.into_iter().map(|unmoved| unmoved.file).collect();
+            self.ports.clock().sleep(pause).await;
+        }
+        all
     }
 
     /// Says that nobody can tell which version of a file was loaded.

@@ -250,11 +250,11 @@ impl<P: Ports> Mover<'_, P> {
         let deletes = stream::iter(chunks).map(async |chunk| {
             let versions: Vec<(Key, ETag)> = chunk.iter().map(|(_, key, etag)| (key.clone(), etag.clone())).collect();
             let deleted = self.ports.objects().delete_many(&versions).await;
-            let failed = |error: &PortError| {
-                PortError::new(error.operation, error.subject.clone(), error.kind, error.source.to_string())
+            let ends: Vec<Result<(), PortError>> = match deleted {
+                Ok(deleted) => deleted.into_iter().map(|one| one.map(drop)).collect(),
+                Err(error) => chunk.iter().map(|_| Err(error.same())).collect(),
             };
-            let answer = |at| (at, deleted.as_ref().map(drop).map_err(failed));
-            chunk.iter().map(|(at, ..)| answer(*at)).collect::<Vec<_>>()
+            chunk.iter().map(|(at, ..)| *at).zip(ends).collect::<Vec<_>>()
         });
         deletes.buffer_unordered(DELETES_AT_ONCE).collect::<Vec<_>>().await.into_iter().flatten().collect()
     }

@@ -9,7 +9,7 @@ use super::statements::{Statements, Submission};
 use super::{LONG_PATIENCE, PATIENCE, RedshiftDestination, sql, target};
 use crate::batch::BatchId;
 use crate::config::{Feed, Redshift};
-use crate::destination::{Failure, FailureKind, Load, QueryError};
+use crate::destination::{Asking, Failure, FailureKind, Load, QueryError};
 use crate::object::{ETag, File, Key};
 use crate::ports::{Objects, PortError, PortErrorKind};
 
@@ -89,10 +89,10 @@ impl<S: Statements, O: Objects> RedshiftDestination<S, O> {
     pub async fn examine(&self, feed: &Feed, need: Need) -> Result<(), QueryError> {
         let statements = need.statements(target(feed));
         if need == Need::Lock {
-            return self.run(feed, "doctor", statements, PATIENCE).await.map(drop);
+            return self.run(feed, "doctor", statements, &Asking::once(PATIENCE)).await.map(drop);
         }
         for statement in statements {
-            let rows = self.query(feed, "doctor", statement).await?;
+            let rows = self.query(feed, "doctor", statement, &Asking::once(PATIENCE)).await?;
             let refused = rows.first().and_then(|row| row.first()).is_some_and(|cell| cell.as_deref() == Some("0"));
             if refused && need != Need::Views {
                 let subject = need.name(feed);
@@ -115,7 +115,7 @@ impl<S: Statements, O: Objects> RedshiftDestination<S, O> {
         let load = Load { slot: 0, batch: &BatchId::of(&files), files: &files, token: "" };
         let manifest = self.write_manifest(feed, &load).await?;
         let statement = sql::copy(&self.bucket.name, feed, target(feed), &files, &manifest);
-        match self.run(feed, "doctor", vec![statement], LONG_PATIENCE).await {
+        match self.run(feed, "doctor", vec![statement], &Asking::once(LONG_PATIENCE)).await {
             Ok(_) | Err(QueryError::Failed { failure: Failure { kind: FailureKind::FileMissing, .. }, .. }) => Ok(()),
             Err(error) => Err(error),
         }

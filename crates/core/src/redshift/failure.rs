@@ -9,10 +9,9 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use crate::destination::{Failure, FailureKind, Refusal};
+use crate::destination::{Failure, FailureKind, Refusal, Roles};
 use crate::object::{File, Key};
 
-use super::sql::Transaction;
 use super::statements::{Description, Status};
 
 /// Texts of errors that are about the content of some file.
@@ -131,7 +130,7 @@ const FROM_S3: [&str; 1] = ["s3serviceexception"];
 
 /// What the failure of a transaction means.
 #[must_use]
-pub fn of_transaction(transaction: &Transaction, description: &Description) -> Failure {
+pub fn of_transaction(roles: Roles, description: &Description) -> Failure {
     let part = failed_part(description);
     let text = part
         .and_then(|part| description.parts.get(part))
@@ -139,8 +138,8 @@ pub fn of_transaction(transaction: &Transaction, description: &Description) -> F
         .or(description.error.as_deref())
         .unwrap_or("no error text");
     let kind = match part.or_else(|| numbered(description.error.as_deref()?)) {
-        Some(part) if part == transaction.guard && divides_by_zero(text) => FailureKind::AlreadyLoaded,
-        Some(part) if part == transaction.lock && is_missing_relation(text) => FailureKind::LedgerMissing,
+        Some(part) if part == roles.guard && divides_by_zero(text) => FailureKind::AlreadyLoaded,
+        Some(part) if part == roles.lock && is_missing_relation(text) => FailureKind::LedgerMissing,
         _ if description.status == Status::Aborted => FailureKind::Transient,
         _ => of_text(text),
     };
@@ -159,7 +158,7 @@ pub fn of_statement(description: &Description) -> Failure {
 }
 
 fn told(kind: FailureKind, text: &str) -> Failure {
-    Failure { kind, message: cut(text), advice: advice(kind, &own_words(text)) }
+    Failure { kind, message: cut(text), advice: advice(kind, &own_words(text)), file: None }
 }
 
 /// So long is the context in the text of a columnar COPY at most; what is longer is cut off, a file's name as well.
@@ -384,9 +383,9 @@ mod tests {
     }
 
     fn kind(number: usize, text: &str) -> FailureKind {
-        let transaction = Transaction { statements: vec![], lock: 1, guard: 2, copy: 3 };
-        let with_parts = of_transaction(&transaction, &failed(number, text));
-        let without = of_transaction(&transaction, &Description { parts: vec![], ..failed(number, text) });
+        let transaction = Roles { lock: 1, guard: 2, copy: 3 };
+        let with_parts = of_transaction(transaction, &failed(number, text));
+        let without = of_transaction(transaction, &Description { parts: vec![], ..failed(number, text) });
         assert_eq!(with_parts.kind, without.kind, "the number in the text says the same as the parts");
         with_parts.kind
     }
@@ -497,8 +496,8 @@ mod tests {
 
     #[test]
     fn a_statement_that_somebody_stopped_is_tried_again() {
-        let transaction = Transaction { statements: vec![], lock: 1, guard: 2, copy: 3 };
+        let transaction = Roles { lock: 1, guard: 2, copy: 3 };
         let stopped = Description { status: Status::Aborted, error: None, parts: vec![], ..failed(1, "") };
-        assert_eq!(of_transaction(&transaction, &stopped).kind, FailureKind::Transient);
+        assert_eq!(of_transaction(transaction, &stopped).kind, FailureKind::Transient);
     }
 }

@@ -12,7 +12,7 @@ use super::quote::{literal, table};
 use super::statements::{Description, Statements, Status};
 use super::{LONG_PATIENCE, RedshiftDestination, target};
 use crate::config::{Feed, Table};
-use crate::destination::{QueryError, StatementId};
+use crate::destination::{Asking, QueryError, StatementId};
 use crate::ports::Objects;
 
 /// How many pairs of transactions are tried, with LOCK and without.
@@ -74,12 +74,12 @@ impl<S: Statements, O: Objects> RedshiftDestination<S, O> {
     /// When the tables cannot be made, or the warehouse cannot be asked.
     pub async fn prove(&self, feed: &Feed, mark: &str) -> Result<Proof, QueryError> {
         let scratch = Scratch::new(&target(feed).ledger.schema, mark);
-        let made = self.run(feed, "doctor", scratch.create(), LONG_PATIENCE).await;
+        let made = self.run(feed, "doctor", scratch.create(), &Asking::once(LONG_PATIENCE)).await;
         let tried = match made {
             Ok(_) => self.try_both(feed, &scratch).await,
             Err(error) => Err(error),
         };
-        let removed = self.run(feed, "doctor", scratch.drop(), LONG_PATIENCE).await;
+        let removed = self.run(feed, "doctor", scratch.drop(), &Asking::once(LONG_PATIENCE)).await;
         let proof = tried?;
         removed?;
         Ok(proof)
@@ -115,7 +115,7 @@ impl<S: Statements, O: Objects> RedshiftDestination<S, O> {
         trial.pairs += 1;
         trial.overlapped += usize::from(overlap(&ends));
         // What counts is what is there, not what the transactions say.
-        let rows = self.query(feed, "doctor", scratch.count(file)).await?;
+        let rows = self.query(feed, "doctor", scratch.count(file), &Asking::once(LONG_PATIENCE)).await?;
         match rows.first().and_then(|row| row.first()?.as_deref()) {
             Some("1") => trial.once += 1,
             Some("2") => trial.twice += 1,
@@ -127,7 +127,7 @@ impl<S: Statements, O: Objects> RedshiftDestination<S, O> {
     async fn end(&self, id: &StatementId) -> Result<Description, QueryError> {
         match self.statements().describe(id, LONG_PATIENCE).await? {
             Some(description) if description.status != Status::Running => Ok(description),
-            _ => Err(QueryError::Slow(id.clone())),
+            _ => Err(QueryError::Slow { what: "doctor".to_owned(), statement: id.clone() }),
         }
     }
 }

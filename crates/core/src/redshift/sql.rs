@@ -11,6 +11,7 @@ use jiff::Timestamp;
 
 use crate::batch::BatchId;
 use crate::config::{CopyOption, Feed, IamRole, Redshift};
+use crate::destination::Roles;
 use crate::object::{File, FileId, Key};
 use crate::plan::compression;
 
@@ -34,12 +35,14 @@ const ERRORS_READ: usize = 10_000;
 pub struct Transaction {
     /// In order.
     pub statements: Vec<String>,
-    /// Which one is LOCK.
-    pub lock: usize,
-    /// Which one is the guard.
-    pub guard: usize,
-    /// Which one is COPY.
-    pub copy: usize,
+    /// Which does what.
+    pub roles: Roles,
+}
+
+/// Which statement of a transaction does what: SET comes first, and the feed's own SQL before COPY.
+#[must_use]
+pub fn roles(target: &Redshift) -> Roles {
+    Roles { lock: 1, guard: 2, copy: 3 + target.pre_sql.len() }
 }
 
 /// The transaction that loads `files`, which `manifest` lists, and writes them into the ledger.
@@ -57,13 +60,11 @@ pub fn transaction(
         format!("LOCK TABLE {}", table(&target.ledger)),
         guard(target, files),
     ];
-    let (lock, guard) = (1, 2);
     statements.extend(target.pre_sql.iter().cloned());
-    let copy_at = statements.len();
     statements.push(copy(bucket, feed, target, files, manifest));
     statements.extend(target.post_sql.iter().cloned());
     statements.extend(record(target, batch, files));
-    Transaction { statements, lock, guard, copy: copy_at }
+    Transaction { statements, roles: roles(target) }
 }
 
 /// Divides by zero if any of the files is in the ledger, which ends the transaction.

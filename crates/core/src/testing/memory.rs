@@ -11,7 +11,9 @@ use sha2::{Digest, Sha256};
 use super::clock::ManualClock;
 use super::{key, lock};
 use crate::object::{ETag, File, Key, Prefix};
-use crate::ports::{Clock, Content, Copy, Delete, MAX_DELETES, Objects, Page, PortError, PortErrorKind, Put, PutIf};
+use crate::ports::{
+    Clock, Content, Copy, Delete, Deleted, MAX_DELETES, Objects, Page, PortError, PortErrorKind, Put, PutIf,
+};
 
 /// A bucket in memory. Clones are the same bucket.
 #[derive(Clone, Debug)]
@@ -147,13 +149,13 @@ impl Objects for MemoryObjects {
         Ok(delete(&mut lock(&self.objects), key, etag))
     }
 
-    async fn delete_many(&self, doomed: &[(Key, ETag)]) -> Result<Vec<Delete>, PortError> {
+    async fn delete_many(&self, doomed: &[(Key, ETag)]) -> Result<Vec<Deleted>, PortError> {
         if doomed.len() > MAX_DELETES {
             let cause = format!("{} objects; at most {MAX_DELETES} in one call", doomed.len());
             return Err(PortError::new("s3:DeleteObjects", "bucket in memory", PortErrorKind::Invalid, cause));
         }
         let mut objects = lock(&self.objects);
-        Ok(doomed.iter().map(|(key, etag)| delete(&mut objects, key, etag)).collect())
+        Ok(doomed.iter().map(|(key, etag)| Ok(delete(&mut objects, key, etag))).collect())
     }
 }
 

@@ -18,7 +18,7 @@ use transaction::Transaction;
 use super::{ManualClock, MemoryObjects, lock};
 use crate::config::Feed;
 use crate::destination::{
-    Destination, Entry, Failure, FailureKind, Load, Of, Progress, QueryError, Refusal, StatementId,
+    Asking, Begun, Destination, Entry, Failure, FailureKind, Load, Of, Progress, QueryError, Refusal, StatementId,
 };
 use crate::object::{ETag, File, FileId, Key};
 use crate::ports::{Clock, PortError};
@@ -204,7 +204,8 @@ impl State {
 impl Table {
     /// Why the transaction cannot be committed: the ledger is checked first, as under its lock.
     fn objects_to(&self, transaction: &Transaction) -> Option<Failure> {
-        let failure = |kind, message: &str| Some(Failure { kind, message: message.to_owned(), advice: None });
+        let failure =
+            |kind, message: &str| Some(Failure { kind, message: message.to_owned(), advice: None, file: None });
         match &self.ledger {
             None => failure(FailureKind::LedgerMissing, "the ledger does not exist"),
             Some(ledger) if transaction.ids().any(|id| ledger.contains_key(&id)) => {
@@ -222,36 +223,44 @@ impl Table {
 }
 
 impl Destination for MemoryWarehouse {
-    async fn start(&self, feed: &Feed, load: &Load<'_>) -> Result<StatementId, PortError> {
+    async fn start(&self, feed: &Feed, load: &Load<'_>) -> Result<Begun, PortError> {
         let mut state = self.settled();
+        let answer = |statement| Begun { statement, roles: None };
         if let Some(known) = state.tokens.get(load.token) {
-            return Ok(known.clone());
+            return Ok(answer(known.clone()));
         }
         let script = state.scripts.pop_front().unwrap_or_default();
         let id = StatementId(format!("statement-{}", state.transactions.len()));
         let begun = Transaction::begin(id.clone(), feed, load, script, &self.objects, self.clock.now());
         state.transactions.push(begun);
         state.tokens.insert(load.token.to_owned(), id.clone());
-        Ok(id)
+        Ok(answer(id))
     }
 
-    async fn poll(&self, _: &Feed, statement: &StatementId, wait: Duration) -> Result<Progress, PortError> {
+    async fn poll(&self, _: &Feed, begun: &Begun, _: &[File], wait: Duration) -> Result<Progress, PortError> {
+        let statement = &begun.statement;
         let left = self.settled().find(statement).map_or(Duration::ZERO, |one| one.left(self.clock.now()));
         self.clock.sleep(left.min(wait)).await;
         Ok(self.settled().find(statement).map_or(Progress::Forgotten, Transaction::progress))
     }
 
-    async fn create_ledger(&self, feed: &Feed) -> Result<(), QueryError> {
+    async fn create_ledger(&self, feed: &Feed, _: &Asking) -> Result<(), QueryError> {
         self.settled().table(feed.name.as_str()).ledger.get_or_insert_default();
         Ok(())
     }
 
-    async fn loaded(&self, feed: &Feed, files: &[File]) -> Result<HashSet<FileId>, QueryError> {
+    async fn loaded(&self, feed: &Feed, files: &[File], _: &Asking) -> Result<HashSet<FileId>, QueryError> {
         let ledger = self.ledger(feed);
         Ok(files.iter().map(File::id).filter(|id| ledger.contains(id)).collect())
     }
 
-    async fn bad_files(&self, _: &Feed, load: &Load<'_>, _: &StatementId) -> Result<HashMap<Key, Refusal>, QueryError> {
+    async fn bad_files(
+        &self,
+        _: &Feed,
+        load: &Load<'_>,
+        _: &Begun,
+        _: &Asking,
+    ) -> Result<HashMap<Key, Refusal>, QueryError> {
         let state = self.settled();
         let bad = load.files.iter().filter_map(|file| Some((file.key.clone(), state.refused.get(&file.key)?.clone())));
         Ok(bad.take(state.named_at_most.unwrap_or(usize::MAX)).collect())
@@ -260,17 +269,18 @@ impl Destination for MemoryWarehouse {
     async fn versions_read(
         &self,
         _: &Feed,
-        statement: &StatementId,
+        begun: &Begun,
         files: &[File],
+        _: &Asking,
     ) -> Result<HashMap<Key, ETag>, QueryError> {
         let state = self.settled();
-        let Some(transaction) = state.find(statement).filter(|_| !state.versions_hidden) else {
+        let Some(transaction) = state.find(&begun.statement).filter(|_| !state.versions_hidden) else {
             return Ok(HashMap::new());
         };
         Ok(files.iter().filter_map(|file| Some((file.key.clone(), transaction.read(&file.key)?))).collect())
     }
 
-    async fn amend(&self, feed: &Feed, replaced: &[(File, File)]) -> Result<(), QueryError> {
+    async fn amend(&self, feed: &Feed, replaced: &[(File, File)], _: &Asking) -> Result<(), QueryError> {
         let mut state = self.settled();
         let ledger = state.table(feed.name.as_str()).ledger.get_or_insert_default();
         for (recorded, truth) in replaced {

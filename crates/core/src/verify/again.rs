@@ -14,9 +14,9 @@ use jiff::Timestamp;
 use super::claims::Claimed;
 use super::finding::{Finding, Kind};
 use super::pass::{Identity, Object, Suspect};
-use super::{VerifyError, claims_of, names};
+use super::{VerifyError, names};
 use crate::archive::plain_names;
-use crate::claim::{Seen, read_all};
+use crate::claim::{Seen, Survey};
 use crate::config::{Config, Destination as Target, Feed};
 use crate::destination::{Destination, Entry, Of};
 use crate::object::{ETag, File, FileId, Key, Prefix};
@@ -81,10 +81,13 @@ enum Copied {
 type Recorded = HashMap<FileId, (Entry, u64)>;
 
 impl<P: Ports> Again<'_, P> {
-    /// The feed's claims as they are now.
-    pub(super) async fn read_claims(&self) -> Result<Vec<Seen>, VerifyError> {
-        let prefix = claims_of(self.config, self.feed.name.as_str())?;
-        Ok(read_all(self.ports.objects(), &prefix).await?)
+    /// The feed's claims as they are now, and what they and resting files hold.
+    pub(super) async fn read_claims(&self) -> Result<(Vec<Seen>, Claimed), VerifyError> {
+        let objects = self.ports.objects();
+        let survey = Survey::read(objects, &self.config.bucket, Some(self.feed)).await?.whole()?;
+        let resting = survey.doubts(objects).await?;
+        let claimed = Claimed::of(self.config, &survey.claims, &resting);
+        Ok((survey.claims, claimed))
     }
 
     /// What is still wrong; one answer for each suspect.
@@ -94,7 +97,7 @@ impl<P: Ports> Again<'_, P> {
             Suspect::Copy(_) | Suspect::Failed(_) => None,
         };
         let before = self.recorded(suspects.iter().filter_map(id).collect()).await?;
-        let claimed = Claimed::of(self.config, &self.read_claims().await?);
+        let (_, claimed) = self.read_claims().await?;
         let places = stream::iter(suspects).map(|suspect| self.place(suspect, &before, &claimed));
         let places: Vec<Placed> = places.buffered(AT_ONCE).try_collect().await?;
         let asked = suspects.iter().filter_map(id).chain(places.iter().flat_map(Placed::ids));

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use jiff::{SignedDuration, Timestamp};
 
 use super::finding::{Finding, Kind};
-use crate::claim::{Claim, Seen};
+use crate::claim::{Claim, Doubt, Seen};
 use crate::config::{Bucket, Config, Feed};
 use crate::object::{ETag, File, Key};
 use crate::ports::{Objects, PortError};
@@ -28,8 +28,8 @@ struct Held {
 }
 
 impl Claimed {
-    /// What the claims hold; one on something outside of `incoming/` holds nothing, as its worker will find.
-    pub(super) fn of(config: &Config, seen: &[Seen]) -> Self {
+    /// What the claims hold, and what rests; a claim on something outside of `incoming/` holds nothing, as its worker will find.
+    pub(super) fn of(config: &Config, seen: &[Seen], resting: &[Doubt]) -> Self {
         let mut claimed = Self::default();
         let claims = seen.iter().filter_map(|seen| seen.claim.as_ref().ok());
         for claim in claims.filter(|claim| claim.stray(&config.bucket.incoming).is_none()) {
@@ -37,6 +37,7 @@ impl Claimed {
                 claimed.add(file);
             }
         }
+        resting.iter().for_each(|doubt| claimed.add(&doubt.file));
         claimed
     }
 

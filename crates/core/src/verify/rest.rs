@@ -6,7 +6,7 @@ use super::claims::{still, wrong};
 use super::finding::{Finding, Kind};
 use super::streams::{Listing, Place};
 use super::{News, STEP, VerifyError};
-use crate::claim::{claims_prefix, read_all};
+use crate::claim::{Survey, claims_prefix};
 use crate::config::Config;
 use crate::object::File;
 use crate::ports::{Clock, Objects, PortError, PortErrorKind, Ports};
@@ -46,7 +46,7 @@ async fn claims<P: Ports>(
 ) -> Result<(), VerifyError> {
     let prefix = claims_prefix(&config.bucket)
         .map_err(|error| PortError::new("verify", config.bucket.state.as_str(), PortErrorKind::Invalid, error))?;
-    let mut seen = read_all(ports.objects(), &prefix).await?;
+    let mut seen = Survey::read(ports.objects(), &config.bucket, None).await?.whole()?.claims;
     seen.retain(|seen| {
         let feed = prefix.strip(&seen.key).and_then(|name| name.split_once('/')).map(|(feed, _)| feed);
         feed.is_none_or(|feed| config.feed(feed).is_none())

@@ -12,7 +12,9 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use jiff::Timestamp;
 use sluice_core::object::{ETag, File, Key, Prefix};
-use sluice_core::ports::{Content, Copy, Delete, MAX_DELETES, Objects, Page, PortError, PortErrorKind, Put, PutIf};
+use sluice_core::ports::{
+    Content, Copy, Delete, Deleted, MAX_DELETES, Objects, Page, PortError, PortErrorKind, Put, PutIf,
+};
 
 use crate::calls::Caller;
 use crate::clock::{Micros, SECOND, stamp};
@@ -205,14 +207,14 @@ impl Objects for Caller {
         self.call("delete", key.clone(), move |world| Ok(world.delete(&key, &etag))).await
     }
 
-    async fn delete_many(&self, objects: &[(Key, ETag)]) -> Result<Vec<Delete>, PortError> {
+    async fn delete_many(&self, objects: &[(Key, ETag)]) -> Result<Vec<Deleted>, PortError> {
         let objects = objects.to_vec();
         let subject = objects.iter().map(|(key, _)| key.as_str()).collect::<Vec<_>>().join(" ");
         self.call("delete", subject, move |world| {
             if objects.len() > MAX_DELETES {
                 return Err(PortError::new("delete", "the bucket", PortErrorKind::Invalid, "too many at once"));
             }
-            Ok(objects.iter().map(|(key, etag)| world.delete(key.as_str(), etag)).collect::<Vec<_>>())
+            Ok(objects.iter().map(|(key, etag)| Ok(world.delete(key.as_str(), etag))).collect::<Vec<_>>())
         })
         .await
     }

@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use sluice_core::config::Feed;
-use sluice_core::destination::{Destination, Entry, Load, Of, Progress, QueryError, Refusal, StatementId};
+use sluice_core::destination::{Asking, Begun, Destination, Entry, Load, Of, Progress, QueryError, Refusal};
 use sluice_core::object::{ETag, File, FileId, Key, Prefix};
-use sluice_core::ports::{Content, Copy, Delete, Objects, Page, PortError, Put, PutIf};
+use sluice_core::ports::{Content, Copy, Delete, Deleted, Objects, Page, PortError, Put, PutIf};
 use sluice_core::testing::{MemoryObjects, MemoryWarehouse, TestPorts};
 use sluice_core::tick::tick;
 use sluice_core::verify::{News, Options, verify};
@@ -68,53 +68,55 @@ impl<T: Objects> Objects for Halting<T> {
         self.0.delete(key, etag).await
     }
 
-    async fn delete_many(&self, objects: &[(Key, ETag)]) -> Result<Vec<Delete>, PortError> {
+    async fn delete_many(&self, objects: &[(Key, ETag)]) -> Result<Vec<Deleted>, PortError> {
         halt().await;
         self.0.delete_many(objects).await
     }
 }
 
 impl<T: Destination> Destination for Halting<T> {
-    async fn start(&self, feed: &Feed, load: &Load<'_>) -> Result<StatementId, PortError> {
+    async fn start(&self, feed: &Feed, load: &Load<'_>) -> Result<Begun, PortError> {
         halt().await;
         self.0.start(feed, load).await
     }
 
-    async fn poll(&self, feed: &Feed, statement: &StatementId, wait: Duration) -> Result<Progress, PortError> {
+    async fn poll(&self, feed: &Feed, begun: &Begun, files: &[File], wait: Duration) -> Result<Progress, PortError> {
         halt().await;
-        self.0.poll(feed, statement, wait).await
+        self.0.poll(feed, begun, files, wait).await
     }
 
-    async fn create_ledger(&self, feed: &Feed) -> Result<(), QueryError> {
-        self.0.create_ledger(feed).await
+    async fn create_ledger(&self, feed: &Feed, asking: &Asking) -> Result<(), QueryError> {
+        self.0.create_ledger(feed, asking).await
     }
 
-    async fn loaded(&self, feed: &Feed, files: &[File]) -> Result<HashSet<FileId>, QueryError> {
+    async fn loaded(&self, feed: &Feed, files: &[File], asking: &Asking) -> Result<HashSet<FileId>, QueryError> {
         halt().await;
-        self.0.loaded(feed, files).await
+        self.0.loaded(feed, files, asking).await
     }
 
     async fn bad_files(
         &self,
         feed: &Feed,
         load: &Load<'_>,
-        statement: &StatementId,
+        begun: &Begun,
+        asking: &Asking,
     ) -> Result<HashMap<Key, Refusal>, QueryError> {
         halt().await;
-        self.0.bad_files(feed, load, statement).await
+        self.0.bad_files(feed, load, begun, asking).await
     }
 
     async fn versions_read(
         &self,
         feed: &Feed,
-        statement: &StatementId,
+        begun: &Begun,
         files: &[File],
+        asking: &Asking,
     ) -> Result<HashMap<Key, ETag>, QueryError> {
-        self.0.versions_read(feed, statement, files).await
+        self.0.versions_read(feed, begun, files, asking).await
     }
 
-    async fn amend(&self, feed: &Feed, replaced: &[(File, File)]) -> Result<(), QueryError> {
-        self.0.amend(feed, replaced).await
+    async fn amend(&self, feed: &Feed, replaced: &[(File, File)], asking: &Asking) -> Result<(), QueryError> {
+        self.0.amend(feed, replaced, asking).await
     }
 
     async fn forget(&self, feed: &Feed, files: &[FileId], until: Timestamp) -> Result<(), QueryError> {

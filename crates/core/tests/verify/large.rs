@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use sluice_core::config::Feed;
-use sluice_core::destination::{Destination, Entry, Load, Of, Progress, QueryError, Refusal, StatementId};
+use sluice_core::destination::{Asking, Begun, Destination, Entry, Load, Of, Progress, QueryError, Refusal};
 use sluice_core::object::{ETag, File, FileId, Key, Prefix};
-use sluice_core::ports::{Content, Copy, Delete, Objects, Page, PortError, PortErrorKind, Put, PutIf};
+use sluice_core::ports::{Content, Copy, Delete, Deleted, Objects, Page, PortError, PortErrorKind, Put, PutIf};
 use sluice_core::testing::{ManualClock, TestPorts, key};
 use sluice_core::verify::{Account, Options, verify};
 
@@ -77,37 +77,49 @@ impl Objects for Made {
         Err(unasked("delete"))
     }
 
-    async fn delete_many(&self, _: &[(Key, ETag)]) -> Result<Vec<Delete>, PortError> {
+    async fn delete_many(&self, _: &[(Key, ETag)]) -> Result<Vec<Deleted>, PortError> {
         Err(unasked("delete_many"))
     }
 }
 
 impl Destination for Made {
-    async fn start(&self, _: &Feed, _: &Load<'_>) -> Result<StatementId, PortError> {
+    async fn start(&self, _: &Feed, _: &Load<'_>) -> Result<Begun, PortError> {
         Err(unasked("start"))
     }
 
-    async fn poll(&self, _: &Feed, _: &StatementId, _: Duration) -> Result<Progress, PortError> {
+    async fn poll(&self, _: &Feed, _: &Begun, _: &[File], _: Duration) -> Result<Progress, PortError> {
         Err(unasked("poll"))
     }
 
-    async fn create_ledger(&self, _: &Feed) -> Result<(), QueryError> {
+    async fn create_ledger(&self, _: &Feed, _: &Asking) -> Result<(), QueryError> {
         Err(unasked("create_ledger").into())
     }
 
-    async fn loaded(&self, _: &Feed, _: &[File]) -> Result<HashSet<FileId>, QueryError> {
+    async fn loaded(&self, _: &Feed, _: &[File], _: &Asking) -> Result<HashSet<FileId>, QueryError> {
         Err(unasked("loaded").into())
     }
 
-    async fn bad_files(&self, _: &Feed, _: &Load<'_>, _: &StatementId) -> Result<HashMap<Key, Refusal>, QueryError> {
+    async fn bad_files(
+        &self,
+        _: &Feed,
+        _: &Load<'_>,
+        _: &Begun,
+        _: &Asking,
+    ) -> Result<HashMap<Key, Refusal>, QueryError> {
         Err(unasked("bad_files").into())
     }
 
-    async fn versions_read(&self, _: &Feed, _: &StatementId, _: &[File]) -> Result<HashMap<Key, ETag>, QueryError> {
+    async fn versions_read(
+        &self,
+        _: &Feed,
+        _: &Begun,
+        _: &[File],
+        _: &Asking,
+    ) -> Result<HashMap<Key, ETag>, QueryError> {
         Err(unasked("versions_read").into())
     }
 
-    async fn amend(&self, _: &Feed, _: &[(File, File)]) -> Result<(), QueryError> {
+    async fn amend(&self, _: &Feed, _: &[(File, File)], _: &Asking) -> Result<(), QueryError> {
         Err(unasked("amend").into())
     }
 

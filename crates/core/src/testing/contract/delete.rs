@@ -1,8 +1,8 @@
 //! Deletes: only the version named, one by one and many at a time.
 
-use super::{Check, Space, equal};
+use super::{Broken, Check, Space, equal};
 use crate::object::{ETag, Key};
-use crate::ports::{Delete, MAX_DELETES, Objects, PutIf};
+use crate::ports::{Delete, Deleted, MAX_DELETES, Objects, PutIf};
 
 pub(super) async fn deletes<O: Objects>(space: &Space<'_, O>) -> Check {
     let file = space.write("a", b"a").await?;
@@ -32,7 +32,7 @@ pub(super) async fn many_in_the_order_asked<O: Objects>(space: &Space<'_, O>) ->
     space.write("c", b"new").await?;
     space.write("e", b"new").await?;
     doomed.insert(1, (space.key("never there")?, ETag::new("d41d8cd98f00b204e9800998ecf8427e")));
-    let deleted = space.objects.delete_many(&doomed).await?;
+    let deleted = all(space.objects.delete_many(&doomed).await?)?;
     let (gone, kept) = (Delete::Deleted, Delete::Replaced);
     equal("the answer", &deleted, &vec![gone, gone, gone, kept, gone, kept])?;
     equal("what is left", &space.names().await?, &vec!["c".to_owned(), "e".to_owned()])
@@ -46,12 +46,17 @@ pub(super) async fn a_thousand<O: Objects>(space: &Space<'_, O>) -> Check {
         etag = super::written(space.objects.put(key, b"x".to_vec(), PutIf::Any).await?)?;
     }
     let doomed: Vec<_> = keys.into_iter().map(|key| (key, etag.clone())).collect();
-    let deleted = space.objects.delete_many(&doomed).await?;
+    let deleted = all(space.objects.delete_many(&doomed).await?)?;
     equal("how many answers", &deleted.len(), &MAX_DELETES)?;
     equal("whether all are deleted", &deleted.iter().all(|delete| *delete == Delete::Deleted), &true)?;
     equal("what is left", &space.names().await?, &vec![])
 }
 
 pub(super) async fn none_at_all<O: Objects>(space: &Space<'_, O>) -> Check {
-    equal("the answer", &space.objects.delete_many(&[]).await?, &vec![])
+    equal("the answer", &all(space.objects.delete_many(&[]).await?)?, &vec![])
+}
+
+/// What came of each, where none failed.
+pub(super) fn all(deleted: Vec<Deleted>) -> Result<Vec<Delete>, Broken> {
+    Ok(deleted.into_iter().collect::<Result<_, _>>()?)
 }

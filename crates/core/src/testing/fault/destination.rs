@@ -7,47 +7,49 @@ use jiff::Timestamp;
 
 use super::Faulty;
 use crate::config::Feed;
-use crate::destination::{Destination, Entry, Load, Of, Progress, QueryError, Refusal, StatementId};
+use crate::destination::{Asking, Begun, Destination, Entry, Load, Of, Progress, QueryError, Refusal};
 use crate::object::{ETag, File, FileId, Key};
 use crate::ports::PortError;
 
 impl<T: Destination> Destination for Faulty<T> {
-    async fn start(&self, feed: &Feed, load: &Load<'_>) -> Result<StatementId, PortError> {
+    async fn start(&self, feed: &Feed, load: &Load<'_>) -> Result<Begun, PortError> {
         self.call("start", load.batch, self.inner.start(feed, load)).await
     }
 
-    async fn poll(&self, feed: &Feed, statement: &StatementId, wait: Duration) -> Result<Progress, PortError> {
-        self.call("poll", statement, self.inner.poll(feed, statement, wait)).await
+    async fn poll(&self, feed: &Feed, begun: &Begun, files: &[File], wait: Duration) -> Result<Progress, PortError> {
+        self.call("poll", &begun.statement, self.inner.poll(feed, begun, files, wait)).await
     }
 
-    async fn create_ledger(&self, feed: &Feed) -> Result<(), QueryError> {
-        self.call("create_ledger", &feed.name, self.inner.create_ledger(feed)).await
+    async fn create_ledger(&self, feed: &Feed, asking: &Asking) -> Result<(), QueryError> {
+        self.call("create_ledger", &feed.name, self.inner.create_ledger(feed, asking)).await
     }
 
-    async fn loaded(&self, feed: &Feed, files: &[File]) -> Result<HashSet<FileId>, QueryError> {
-        self.call("loaded", &feed.name, self.inner.loaded(feed, files)).await
+    async fn loaded(&self, feed: &Feed, files: &[File], asking: &Asking) -> Result<HashSet<FileId>, QueryError> {
+        self.call("loaded", &feed.name, self.inner.loaded(feed, files, asking)).await
     }
 
     async fn bad_files(
         &self,
         feed: &Feed,
         load: &Load<'_>,
-        statement: &StatementId,
+        begun: &Begun,
+        asking: &Asking,
     ) -> Result<HashMap<Key, Refusal>, QueryError> {
-        self.call("bad_files", statement, self.inner.bad_files(feed, load, statement)).await
+        self.call("bad_files", &begun.statement, self.inner.bad_files(feed, load, begun, asking)).await
     }
 
     async fn versions_read(
         &self,
         feed: &Feed,
-        statement: &StatementId,
+        begun: &Begun,
         files: &[File],
+        asking: &Asking,
     ) -> Result<HashMap<Key, ETag>, QueryError> {
-        self.call("versions_read", statement, self.inner.versions_read(feed, statement, files)).await
+        self.call("versions_read", &begun.statement, self.inner.versions_read(feed, begun, files, asking)).await
     }
 
-    async fn amend(&self, feed: &Feed, replaced: &[(File, File)]) -> Result<(), QueryError> {
-        self.call("amend", &feed.name, self.inner.amend(feed, replaced)).await
+    async fn amend(&self, feed: &Feed, replaced: &[(File, File)], asking: &Asking) -> Result<(), QueryError> {
+        self.call("amend", &feed.name, self.inner.amend(feed, replaced, asking)).await
     }
 
     async fn entries(&self, feed: &Feed, of: Of<'_>) -> Result<Vec<Entry>, QueryError> {

@@ -2,7 +2,7 @@
 
 use super::Faulty;
 use crate::object::{ETag, File, Key, Prefix};
-use crate::ports::{Content, Copy, Delete, Objects, Page, PortError, Put, PutIf};
+use crate::ports::{Content, Copy, Delete, Deleted, Objects, Page, PortError, Put, PutIf};
 
 impl<T: Objects> Objects for Faulty<T> {
     async fn list(&self, prefix: &Prefix, after: Option<&str>) -> Result<Page, PortError> {
@@ -33,7 +33,7 @@ impl<T: Objects> Objects for Faulty<T> {
         self.call("delete", key, self.inner.delete(key, etag)).await
     }
 
-    async fn delete_many(&self, objects: &[(Key, ETag)]) -> Result<Vec<Delete>, PortError> {
+    async fn delete_many(&self, objects: &[(Key, ETag)]) -> Result<Vec<Deleted>, PortError> {
         let subject = format!("{} objects", objects.len());
         self.call("delete_many", subject, self.inner.delete_many(objects)).await
     }

@@ -26,13 +26,13 @@ fn world() -> World {
 }
 
 impl World {
-    async fn start(&self, files: &[File], token: &str) -> StatementId {
+    async fn start(&self, files: &[File], token: &str) -> Begun {
         let batch = BatchId::of(files);
         self.warehouse.start(&self.feed, &Load { slot: 0, batch: &batch, files, token }).await.unwrap()
     }
 
-    async fn poll(&self, statement: &StatementId, seconds: u64) -> Progress {
-        self.warehouse.poll(&self.feed, statement, Duration::from_secs(seconds)).await.unwrap()
+    async fn poll(&self, statement: &Begun, seconds: u64) -> Progress {
+        self.warehouse.poll(&self.feed, statement, &[], Duration::from_secs(seconds)).await.unwrap()
     }
 
     async fn end(&self, files: &[File], token: &str) -> Result<Option<u64>, FailureKind> {
@@ -56,7 +56,7 @@ async fn a_batch_loads_all_its_rows_once() {
     assert_eq!(world.end(&files, "t").await, Ok(Some(3)));
     assert_eq!(world.end(&files[1..], "u").await, Err(FailureKind::AlreadyLoaded));
     assert_eq!(world.rows(), ["1", "2", "3"]);
-    assert_eq!(world.warehouse.loaded(&world.feed, &files).await.unwrap().len(), 2);
+    assert_eq!(world.warehouse.loaded(&world.feed, &files, &Asking::default()).await.unwrap().len(), 2);
 }
 
 #[tokio::test]
@@ -106,7 +106,8 @@ async fn a_failure_changes_nothing() {
     let both = [good.clone(), bad.clone()];
     assert_eq!(world.end(&both, "1").await, Err(FailureKind::BadData));
     let load = Load { slot: 0, batch: &BatchId::of(&both), files: &both, token: "1" };
-    let named = world.warehouse.bad_files(&world.feed, &load, &StatementId("statement-0".to_owned())).await.unwrap();
+    let begun = Begun { statement: StatementId("statement-0".to_owned()), roles: None };
+    let named = world.warehouse.bad_files(&world.feed, &load, &begun, &Asking::default()).await.unwrap();
     assert_eq!(named.into_keys().collect::<Vec<_>>(), [bad.key]);
     assert_eq!(world.end(&[good.clone(), missing], "2").await, Err(FailureKind::FileMissing));
     world.warehouse.next(Script::fails(FailureKind::Transient));
@@ -121,7 +122,7 @@ async fn a_ledger_may_have_to_be_created() {
     world.warehouse = world.warehouse.without_ledgers();
     let files = [world.bucket.drop_file("f/a", "1\n")];
     assert_eq!(world.end(&files, "1").await, Err(FailureKind::LedgerMissing));
-    world.warehouse.create_ledger(&world.feed).await.unwrap();
+    world.warehouse.create_ledger(&world.feed, &Asking::default()).await.unwrap();
     assert_eq!(world.end(&files, "2").await, Ok(Some(1)));
 }
 
@@ -133,12 +134,14 @@ async fn what_was_read_is_known_and_can_be_put_right() {
     let files = [listed.clone()];
     let statement = world.start(&files, "t").await;
     assert_eq!(world.rows(), ["new"]);
-    let versions = world.warehouse.versions_read(&world.feed, &statement, &files).await.unwrap();
+    let versions = world.warehouse.versions_read(&world.feed, &statement, &files, &Asking::default()).await.unwrap();
     assert_eq!(versions.get(&listed.key), Some(&read.etag));
     for _ in 0..2 {
-        world.warehouse.amend(&world.feed, &[(listed.clone(), read.clone())]).await.unwrap();
+        world.warehouse.amend(&world.feed, &[(listed.clone(), read.clone())], &Asking::default()).await.unwrap();
         assert_eq!(world.warehouse.ledger(&world.feed), HashSet::from([read.id()]));
     }
     world.warehouse.hide_versions();
-    assert!(world.warehouse.versions_read(&world.feed, &statement, &files).await.unwrap().is_empty());
+    assert!(
+        world.warehouse.versions_read(&world.feed, &statement, &files, &Asking::default()).await.unwrap().is_empty()
+    );
 }

@@ -107,7 +107,9 @@ impl Transaction {
     pub(super) fn scripted_failure(&self) -> Option<Failure> {
         match self.script.end {
             End::Natural => None,
-            End::Failed(kind) => Some(Failure { kind, message: format!("{kind:?}, says the test"), advice: None }),
+            End::Failed(kind) => {
+                Some(Failure { kind, message: format!("{kind:?}, says the test"), advice: None, file: None })
+            }
         }
     }
 
@@ -117,17 +119,23 @@ impl Transaction {
             kind: FailureKind::FileMissing,
             message: format!("no file {}", missing.planned.key),
             advice: None,
+            file: None,
         })
     }
 
     pub(super) fn refused(&self, refused: &BTreeMap<Key, Refusal>) -> Option<Failure> {
         let refusal = self.reads.iter().find_map(|read| refused.get(&read.planned.key))?;
-        Some(Failure { kind: FailureKind::BadData, message: refusal.message.clone(), advice: None })
+        Some(Failure { kind: FailureKind::BadData, message: refusal.message.clone(), advice: None, file: None })
     }
 
     pub(super) fn cursed(&self, cursed: &BTreeSet<Key>) -> Option<Failure> {
         let read = self.reads.iter().find(|read| cursed.contains(&read.planned.key));
-        read.map(|_| Failure { kind: FailureKind::Unknown, message: "what is this".to_owned(), advice: None })
+        read.map(|_| Failure {
+            kind: FailureKind::Unknown,
+            message: "what is this".to_owned(),
+            advice: None,
+            file: None,
+        })
     }
 
     pub(super) fn end(&mut self, failure: Option<Failure>) {

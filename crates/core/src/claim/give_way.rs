@@ -1,0 +1,79 @@
+//! Giving way: of two claims with one file, the later one leaves it to the other.
+//!
+//! Whoever planned them did not see that claim, nor did its planner see this one; and if a producer replaces such a file at
+//! that moment, each would load the same new version under another identity. Every claim is placed first and looks at the
+//! others then, so of two with one file the later one sees the other, or finds it finished and its files in the ledger.
+//! Where both see each other both give way, and the file is planned again.
+//!
+//! Whoever places many claims at once looks once for all of them. Never asks S3 for a claim of its own.
+
+use std::collections::{HashMap, HashSet};
+
+use super::resting::Resting;
+use super::survey::{list, read};
+use super::{Claim, Seen};
+use crate::config::{Bucket, Feed};
+use crate::object::{File, FileId, Key};
+use crate::ports::{Objects, PortError};
+
+/// The other claims of a feed, as somebody sees them who has placed claims himself.
+#[derive(Debug)]
+pub struct Others {
+    claims: Vec<Seen>,
+    resting: HashSet<FileId>,
+}
+
+impl Others {
+    /// Reads the feed's claims, but not those of `known` whose version is still the same, nor `own`.
+    ///
+    /// # Errors
+    /// When they cannot be listed, or one of them cannot be fetched.
+    pub async fn read(
+        objects: &impl Objects,
+        bucket: &Bucket,
+        feed: &Feed,
+        known: &[Seen],
+        own: &HashSet<Key>,
+    ) -> Result<Self, PortError> {
+        let known: HashMap<&Key, &Seen> = known.iter().map(|seen| (&seen.key, seen)).collect();
+        let (mut claims, mut resting) = (Vec::new(), HashSet::new());
+        for file in list(objects, bucket, Some(feed)).await? {
+            if let Some(rests) = Resting::of(bucket, &file) {
+                resting.insert(rests.id);
+            } else if own.contains(&file.key) {
+            } else if let Some(seen) = known.get(&file.key).filter(|seen| seen.etag == file.etag) {
+                claims.push((*seen).clone());
+            } else if let Some(seen) = read(objects, file.key).await? {
+                claims.push(seen);
+            }
+        }
+        Ok(Self { claims, resting })
+    }
+
+    /// Takes from the claim what others have as well; answers whether it may be loaded.
+    ///
+    /// It may not where the feed has X files in flight without it: then two configurations at once have filled slots that
+    /// one of them would not have. Its files are still in `incoming/`, and are planned again.
+    #[must_use]
+    pub fn leave_to_them(&self, feed: &Feed, claim: &mut Claim) -> bool {
+        let older = |other: &&Claim| (other.created_at, other.slot) < (claim.created_at, claim.slot);
+        let in_flight: usize = self.readable().filter(older).map(Claim::in_flight).sum();
+        if in_flight > 0 && in_flight + claim.in_flight() > feed.max_files {
+            return false;
+        }
+        let theirs: HashSet<&Key> = self.readable().flat_map(Claim::all_files).map(|file| &file.key).collect();
+        let keeps = |file: &&File| !theirs.contains(&file.key) && !self.resting.contains(&file.id());
+        let own: Vec<File> = claim.files.iter().filter(keeps).cloned().collect();
+        if own.len() < claim.files.len() {
+            claim.continue_with(own);
+        }
+        claim.notes_success |= self.readable().any(|other| other.failing_since.is_some());
+        // From now on it keeps its files: a statement that nobody knows of any more may be loading them.
+        claim.unchecked = false;
+        true
+    }
+
+    fn readable(&self) -> impl Iterator<Item = &Claim> {
+        self.claims.iter().filter_map(|seen| seen.claim.as_ref().ok())
+    }
+}

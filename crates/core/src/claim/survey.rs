@@ -1,0 +1,124 @@
+//! Survey: all claims and resting files, as they are now. One LIST, and one GET for each claim.
+//!
+//! Never writes. A claim that cannot be fetched spoils nothing but its own feed.
+
+use futures_util::{StreamExt, stream};
+
+use super::resting::{self, Resting};
+use super::{Claim, Doubt, Held, claims_prefix, feed_prefix};
+use crate::config::{Bucket, Feed};
+use crate::object::{ETag, File, Key};
+use crate::ports::{Objects, PortError, PortErrorKind};
+
+/// How many claims are read at once.
+const READS_AT_ONCE: usize = 16;
+
+/// A claim that was read, and the version that was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// Its object.
+    pub key: Key,
+    /// That object's version.
+    pub etag: ETag,
+    /// What it says; the error's text where that cannot be understood.
+    pub claim: Result<Claim, String>,
+}
+
+impl From<Held> for Seen {
+    fn from(held: Held) -> Self {
+        Self { key: held.key, etag: held.etag, claim: Ok(held.claim) }
+    }
+}
+
+/// What is under a prefix of claims.
+#[derive(Debug, Default)]
+pub struct Survey {
+    /// The claims, in the order of their keys.
+    pub claims: Vec<Seen>,
+    /// The resting files.
+    pub resting: Vec<Resting>,
+    /// Claims that could not be fetched, and why.
+    pub unread: Vec<(Key, PortError)>,
+}
+
+impl Survey {
+    /// Reads all claims and resting files of the deployment, or of `feed`.
+    ///
+    /// # Errors
+    /// When they cannot be listed.
+    pub async fn read(objects: &impl Objects, bucket: &Bucket, feed: Option<&Feed>) -> Result<Self, PortError> {
+        let listed = list(objects, bucket, feed).await?;
+        let resting = |file: &File| Resting::of(bucket, file);
+        let mut survey = Self { resting: listed.iter().filter_map(resting).collect(), ..Self::default() };
+        let claims = listed.into_iter().filter(|file| resting(file).is_none());
+        let reads = stream::iter(claims).map(async |file| (read(objects, file.key.clone()).await, file.key));
+        for (seen, key) in reads.buffered(READS_AT_ONCE).collect::<Vec<_>>().await {
+            match seen {
+                Ok(Some(seen)) => survey.claims.push(seen),
+                // A claim that was finished since it was listed is no claim any more.
+                Ok(None) => {}
+                Err(error) => survey.unread.push((key, error)),
+            }
+        }
+        Ok(survey)
+    }
+
+    /// The same, where every claim counts.
+    ///
+    /// # Errors
+    /// When one of them could not be fetched.
+    pub fn whole(mut self) -> Result<Self, PortError> {
+        match self.unread.pop() {
+            None => Ok(self),
+            Some((_, error)) => Err(error),
+        }
+    }
+
+    /// The feed's own part of it.
+    #[must_use]
+    pub fn of_feed(&self, feed: &Feed) -> Self {
+        let name = feed.name.as_str();
+        let own = |key: &Key| key.as_str().rsplit('/').nth(1) == Some(name);
+        let unread = self.unread.iter().filter(|(key, _)| own(key));
+        Self {
+            claims: self.claims.iter().filter(|seen| own(&seen.key)).cloned().collect(),
+            resting: self.resting.iter().filter(|resting| resting.feed == name).cloned().collect(),
+            unread: unread.map(|(key, error)| (key.clone(), error.same())).collect(),
+        }
+    }
+
+    /// What is known of the resting files.
+    ///
+    /// # Errors
+    /// When one of their objects cannot be fetched.
+    pub async fn doubts(&self, objects: &impl Objects) -> Result<Vec<Doubt>, PortError> {
+        let reads = stream::iter(&self.resting).map(|resting| resting::read(objects, &resting.key));
+        let reads: Vec<_> = reads.buffered(READS_AT_ONCE).collect().await;
+        reads.into_iter().filter_map(|read| read.map(|read| read.map(|(doubt, _)| doubt)).transpose()).collect()
+    }
+}
+
+/// All objects where claims are, or where the feed's are.
+pub(super) async fn list(objects: &impl Objects, bucket: &Bucket, feed: Option<&Feed>) -> Result<Vec<File>, PortError> {
+    let prefix = feed.map_or_else(|| claims_prefix(bucket), |feed| feed_prefix(bucket, feed));
+    let prefix =
+        prefix.map_err(|error| PortError::new("read claims", bucket.state.as_str(), PortErrorKind::Invalid, error))?;
+    let (mut files, mut after) = (Vec::new(), None);
+    loop {
+        let page = objects.list(&prefix, after.as_deref()).await?;
+        files.extend(page.files);
+        after = page.next;
+        if after.is_none() {
+            return Ok(files);
+        }
+    }
+}
+
+/// Reads one claim; `None` where there is none.
+pub(super) async fn read(objects: &impl Objects, key: Key) -> Result<Option<Seen>, PortError> {
+    let content = objects.get(&key).await?;
+    Ok(content.map(|content| {
+        let claim = serde_json::from_slice(&content.body).map(Claim::modern).map_err(|error| error.to_string());
+        Seen { key, etag: content.etag, claim }
+    }))
+}

@@ -1,0 +1,142 @@
+//! Health: whether a feed works, as far as its claims and its last success tell.
+//!
+//! A failing claim alone cannot say whether one of its files or the feed is to blame. What says so is another batch that was
+//! loaded since: whoever loads one while something of the feed is failing leaves a note, `sluice/state/<feed>/success.json`.
+//! The note is a hint: losing it costs time, never rows. Nothing is written or read while nothing fails.
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::claim::{Claim, Seen};
+use crate::config::{Bucket, Feed};
+use crate::object::Key;
+use crate::ports::{Objects, PortError, PortErrorKind, PutIf};
+use crate::run::{CLOCK_SKEW, later};
+
+/// How many failures in a row say that a feed is down, if nothing of it was loaded meanwhile.
+pub const DOWN: u32 = 3;
+
+/// What is known of a feed's last success.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Health {
+    /// When a batch was loaded and archived while others of the feed were failing.
+    succeeded_at: Option<Timestamp>,
+}
+
+/// A feed of which nothing works.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Down {
+    /// When its oldest batch failed first.
+    pub since: Timestamp,
+    /// What failed last, and what to do.
+    pub reason: String,
+    /// When it is tried again.
+    pub next_try: Option<Timestamp>,
+}
+
+impl Health {
+    /// Reads the note, if any of the claims is failing.
+    pub async fn of(objects: &impl Objects, bucket: &Bucket, feed: &Feed, claims: &[&Claim]) -> Self {
+        if claims.iter().any(|claim| claim.failing_since.is_some()) {
+            Self::read(objects, bucket, feed).await
+        } else {
+            Self::default()
+        }
+    }
+
+    /// Reads the note. One that cannot be read is none.
+    pub async fn read(objects: &impl Objects, bucket: &Bucket, feed: &Feed) -> Self {
+        let Ok(key) = note(bucket, feed) else {
+            return Self::default();
+        };
+        match objects.get(&key).await {
+            Ok(content) => content.and_then(|note| serde_json::from_slice(&note.body).ok()).unwrap_or_default(),
+            Err(error) => {
+                tracing::debug!(feed = %feed.name, %error, "the note of the last success could not be read");
+                Self::default()
+            }
+        }
+    }
+
+    /// Notes a success.
+    pub async fn succeeded(objects: &impl Objects, bucket: &Bucket, feed: &Feed, at: Timestamp) {
+        let written = async {
+            let key = note(bucket, feed)?;
+            let body = serde_json::to_vec(&Self { succeeded_at: Some(at) })
+                .map_err(|error| PortError::new("note success", key.as_str(), PortErrorKind::Invalid, error))?;
+            objects.put(&key, body, PutIf::Any).await
+        };
+        if let Err(error) = written.await {
+            tracing::debug!(feed = %feed.name, %error, "the success was not noted");
+        }
+    }
+
+    /// Whether the feed has worked after `since`, whichever of two clocks is ahead.
+    #[must_use]
+    pub fn worked_after(&self, since: Timestamp) -> bool {
+        self.succeeded_at.is_some_and(|at| at > later(since, CLOCK_SKEW))
+    }
+
+    /// Whether the claim is failing, and nobody can say that the feed works.
+    #[must_use]
+    pub fn is_unproven(&self, claim: &Claim) -> bool {
+        claim.rested.is_none() && !claim.vouched && claim.failing_since.is_some_and(|since| !self.worked_after(since))
+    }
+
+    /// Whether trying the claim would be a probe: a transaction of which nobody knows whether it can end well.
+    #[must_use]
+    pub fn is_probe(&self, claim: &Claim) -> bool {
+        self.is_unproven(claim) && claim.begun().is_none() && claim.question.is_none()
+    }
+
+    /// Whether the feed has worked since the claim failed last: then it need not wait any longer.
+    #[must_use]
+    pub fn wakes(&self, claim: &Claim) -> bool {
+        claim.not_before.is_some() && claim.rested.is_none() && claim.failed_at.is_some_and(|at| self.worked_after(at))
+    }
+
+    /// Whether nothing of the feed works: a claim has failed some times in a row, none was loaded since, and none is being
+    /// loaded that has not failed.
+    #[must_use]
+    pub fn down(&self, claims: &[&Claim]) -> Option<Down> {
+        let mut unproven = claims.iter().filter(|claim| self.is_unproven(claim));
+        let busy = |claim: &&&Claim| claim.failing_since.is_none() && !claim.is_held_back() && !claim.files.is_empty();
+        let worst = unproven.clone().max_by_key(|claim| claim.failures)?;
+        if worst.failures < DOWN || claims.iter().any(|claim| busy(&claim) && claim.begun().is_some()) {
+            return None;
+        }
+        let next_try = unproven.clone().filter_map(|claim| claim.not_before).min();
+        let since = unproven.by_ref().filter_map(|claim| claim.failing_since).min()?;
+        Some(Down { since, reason: worst.last_error.clone().unwrap_or_default(), next_try })
+    }
+}
+
+/// The one claim of a feed that may be tried although nobody knows whether the feed works: of those that are due the one
+/// that has waited longest, unless one is being tried.
+#[must_use]
+pub fn turn(claims: &[Seen], health: Health, now: Timestamp) -> Option<Key> {
+    let unproven = claims.iter().filter_map(|seen| {
+        let claim = seen.claim.as_ref().ok().filter(|claim| health.is_unproven(claim))?;
+        Some((claim, &seen.key))
+    });
+    let tried = |claim: &Claim| !health.is_probe(claim) || (!claim.owner.is_empty() && claim.lease_expires_at > now);
+    if unproven.clone().any(|(claim, _)| tried(claim)) {
+        return None;
+    }
+    let due = unproven.filter(|(claim, _)| claim.is_due(now));
+    due.min_by_key(|(claim, _)| claim.failed_at).map(|(_, key)| key.clone())
+}
+
+/// After how long the next batch of a feed is tried of which nobody knows whether it works: not before those that were put
+/// off already.
+#[must_use]
+pub fn after_the_others(claims: &[&Claim], slot: usize, now: Timestamp, pause: SignedDuration) -> Timestamp {
+    let waiting =
+        claims.iter().filter(|claim| claim.slot != slot && claim.failing_since.is_some() && claim.rested.is_none());
+    later(waiting.filter_map(|claim| claim.not_before).fold(now, Timestamp::max), pause)
+}
+
+fn note(bucket: &Bucket, feed: &Feed) -> Result<Key, PortError> {
+    let key = format!("{}state/{}/success.json", bucket.state, feed.name);
+    Key::new(key).map_err(|error| PortError::new("note success", feed.name.as_str(), PortErrorKind::Invalid, error))
+}

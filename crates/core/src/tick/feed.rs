@@ -1,0 +1,377 @@
+//! One feed's tick: due work first, then what waits.
+//!
+//! Never waits for another feed. Places all of its claims before it looks whether others have the same files, and looks once
+//! for all of them.
+
+use std::collections::{HashMap, HashSet};
+
+use futures_util::{StreamExt, stream};
+use jiff::{SignedDuration, Timestamp};
+
+use super::report::{BatchReport, FeedReport};
+use super::{Passes, age};
+use crate::claim::{self, Claim, Doubt, Free, Held, HeldError, Others, Seen, Slots, Survey, resting};
+use crate::config::{Config, Feed};
+use crate::destination::StatementId;
+use crate::health::{Health, turn};
+use crate::list::{Listing, Wanted, list, older};
+use crate::load::load;
+use crate::measure::{Datum, Metric, count, float};
+use crate::object::{File, Key};
+use crate::plan::plan;
+use crate::ports::{Clock, PortError, Ports, Workers};
+use crate::pressure;
+use crate::run::{Run, later};
+use crate::work::{publish, resume};
+
+/// How many claims are written, and how many workers are sent, at once.
+const AT_ONCE: usize = 8;
+
+/// How long the resting files of a feed give way to others that wait: then one of them gets a slot first.
+const PATIENCE: SignedDuration = SignedDuration::from_mins(30);
+
+/// How many resting files are looked at, at most, for one that is to be tried again.
+const RESTING_LOOKS: usize = 4;
+
+/// A feed's tick.
+pub(super) struct Tick<'a, P> {
+    pub(super) config: &'a Config,
+    pub(super) ports: &'a P,
+    pub(super) run: &'a Run,
+    pub(super) feed: &'a Feed,
+    pub(super) now: Timestamp,
+    /// The feed's own claims and resting files.
+    pub(super) survey: Survey,
+    pub(super) passes: &'a Passes,
+}
+
+/// A feed's tick up to the point where batches move.
+pub(super) struct Planned<'a> {
+    pub(super) feed: &'a Feed,
+    pub(super) report: FeedReport,
+    /// Transactions that run on, and whose claim was sent to a worker.
+    pub(super) sent: Vec<(Key, StatementId)>,
+    /// Claims of this tick, held by it: to be loaded here.
+    held: Vec<Held>,
+    /// How many of its files may be loaded at once.
+    effective: usize,
+    /// How many of the report's batches were sent to workers, where those load.
+    dispatched: usize,
+    /// Whether the claims are known, and whether the files are.
+    known: (bool, bool),
+}
+
+impl<'a, P: Ports> Tick<'a, P> {
+    pub(super) async fn plan_and_claim(self) -> Planned<'a> {
+        let mut planned = Planned::of(self.feed);
+        let own: Vec<&Claim> = claim::of_feed(self.feed, &self.survey.claims);
+        let health = Health::of(self.ports.objects(), &self.config.bucket, self.feed, &own).await;
+        planned.effective = pressure::max_files(self.feed, &own);
+        planned.report.in_flight = own.iter().map(|claim| claim.all_files().count() as u64).sum();
+        planned.report.resting = self.survey.resting.len() as u64;
+        planned.report.down = health.down(&own).map(|down| down.reason);
+        let turn = turn(&self.survey.claims, health, self.now).filter(|_| self.passes.first());
+        let (due, alone) = self.due(health, turn.as_ref()).await;
+        self.send(&mut planned, due).await;
+        if let Some((key, error)) = self.survey.unread.first() {
+            planned.report.error = Some(format!("the claim {key} cannot be read: {error}"));
+            return planned;
+        }
+        planned.known.0 = true;
+        let mut slots = Slots::of(self.config, self.feed, &self.survey, health, turn.as_ref(), self.now);
+        let mut due = self.due_resting(health, turn.as_ref()).await;
+        if due.is_some() && self.survey.resting.iter().all(|resting| later(resting.written, PATIENCE) <= self.now) {
+            // Where every slot is always wanted none would ever be tried.
+            self.try_resting(&mut planned, &mut slots, due.take(), true).await;
+        }
+        match self.list(&slots).await {
+            Ok(listing) => self.claim(listing, &mut slots, &mut planned).await,
+            Err(error) => planned.report.error = Some(error.to_string()),
+        }
+        self.try_resting(&mut planned, &mut slots, due, false).await;
+        // Nothing waits that could be tried in its place.
+        let taken: HashSet<Key> = planned.report.batches.iter().map(|batch| batch.claim.clone()).collect();
+        self.send(&mut planned, alone.into_iter().filter(|seen| !taken.contains(&seen.key)).collect()).await;
+        planned
+    }
+
+    /// Claims that nobody works on: their worker died, or they were put off until now. The second: one that other files may
+    /// take the place of.
+    async fn due(&self, health: Health, turn: Option<&Key>) -> (Vec<Seen>, Vec<Seen>) {
+        let (mut due, mut alone) = (Vec::new(), Vec::new());
+        for seen in &self.survey.claims {
+            let Ok(claim) = &seen.claim else { continue };
+            let pending = claim.statement_id.clone().map(|statement| (seen.key.clone(), statement));
+            if pending.is_some_and(|pending| self.passes.sent.contains(&pending)) {
+                continue;
+            }
+            if !claim.is_due(self.now) && health.wakes(claim) && claim.lease_expires_at <= self.now {
+                // The feed works: what was put off while nobody knew goes on at once.
+                match claim::wake(self.ports.objects(), seen, self.now).await {
+                    Ok(woken) => due.extend(woken),
+                    Err(error) => tracing::warn!(claim = %seen.key, %error, "the claim was not woken"),
+                }
+            } else if !claim.is_due(self.now) {
+            } else if turn == Some(&seen.key) && claim.may_be_refilled(self.now) {
+                alone.push(seen.clone());
+            } else if !health.is_probe(claim) || turn == Some(&seen.key) {
+                due.push(seen.clone());
+            }
+        }
+        (due, alone)
+    }
+
+    /// Sends workers to claims, or notes that they are to be loaded here.
+    async fn send(&self, planned: &mut Planned<'a>, claims: Vec<Seen>) {
+        for seen in claims {
+            let Ok(claim) = seen.claim else { continue };
+            planned.sent.extend(claim.statement_id.clone().map(|statement| (seen.key.clone(), statement)));
+            planned.report.batches.push(BatchReport {
+                batch: claim.batch.clone(),
+                claim: seen.key,
+                files: claim.all_files().count() as u64,
+                resumed: true,
+                load: None,
+            });
+        }
+        let unsent = std::mem::replace(&mut planned.dispatched, planned.report.batches.len());
+        if self.feed.fan_out {
+            let keys: Vec<Key> = planned.report.batches[unsent..].iter().map(|batch| batch.claim.clone()).collect();
+            self.dispatch(&keys).await;
+        }
+    }
+
+    async fn dispatch(&self, claims: &[Key]) {
+        let sends = stream::iter(claims).for_each_concurrent(AT_ONCE, async |claim| {
+            // The claim stays as it is: the next tick sends again.
+            if let Err(error) = self.ports.workers().dispatch(claim).await {
+                tracing::error!(%claim, %error, "no worker was sent; the next tick tries again");
+            }
+        });
+        sends.await;
+    }
+
+    /// The resting file that is to be tried now: one at a time, and where nobody knows whether the feed works, only
+    /// as the one to find out with.
+    async fn due_resting(&self, health: Health, turn: Option<&Key>) -> Option<Doubt> {
+        let own = claim::of_feed(self.feed, &self.survey.claims);
+        let unproven = own.iter().any(|claim| health.is_unproven(claim)) && turn.is_none();
+        let busy = unproven || own.iter().any(|claim| claim.rested.is_some());
+        if busy || !self.passes.first() {
+            return None;
+        }
+        let mut resting: Vec<&resting::Resting> = self.survey.resting.iter().collect();
+        resting.sort_by_key(|resting| resting.written);
+        for resting in resting.into_iter().take(RESTING_LOOKS) {
+            match resting::read(self.ports.objects(), &resting.key).await {
+                Ok(Some((doubt, _))) if doubt.next_try <= self.now => return Some(doubt),
+                Ok(Some(_)) => {}
+                Ok(None) => drop(resting::discard(self.ports.objects(), &resting.key).await),
+                Err(error) => tracing::warn!(resting = %resting.key, %error, "a resting file cannot be looked at"),
+            }
+        }
+        None
+    }
+
+    /// Puts a resting file into a slot that is free; `first`: before others, also where one waits that failed alone.
+    async fn try_resting(&self, planned: &mut Planned<'a>, slots: &mut Slots, doubt: Option<Doubt>, first: bool) {
+        let free = slots.free.iter().position(|free| slots.files > 0 && (first || free.is_empty()));
+        let (Some(doubt), Some(at)) = (doubt, free) else { return };
+        let free = slots.free.remove(at);
+        slots.files -= 1;
+        let claim = Claim::on_resting(self.feed, free.slot, doubt, self.now, self.run);
+        match claim::fill(self.ports.objects(), &self.config.bucket, &free, claim).await {
+            Ok(None) => {}
+            Ok(Some(held)) => self.hand_over(planned, held).await,
+            Err(error) => planned.report.error = Some(error.to_string()),
+        }
+    }
+
+    async fn list(&self, slots: &Slots) -> Result<Listing, PortError> {
+        let wanted = Wanted {
+            held: claim::of_feed(self.feed, &self.survey.claims)
+                .iter()
+                .flat_map(|claim| claim.all_files())
+                .map(|file| file.key.clone())
+                .collect(),
+            resting: self.survey.resting.iter().map(|resting| resting.id).collect(),
+            most: slots.room(self.feed),
+        };
+        // The rest of the time is for claiming and sending what was found.
+        let time = self.run.deadline.duration_since(self.run.started) * 2 / 3;
+        let until = later(self.run.started, time);
+        list(self.config, self.ports.objects(), self.ports.clock(), self.feed, &wanted, until).await
+    }
+
+    /// Plans what was chosen and puts each batch into a free slot.
+    async fn claim(&self, listing: Listing, slots: &mut Slots, planned: &mut Planned<'a>) {
+        planned.known.1 = true;
+        let report = &mut planned.report;
+        report.listed = listing.listed;
+        report.unprocessed = listing.unprocessed;
+        report.unprocessed_bytes = listing.unprocessed_bytes;
+        report.at_least = listing.at_least;
+        let mut unclaimed: HashMap<Key, Timestamp> =
+            listing.chosen.iter().map(|file| (file.key.clone(), file.last_modified)).collect();
+        let batches = plan(self.feed, listing.chosen, slots.free.len(), slots.files);
+        slots.files -= batches.iter().map(Vec::len).sum::<usize>();
+        let wanted: Vec<Free> = slots.free.drain(..batches.len()).collect();
+        let fills = stream::iter(batches.into_iter().zip(&wanted)).map(|(files, free)| self.fill(free, files));
+        let mut placed = Vec::new();
+        for filled in fills.buffered(AT_ONCE).collect::<Vec<_>>().await {
+            match filled {
+                // Another lister or a loader was faster: the files are planned again at the next tick.
+                Ok(None) => {}
+                Ok(Some(held)) => placed.push(held),
+                Err(error) => planned.report.error = Some(error.to_string()),
+            }
+        }
+        match self.give_way(placed).await {
+            Ok(kept) => {
+                for held in kept {
+                    for file in &held.claim.files {
+                        unclaimed.remove(&file.key);
+                    }
+                    self.hand_over(planned, held).await;
+                }
+            }
+            // The claims stay as they are: whoever takes them up when their lease has run out looks again.
+            Err(error) => planned.report.error = Some(error.to_string()),
+        }
+        let oldest = unclaimed.into_values().fold(listing.oldest_left, older);
+        planned.report.oldest_age_seconds = oldest.map_or(0, |oldest| age(self.now, oldest));
+    }
+
+    async fn fill(&self, free: &Free, files: Vec<File>) -> Result<Option<Held>, PortError> {
+        let claim = Claim::held(self.feed, free.slot, files, self.now, self.run);
+        claim::fill(self.ports.objects(), &self.config.bucket, free, claim).await
+    }
+
+    /// Leaves to others what they have as well; answers the claims that are left, with what is left of them.
+    async fn give_way(&self, placed: Vec<Held>) -> Result<Vec<Held>, PortError> {
+        if placed.is_empty() {
+            return Ok(placed);
+        }
+        let objects = self.ports.objects();
+        let own: HashSet<Key> = placed.iter().map(|held| held.key.clone()).collect();
+        let others = Others::read(objects, &self.config.bucket, self.feed, &self.survey.claims, &own).await?;
+        let mut ends = Vec::new();
+        let mut kept = Vec::new();
+        for mut held in placed {
+            if others.leave_to_them(self.feed, &mut held.claim) && held.claim.all_files().next().is_some() {
+                kept.push(held);
+            } else {
+                ends.push(held);
+            }
+        }
+        let ends = stream::iter(ends).map(|held| held.finish(objects));
+        ends.buffer_unordered(AT_ONCE).for_each(async |_| ()).await;
+        let saves = stream::iter(kept).map(async |mut held| {
+            if self.feed.fan_out {
+                held.claim.offer(self.ports.clock().now());
+            }
+            let saved = held.save(objects).await;
+            (held, saved)
+        });
+        let mut kept = Vec::new();
+        for (held, saved) in saves.buffered(AT_ONCE).collect::<Vec<_>>().await {
+            match saved {
+                Ok(()) => kept.push(held),
+                Err(HeldError::Lost(_)) => {}
+                Err(HeldError::Port(error)) => tracing::warn!(claim = %held.key, %error, "the claim was not written"),
+            }
+        }
+        Ok(kept)
+    }
+
+    /// A claim of this tick goes to a worker, or is loaded here.
+    async fn hand_over(&self, planned: &mut Planned<'a>, mut held: Held) {
+        if self.feed.fan_out && !held.claim.owner.is_empty() {
+            held.claim.offer(self.ports.clock().now());
+            if let Err(error) = held.save(self.ports.objects()).await {
+                tracing::warn!(claim = %held.key, %error, "the claim was not written");
+                return;
+            }
+        }
+        planned.claimed(held);
+        self.send(planned, Vec::new()).await;
+    }
+}
+
+impl<'a> Planned<'a> {
+    fn of(feed: &'a Feed) -> Self {
+        Self {
+            feed,
+            report: FeedReport { feed: feed.name.to_string(), ..FeedReport::default() },
+            sent: Vec::new(),
+            held: Vec::new(),
+            effective: 0,
+            dispatched: 0,
+            known: (false, false),
+        }
+    }
+
+    fn claimed(&mut self, held: Held) {
+        let files = &held.claim.files;
+        let (number, bytes) = (count(files), files.iter().map(|file| file.size).sum::<u64>());
+        if held.claim.rested.is_none() {
+            self.report.claimed += number;
+            self.report.unprocessed = self.report.unprocessed.saturating_sub(number);
+            self.report.unprocessed_bytes = self.report.unprocessed_bytes.saturating_sub(bytes);
+        }
+        self.report.in_flight += number;
+        self.report.batches.push(BatchReport {
+            batch: held.claim.batch.clone(),
+            claim: held.key.clone(),
+            files: number,
+            resumed: false,
+            load: None,
+        });
+        if !self.feed.fan_out {
+            self.held.push(held);
+        }
+    }
+
+    /// Loads what is due and what was claimed, one batch after another, while there is time.
+    pub(super) async fn load_here<P: Ports>(mut self, config: &Config, ports: &P, run: &Run) -> FeedReport {
+        let mut data = Vec::new();
+        for batch in &mut self.report.batches {
+            let held = self.held.iter().position(|held| held.key == batch.claim).map(|at| self.held.remove(at));
+            let (report, measured) = if let Some(held) = held {
+                let done = load(config, ports, run, self.feed, held).await;
+                (done.report, done.data)
+            } else if run.wait_left(ports.clock().now()).is_zero() {
+                continue;
+            } else {
+                match resume(config, ports, run, &batch.claim).await {
+                    Ok(done) => done,
+                    Err(error) => {
+                        self.report.error = Some(error.to_string());
+                        continue;
+                    }
+                }
+            };
+            batch.load = Some(report);
+            data.extend(measured);
+        }
+        publish(ports, &data).await;
+        self.report
+    }
+
+    pub(super) fn data(&self, at: Timestamp) -> Vec<Datum> {
+        let report = &self.report;
+        let mut all =
+            vec![(Metric::FilesResting, report.resting), (Metric::FeedDown, u64::from(report.down.is_some()))];
+        // What is not known is not published; a zero would say that all is well.
+        if self.known.0 {
+            all.push((Metric::InFlightFiles, report.in_flight));
+            all.push((Metric::EffectiveMaxFiles, u64::try_from(self.effective).unwrap_or(u64::MAX)));
+        }
+        if self.known.1 {
+            all.push((Metric::UnprocessedFiles, report.unprocessed));
+            all.push((Metric::UnprocessedBytes, report.unprocessed_bytes));
+            all.push((Metric::OldestUnprocessedAge, report.oldest_age_seconds));
+        }
+        all.into_iter().map(|(metric, value)| Datum::one(metric, &self.feed.name, at, float(value))).collect()
+    }
+}
