@@ -1,0 +1,205 @@
+//! Rests: files that fail for ever rest, each known to an object of its own, and nothing else rests.
+//!
+//! The one place that knows how a resting file is written down.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use sluice_core::claim::Claim;
+use sluice_core::object::{File, FileId};
+
+use super::Truth;
+use crate::bucket::{CLAIMS, INCOMING, Object};
+use crate::clock::Micros;
+use crate::lasting::{Stage, What, feed_of};
+use crate::scenario::{CURSED, settings::FEEDS};
+use crate::scheduler::World;
+
+/// What is known of failures and successes.
+#[derive(Default)]
+pub struct Rests {
+    /// When a transaction with the file failed first, by the file's identity.
+    failed: BTreeMap<String, Micros>,
+    /// When other files than this one were committed last: the last two commits of each feed, with a file of each.
+    commits: BTreeMap<usize, Vec<(Micros, String)>>,
+}
+
+/// A resting file, as far as it matters here.
+#[derive(Debug, Deserialize)]
+pub struct Resting {
+    pub file: File,
+    pub stage: String,
+}
+
+/// Whether a key is that of a resting file.
+pub fn is_resting(key: &str) -> bool {
+    key.strip_prefix(CLAIMS).is_some_and(|rest| rest.contains("/resting/"))
+}
+
+/// Whether a claim fills its slot with nothing but resting files.
+fn only_rests(claim: &Claim) -> bool {
+    claim.only_rests()
+}
+
+/// The files that rest in a claim.
+fn resting_in(claim: &Claim) -> impl Iterator<Item = Resting> {
+    claim.resting.iter().map(|resting| Resting { file: resting.file.clone(), stage: "load".to_owned() })
+}
+
+fn read(object: &Object) -> Option<Resting> {
+    serde_json::from_slice(&object.body).ok()
+}
+
+impl Truth {
+    /// Whether another file of the feed was committed since this one failed first.
+    fn is_evident(&self, feed: usize, file: FileId) -> bool {
+        let id = file.to_string();
+        let Some(failed) = self.rests.failed.get(&id) else { return false };
+        let commits = self.rests.commits.get(&feed).into_iter().flatten();
+        commits.into_iter().any(|(at, other)| at > failed && *other != id)
+    }
+}
+
+impl World {
+    /// A transaction with these files failed.
+    pub(super) fn has_failed_to_load(&mut self, number: usize) {
+        let statement = &self.warehouse.api.statements[number];
+        let files: Vec<String> = statement.records().map(|row| row.file.clone()).collect();
+        for file in files {
+            self.truth.rests.failed.entry(file).or_insert(self.now);
+        }
+    }
+
+    /// A transaction with these files was committed.
+    pub(super) fn has_loaded(&mut self, number: usize) {
+        let statement = &self.warehouse.api.statements[number];
+        let (feed, now) = (statement.feed, self.now);
+        let files: Vec<String> = statement.records().map(|row| row.file.clone()).collect();
+        let commits = self.truth.rests.commits.entry(feed).or_default();
+        for file in files {
+            commits.retain(|(_, other)| *other != file);
+            commits.push((now, file));
+            if commits.len() > 2 {
+                commits.remove(0);
+            }
+        }
+    }
+
+    /// Somebody lets a file rest, or tries it again in vain.
+    pub(super) fn rest_was_written(&mut self, key: &str, before: Option<&Object>) {
+        let Some((feed, resting)) = feed_of(key).zip(self.bucket.get(key).and_then(read)) else {
+            return self.truth.broken(format!("{key} is no resting file"));
+        };
+        let file = &resting.file;
+        if key != format!("{CLAIMS}{}/resting/{}.json", FEEDS[feed], file.id()) || feed_of(file.key.as_str()) != Some(feed) {
+            return self.truth.broken(format!("{key} is not the place of {}", file.key));
+        }
+        if self.truth.orphan {
+            return;
+        }
+        let held = |claim: &Claim| claim.all_files().any(|other| other.id() == file.id());
+        if before.is_none() && !self.truth.claims.values().any(held) {
+            return self.truth.broken(format!("{} rests after its claim let it go", file.key));
+        }
+        let content = self.bucket.get(file.key.as_str()).map(Object::text).unwrap_or_default();
+        let unread = |what: &What| matches!(what, What::Denied(_));
+        let may = self.lasting.of(feed, self.now).any(unread) && crate::lasting::is_stuck(&content);
+        if resting.stage == Stage::Load.as_str() && !may && !self.truth.is_evident(feed, file.id()) {
+            self.truth.broken(format!("{} rests, and no other file of its feed was loaded since it failed", file.key));
+        }
+    }
+
+    /// Somebody removed the object of a resting file: it must be done with.
+    pub(super) fn rest_was_deleted(&mut self, before: &Object) {
+        let Some(Resting { file, stage }) = read(before) else { return };
+        let there = self.bucket.get(file.key.as_str()).is_some_and(|object| object.etag == file.etag);
+        let id = file.id().to_string();
+        let recorded = stage == Stage::Load.as_str() && self.warehouse.recorded().any(|row| row.file == id);
+        if there && !recorded && !self.truth.orphan {
+            self.truth.broken(format!("{} rests no more, and is not done with", file.key));
+        }
+    }
+
+    /// All resting files, by their keys and stages.
+    pub fn resting(&self) -> Vec<(File, String)> {
+        let objects = self.bucket.under(CLAIMS).filter(|(key, _)| is_resting(key)).filter_map(|(_, object)| read(object));
+        let in_claims = self.truth.claims.values().flat_map(resting_in);
+        objects.chain(in_claims).map(|resting| (resting.file, resting.stage)).collect()
+    }
+
+    /// Whether nothing is left to do: what nobody can load rests, and all else is gone.
+    pub fn quiet(&self) -> bool {
+        let cursed = |object: &Object| object.text().starts_with(CURSED);
+        // A file that rests and is gone, or in the ledger already, is settled when it is tried next.
+        let recorded: std::collections::BTreeSet<&str> = self.warehouse.recorded().map(|row| row.file.as_str()).collect();
+        let stays = |file: &File| {
+            self.bucket.get(file.key.as_str()).is_some() && !recorded.contains(file.id().to_string().as_str())
+        };
+        let rests = |claim: &Claim| only_rests(claim) && claim.all_files().all(stays);
+        self.truth.claims.values().all(rests)
+            && self.bucket.under(INCOMING).all(|(_, object)| cursed(object))
+            && self.resting().iter().all(|(file, _)| stays(file))
+            && !self.warehouse.api.statements.iter().any(|statement| statement.running() && !statement.only_looks())
+    }
+
+    /// Whether all is where it belongs in spite of what never works.
+    pub fn settled(&self) -> bool {
+        self.unsettled().is_none()
+    }
+
+    /// What is not where it belongs.
+    pub fn unsettled(&self) -> Option<String> {
+        let resting = self.resting();
+        let file = self.bucket.under(INCOMING).find(|(key, object)| !self.is_settled(key, object, &resting));
+        let file = file.map(|(key, object)| match self.lasting.stage(key, &object.text(), self.now) {
+            Some(stage) => format!("{key} does not rest at its {}", stage.as_str()),
+            None => format!("{key} is not loaded"),
+        });
+        let held = || self.truth.claims.iter().find(|(key, claim)| !self.may_stay(key, claim));
+        file.or_else(|| held().map(|(key, _)| format!("{key} is still there")))
+    }
+
+    fn is_settled(&self, key: &str, object: &Object, resting: &[(File, String)]) -> bool {
+        let Some(feed) = feed_of(key) else { return false };
+        let rests = |stage: Option<Stage>| {
+            let this = |file: &File| file.key.as_str() == key && file.etag == object.etag;
+            resting.iter().any(|(file, at)| this(file) && stage.is_none_or(|stage| stage.as_str() == at))
+        };
+        if self.lasting.is_out(feed, self.now) {
+            return true;
+        }
+        match self.lasting.stage(key, &object.text(), self.now) {
+            Some(Stage::Load) => rests(Some(Stage::Load)) || !self.truth.is_evident(feed, object.id(key)),
+            Some(stage) => rests(Some(stage)),
+            None => self.is_unread(feed, object) && rests(None),
+        }
+    }
+
+    /// Whether a claim may be there when all is settled: nothing is in it that could be loaded.
+    fn may_stay(&self, key: &str, claim: &Claim) -> bool {
+        let Some(feed) = feed_of(key) else { return false };
+        let stays = |file: &File| {
+            let object = self.bucket.get(file.key.as_str()).filter(|object| object.etag == file.etag);
+            object.is_some_and(|object| {
+                self.lasting.stage(file.key.as_str(), &object.text(), self.now).is_some() || self.is_unread(feed, object)
+            })
+        };
+        self.lasting.is_out(feed, self.now) || claim.all_files().all(stays)
+    }
+
+    fn is_unread(&self, feed: usize, object: &Object) -> bool {
+        let read = |what: &What| matches!(what, What::Denied(crate::lasting::Request::Read));
+        crate::lasting::is_stuck(&object.text()) && self.lasting.of(feed, self.now).any(read)
+    }
+
+    /// A file that nothing is wrong with, and that has waited for longer than this.
+    pub fn overdue(&self, longest: Micros) -> Option<String> {
+        let resting = self.resting();
+        let late = |(key, object): &(&String, &Object)| {
+            let written = self.truth.versions.get(&object.text()).map_or(0, |version| version.since);
+            let since = written.max(self.scenario.end).max(self.lasting.last_end());
+            self.now > since + longest && !self.is_settled(key, object, &resting)
+        };
+        self.bucket.under(INCOMING).find(late).map(|(key, _)| key.clone())
+    }
+}
