@@ -127,7 +127,7 @@ fn drain(executor: &mut Executor<'_>) {
         world.calm = true;
         world.say("", || "--- from here on nothing goes wrong but what never works ---".to_owned());
         statements::hurry(world);
-        (world.scenario.class.lasts(), world.scenario.heals, world.scenario.class.ticks())
+        (world.scenario.class.lasts(), world.scenario.heals, world.scenario.ticks())
     };
     let mut number = 0;
     if !lasts {

@@ -7,8 +7,8 @@ use sluice_core::ports::{PortError, PortErrorKind};
 
 use crate::bucket::{CLAIMS, INCOMING};
 use crate::clock::{HOUR, MINUTE, Micros};
-use crate::scenario::{BAD, STUCK};
 use crate::scenario::settings::FEEDS;
+use crate::scenario::{BAD, CURSED, STUCK};
 
 /// Something that does not work.
 #[derive(Clone, Debug)]
@@ -220,6 +220,9 @@ impl Lasting {
             What::Denied(Request::Quarantine) if bad => Some(moved),
             _ => None,
         };
+        if content.starts_with(CURSED) {
+            return Some(Stage::Load);
+        }
         if is_stuck(content) { feed_of(key).and_then(|feed| self.of(feed, now).find_map(stage)) } else { None }
     }
 

@@ -59,26 +59,31 @@ pub fn go_on(world: &mut World, tick: u64) -> bool {
     let scenario = Arc::clone(&world.scenario);
     let mut more = false;
     for setting in &scenario.feeds {
+        let all = setting.capacity();
         let goes_on = |what: &What| match what {
-            What::Flood if tick < FLOOD => Some(setting.slots() * setting.files_per_load),
-            What::Busy if tick < BUSY => Some(usize::from(tick.is_multiple_of(2))),
+            // Twice as many at first, so that some are always left over; and then a packed one among them.
+            What::Flood if tick < FLOOD => Some((if tick == 0 { 2 * all } else { all }, tick == 1)),
+            What::Busy if tick < BUSY => Some((usize::from(tick.is_multiple_of(2)), false)),
             _ => None,
         };
-        let Some(files) = world.lasting.of(setting.feed, world.now).find_map(goes_on) else { continue };
+        let Some((files, packed)) = world.lasting.of(setting.feed, world.now).find_map(goes_on) else { continue };
         more = true;
-        for file in 0..files {
-            let key = key(setting.feed, &format!("p{tick}.{file}"));
+        let packed = packed.then(|| format!("p{tick}.gz"));
+        for name in packed.into_iter().chain((0..files).map(|file| format!("p{tick}.{file}"))) {
+            let key = key(setting.feed, &name);
             write(world, &key, &content("", &key, 1));
         }
     }
     more
 }
 
-/// One more good file for each feed.
+/// More good files for each feed: the first of all its names, and the last.
 pub fn one_more(world: &mut World) {
     for feed in 0..world.scenario.feeds.len() {
-        let key = key(feed, "late");
-        write(world, &key, &content("", &key, 1));
+        for name in ["0", "z"] {
+            let key = key(feed, name);
+            write(world, &key, &content("", &key, 1));
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use sluice_core::config::Config;
 
 use crate::clock::{HOUR, MILLISECOND, MINUTE, Micros, SECOND};
 use crate::dice::Dice;
-use crate::lasting::Trouble;
+use crate::lasting::{Trouble, What};
 pub use acts::{Act, content, key};
 use acts::{Files, acts, ticks};
 pub use class::Class;
@@ -92,6 +92,16 @@ pub const CURSED: &str = "?";
 pub const STUCK: &str = "~";
 
 impl Scenario {
+    /// Within how many ticks all must be where it belongs: as long as the slowest of its troubles may take.
+    pub fn ticks(&self) -> u64 {
+        let of = |trouble: &Trouble| match trouble.what {
+            What::Copy(_) => Class::Copy.ticks(),
+            What::Denied(_) => Class::Move.ticks(),
+            _ => 0,
+        };
+        self.troubles.iter().map(of).max().unwrap_or_default().max(self.class.ticks())
+    }
+
     /// The longest that a request is held up on its way.
     ///
     /// All in all it is never under way for longer than a token is remembered: AWS refuses a signature that is older than
@@ -185,6 +195,7 @@ fn setting(with: &mut Dice) -> Setting {
         present: true,
         max_files: files_per_load * slots,
         files_per_load,
+        two_by_bytes: false,
         fan_out,
         events,
         by_key: false,

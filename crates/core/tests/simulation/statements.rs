@@ -78,6 +78,10 @@ impl Statement {
         (self.at, status)
     }
 
+    pub fn error(&self) -> Option<&str> {
+        self.error.as_deref()
+    }
+
     /// Whether it is the transaction that loads a batch.
     pub fn is_load(&self) -> bool {
         self.records().next().is_some()

@@ -66,9 +66,11 @@ impl Class {
     /// all others must rest.
     pub fn ticks(self) -> u64 {
         match self {
-            Self::Usual | Self::Feeds | Self::Changes => 48,
             Self::Flood => 8,
-            Self::Move | Self::Down | Self::Claim => 72,
+            Self::Down => 12,
+            Self::Claim => 24,
+            Self::Usual | Self::Feeds | Self::Changes => 48,
+            Self::Move => 72,
             Self::Copy | Self::Listing | Self::Look | Self::Questions => 144,
         }
     }

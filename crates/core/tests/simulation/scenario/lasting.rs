@@ -19,9 +19,12 @@ pub fn scenario(dice: Dice, class: Class) -> Scenario {
     };
     let lister = with.pick(&[MINUTE, MINUTE, 5 * MINUTE]);
     let mut troubles = troubles(&mut with, class, troubled, lister);
-    if feeds > 1 && with.one_in(4) {
+    if feeds > 1 && class != Class::Flood && with.one_in(4) {
         let second = with.pick(&[Class::Copy, Class::Move]);
         troubles.extend(self::troubles(&mut with, second, 1 - troubled, lister));
+    }
+    if matches!(class, Class::Copy | Class::Move) && with.one_in(3) {
+        troubles.push(Trouble { feed: troubled, what: What::Busy, from: 0, until: None });
     }
     let settings = settings(dice, &mut with, class, feeds, troubled);
     let ticks = ticks(&mut with, class, &troubles);
@@ -56,6 +59,9 @@ fn settings(dice: Dice, with: &mut Dice, class: Class, feeds: usize, troubled: u
         let mut setting = other(dice, feed);
         if class == Class::Flood {
             setting.by_key = false;
+            setting.two_by_bytes = true;
+            setting.files_per_load = 5;
+            setting.max_files = 5 * with.pick(&[1, 2, 3]);
         }
         if feed == troubled && matches!(class, Class::Look | Class::Questions) {
             // More than one file in a load, and for questions more than one load.
@@ -160,8 +166,7 @@ fn first(dice: &mut Dice, setting: &Setting, troubles: &[Trouble], class: Class,
         marks.swap(place, dice.index(place + 1));
     }
     for (place, mark) in marks.iter().enumerate() {
-        let gz = own.iter().any(|what| matches!(what, What::Flood)) && place == 0;
-        let at = key(feed, &format!("{}{place}{}", char::from(b'a' + u8::try_from(place).unwrap_or_default()), if gz { ".gz" } else { "" }));
+        let at = key(feed, &format!("{}{place}", char::from(b'a' + u8::try_from(place).unwrap_or_default())));
         let written = Act::Write { content: content(mark, &at, 1), key: at };
         acts.push((dice.below(2 * SECOND), written));
     }

@@ -16,6 +16,9 @@ pub const FEEDS: [&str; 3] = ["f", "g", "h"];
 /// How long the warehouse lets a transaction run.
 pub const STATEMENT_TIMEOUT: &str = "10m";
 
+/// The bytes of two files, but not of three: of those that come at every tick.
+const TWO_FILES: u64 = 26;
+
 /// A feed's settings.
 #[derive(Clone, Debug)]
 pub struct Setting {
@@ -26,6 +29,8 @@ pub struct Setting {
     /// X.
     pub max_files: usize,
     pub files_per_load: usize,
+    /// A load may hold the bytes of two files only.
+    pub two_by_bytes: bool,
     pub fan_out: bool,
     /// Whether events start loaders.
     pub events: bool,
@@ -39,6 +44,11 @@ pub struct Setting {
 impl Setting {
     pub fn slots(&self) -> usize {
         (self.max_files / self.files_per_load).max(1)
+    }
+
+    /// How many files all slots hold.
+    pub fn capacity(&self) -> usize {
+        self.slots() * if self.two_by_bytes { self.files_per_load.min(2) } else { self.files_per_load }
     }
 }
 
@@ -73,12 +83,14 @@ impl Setting {
         let before: Vec<String> = (0..self.before_copy).map(|number| format!("\"SET query_group TO q{number}\"")).collect();
         let written = write!(
             text,
-            "[[feed]]\nname = \"{name}\"\nprefix = \"{name}/\"\nmax_files = {}\nfiles_per_load = {}\nfan_out = {}\n\
+            "[[feed]]\nname = \"{name}\"\nprefix = \"{name}/\"\nmax_files = {}\nfiles_per_load = {}\n\
+             max_bytes_per_load = {}\nfan_out = {}\n\
              trigger = \"{trigger}\"\norder = \"{order}\"\nwait_seconds = {}\n[feed.redshift]\nworkgroup = \"w\"\n\
              database = \"d\"\ntable = \"public.t_{name}\"\nformat = \"{format}\"\n\
              statement_timeout = \"{STATEMENT_TIMEOUT}\"\npre_sql = [{}]\n",
             self.max_files,
             self.files_per_load,
+            if self.two_by_bytes { TWO_FILES } else { 1 << 30 },
             self.fan_out,
             self.wait,
             before.join(", ")

@@ -13,6 +13,8 @@ use crate::warehouse::sql::Sql;
 /// How many loads may fail at first for each slot, and then in each hour.
 const AT_FIRST: u64 = 3;
 const EACH_HOUR: u64 = 10;
+/// How many may fail beyond that until two files are alone.
+const NARROWING: u64 = 24;
 
 /// Failed loads of each feed that is down.
 #[derive(Default)]
@@ -37,6 +39,25 @@ impl World {
         }
         if load && self.lasting.down(feed, self.now).is_some() {
             self.count(feed);
+        } else if load && self.fails_for_ever(number) {
+            self.count_in_vain(feed);
+        }
+    }
+
+    /// Whether a transaction failed because of what never works.
+    fn fails_for_ever(&self, number: usize) -> bool {
+        let statement = &self.warehouse.api.statements[number];
+        let error = statement.error().unwrap_or_default();
+        self.lasting.of(statement.feed, self.now).any(|what| matches!(what, What::Copy(c) if error.starts_with(c.error)))
+    }
+
+    /// Narrowing takes some transactions, and then each file that rests is tried now and then.
+    fn count_in_vain(&mut self, feed: usize) {
+        let failed = self.truth.cost.failed.entry(feed).or_default();
+        *failed += 1;
+        let (failed, slots, hours) = (*failed, self.scenario.feeds[feed].slots() as u64, self.now / HOUR + 1);
+        if failed > AT_FIRST * slots + NARROWING + EACH_HOUR * hours {
+            self.truth.broken(format!("{failed} loads of {} failed in {hours} hours for one or two files", FEEDS[feed]));
         }
     }
 

@@ -62,6 +62,7 @@ impl World {
             self.truth.flight.created.insert(key.to_owned(), self.now);
         }
         let Some(feed) = feed_of(key) else { return };
+        self.check_tried(feed, key, claim);
         if in_flight(claim) > before.unwrap_or_default() {
             let began = self.truth.flight.tasks.get(&self.truth.task).map_or(self.now, |(_, began)| *began);
             let (held, most) =

@@ -2,7 +2,7 @@
 //!
 //! The one place that knows how a resting file is written down.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 use sluice_core::claim::Claim;
@@ -12,7 +12,7 @@ use super::Truth;
 use crate::bucket::{CLAIMS, INCOMING, Object};
 use crate::clock::Micros;
 use crate::lasting::{Stage, What, feed_of};
-use crate::scenario::{CURSED, settings::FEEDS};
+use crate::scenario::settings::FEEDS;
 use crate::scheduler::World;
 
 /// What is known of failures and successes.
@@ -36,8 +36,8 @@ pub fn is_resting(key: &str) -> bool {
     key.strip_prefix(CLAIMS).is_some_and(|rest| rest.contains("/resting/"))
 }
 
-/// Whether a claim fills its slot with nothing but resting files.
-fn only_rests(claim: &Claim) -> bool {
+/// Whether a claim may be left when nothing happens any more, as far as its shape tells: in it nothing is being loaded.
+fn may_be_left(claim: &Claim) -> bool {
     claim.only_rests()
 }
 
@@ -51,12 +51,12 @@ fn read(object: &Object) -> Option<Resting> {
 }
 
 impl Truth {
-    /// Whether another file of the feed was committed since this one failed first.
-    fn is_evident(&self, feed: usize, file: FileId) -> bool {
+    /// Whether another file of the feed was committed since this one failed first, and since then.
+    fn is_evident(&self, feed: usize, file: FileId, since: Micros) -> bool {
         let id = file.to_string();
         let Some(failed) = self.rests.failed.get(&id) else { return false };
-        let commits = self.rests.commits.get(&feed).into_iter().flatten();
-        commits.into_iter().any(|(at, other)| at > failed && *other != id)
+        let mut commits = self.rests.commits.get(&feed).into_iter().flatten();
+        commits.any(|(at, other)| *at > since.max(*failed) && *other != id)
     }
 }
 
@@ -104,7 +104,7 @@ impl World {
         let content = self.bucket.get(file.key.as_str()).map(Object::text).unwrap_or_default();
         let unread = |what: &What| matches!(what, What::Denied(_));
         let may = self.lasting.of(feed, self.now).any(unread) && crate::lasting::is_stuck(&content);
-        if resting.stage == Stage::Load.as_str() && !may && !self.truth.is_evident(feed, file.id()) {
+        if resting.stage == Stage::Load.as_str() && !may && !self.truth.is_evident(feed, file.id(), 0) {
             self.truth.broken(format!("{} rests, and no other file of its feed was loaded since it failed", file.key));
         }
     }
@@ -120,6 +120,19 @@ impl World {
         }
     }
 
+    /// A claim is about to be written: of a feed's resting files one is tried at a time, when the weather is calm.
+    pub(super) fn check_tried(&mut self, feed: usize, key: &str, claim: &Claim) {
+        if !self.calm || !self.scenario.class.lasts() {
+            return;
+        }
+        let rests: BTreeSet<FileId> = self.resting().iter().map(|(file, _)| file.id()).collect();
+        let tries = |claim: &Claim| claim.files.iter().any(|file| rests.contains(&file.id()));
+        let other = |(other, claim): (&String, &Claim)| other != key && feed_of(other) == Some(feed) && tries(claim);
+        if tries(claim) && self.truth.claims.iter().any(other) {
+            self.truth.broken(format!("two resting files of {} are tried at once", FEEDS[feed]));
+        }
+    }
+
     /// All resting files, by their keys and stages.
     pub fn resting(&self) -> Vec<(File, String)> {
         let objects = self.bucket.under(CLAIMS).filter(|(key, _)| is_resting(key)).filter_map(|(_, object)| read(object));
@@ -129,15 +142,14 @@ impl World {
 
     /// Whether nothing is left to do: what nobody can load rests, and all else is gone.
     pub fn quiet(&self) -> bool {
-        let cursed = |object: &Object| object.text().starts_with(CURSED);
         // A file that rests and is gone, or in the ledger already, is settled when it is tried next.
-        let recorded: std::collections::BTreeSet<&str> = self.warehouse.recorded().map(|row| row.file.as_str()).collect();
+        let recorded: BTreeSet<&str> = self.warehouse.recorded().map(|row| row.file.as_str()).collect();
         let stays = |file: &File| {
             self.bucket.get(file.key.as_str()).is_some() && !recorded.contains(file.id().to_string().as_str())
         };
-        let rests = |claim: &Claim| only_rests(claim) && claim.all_files().all(stays);
-        self.truth.claims.values().all(rests)
-            && self.bucket.under(INCOMING).all(|(_, object)| cursed(object))
+        let left = |claim: &Claim| may_be_left(claim) && claim.all_files().all(stays);
+        self.settled()
+            && self.truth.claims.values().all(left)
             && self.resting().iter().all(|(file, _)| stays(file))
             && !self.warehouse.api.statements.iter().any(|statement| statement.running() && !statement.only_looks())
     }
@@ -169,7 +181,10 @@ impl World {
             return true;
         }
         match self.lasting.stage(key, &object.text(), self.now) {
-            Some(Stage::Load) => rests(Some(Stage::Load)) || !self.truth.is_evident(feed, object.id(key)),
+            // What a function saw that died counts for nothing.
+            Some(Stage::Load) => {
+                rests(Some(Stage::Load)) || !self.truth.is_evident(feed, object.id(key), self.scenario.end)
+            }
             Some(stage) => rests(Some(stage)),
             None => self.is_unread(feed, object) && rests(None),
         }
@@ -178,9 +193,9 @@ impl World {
     /// Whether a claim may be there when all is settled: nothing is in it that could be loaded.
     fn may_stay(&self, key: &str, claim: &Claim) -> bool {
         let Some(feed) = feed_of(key) else { return false };
+        // A version that was replaced stays as well, while COPY fails on what is there now.
         let stays = |file: &File| {
-            let object = self.bucket.get(file.key.as_str()).filter(|object| object.etag == file.etag);
-            object.is_some_and(|object| {
+            self.bucket.get(file.key.as_str()).is_some_and(|object| {
                 self.lasting.stage(file.key.as_str(), &object.text(), self.now).is_some() || self.is_unread(feed, object)
             })
         };
