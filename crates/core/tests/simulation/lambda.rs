@@ -106,7 +106,8 @@ pub fn begin(sim: &Sim, invocation: Invocation) -> Option<(TaskId, Function)> {
     world.trace.named(id, &name);
     world.say(&name, || format!("begins   {input:?}, its clock {} ms ahead", skew / 1000));
     let (number, config) = scenario.config(world.now);
-    let task = Task { name, owner, input: input.clone(), skew, dice, calls: 0, config: number, dispatched: 0, invocation };
+    let task =
+        Task { name, owner, input: input.clone(), skew, dice, calls: 0, config: number, dispatched: 0, invocation };
     world.tasks.insert(id, task);
     let now = world.now;
     world.truth.began(id, number, now);

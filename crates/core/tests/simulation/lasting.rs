@@ -197,15 +197,17 @@ impl Lasting {
     /// The error of a request that is denied for ever.
     pub fn denied(&self, now: Micros, request: Request, key: &str, content: &str) -> Option<PortError> {
         let denied = is_stuck(content)
-            && feed_of(key)
-                .is_some_and(|feed| self.of(feed, now).any(|what| matches!(what, What::Denied(other) if *other == request)));
+            && feed_of(key).is_some_and(|feed| {
+                self.of(feed, now).any(|what| matches!(what, What::Denied(other) if *other == request))
+            });
         denied.then(|| error(key))
     }
 
     /// The error of a claim that cannot be fetched.
     pub fn hidden(&self, now: Micros, key: &str) -> Option<PortError> {
         let first = key.strip_prefix(CLAIMS).is_some_and(|rest| rest.ends_with("/0.json"));
-        let hidden = first && feed_of(key).is_some_and(|feed| self.of(feed, now).any(|what| matches!(what, What::Claim)));
+        let hidden =
+            first && feed_of(key).is_some_and(|feed| self.of(feed, now).any(|what| matches!(what, What::Claim)));
         hidden.then(|| error(key))
     }
 

@@ -139,7 +139,8 @@ impl World {
         }
         let token = self.token(&claim);
         // A function that does not know the feed has not asked for its statement.
-        let knows = self.truth.config().is_none_or(|config| self.scenario.configs[config].1.feed(&claim.feed).is_some());
+        let knows =
+            self.truth.config().is_none_or(|config| self.scenario.configs[config].1.feed(&claim.feed).is_some());
         let told = self.truth.told.get(&(self.truth.actor.clone(), token)).filter(|_| knows);
         // A claim that is put off after an error is told as it was before; one that is pending must bear its statement.
         let pending = claim.owner.is_empty() && claim.not_before.is_none();

@@ -30,16 +30,8 @@ pub enum Class {
 }
 
 impl Class {
-    const LASTING: [Self; 8] = [
-        Self::Copy,
-        Self::Move,
-        Self::Listing,
-        Self::Look,
-        Self::Questions,
-        Self::Down,
-        Self::Claim,
-        Self::Flood,
-    ];
+    const LASTING: [Self; 8] =
+        [Self::Copy, Self::Move, Self::Listing, Self::Look, Self::Questions, Self::Down, Self::Claim, Self::Flood];
 
     /// The class of a history: half of them are of one feed, a fourth of lasting troubles.
     pub fn of(dice: Dice) -> Self {

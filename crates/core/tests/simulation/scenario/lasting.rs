@@ -12,21 +12,26 @@ const TICK: Micros = 5 * MINUTE;
 /// The scenario of a class in which something lasts.
 pub fn scenario(dice: Dice, class: Class) -> Scenario {
     let mut with = dice.about("lasting");
-    let troubled = with.index(2);
+    let whose = with.index(2);
     let feeds = match class {
         Class::Listing | Class::Claim => 2 + with.index(2),
-        _ => (troubled + 1).max(1 + with.index(2)),
+        _ => (whose + 1).max(1 + with.index(2)),
     };
     let lister = with.pick(&[MINUTE, MINUTE, 5 * MINUTE]);
-    let mut troubles = troubles(&mut with, class, troubled, lister);
+    let mut troubles = troubles(&mut with, class, whose, lister);
+    if class == Class::Down && with.one_in(3) {
+        // Not one table, but all of the warehouse.
+        troubles =
+            (0..feeds).flat_map(|feed| troubles.iter().map(move |one| Trouble { feed, ..one.clone() })).collect();
+    }
     if feeds > 1 && class != Class::Flood && with.one_in(4) {
         let second = with.pick(&[Class::Copy, Class::Move]);
-        troubles.extend(self::troubles(&mut with, second, 1 - troubled, lister));
+        troubles.extend(self::troubles(&mut with, second, 1 - whose, lister));
     }
     if matches!(class, Class::Copy | Class::Move) && with.one_in(3) {
-        troubles.push(Trouble { feed: troubled, what: What::Busy, from: 0, until: None });
+        troubles.push(Trouble { feed: whose, what: What::Busy, from: 0, until: None });
     }
-    let settings = settings(dice, &mut with, class, feeds, troubled);
+    let settings = settings(dice, &mut with, class, feeds, whose);
     let ticks = ticks(&mut with, class, &troubles);
     let end = ticks.last().copied().unwrap_or_default() + MINUTE;
     Scenario {
@@ -54,7 +59,7 @@ pub fn scenario(dice: Dice, class: Class) -> Scenario {
     }
 }
 
-fn settings(dice: Dice, with: &mut Dice, class: Class, feeds: usize, troubled: usize) -> Settings {
+fn settings(dice: Dice, with: &mut Dice, class: Class, feeds: usize, whose: usize) -> Settings {
     let feed = |feed: usize| {
         let mut setting = other(dice, feed);
         if class == Class::Flood {
@@ -63,7 +68,7 @@ fn settings(dice: Dice, with: &mut Dice, class: Class, feeds: usize, troubled: u
             setting.files_per_load = 5;
             setting.max_files = 5 * with.pick(&[1, 2, 3]);
         }
-        if feed == troubled && matches!(class, Class::Look | Class::Questions) {
+        if feed == whose && matches!(class, Class::Look | Class::Questions) {
             // More than one file in a load, and for questions more than one load.
             setting.files_per_load = setting.files_per_load.max(2);
             let slots = if class == Class::Questions { 2 } else { 1 };
@@ -71,10 +76,14 @@ fn settings(dice: Dice, with: &mut Dice, class: Class, feeds: usize, troubled: u
         }
         setting
     };
-    Settings { feeds: (0..feeds).map(feed).collect(), passes: with.pick(&[1, 1, 1, 3]), columnar: with.one_in(8) && class != Class::Look }
+    Settings {
+        feeds: (0..feeds).map(feed).collect(),
+        passes: with.pick(&[1, 1, 1, 3]),
+        columnar: with.one_in(8) && class != Class::Look,
+    }
 }
 
-/// What lasts for the troubled feed.
+/// What lasts for the whose feed.
 fn troubles(with: &mut Dice, class: Class, feed: usize, lister: Micros) -> Vec<Trouble> {
     let from = with.pick(&[0, 0, 0, 12 * MINUTE]);
     let lasting = |what| Trouble { feed, what, from, until: None };
@@ -130,7 +139,13 @@ fn ticks(with: &mut Dice, class: Class, troubles: &[Trouble]) -> Vec<Micros> {
 
 /// A few files for each feed at the beginning, and now and then another one. Nothing is overwritten where that would only
 /// hide what this is about.
-fn acts(mut dice: Dice, settings: &Settings, ticks: &[Micros], troubles: &[Trouble], class: Class) -> Vec<(Micros, Act)> {
+fn acts(
+    mut dice: Dice,
+    settings: &Settings,
+    ticks: &[Micros],
+    troubles: &[Trouble],
+    class: Class,
+) -> Vec<(Micros, Act)> {
     let mut acts = Vec::new();
     for setting in &settings.feeds {
         first(&mut dice, setting, troubles, class, &mut acts);

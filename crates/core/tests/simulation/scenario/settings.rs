@@ -20,6 +20,7 @@ pub const STATEMENT_TIMEOUT: &str = "10m";
 const TWO_FILES: u64 = 26;
 
 /// A feed's settings.
+#[allow(clippy::struct_excessive_bools, reason = "they are the configuration's own")]
 #[derive(Clone, Debug)]
 pub struct Setting {
     /// Its place in [`FEEDS`].
@@ -80,7 +81,8 @@ impl Setting {
         let trigger = if self.events { "event" } else { "schedule" };
         let order = if self.by_key { "key" } else { "oldest" };
         let format = if columnar { "parquet" } else { "csv" };
-        let before: Vec<String> = (0..self.before_copy).map(|number| format!("\"SET query_group TO q{number}\"")).collect();
+        let before: Vec<String> =
+            (0..self.before_copy).map(|number| format!("\"SET query_group TO q{number}\"")).collect();
         let written = write!(
             text,
             "[[feed]]\nname = \"{name}\"\nprefix = \"{name}/\"\nmax_files = {}\nfiles_per_load = {}\n\

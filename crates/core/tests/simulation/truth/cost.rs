@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use sluice_core::redshift::Submission;
 
 use crate::clock::{HOUR, Micros};
+use crate::lasting::What;
 use crate::scenario::settings::FEEDS;
 use crate::scheduler::World;
-use crate::lasting::What;
 use crate::warehouse::sql::Sql;
 
 /// How many loads may fail at first for each slot, and then in each hour.
@@ -48,7 +48,9 @@ impl World {
     fn fails_for_ever(&self, number: usize) -> bool {
         let statement = &self.warehouse.api.statements[number];
         let error = statement.error().unwrap_or_default();
-        self.lasting.of(statement.feed, self.now).any(|what| matches!(what, What::Copy(c) if error.starts_with(c.error)))
+        self.lasting
+            .of(statement.feed, self.now)
+            .any(|what| matches!(what, What::Copy(c) if error.starts_with(c.error)))
     }
 
     /// Narrowing takes some transactions, and then each file that rests is tried now and then.
@@ -57,7 +59,8 @@ impl World {
         *failed += 1;
         let (failed, slots, hours) = (*failed, self.scenario.feeds[feed].slots() as u64, self.now / HOUR + 1);
         if failed > AT_FIRST * slots + NARROWING + EACH_HOUR * hours {
-            self.truth.broken(format!("{failed} loads of {} failed in {hours} hours for one or two files", FEEDS[feed]));
+            self.truth
+                .broken(format!("{failed} loads of {} failed in {hours} hours for one or two files", FEEDS[feed]));
         }
     }
 

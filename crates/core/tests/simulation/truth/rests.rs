@@ -91,7 +91,9 @@ impl World {
             return self.truth.broken(format!("{key} is no resting file"));
         };
         let file = &resting.file;
-        if key != format!("{CLAIMS}{}/resting/{}.json", FEEDS[feed], file.id()) || feed_of(file.key.as_str()) != Some(feed) {
+        if key != format!("{CLAIMS}{}/resting/{}.json", FEEDS[feed], file.id())
+            || feed_of(file.key.as_str()) != Some(feed)
+        {
             return self.truth.broken(format!("{key} is not the place of {}", file.key));
         }
         if self.truth.orphan {
@@ -135,7 +137,8 @@ impl World {
 
     /// All resting files, by their keys and stages.
     pub fn resting(&self) -> Vec<(File, String)> {
-        let objects = self.bucket.under(CLAIMS).filter(|(key, _)| is_resting(key)).filter_map(|(_, object)| read(object));
+        let objects =
+            self.bucket.under(CLAIMS).filter(|(key, _)| is_resting(key)).filter_map(|(_, object)| read(object));
         let in_claims = self.truth.claims.values().flat_map(resting_in);
         objects.chain(in_claims).map(|resting| (resting.file, resting.stage)).collect()
     }
@@ -196,7 +199,8 @@ impl World {
         // A version that was replaced stays as well, while COPY fails on what is there now.
         let stays = |file: &File| {
             self.bucket.get(file.key.as_str()).is_some_and(|object| {
-                self.lasting.stage(file.key.as_str(), &object.text(), self.now).is_some() || self.is_unread(feed, object)
+                self.lasting.stage(file.key.as_str(), &object.text(), self.now).is_some()
+                    || self.is_unread(feed, object)
             })
         };
         self.lasting.is_out(feed, self.now) || claim.all_files().all(stays)
