@@ -156,6 +156,10 @@ impl Objects for Caller {
         self.call("list", prefix.clone(), move |world| Ok(world.bucket.list(&prefix, after.as_deref()))).await
     }
 
+    async fn list_after(&self, prefix: &Prefix, key: &str) -> Result<Page, PortError> {
+        self.list(prefix, Some(key)).await
+    }
+
     async fn get(&self, key: &Key) -> Result<Option<Content>, PortError> {
         let key = key.to_string();
         let content = |object: &Object| Content { body: object.body.to_vec(), etag: object.etag.clone() };

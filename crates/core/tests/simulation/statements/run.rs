@@ -68,10 +68,7 @@ fn lasting(world: &World, number: usize) -> Micros {
 /// What makes it fail now because of what lasts.
 fn broken(world: &World, number: usize) -> Option<String> {
     let statement = &world.warehouse.api.statements[number];
-    if world.lasting.troubles.is_empty() {
-        return None;
-    }
-    if statement.stalled.is_some() {
+    if statement.stalled.is_some() || world.lasting.troubles.is_empty() {
         return statement.stalled.clone();
     }
     let copies = matches!(statement.sqls.get(statement.at), Some(Sql::Copy { .. }));

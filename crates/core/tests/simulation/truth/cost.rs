@@ -28,6 +28,8 @@ impl World {
         if submission.statements.len() > 1 && submission.with_event {
             self.count(feed);
         }
+        let owner = self.truth.actor.clone();
+        self.truth.was_let_down(&owner, self.now);
     }
 
     /// A transaction failed.

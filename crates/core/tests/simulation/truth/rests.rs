@@ -10,18 +10,29 @@ use sluice_core::object::{File, FileId};
 
 use super::Truth;
 use crate::bucket::{CLAIMS, INCOMING, Object};
-use crate::clock::Micros;
+use crate::clock::{Micros, SECOND};
 use crate::lasting::{Stage, What, feed_of};
 use crate::scenario::settings::FEEDS;
 use crate::scheduler::World;
+
+/// After how long a failure is known to whoever begins a load.
+const SOON: Micros = 10 * SECOND;
 
 /// What is known of failures and successes.
 #[derive(Default)]
 pub struct Rests {
     /// When a transaction with the file failed first, by the file's identity.
     failed: BTreeMap<String, Micros>,
-    /// When other files than this one were committed last: the last two commits of each feed, with a file of each.
-    commits: BTreeMap<usize, Vec<(Micros, String)>>,
+    /// The last two files of each feed that were committed.
+    commits: BTreeMap<usize, Vec<Commit>>,
+}
+
+/// A file that was committed.
+struct Commit {
+    file: String,
+    at: Micros,
+    /// When the file was written.
+    written: Micros,
 }
 
 /// A resting file, as far as it matters here.
@@ -51,12 +62,30 @@ fn read(object: &Object) -> Option<Resting> {
 }
 
 impl Truth {
-    /// Whether another file of the feed was committed since this one failed first, and since then.
-    fn is_evident(&self, feed: usize, file: FileId, since: Micros) -> bool {
+    /// A function was told that a call failed: so did what it tries to load.
+    pub fn was_let_down(&mut self, owner: &str, now: Micros) {
+        for file in self.claims.values().filter(|claim| claim.owner == owner).flat_map(|claim| &claim.files) {
+            self.rests.failed.entry(file.id().to_string()).or_insert(now);
+        }
+    }
+
+    /// Whether another file of the feed was committed since this one failed first.
+    fn may_rest(&self, feed: usize, file: FileId) -> bool {
+        self.commits(feed, file).any(|(commit, failed)| commit.at > failed)
+    }
+
+    /// Whether everybody must know that: since `calm`, another file was loaded that had not been there when this one
+    /// failed. What a function saw that died counts for nothing, nor does a load that began before there was a failure.
+    fn must_rest(&self, feed: usize, file: FileId, calm: Micros) -> bool {
+        self.commits(feed, file).any(|(commit, failed)| commit.at > calm && commit.written > failed + SOON)
+    }
+
+    /// The last commits of other files, and when this one failed first.
+    fn commits(&self, feed: usize, file: FileId) -> impl Iterator<Item = (&Commit, Micros)> {
         let id = file.to_string();
-        let Some(failed) = self.rests.failed.get(&id) else { return false };
-        let mut commits = self.rests.commits.get(&feed).into_iter().flatten();
-        commits.any(|(at, other)| *at > since.max(*failed) && *other != id)
+        let failed = self.rests.failed.get(&id).copied();
+        let commits = self.rests.commits.get(&feed).into_iter().flatten().filter(move |commit| commit.file != id);
+        commits.filter_map(move |commit| Some((commit, failed?)))
     }
 }
 
@@ -74,11 +103,15 @@ impl World {
     pub(super) fn has_loaded(&mut self, number: usize) {
         let statement = &self.warehouse.api.statements[number];
         let (feed, now) = (statement.feed, self.now);
-        let files: Vec<String> = statement.records().map(|row| row.file.clone()).collect();
+        let versions = &self.truth.versions;
+        let written =
+            |key: &String| versions.values().filter(|version| version.key == *key).map(|version| version.since).max();
+        let files: Vec<(String, Micros)> =
+            statement.records().map(|row| (row.file.clone(), written(&row.key).unwrap_or_default())).collect();
         let commits = self.truth.rests.commits.entry(feed).or_default();
-        for file in files {
-            commits.retain(|(_, other)| *other != file);
-            commits.push((now, file));
+        for (file, written) in files {
+            commits.retain(|commit| commit.file != file);
+            commits.push(Commit { file, at: now, written });
             if commits.len() > 2 {
                 commits.remove(0);
             }
@@ -106,7 +139,7 @@ impl World {
         let content = self.bucket.get(file.key.as_str()).map(Object::text).unwrap_or_default();
         let unread = |what: &What| matches!(what, What::Denied(_));
         let may = self.lasting.of(feed, self.now).any(unread) && crate::lasting::is_stuck(&content);
-        if resting.stage == Stage::Load.as_str() && !may && !self.truth.is_evident(feed, file.id(), 0) {
+        if resting.stage == Stage::Load.as_str() && !may && !self.truth.may_rest(feed, file.id()) {
             self.truth.broken(format!("{} rests, and no other file of its feed was loaded since it failed", file.key));
         }
     }
@@ -184,9 +217,8 @@ impl World {
             return true;
         }
         match self.lasting.stage(key, &object.text(), self.now) {
-            // What a function saw that died counts for nothing.
             Some(Stage::Load) => {
-                rests(Some(Stage::Load)) || !self.truth.is_evident(feed, object.id(key), self.scenario.end)
+                rests(Some(Stage::Load)) || !self.truth.must_rest(feed, object.id(key), self.scenario.end)
             }
             Some(stage) => rests(Some(stage)),
             None => self.is_unread(feed, object) && rests(None),
