@@ -25,12 +25,7 @@ pub struct Retried {
 ///
 /// # Errors
 /// When the claims cannot be read, or one cannot be written; doing it again does the rest.
-pub async fn retry(
-    config: &Config,
-    objects: &impl Objects,
-    feed: &Feed,
-    now: Timestamp,
-) -> Result<Retried, PortError> {
+pub async fn retry(config: &Config, objects: &impl Objects, feed: &Feed, now: Timestamp) -> Result<Retried, PortError> {
     let survey = Survey::read(objects, &config.bucket, Some(feed)).await?.whole()?;
     let waits = |seen: &&Seen| {
         seen.claim.as_ref().is_ok_and(|claim| claim.not_before.is_some_and(|at| at > now) && !claim.is_held_back())

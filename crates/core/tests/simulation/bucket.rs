@@ -11,7 +11,7 @@ use std::sync::Arc;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use jiff::Timestamp;
-use sluice_core::object::{ETag, File, Key, Prefix};
+use sluice_core::object::{ETag, File, FileId, Key, Prefix};
 use sluice_core::ports::{
     Content, Copy, Delete, Deleted, MAX_DELETES, Objects, Page, PortError, PortErrorKind, Put, PutIf,
 };
@@ -19,11 +19,14 @@ use sluice_core::ports::{
 use crate::calls::Caller;
 use crate::clock::{Micros, SECOND, stamp};
 use crate::dice::Dice;
+use crate::lasting::Request;
 use crate::scheduler::World;
 
-/// Where producers drop the feed's files.
-pub const INCOMING: &str = "incoming/f/";
+/// Where producers drop the feeds' files.
+pub const INCOMING: &str = "incoming/";
 pub const CLAIMS: &str = "sluice/claims/";
+/// What the lister notes for itself, and can do without.
+pub const STATE: &str = "sluice/state/";
 
 #[derive(Clone, Debug)]
 pub struct Object {
@@ -35,6 +38,11 @@ pub struct Object {
 impl Object {
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    /// Its identity as a file.
+    pub fn id(&self, key: &str) -> FileId {
+        FileId::of(&Key::new(key).expect("a key"), &self.etag)
     }
 
     fn file(&self, key: Key) -> File {
@@ -150,12 +158,18 @@ impl Objects for Caller {
         self.call("list", prefix.clone(), move |world| Ok(world.bucket.list(&prefix, after.as_deref()))).await
     }
 
+    async fn list_after(&self, prefix: &Prefix, key: &str) -> Result<Page, PortError> {
+        self.list(prefix, Some(key)).await
+    }
+
     async fn get(&self, key: &Key) -> Result<Option<Content>, PortError> {
         let key = key.to_string();
         let content = |object: &Object| Content { body: object.body.to_vec(), etag: object.etag.clone() };
-        let got =
-            self.call("get", key.clone(), move |world| Ok(world.bucket.get(&key).map(|o| Shown(content(o))))).await;
-        got.map(|content| content.map(|Shown(content)| content))
+        let got = self.call("get", key.clone(), move |world| {
+            world.allowed(Request::Read, &key)?;
+            Ok(world.bucket.get(&key).map(|o| Shown(content(o))))
+        });
+        got.await.map(|content| content.map(|Shown(content)| content))
     }
 
     async fn read(&self, file: &File, from: u64, length: u64) -> Result<Option<Vec<u8>>, PortError> {
@@ -169,7 +183,11 @@ impl Objects for Caller {
     async fn head(&self, key: &Key) -> Result<Option<File>, PortError> {
         let key = key.clone();
         let head = |world: &World, key: &Key| world.bucket.get(key.as_str()).map(|object| object.file(key.clone()));
-        self.call("head", key.to_string(), move |world| Ok(head(world, &key))).await
+        self.call("head", key.to_string(), move |world| {
+            world.allowed(Request::Read, key.as_str())?;
+            Ok(head(world, &key))
+        })
+        .await
     }
 
     async fn put(&self, key: &Key, body: Vec<u8>, when: PutIf<'_>) -> Result<Put, PortError> {
@@ -193,6 +211,8 @@ impl Objects for Caller {
     async fn copy(&self, from: &File, to: &Key) -> Result<Copy, PortError> {
         let (from, to) = (from.clone(), to.clone());
         self.call("copy", format!("{} to {to}", from.key), move |world| {
+            let archive = if to.as_str().starts_with("failed/") { Request::Quarantine } else { Request::Archive };
+            world.allowed(archive, from.key.as_str())?;
             let copy = world.bucket.copy(&from, &to, world.now);
             if copy == Copy::Copied {
                 world.was_copied(to.as_str());
@@ -204,7 +224,7 @@ impl Objects for Caller {
 
     async fn delete(&self, key: &Key, etag: &ETag) -> Result<Delete, PortError> {
         let (key, etag) = (key.to_string(), etag.clone());
-        self.call("delete", key.clone(), move |world| Ok(world.delete(&key, &etag))).await
+        self.call("delete", key.clone(), move |world| world.delete(&key, &etag)).await
     }
 
     async fn delete_many(&self, objects: &[(Key, ETag)]) -> Result<Vec<Deleted>, PortError> {
@@ -214,7 +234,7 @@ impl Objects for Caller {
             if objects.len() > MAX_DELETES {
                 return Err(PortError::new("delete", "the bucket", PortErrorKind::Invalid, "too many at once"));
             }
-            Ok(objects.iter().map(|(key, etag)| Ok(world.delete(key.as_str(), etag))).collect::<Vec<_>>())
+            Ok(objects.iter().map(|(key, etag)| world.delete(key.as_str(), etag)).collect::<Vec<_>>())
         })
         .await
     }
@@ -222,13 +242,25 @@ impl Objects for Caller {
 
 impl World {
     /// Deletes an object for one of the functions.
-    fn delete(&mut self, key: &str, etag: &ETag) -> Delete {
+    fn delete(&mut self, key: &str, etag: &ETag) -> Result<Delete, PortError> {
+        self.allowed(Request::Delete, key)?;
         let before = self.bucket.get(key).cloned();
         let delete = self.bucket.delete(key, etag);
         if let (Delete::Deleted, Some(before)) = (delete, before) {
             self.was_deleted(key, &before);
         }
-        delete
+        Ok(delete)
+    }
+
+    /// Whether a request about what is at this key is allowed at all.
+    fn allowed(&self, request: Request, key: &str) -> Result<(), PortError> {
+        if self.lasting.troubles.is_empty() {
+            return Ok(());
+        }
+        let hidden = if request == Request::Read { self.lasting.hidden(self.now, key) } else { None };
+        let content = self.bucket.get(key).filter(|_| key.starts_with(INCOMING)).map(Object::text);
+        let denied = || self.lasting.denied(self.now, request, key, &content?);
+        hidden.or_else(denied).map_or(Ok(()), Err)
     }
 }
 

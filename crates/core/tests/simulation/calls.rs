@@ -269,6 +269,11 @@ pub fn reply(world: &mut World, id: CallId) -> Option<(TaskId, Waker)> {
     }
     call.replied = true;
     let (task, waker) = (call.task, call.waker.take()?);
+    if call.told.is_some() {
+        let owner = call.owner.clone();
+        world.truth.was_let_down(&owner, world.now);
+    }
+    let call = world.calls.calls.get_mut(&id)?;
     if let (Some(kind), true) = (call.told, world.trace.on()) {
         let line = format!("{:<8} {} is told: {kind:?}", call.method, call.subject);
         let who = world.trace.name(task);

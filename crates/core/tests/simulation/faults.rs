@@ -54,6 +54,7 @@ pub fn path(world: &mut World, task: TaskId, method: &'static str, subject: &str
         fault: Fault::None,
         survives: dice.one_in(2),
     };
+    path.before += world.lasting.delay(world.now, method, subject);
     if world.calm {
         return path;
     }

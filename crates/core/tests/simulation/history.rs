@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::bucket::Bucket;
 use crate::clock::{MINUTE, Micros};
 use crate::lambda::{Input, Invocation};
+use crate::lasting::Lasting;
 use crate::oddities::Oddities;
 use crate::scenario::Scenario;
 use crate::scheduler::{Event, Executor, Queue, Sim, World};
@@ -14,12 +15,12 @@ use crate::states::States;
 use crate::trace::Trace;
 use crate::truth::Truth;
 use crate::warehouse::Warehouse;
-use crate::{log, statements};
+use crate::{log, producers, statements};
 
-/// How many ticks must be enough, once nothing goes wrong any more.
-const TICKS: u64 = 48;
-/// How far apart they are. All of them together are shorter than a client token's life.
+/// How far apart the last ticks are.
 const TICK: Micros = 5 * MINUTE;
+/// How many of them must be enough once what never worked does.
+const HEALED: u64 = 96;
 
 /// What somebody else's objects hold.
 pub const OTHER: &str = "somebody else's\n";
@@ -82,7 +83,8 @@ fn empty(scenario: Arc<Scenario>, odd: Oddities, trace: Trace) -> World {
         calls: crate::calls::Calls::default(),
         tasks: BTreeMap::new(),
         bucket: Bucket::new(scenario.page, scenario.hashes),
-        warehouse: Warehouse::new(scenario.ledger),
+        warehouse: Warehouse::new(scenario.ledger, scenario.feeds.len()),
+        lasting: Lasting::default(),
         truth: Truth::default(),
         odd,
         trace,
@@ -99,6 +101,12 @@ fn world(seed: u64, odd: Oddities, trace: Trace) -> World {
         world.bucket.write(key, OTHER.as_bytes().into(), 0);
         world.truth.archived.insert((*key).to_owned());
     }
+    for (number, trouble) in scenario.troubles.iter().enumerate() {
+        let label = scenario.dice.about("trouble").number(number as u64).label();
+        if world.odd.happens(label, || format!("{trouble:?}")) {
+            world.lasting.troubles.push(trouble.clone());
+        }
+    }
     for (number, (at, _)) in scenario.acts.iter().enumerate() {
         world.queue.add(*at, Event::Produce(number));
     }
@@ -111,30 +119,68 @@ fn world(seed: u64, odd: Oddities, trace: Trace) -> World {
     world
 }
 
-/// Ticks until all is quiet.
+/// Ticks until all is quiet, or until nothing is left to do but what never works. Then there is a new file for each feed,
+/// which must be loaded all the same; and then, in some histories, everything works.
 fn drain(executor: &mut Executor<'_>) {
-    {
+    let (lasts, heals, ticks) = {
         let world = &mut *executor.sim.world();
         world.calm = true;
-        world.say("", || "--- from here on nothing goes wrong ---".to_owned());
+        world.say("", || "--- from here on nothing goes wrong but what never works ---".to_owned());
+        statements::hurry(world);
+        (world.scenario.class.lasts(), world.scenario.heals, world.scenario.ticks())
+    };
+    let mut number = 0;
+    if !lasts {
+        return tick_until(executor, &mut number, ticks, World::at_rest);
+    }
+    tick_until(executor, &mut number, ticks, World::settled);
+    producers::one_more(&mut executor.sim.world());
+    tick_until(executor, &mut number, ticks, World::settled);
+    if heals {
+        let world = &mut *executor.sim.world();
+        world.say("", || "--- from here on everything works ---".to_owned());
+        world.lasting.troubles.clear();
         statements::hurry(world);
     }
-    for number in 0..TICKS {
+    if heals {
+        tick_until(executor, &mut number, HEALED, World::at_rest);
+    }
+}
+
+impl World {
+    /// Whether nothing happens any more, and nothing is left to do.
+    fn at_rest(&self) -> bool {
+        self.quiet() && self.calls.is_empty() && self.tasks.is_empty()
+    }
+}
+
+/// Ticks until all is as it must be, which it must be within so many ticks.
+fn tick_until(executor: &mut Executor<'_>, number: &mut u64, within: u64, so: impl Fn(&World) -> bool) {
+    let mut left = within;
+    while left > 0 {
         let next = {
             let world = &mut *executor.sim.world();
-            if world.truth.violation.is_some() || (world.quiet() && world.calls.is_empty() && world.tasks.is_empty()) {
+            let more = producers::go_on(world, *number);
+            left = if more { within } else { left - 1 };
+            if world.truth.violation.is_some() || (!more && so(world)) {
                 return;
             }
-            let label = world.scenario.dice.about("drain").number(number).label();
+            if let Some(file) = world.overdue(within * TICK) {
+                world.truth.violation = Some(format!("{file} was not loaded within {within} ticks: {}", world.left()));
+                return;
+            }
+            let label = world.scenario.dice.about("drain").number(*number).label();
             let lister = Invocation::new(label, format!("lister d{number}"), Input::Tick);
             world.after(0, Event::Begin(lister));
             world.now + TICK
         };
+        *number += 1;
         executor.run_until(next);
     }
     let world = &mut *executor.sim.world();
-    if !world.quiet() && world.truth.violation.is_none() {
-        world.truth.violation = Some(format!("not quiet after {TICKS} ticks: {}", world.left()));
+    if !so(world) && world.truth.violation.is_none() {
+        let what = world.unsettled().unwrap_or_else(|| "it is not quiet".to_owned());
+        world.truth.violation = Some(format!("{what} after {within} ticks: {}", world.left()));
     }
 }
 

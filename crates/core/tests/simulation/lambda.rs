@@ -76,6 +76,8 @@ pub struct Task {
     pub dice: Dice,
     /// How many calls it made.
     pub calls: u64,
+    /// Which configuration it knows.
+    pub config: usize,
     dispatched: u64,
     invocation: Invocation,
 }
@@ -103,11 +105,15 @@ pub fn begin(sim: &Sim, invocation: Invocation) -> Option<(TaskId, Function)> {
     let (name, owner, input) = (invocation.name.clone(), invocation.owner.clone(), invocation.input.clone());
     world.trace.named(id, &name);
     world.say(&name, || format!("begins   {input:?}, its clock {} ms ahead", skew / 1000));
-    let task = Task { name, owner, input: input.clone(), skew, dice, calls: 0, dispatched: 0, invocation };
+    let (number, config) = scenario.config(world.now);
+    let task =
+        Task { name, owner, input: input.clone(), skew, dice, calls: 0, config: number, dispatched: 0, invocation };
     world.tasks.insert(id, task);
+    let now = world.now;
+    world.truth.began(id, number, now);
     world.after(timeout, Event::Kill(id, "is killed at its deadline"));
     let caller = Caller { sim: sim.clone(), task: id };
-    Some((id, Box::pin(function(caller, input, run, scenario.config.clone()))))
+    Some((id, Box::pin(function(caller, input, run, Arc::clone(config)))))
 }
 
 /// What runs; answers whether it ended well.
@@ -123,6 +129,7 @@ async fn function(caller: Caller, input: Input, run: Run, config: Arc<Config>) -
 
 /// The function was killed or died.
 pub fn died(world: &mut World, task: TaskId, why: &str) {
+    world.truth.ended(task, world.now);
     let name = world.trace.name(task);
     world.say(&name, || why.to_owned());
     retry(world, task);
@@ -130,6 +137,7 @@ pub fn died(world: &mut World, task: TaskId, why: &str) {
 
 /// The function has ended.
 pub fn ended(world: &mut World, task: TaskId, well: bool) {
+    world.truth.ended(task, world.now);
     let name = world.trace.name(task);
     world.say(&name, || if well { "ends".to_owned() } else { "ends with an error".to_owned() });
     if !well {

@@ -11,6 +11,7 @@
 //! | `scheduler`, `clock` | the queue of events, and time |
 //! | `calls`, `faults`, `oddities` | one call of a port, and what goes wrong with it |
 //! | `lambda`, `producers` | who acts |
+//! | `lasting` | what never works, or not for days |
 //! | `bucket`, `statements`, `warehouse` | what they act upon |
 //! | `truth`, `log` | what must hold |
 //! | `trace`, `shrink` | a failure as a reader wants it |
@@ -22,6 +23,8 @@
 //! | `SLUICE_SIMULATION_FROM` | the first seed |
 //! | `SLUICE_SIMULATION_HISTORIES` | how many histories |
 //! | `SLUICE_SIMULATION_MINUTES` | for how long `soak` runs |
+//! | `SLUICE_SIMULATION_CLASS` | histories of this class only: `usual`, `copy`, `down`, … |
+//! | `SLUICE_SIMULATION_ALL` | goes on after a broken promise, and tells each |
 
 #![allow(
     missing_docs,
@@ -40,6 +43,7 @@ mod dice;
 mod faults;
 mod history;
 mod lambda;
+mod lasting;
 mod log;
 mod many;
 mod oddities;
@@ -71,7 +75,7 @@ fn every_history_keeps_every_promise() {
         return tell(seed);
     }
     let histories = variable("SLUICE_SIMULATION_HISTORIES").unwrap_or(HISTORIES);
-    judge(&many::run(&Limits { from: from(), histories, until: None, soak: false }));
+    judge(&many::run(&Limits { from: from(), histories, until: None, soak: false, class: class(), all: all() }));
 }
 
 #[test]
@@ -79,7 +83,7 @@ fn every_history_keeps_every_promise() {
 fn soak() {
     let until = variable("SLUICE_SIMULATION_MINUTES").map(many::in_minutes);
     let histories = variable("SLUICE_SIMULATION_HISTORIES").unwrap_or(u64::MAX / 4);
-    let totals = many::run(&Limits { from: from(), histories, until, soak: true });
+    let totals = many::run(&Limits { from: from(), histories, until, soak: true, class: class(), all: all() });
     println!("{}", many::crash_points(&totals));
     judge(&totals);
 }
@@ -112,7 +116,7 @@ fn the_bucket_keeps_the_contract_of_every_bucket() {
 
 #[test]
 fn histories_are_not_all_alike() {
-    let totals = many::run(&Limits { from: 0, histories: 2000, until: None, soak: true });
+    let totals = many::run(&Limits { from: 0, histories: 2000, until: None, soak: true, class: None, all: false });
     assert!(totals.states.unwrap() > 20_000, "{totals}");
     for function in ["lister", "loader", "worker"] {
         let points = totals.deaths.keys().filter(|(of, ..)| *of == function).count();
@@ -136,6 +140,14 @@ fn tell(seed: u64) {
 
 fn from() -> u64 {
     variable("SLUICE_SIMULATION_FROM").unwrap_or_default()
+}
+
+fn class() -> Option<String> {
+    std::env::var("SLUICE_SIMULATION_CLASS").ok()
+}
+
+fn all() -> bool {
+    std::env::var_os("SLUICE_SIMULATION_ALL").is_some()
 }
 
 fn variable(name: &str) -> Option<u64> {

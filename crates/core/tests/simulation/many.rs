@@ -8,7 +8,9 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::dice::Dice;
 use crate::history::{self, Detail};
+use crate::scenario::{Class, Scenario};
 use crate::states::States;
 
 /// What many histories came to.
@@ -32,6 +34,10 @@ pub struct Limits {
     pub until: Option<Instant>,
     /// Whether states are counted, which takes time, and how it goes is told every minute.
     pub soak: bool,
+    /// Histories of this class only, by its name.
+    pub class: Option<String>,
+    /// Whether it goes on after a broken promise, and tells each.
+    pub all: bool,
 }
 
 /// Runs histories on all cores.
@@ -63,6 +69,9 @@ fn worker(limits: &Limits, next: &AtomicU64, done: &AtomicU64, states: Option<&S
         {
             return totals;
         }
+        if limits.class.as_ref().is_some_and(|class| *class != Class::of(Dice::new(seed)).name()) {
+            continue;
+        }
         let outcome = history::run_counted(seed, Detail::Result, states);
         totals.histories += 1;
         for reason in outcome.excused.into_values() {
@@ -71,8 +80,12 @@ fn worker(limits: &Limits, next: &AtomicU64, done: &AtomicU64, states: Option<&S
         for (point, times) in outcome.deaths {
             *totals.deaths.entry(point).or_default() += times;
         }
-        if outcome.violation.is_some() {
-            totals.failed = Some(seed);
+        if let Some(broken) = outcome.violation {
+            totals.failed = [totals.failed, Some(seed)].into_iter().flatten().min();
+            if limits.all {
+                println!("{}", seen(seed, &broken));
+                continue;
+            }
             // Nobody needs to begin another one.
             next.store(u64::MAX / 2, Ordering::Relaxed);
         }
@@ -120,6 +133,14 @@ pub fn crash_points(totals: &Totals) -> String {
         line.extend([" ", moment, " ", &times.to_string()]);
     }
     lines.into_values().collect::<Vec<_>>().join("\n")
+}
+
+/// What a seed is about, and the promise that it breaks.
+fn seen(seed: u64, broken: &str) -> String {
+    let scenario = Scenario::new(seed);
+    let troubles: Vec<String> = scenario.troubles.iter().map(|trouble| format!("{:?}", trouble.what)).collect();
+    let broken: String = broken.chars().take(160).collect();
+    format!("seed {seed} {} {}: {broken}", scenario.class.name(), troubles.join(" "))
 }
 
 /// So many minutes from now.

@@ -1,23 +1,36 @@
-//! A scenario: what a history is made of, all of it from one seed. Who acts when, and how rough the weather is.
+//! A scenario: what a history is made of, all of it from one seed. Who acts when, how rough the weather is, and what never
+//! works.
 
-use std::cell::RefCell;
-use std::collections::HashMap;
+mod acts;
+mod class;
+mod lasting;
+pub mod settings;
+
 use std::sync::Arc;
 
 use sluice_core::config::Config;
 
 use crate::clock::{HOUR, MILLISECOND, MINUTE, Micros, SECOND};
 use crate::dice::Dice;
+use crate::lasting::{Trouble, What};
+pub use acts::{Act, content, key};
+use acts::{Files, acts, ticks};
+pub use class::Class;
+use settings::{Setting, Settings, changes};
 
 /// One history's cast and weather.
 #[derive(Clone, Debug)]
 pub struct Scenario {
     pub dice: Dice,
-    pub config: Arc<Config>,
-    /// The feed's X.
-    pub max_files: usize,
-    /// Whether events start loaders.
-    pub events: bool,
+    pub class: Class,
+    /// The feeds as they are at first.
+    pub feeds: Vec<Setting>,
+    /// The configurations, each from a time on.
+    pub configs: Vec<(Micros, Arc<Config>)>,
+    /// What never works, or not for long.
+    pub troubles: Vec<Trouble>,
+    /// Whether what never works does so in the end.
+    pub heals: bool,
     /// How long each of lister, loader and worker may run.
     pub timeouts: [Micros; 3],
     /// Names in the archives that are taken from the beginning.
@@ -40,7 +53,7 @@ pub struct Scenario {
     pub failure_in: u64,
     /// How long the Data API remembers a client token, and a statement that has ended.
     pub memory: (Micros, Micros),
-    /// Whether the ledger is there from the beginning.
+    /// Whether the ledgers are there from the beginning.
     pub ledger: bool,
     /// Whether `ETag`s are hashes of the content.
     pub hashes: bool,
@@ -48,15 +61,6 @@ pub struct Scenario {
     pub page: usize,
     /// What the warehouse tells of itself.
     pub views: Views,
-}
-
-/// What a producer does with a file.
-#[derive(Clone, Debug)]
-pub enum Act {
-    /// Writes it, with this content.
-    Write { name: &'static str, content: String },
-    /// Deletes it.
-    Delete { name: &'static str },
 }
 
 /// What the warehouse tells of itself.
@@ -77,15 +81,27 @@ const SHORT_MEMORY: (Micros, Micros) = (MINUTE, MINUTE);
 /// Names that a file's copy, or its reason, would have.
 const OCCUPIED: [&str; 4] = ["processed/f/a", "processed/f/e.gz", "failed/f/b", "failed/f/b.error.json"];
 
-/// The names of all files that there may be.
+/// The names of all files that there may be, where nothing lasts.
 pub const NAMES: [&str; 8] = ["a", "b", "c", "d", "e.gz", "g.gz", "a.error.json", "s/b"];
 
 /// How content begins that COPY refuses.
 pub const BAD: &str = "!";
 /// How content begins that makes COPY fail with an error which says nothing to anybody.
 pub const CURSED: &str = "?";
+/// How content begins, perhaps after [`BAD`], that a lasting trouble is about.
+pub const STUCK: &str = "~";
 
 impl Scenario {
+    /// Within how many ticks all must be where it belongs: as long as the slowest of its troubles may take.
+    pub fn ticks(&self) -> u64 {
+        let of = |trouble: &Trouble| match trouble.what {
+            What::Copy(_) => Class::Copy.ticks(),
+            What::Denied(_) => Class::Move.ticks(),
+            _ => 0,
+        };
+        self.troubles.iter().map(of).max().unwrap_or_default().max(self.class.ticks())
+    }
+
     /// The longest that a request is held up on its way.
     ///
     /// All in all it is never under way for longer than a token is remembered: AWS refuses a signature that is older than
@@ -94,34 +110,52 @@ impl Scenario {
         self.memory.0 / 4
     }
 
+    /// Which configuration is in force, and what it says.
+    pub fn config(&self, now: Micros) -> (usize, &Arc<Config>) {
+        let at = self.configs.iter().rposition(|(from, _)| *from <= now).unwrap_or_default();
+        (at, &self.configs[at].1)
+    }
+
     pub fn new(seed: u64) -> Self {
         let dice = Dice::new(seed);
+        let class = Class::of(dice);
+        let feeds = match class {
+            Class::Usual => 1,
+            Class::Feeds => 2 + dice.about("feeds").index(2),
+            Class::Changes => 1 + dice.about("feeds").index(3),
+            _ => return lasting::scenario(dice, class),
+        };
+        let scenario = Self::rough(dice, class, feeds);
+        if class == Class::Changes { scenario.changing() } else { scenario }
+    }
+
+    /// Rough weather, in which everything comes to its end.
+    fn rough(dice: Dice, class: Class, feeds: usize) -> Self {
         let mut with = dice.about("weather");
-        let (files_per_load, slots) = (with.pick(&[1, 2, 2, 3, 5]), with.pick(&[1, 2, 2, 3]));
-        let events = with.one_in(2);
-        let fan_out = !with.one_in(4);
+        let mut first = setting(&mut with);
         let columnar = with.one_in(6);
         let hashes = !with.one_in(8);
         let cursed = with.one_in(4);
         // What does not fill a slot is of no use.
-        let max_files = files_per_load * slots + if files_per_load > 1 { with.index(2) } else { 0 };
-        let (trigger, wait, passes) =
-            (if events { "event" } else { "schedule" }, with.pick(&[0, 5, 5, 600]), with.pick(&[1, 1, 3]));
-        let feed = format!(
-            "max_files = {max_files}\nfiles_per_load = {files_per_load}\nfan_out = {fan_out}\n\
-             trigger = \"{trigger}\"\nwait_seconds = {wait}"
-        );
-        let lister = format!("passes_per_minute = {passes}");
+        first.max_files += if first.files_per_load > 1 { with.index(2) } else { 0 };
+        first.wait = with.pick(&[0, 5, 5, 600]);
+        let settings = Settings {
+            passes: with.pick(&[1, 1, 3]),
+            columnar,
+            feeds: (0..feeds).map(|feed| if feed == 0 { first.clone() } else { other(dice, feed) }).collect(),
+        };
         let ticks = ticks(dice.about("ticks"));
         let end = ticks.last().copied().unwrap_or_default() + with.pick(&[SECOND, MINUTE, 10 * MINUTE]);
         Self {
             dice,
-            config: config(&feed, &lister, if columnar { "parquet" } else { "csv" }),
-            max_files,
-            events,
+            class,
+            configs: vec![(0, settings.config())],
+            feeds: settings.feeds,
+            troubles: Vec::new(),
+            heals: false,
             timeouts: [0; 3].map(|_| with.pick(&[20 * SECOND, MINUTE, MINUTE, 5 * MINUTE, 15 * MINUTE])),
             occupied: OCCUPIED.into_iter().filter(|_| with.one_in(8)).collect(),
-            acts: acts(dice.about("acts"), &ticks, end, hashes, cursed),
+            acts: acts(dice.about("acts"), &ticks, end, Files { feeds, hashes, cursed }),
             ticks,
             end,
             latency: with.pick(&[MILLISECOND, 50 * MILLISECOND, 50 * MILLISECOND, SECOND, 5 * SECOND]),
@@ -140,84 +174,39 @@ impl Scenario {
             },
         }
     }
-}
 
-/// One to five moments; some of them twice, since two listers may begin at the same instant.
-fn ticks(mut dice: Dice) -> Vec<Micros> {
-    let mut at = dice.below(3 * SECOND);
-    let mut ticks = vec![at];
-    for _ in 0..dice.below(5) {
-        let gap = dice.pick(&[0, SECOND, MINUTE, MINUTE, MINUTE, 10 * MINUTE, 9 * HOUR, 25 * HOUR]);
-        at += if dice.one_in(2) { gap } else { dice.below(gap + 1) };
-        ticks.push(at);
-        if dice.one_in(4) {
-            ticks.push(at + dice.below(200 * MILLISECOND));
-        }
+    /// The same with a configuration that changes under way.
+    fn changing(mut self) -> Self {
+        let columnar = self.dice.about("weather").number(1).one_in(6);
+        let first = Settings { feeds: self.feeds.clone(), passes: 1, columnar };
+        let changed = changes(self.dice.about("changes"), &first, self.end);
+        let all = std::iter::once((0, first)).chain(changed);
+        self.configs = all.map(|(at, settings)| (at, settings.config())).collect();
+        self
     }
-    ticks.sort_unstable();
-    ticks
 }
 
-/// Up to ten things that producers do: at the beginning, soon after a tick, or at any time.
-fn acts(mut dice: Dice, ticks: &[Micros], end: Micros, hashes: bool, cursed: bool) -> Vec<(Micros, Act)> {
-    let names: Vec<&str> = (0..=dice.below(5)).map(|_| dice.pick(&NAMES)).collect();
-    let mut times: Vec<Micros> = (0..=dice.below(10))
-        .map(|_| match dice.below(4) {
-            0 => dice.below(end + 1),
-            1 | 2 => {
-                let span = dice.pick(&[300 * MILLISECOND, 5 * SECOND, MINUTE]);
-                dice.pick(ticks) + dice.below(span)
-            }
-            _ => dice.below(2 * SECOND),
-        })
-        .collect();
-    times.sort_unstable();
-    let mut contents: HashMap<&str, u64> = HashMap::new();
-    let act = |at| {
-        let name = dice.pick(&names);
-        if dice.one_in(6) {
-            return (at, Act::Delete { name });
-        }
-        let newest = contents.entry(name).or_default();
-        // The same content again, or new content; with ETags that are no hashes each content comes once.
-        let number = if hashes && *newest > 0 && dice.one_in(3) { 1 + dice.below(*newest) } else { *newest + 1 };
-        *newest = number.max(*newest);
-        let mark = match number % 4 {
-            _ if name == "a.error.json" => BAD,
-            2 => BAD,
-            1 if cursed && name <= "b" => CURSED,
-            _ => "",
-        };
-        (at, Act::Write { name, content: format!("{mark}{name}#{number}\n") })
-    };
-    times.into_iter().map(act).collect()
+/// A feed's settings, of which the first feed's are made as well.
+fn setting(with: &mut Dice) -> Setting {
+    let (files_per_load, slots) = (with.pick(&[1, 2, 2, 3, 5]), with.pick(&[1, 2, 2, 3]));
+    let (events, fan_out) = (with.one_in(2), !with.one_in(4));
+    Setting {
+        feed: 0,
+        present: true,
+        max_files: files_per_load * slots,
+        files_per_load,
+        two_by_bytes: false,
+        fan_out,
+        events,
+        by_key: false,
+        wait: 5,
+        before_copy: 0,
+    }
 }
 
-thread_local! {
-    static CONFIGS: RefCell<HashMap<String, Arc<Config>>> = RefCell::default();
-}
-
-/// The configuration with these lines; read once.
-fn config(feed: &str, lister: &str, format: &str) -> Arc<Config> {
-    let text = format!(
-        r#"
-        [bucket]
-        name = "bucket"
-        [lister]
-        {lister}
-        [[feed]]
-        name = "f"
-        prefix = "f/"
-        {feed}
-        [feed.redshift]
-        workgroup = "w"
-        database = "d"
-        table = "public.t"
-        format = "{format}"
-        "#
-    );
-    CONFIGS.with_borrow_mut(|configs| {
-        let parse = || Arc::new(Config::parse(&text, "simulation").unwrap_or_else(|error| panic!("{error}")));
-        Arc::clone(configs.entry(text.clone()).or_insert_with(parse))
-    })
+/// The settings of a feed that is not the first.
+fn other(dice: Dice, feed: usize) -> Setting {
+    let mut with = dice.about("setting").number(feed as u64);
+    let by_key = with.one_in(4);
+    Setting { feed, by_key, ..setting(&mut with) }
 }

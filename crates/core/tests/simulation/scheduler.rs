@@ -14,6 +14,7 @@ use crate::bucket::Bucket;
 use crate::calls::{CallId, Calls};
 use crate::clock::Micros;
 use crate::lambda::{self, Invocation, Task, TaskId};
+use crate::lasting::Lasting;
 use crate::oddities::Oddities;
 use crate::producers;
 use crate::scenario::Scenario;
@@ -77,6 +78,8 @@ pub struct World {
     pub tasks: BTreeMap<TaskId, Task>,
     pub bucket: Bucket,
     pub warehouse: Warehouse,
+    /// What never works, or not yet.
+    pub lasting: Lasting,
     pub truth: Truth,
     pub odd: Oddities,
     pub trace: Trace,
@@ -88,6 +91,8 @@ pub struct World {
 
 /// More events than any history needs that comes to rest: some hundreds are usual.
 const MOST_EVENTS: u64 = 50_000;
+/// The same where something lasts for days.
+const MOST_LASTING_EVENTS: u64 = 200_000;
 
 impl World {
     pub fn after(&mut self, delay: Micros, event: Event) {
@@ -152,8 +157,9 @@ impl<'s> Executor<'s> {
             };
             world.now = world.now.max(at);
             world.events += 1;
-            if world.events > MOST_EVENTS {
-                world.truth.violation = Some(format!("no rest after {MOST_EVENTS} events: {}", world.left()));
+            let most = if world.scenario.class.lasts() { MOST_LASTING_EVENTS } else { MOST_EVENTS };
+            if world.events > most {
+                world.truth.violation = Some(format!("no rest after {most} events: {}", world.left()));
                 return;
             }
             drop(world);

@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use crate::history::{Detail, Outcome, run};
 
-/// The same seed with as few oddities as still break a promise, told in full.
+/// The same seed with as few oddities as still break the same promise, told in full.
 pub fn shrink(seed: u64) -> Outcome {
     let mut without: BTreeSet<u64> = BTreeSet::new();
+    let promise = run(seed, Detail::Result).violation.as_deref().map(promise).unwrap_or_default();
+    let happened = |seed: u64, without: &BTreeSet<u64>| happened(seed, without, &promise);
     let mut left = happened(seed, &without).unwrap_or_default();
     let mut size = left.len().div_ceil(2);
     while size > 0 {
@@ -29,10 +31,16 @@ pub fn shrink(seed: u64) -> Outcome {
     run(seed, Detail::Trace(Arc::new(without)))
 }
 
-/// What odd happens in the history without some of it, if it still breaks a promise.
-fn happened(seed: u64, without: &BTreeSet<u64>) -> Option<Vec<u64>> {
+/// Which promise it is, whatever file and number it is about.
+fn promise(violation: &str) -> String {
+    let is_plain = |word: &&str| word.chars().all(char::is_alphabetic);
+    violation.split(' ').filter(is_plain).take(5).collect::<Vec<_>>().join(" ")
+}
+
+/// What odd happens in the history without some of it, if it still breaks the promise.
+fn happened(seed: u64, without: &BTreeSet<u64>, broken: &str) -> Option<Vec<u64>> {
     let outcome = run(seed, Detail::Oddities(Arc::new(without.clone())));
-    outcome.violation?;
+    outcome.violation.filter(|violation| promise(violation) == broken)?;
     Some(outcome.oddities.into_iter().map(|(label, _)| label).collect())
 }
 

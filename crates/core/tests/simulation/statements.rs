@@ -13,6 +13,8 @@ use sluice_core::redshift::{Description, Part, Statements, Status, Submission};
 use crate::calls::{self, CallId, Caller};
 use crate::clock::{Micros, micros, stamp};
 use crate::dice::Dice;
+use crate::lasting::Down;
+use crate::scenario::settings::FEEDS;
 use crate::scheduler::World;
 use crate::warehouse::Transaction;
 use crate::warehouse::sql::{Row, Sql, Trace};
@@ -32,6 +34,7 @@ pub struct DataApi {
 /// A submission that runs or has ended.
 pub struct Statement {
     number: usize,
+    pub feed: usize,
     dice: Dice,
     name: String,
     with_event: bool,
@@ -50,6 +53,8 @@ pub struct Statement {
     waiters: Vec<CallId>,
     /// Where it fails by itself, and how.
     fate: Option<(usize, &'static str)>,
+    /// What it fails with when its time is over.
+    stalled: Option<String>,
     query_id: bool,
 }
 
@@ -71,6 +76,25 @@ impl Statement {
             Status::Aborted => 3,
         };
         (self.at, status)
+    }
+
+    pub fn error(&self) -> Option<&str> {
+        self.error.as_deref()
+    }
+
+    /// Whether it is the transaction that loads a batch.
+    pub fn is_load(&self) -> bool {
+        self.records().next().is_some()
+    }
+
+    /// Whether it does nothing but look for bad files: it may take for ever, and holds nothing up.
+    pub fn only_looks(&self) -> bool {
+        self.sqls.iter().all(|sql| matches!(sql, Sql::Copy { no_load: true, .. }))
+    }
+
+    /// Whether it asks the same, and has not ended.
+    pub fn still_asks(&self, sqls: &[Sql]) -> bool {
+        self.running() && self.sqls == sqls
     }
 
     /// The files that it loads; none, if it is no load.
@@ -108,11 +132,13 @@ impl Statement {
 impl DataApi {
     /// The transactions that a condition on a system view finds, which shows what was over at `seen`.
     pub fn traced(&self, trace: Trace, seen: Micros) -> Vec<&Transaction> {
-        let number = match trace {
-            Trace::Query(id) => id - FIRST_QUERY,
-            Trace::Session(pid, _) => pid - FIRST_PID,
+        let (number, at) = match trace {
+            Trace::Query(id) => ((id - FIRST_QUERY) / QUERIES, usize::try_from((id - FIRST_QUERY) % QUERIES).ok()),
+            Trace::Session(pid, _) => (pid - FIRST_PID, None),
         };
         let statement = usize::try_from(number).ok().and_then(|number| self.statements.get(number));
+        let is_copy = |at: usize| statement.is_some_and(|it| matches!(it.sqls.get(at), Some(Sql::Copy { .. })));
+        let statement = statement.filter(|_| at.is_none_or(is_copy));
         let over = |statement: &&Statement| statement.ended.is_some_and(|ended| ended <= seen);
         statement.filter(over).map(|statement| &statement.tx).into_iter().collect()
     }
@@ -124,9 +150,11 @@ impl DataApi {
 }
 
 const FIRST_QUERY: i64 = 1_000;
+/// How many queries a submission may be.
+const QUERIES: i64 = 100;
 const FIRST_PID: i64 = 1_073_000_000;
 
-fn submit(world: &mut World, submission: &Submission) -> StatementId {
+fn submit(world: &mut World, feed: usize, submission: &Submission) -> StatementId {
     let (now, memory) = (world.now, world.scenario.memory.0);
     let api = &mut world.warehouse.api;
     let known = submission.token.as_ref().and_then(|token| api.tokens.get(token)).copied();
@@ -138,16 +166,18 @@ fn submit(world: &mut World, submission: &Submission) -> StatementId {
     let number = api.statements.len();
     let dice = world.scenario.dice.about(submission.token.as_deref().unwrap_or(&submission.name)).number(number as u64);
     let sqls: Vec<Sql> = submission.statements.iter().map(|text| Sql::read(text)).collect();
+    world.check_question(feed, &sqls);
     let fate = fate(world, dice, sqls.len(), &submission.name);
     let api = &mut world.warehouse.api;
     api.statements.push(Statement {
         number,
+        feed,
         dice,
         name: submission.name.clone(),
         with_event: submission.with_event,
         sqls,
         at: 0,
-        tx: Transaction::default(),
+        tx: Transaction::of(feed),
         status: Status::Running,
         error: None,
         created: now,
@@ -156,6 +186,7 @@ fn submit(world: &mut World, submission: &Submission) -> StatementId {
         turn: 0,
         waiters: Vec::new(),
         fate,
+        stalled: None,
         query_id: world.scenario.views.query_ids,
     });
     if let Some(token) = &submission.token {
@@ -164,7 +195,7 @@ fn submit(world: &mut World, submission: &Submission) -> StatementId {
     let name = submission.name.clone();
     world.say("warehouse", || format!("s-{number} begins: {name}"));
     next_step(world, number);
-    world.check_in_flight();
+    world.check_in_flight(feed);
     StatementId(format!("s-{number}"))
 }
 
@@ -185,7 +216,8 @@ fn describe(world: &World, id: &str) -> Option<Description> {
             std::cmp::Ordering::Greater => Status::Aborted,
         };
         let error = statement.error.clone().filter(|_| status == Status::Failed);
-        let query_id = statement.query_id.then_some(FIRST_QUERY + number);
+        let query = FIRST_QUERY + number * QUERIES + i64::try_from(at).unwrap_or_default();
+        let query_id = statement.query_id.then_some(query);
         Part { status, error, query_id, rows: None }
     };
     let error = statement.error.as_ref();
@@ -197,20 +229,35 @@ fn describe(world: &World, id: &str) -> Option<Description> {
         updated_at: statement.ended.map(|ended| stamp(ended, 0)),
         duration: Duration::from_micros(statement.ended.unwrap_or(world.now) - statement.created),
         pid: Some(FIRST_PID + number),
-        query_id: statement.query_id.then_some(FIRST_QUERY + number),
+        query_id: statement.query_id.then_some(FIRST_QUERY + number * QUERIES),
         rows: None,
         parts: if many { (0..statement.sqls.len()).map(part).collect() } else { Vec::new() },
     })
 }
 
+/// The feed whose ledger it is; none but its own is named in its statements.
+fn feed_of(target: &Redshift, submission: &Submission) -> usize {
+    let (ledger, start) = (&target.ledger.name, "sluice_ledger_");
+    for text in &submission.statements {
+        assert_eq!(text.matches(start).count(), text.matches(ledger).count(), "{text} is not of {ledger}");
+    }
+    let feed = FEEDS.iter().position(|feed| ledger.strip_prefix(start) == Some(*feed));
+    feed.unwrap_or_else(|| panic!("{ledger} is nobody's ledger"))
+}
+
 impl Statements for Caller {
-    async fn submit(&self, _: &Redshift, submission: &Submission) -> Result<StatementId, PortError> {
+    async fn submit(&self, target: &Redshift, submission: &Submission) -> Result<StatementId, PortError> {
         let mut submission = submission.clone();
+        let feed = feed_of(target, &submission);
         // The SDK makes up a token for each call, so that its own retries submit once.
         let label = self.sim.world().tasks.get(&self.task).map(|task| (task.name.clone(), task.calls));
         submission.token.get_or_insert_with(|| format!("{label:?}"));
         self.call("submit", submission.name.clone(), move |world| {
-            let id = submit(world, &submission);
+            if let Some(Down::Refuses) = world.lasting.down(feed, world.now) {
+                world.was_refused(feed, &submission);
+                return Err(PortError::new("submit", submission.name.as_str(), PortErrorKind::Unavailable, "down"));
+            }
+            let id = submit(world, feed, &submission);
             world.was_submitted(&submission, &id);
             Ok(id)
         })

@@ -54,7 +54,7 @@ pub fn of(world: &World) -> u64 {
         let statement = claim.statement_id.as_ref().and_then(|id| world.warehouse.api.find(&id.0));
         statement.map(|number| world.warehouse.api.statements[number].stands()).hash(&mut hash);
     }
-    for row in world.warehouse.committed.ledger.iter().flatten() {
+    for row in world.warehouse.recorded() {
         row.file.hash(&mut hash);
     }
     hash.finish()

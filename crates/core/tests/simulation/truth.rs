@@ -1,8 +1,11 @@
 //! The truth: what producers wrote and what became of it, kept beside the world by whoever sees all of it, and the
 //! promises of `docs/GUARANTEES.md`, checked at every change of the bucket and again when everything is quiet.
 
+mod cost;
 mod end;
 mod exceptions;
+mod flight;
+mod rests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,18 +15,23 @@ use sluice_core::destination::StatementId;
 use sluice_core::object::ETag;
 use sluice_core::redshift::Submission;
 
-use crate::bucket::{CLAIMS, INCOMING, Object};
+use crate::bucket::{CLAIMS, INCOMING, Object, STATE};
+use crate::clock::Micros;
 use crate::lambda::TaskId;
 use crate::scheduler::World;
-use crate::statements::Statement;
+use cost::Cost;
+use flight::Flight;
+use rests::Rests;
 
-const ARCHIVES: [&str; 2] = ["processed/f/", "failed/f/"];
+const ARCHIVES: [&str; 2] = ["processed/", "failed/"];
 
 /// What is known of one content. Contents are unique: each names its file.
 #[derive(Clone, Debug)]
 pub struct Version {
     key: String,
     etags: BTreeSet<String>,
+    /// When it was written last.
+    since: Micros,
     /// Sluice took it out of `incoming/`.
     taken: bool,
 }
@@ -54,6 +62,9 @@ pub struct Truth {
     pub excused: BTreeMap<String, &'static str>,
     /// Which function wrote each claim last.
     writers: BTreeMap<String, TaskId>,
+    flight: Flight,
+    pub rests: Rests,
+    cost: Cost,
     /// The function whose call takes effect.
     pub task: TaskId,
     /// Its owner.
@@ -91,9 +102,11 @@ impl World {
         let version = truth.versions.entry(content.to_owned()).or_insert_with(|| Version {
             key: key.to_owned(),
             etags: BTreeSet::new(),
+            since: 0,
             taken: false,
         });
         version.taken = false;
+        version.since = self.now;
         version.etags.insert(etag.to_string());
         self.may_be_put_back(key, content, etag);
         self.truth.past.entry(key.to_owned()).or_default().push(content.to_owned());
@@ -102,7 +115,9 @@ impl World {
     /// A function wrote an object.
     pub fn was_put(&mut self, key: &str, before: Option<&Object>) {
         self.changed = true;
-        if key.starts_with(CLAIMS) {
+        if rests::is_resting(key) {
+            self.rest_was_written(key, before);
+        } else if key.starts_with(CLAIMS) {
             self.claim_was_written(key, before);
         } else if before.is_some() && self.truth.archived.contains(key) {
             self.truth.broken(format!("{key} was overwritten"));
@@ -123,20 +138,23 @@ impl World {
             }
         }
         let token = self.token(&claim);
-        let told = self.truth.told.get(&(self.truth.actor.clone(), token));
+        // A function that does not know the feed has not asked for its statement.
+        let knows =
+            self.truth.config().is_none_or(|config| self.scenario.configs[config].1.feed(&claim.feed).is_some());
+        let told = self.truth.told.get(&(self.truth.actor.clone(), token)).filter(|_| knows);
         // A claim that is put off after an error is told as it was before; one that is pending must bear its statement.
         let pending = claim.owner.is_empty() && claim.not_before.is_none();
         if let (Some(told), None, true) = (told, &claim.statement_id, pending) {
             let broken = format!("{key} was let go without the statement {told} that its writer knows");
             return self.truth.broken(broken);
         }
+        self.check_filled(key, &claim);
         self.truth.claims.insert(key.to_owned(), claim);
         self.truth.writers.insert(key.to_owned(), self.truth.task);
-        self.check_in_flight();
     }
 
     fn token(&self, claim: &Claim) -> String {
-        let feed = &self.scenario.config.feeds[0];
+        let feed = self.scenario.configs.iter().find_map(|(_, config)| config.feed(&claim.feed)).expect("a feed");
         let Destination::Redshift(target) = &feed.destination else { panic!("another destination") };
         claim.token("bucket", &format!("{:?}/{}/{}", target.warehouse, target.database, target.table))
     }
@@ -158,8 +176,14 @@ impl World {
     /// A function deleted an object.
     pub fn was_deleted(&mut self, key: &str, before: &Object) {
         self.changed = true;
+        if rests::is_resting(key) {
+            return self.rest_was_deleted(before);
+        }
         if key.starts_with(CLAIMS) {
             self.truth.claims.remove(key);
+            return;
+        }
+        if key.starts_with(STATE) {
             return;
         }
         if !key.starts_with(INCOMING) {
@@ -184,30 +208,6 @@ impl World {
         for old in statement.replaced() {
             self.truth.misread.remove(old);
         }
-    }
-
-    /// At most X files of the feed are held by claims, and at most X are being loaded.
-    pub fn check_in_flight(&mut self) {
-        let most = self.scenario.max_files;
-        let held: usize = self.truth.claims.values().map(|claim| claim.files.len() + claim.later.len()).sum();
-        if held > most {
-            self.truth.broken(format!("{held} files are held by claims, {most} are allowed"));
-        }
-        let running: Vec<&Statement> =
-            self.warehouse.api.statements.iter().filter(|statement| statement.running()).collect();
-        let loading = |statements: &[&Statement]| {
-            statements.iter().flat_map(|statement| statement.loads()).collect::<BTreeSet<_>>().len()
-        };
-        if loading(&running) <= most {
-            return;
-        }
-        // A transaction whose token was forgotten, and whose files another one has loaded, will be stopped by its guard.
-        let ledger = self.warehouse.committed.ledger.iter().flatten();
-        let recorded: BTreeSet<&str> = ledger.map(|row| row.file.as_str()).collect();
-        let doomed = |statement: &Statement| statement.records().any(|row| recorded.contains(row.file.as_str()));
-        let number = loading(&running.into_iter().filter(|statement| !doomed(statement)).collect::<Vec<_>>());
-        if number > most {
-            self.truth.broken(format!("{number} files are being loaded, {most} are allowed"));
-        }
+        self.has_loaded(number);
     }
 }

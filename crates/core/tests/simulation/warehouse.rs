@@ -1,4 +1,4 @@
-//! The warehouse: one table, one ledger, and transactions with Redshift's isolation.
+//! The warehouse: a table and a ledger for each feed, and transactions with Redshift's isolation.
 //!
 //! A transaction sees the tables as they were at its first statement other than SET and LOCK, and what it writes itself.
 //! LOCK waits for whoever holds it, until their end. Nothing else is checked at a commit: two transactions that looked
@@ -12,10 +12,11 @@ use std::sync::Arc;
 
 use crate::bucket::Bucket;
 use crate::clock::Micros;
+use crate::lasting::Lasting;
 use crate::scenario::{BAD, CURSED, Views};
 use sql::{Row, Sql, Trace};
 
-/// What is committed.
+/// What is committed of one feed. No transaction touches two.
 #[derive(Clone, Debug, Default)]
 pub struct Tables {
     /// The lines of the feed's table.
@@ -24,38 +25,51 @@ pub struct Tables {
     pub ledger: Option<Vec<Row>>,
 }
 
-/// The warehouse's data, and who holds or awaits the ledger's lock.
-pub struct Warehouse {
+/// The data of one feed, and who holds or awaits its ledger's lock.
+pub struct Store {
     pub committed: Arc<Tables>,
     holder: Option<usize>,
     waiting: VecDeque<usize>,
+}
+
+/// The warehouse's data.
+pub struct Warehouse {
+    pub stores: Vec<Store>,
     pub api: crate::statements::DataApi,
 }
 
 impl Warehouse {
-    pub fn new(ledger: bool) -> Self {
-        let tables = Tables { lines: Vec::new(), ledger: ledger.then(Vec::new) };
-        Self {
-            committed: Arc::new(tables),
-            holder: None,
-            waiting: VecDeque::new(),
-            api: crate::statements::DataApi::default(),
-        }
+    pub fn new(ledger: bool, feeds: usize) -> Self {
+        let tables = Arc::new(Tables { lines: Vec::new(), ledger: ledger.then(Vec::new) });
+        let store = |_| Store { committed: Arc::clone(&tables), holder: None, waiting: VecDeque::new() };
+        Self { stores: (0..feeds).map(store).collect(), api: crate::statements::DataApi::default() }
+    }
+
+    /// All rows of all ledgers.
+    pub fn recorded(&self) -> impl Iterator<Item = &Row> {
+        self.stores.iter().flat_map(|store| store.committed.ledger.iter().flatten())
+    }
+
+    /// All lines of all tables.
+    pub fn lines(&self) -> impl Iterator<Item = &String> {
+        self.stores.iter().flat_map(|store| &store.committed.lines)
     }
 
     /// Lets the lock go, and answers who had to wait for it.
-    pub fn let_go(&mut self, transaction: usize) -> Vec<usize> {
-        self.waiting.retain(|other| *other != transaction);
-        if self.holder == Some(transaction) {
-            self.holder = None;
+    pub fn let_go(&mut self, transaction: usize, feed: usize) -> Vec<usize> {
+        let store = &mut self.stores[feed];
+        store.waiting.retain(|other| *other != transaction);
+        if store.holder == Some(transaction) {
+            store.holder = None;
         }
-        if self.holder.is_none() { self.waiting.drain(..).collect() } else { Vec::new() }
+        if store.holder.is_none() { store.waiting.drain(..).collect() } else { Vec::new() }
     }
 }
 
 /// A transaction under way.
 #[derive(Debug, Default)]
 pub struct Transaction {
+    feed: usize,
     snapshot: Option<Arc<Tables>>,
     lines: Vec<String>,
     recorded: Vec<Row>,
@@ -77,6 +91,7 @@ struct Copying {
 /// What a step may look at besides.
 pub struct Around<'w> {
     pub bucket: &'w Bucket,
+    pub lasting: &'w Lasting,
     pub views: Views,
     pub now: Micros,
 }
@@ -90,6 +105,8 @@ pub enum Step {
     More(String),
     /// It waits for the lock.
     Waits,
+    /// It fails after all the time that a transaction has.
+    Stalls(String),
     /// It fails, and the transaction with it.
     Fails(String),
 }
@@ -99,39 +116,39 @@ const DONE: Step = Step::Done(Vec::new());
 impl Warehouse {
     /// The next step of `sql` in transaction `number`.
     pub fn step(&mut self, number: usize, tx: &mut Transaction, sql: &Sql, around: &Around<'_>) -> Step {
-        let Around { bucket, views, now } = *around;
-        let seen = now.saturating_sub(views.lag);
+        let seen = around.now.saturating_sub(around.views.lag);
+        let store = &mut self.stores[tx.feed];
         let touches_ledger =
             !matches!(sql, Sql::Set | Sql::Copy { .. } | Sql::CreateLedger | Sql::LoadErrors(_) | Sql::VersionsRead(_));
         if touches_ledger {
-            if self.committed.ledger.is_none() {
+            if store.committed.ledger.is_none() {
                 return Step::Fails("ERROR: Relation sluice_ledger_f does not exist in the database.".to_owned());
             }
-            if self.holder.is_some_and(|holder| holder != number) {
-                self.waiting.push_back(number);
+            if store.holder.is_some_and(|holder| holder != number) {
+                store.waiting.push_back(number);
                 return Step::Waits;
             }
         }
         if !matches!(sql, Sql::Set | Sql::Lock) && tx.snapshot.is_none() {
-            tx.snapshot = Some(Arc::clone(&self.committed));
+            tx.snapshot = Some(Arc::clone(&store.committed));
         }
         match sql {
             Sql::Set => DONE,
             Sql::Lock => {
-                self.holder = Some(number);
+                store.holder = Some(number);
                 DONE
             }
             Sql::Guard { none, some, files } => match if tx.ledger(files).is_empty() { none } else { some } {
                 0 => Step::Fails("ERROR: division by zero".to_owned()),
                 _ => DONE,
             },
-            Sql::Copy { manifest, no_load, columnar } => tx.copy(manifest, *no_load, *columnar, bucket, views),
+            Sql::Copy { manifest, no_load, columnar } => tx.copy(manifest, *no_load, *columnar, around),
             Sql::Record(rows) => {
                 tx.recorded.extend(rows.iter().cloned());
                 DONE
             }
             Sql::CreateLedger => {
-                tx.creates = self.committed.ledger.is_none();
+                tx.creates = store.committed.ledger.is_none();
                 DONE
             }
             Sql::Loaded(files) => Step::Done(tx.ledger(files).into_iter().map(|file| vec![Some(file)]).collect()),
@@ -148,7 +165,7 @@ impl Warehouse {
 
     /// Makes everything that the transaction wrote visible at once.
     pub fn commit(&mut self, tx: &mut Transaction) -> Result<(), String> {
-        let tables = Arc::make_mut(&mut self.committed);
+        let tables = Arc::make_mut(&mut self.stores[tx.feed].committed);
         if tx.creates {
             if tables.ledger.is_some() {
                 return Err("ERROR: Relation \"sluice_ledger_f\" already exists".to_owned());
@@ -180,6 +197,10 @@ impl Warehouse {
 }
 
 impl Transaction {
+    pub fn of(feed: usize) -> Self {
+        Self { feed, ..Self::default() }
+    }
+
     /// The ledger as this transaction sees it.
     fn seen_ledger(&self) -> impl Iterator<Item = &Row> {
         self.snapshot.iter().filter_map(|tables| tables.ledger.as_ref()).flatten().chain(&self.recorded)
@@ -190,7 +211,8 @@ impl Transaction {
     }
 
     /// Reads the manifest, or the next of its files.
-    fn copy(&mut self, manifest: &str, no_load: bool, columnar: bool, bucket: &Bucket, views: Views) -> Step {
+    fn copy(&mut self, manifest: &str, no_load: bool, columnar: bool, around: &Around<'_>) -> Step {
+        let Around { bucket, views, .. } = *around;
         let Some(copying) = &mut self.copy else {
             let Some(object) = bucket.get(manifest) else {
                 return Step::Fails(
@@ -216,6 +238,13 @@ impl Transaction {
         let (text, etag) = (object.text(), object.etag.to_string());
         let note = format!("reads {url} {text:?} ETag {etag}");
         self.read.push((url.clone(), etag));
+        if let Some(failing) = around.lasting.copying(self.feed, around.now, &text)
+            && (failing.look || !no_load)
+        {
+            let named = if failing.named { format!(" DETAIL: reading {url}") } else { String::new() };
+            let error = format!("{}{named}", failing.error);
+            return if failing.slow { Step::Stalls(error) } else { Step::Fails(error) };
+        }
         if !no_load && text.starts_with(CURSED) {
             return Step::Fails("ERROR: something about a file that nobody has seen before".to_owned());
         }

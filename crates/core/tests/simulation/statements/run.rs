@@ -4,11 +4,13 @@ use sluice_core::completion::claim_of;
 use sluice_core::redshift::Status;
 
 use crate::calls;
-use crate::clock::{MILLISECOND, MINUTE, SECOND};
+use crate::clock::{MILLISECOND, MINUTE, Micros, SECOND};
 use crate::dice::Dice;
 use crate::lambda::{Input, Invocation};
+use crate::lasting::{DOWN_ERRORS, Down, LONGEST, Look, TIMEOUT};
 use crate::scheduler::{Event, World};
 use crate::statements::Statement;
+use crate::warehouse::sql::Sql;
 use crate::warehouse::{Around, Step};
 
 /// What fails by itself, and passes by itself or is mended.
@@ -40,7 +42,46 @@ pub(super) fn next_step(world: &mut World, number: usize) {
     let turn = statement.turn;
     let mut dice = statement.dice.number(turn);
     let delay = if calm { MILLISECOND } else { 1 + dice.below(usual) };
+    let delay = delay + lasting(world, number);
     world.after(delay, Event::Step(number, turn));
+}
+
+/// How much longer its next step takes because of what lasts.
+fn lasting(world: &World, number: usize) -> Micros {
+    let statement = &world.warehouse.api.statements[number];
+    if world.lasting.troubles.is_empty() {
+        return 0;
+    }
+    if statement.stalled.is_some() {
+        return TIMEOUT;
+    }
+    match statement.sqls.get(statement.at) {
+        Some(Sql::Copy { no_load: true, .. }) => match world.lasting.look(statement.feed, world.now) {
+            Some(Look::Takes(time)) => time,
+            _ => 0,
+        },
+        Some(Sql::Copy { .. }) => world.lasting.slow(statement.feed, world.now).unwrap_or_default(),
+        _ => 0,
+    }
+}
+
+/// What makes it fail now because of what lasts.
+fn broken(world: &World, number: usize) -> Option<String> {
+    let statement = &world.warehouse.api.statements[number];
+    if statement.stalled.is_some() || world.lasting.troubles.is_empty() {
+        return statement.stalled.clone();
+    }
+    let copies = matches!(statement.sqls.get(statement.at), Some(Sql::Copy { .. }));
+    let looks = matches!(statement.sqls.get(statement.at), Some(Sql::Copy { no_load: true, .. }));
+    let text = match (world.lasting.down(statement.feed, world.now), world.lasting.look(statement.feed, world.now)) {
+        (Some(Down::Refuses), _) => Some(DOWN_ERRORS[0]),
+        (Some(Down::Fails(text)), _) => Some(text),
+        (Some(Down::FailsAtCopy(text)), _) if copies => Some(text),
+        (_, Some(Look::Fails)) if looks => Some("ERROR: something about looking that nobody has seen before"),
+        (_, Some(Look::Takes(time))) if looks && time >= LONGEST => Some("ERROR: canceling statement"),
+        _ => None,
+    };
+    text.map(str::to_owned)
 }
 
 /// From now on everything ends soon.
@@ -58,7 +99,12 @@ pub fn step(world: &mut World, number: usize, turn: u64) {
     if !statement.running() || statement.turn != turn {
         return;
     }
-    if let Some((at, failure)) = statement.fate
+    let fate = statement.fate;
+    if let Some(error) = broken(world, number) {
+        return end(world, number, Status::Failed, Some(error));
+    }
+    let statement = &mut world.warehouse.api.statements[number];
+    if let Some((at, failure)) = fate
         && at == statement.at
     {
         let stopped = failure == "stopped";
@@ -77,7 +123,8 @@ pub fn step(world: &mut World, number: usize, turn: u64) {
         };
     };
     let mut tx = std::mem::take(&mut statement.tx);
-    let around = Around { bucket: &world.bucket, views: world.scenario.views, now: world.now };
+    let (views, now) = (world.scenario.views, world.now);
+    let around = Around { bucket: &world.bucket, lasting: &world.lasting, views, now };
     let step = world.warehouse.step(number, &mut tx, &sql, &around);
     let statement = &mut world.warehouse.api.statements[number];
     statement.tx = tx;
@@ -87,9 +134,14 @@ pub fn step(world: &mut World, number: usize, turn: u64) {
             world.say("warehouse", || format!("s-{number} {what}"));
             next_step(world, number);
         }
+        Step::Stalls(error) => {
+            statement.stalled = Some(error);
+            world.say("warehouse", || format!("s-{number} does not get on"));
+            next_step(world, number);
+        }
         Step::Fails(error) => {
             if let Some(files) = world.warehouse.api.statements[number].guarded().cloned() {
-                world.truth.was_refused(&files);
+                world.truth.was_guarded(&files);
             }
             end(world, number, Status::Failed, Some(error));
         }
@@ -111,13 +163,18 @@ fn end(world: &mut World, number: usize, status: Status, error: Option<String>) 
     statement.ended = Some(now);
     world.changed = true;
     statement.error.clone_from(&error);
+    let feed = statement.feed;
+    if status != Status::Finished {
+        world.has_failed(number);
+    }
+    let statement = &mut world.warehouse.api.statements[number];
     let waiters = std::mem::take(&mut statement.waiters);
     world.say("warehouse", || format!("s-{number} ends: {status:?} {}", error.unwrap_or_default()));
     for call in waiters {
         calls::end_wait(world, call);
     }
     tell(world, number);
-    for other in world.warehouse.let_go(number) {
+    for other in world.warehouse.let_go(number, feed) {
         next_step(world, other);
     }
 }
@@ -126,7 +183,8 @@ fn end(world: &mut World, number: usize, status: Status, error: Option<String>) 
 /// before the end can be seen.
 fn tell(world: &mut World, number: usize) {
     let statement = &world.warehouse.api.statements[number];
-    let claim = statement.with_event.then(|| claim_of(&world.scenario.config, &statement.name)).flatten();
+    let config = world.scenario.config(world.now).1;
+    let claim = statement.with_event.then(|| claim_of(config, &statement.name)).flatten();
     let Some(claim) = claim else { return };
     let mut dice = statement.dice.about("event");
     if world.calm || dice.one_in(5) {

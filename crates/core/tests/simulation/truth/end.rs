@@ -2,35 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sluice_core::claim::Claim;
-use sluice_core::object::{ETag, File, FileId, Key};
+use sluice_core::object::{ETag, FileId, Key};
 
 use super::{ARCHIVES, Version};
-use crate::bucket::{CLAIMS, INCOMING, Object};
+use crate::bucket::{CLAIMS, INCOMING};
 use crate::history::OTHER;
 use crate::scenario::{BAD, CURSED};
 use crate::scheduler::World;
-use crate::statements::Statement;
 
 impl World {
-    /// Whether nothing is left to do: what nobody can load rests, and all else is gone.
-    pub fn quiet(&self) -> bool {
-        let cursed = |object: &Object| object.text().starts_with(CURSED);
-        // A file that rests and is gone, or in the ledger already, is settled when it is tried next.
-        let ledger = self.warehouse.committed.ledger.iter().flatten();
-        let recorded: BTreeSet<&str> = ledger.map(|row| row.file.as_str()).collect();
-        let stays = |file: &File| {
-            self.bucket.get(file.key.as_str()).is_some() && !recorded.contains(file.id().to_string().as_str())
-        };
-        let rests = |object: &Object| {
-            serde_json::from_slice::<Claim>(&object.body)
-                .is_ok_and(|claim| claim.only_rests() && claim.all_files().all(stays))
-        };
-        self.bucket.under(CLAIMS).all(|(_, object)| rests(object))
-            && self.bucket.under(INCOMING).all(|(_, object)| cursed(object))
-            && !self.warehouse.api.statements.iter().any(Statement::running)
-    }
-
     /// What must hold in the end.
     pub fn check_all(&mut self) {
         let broken = self.check_rows().or_else(|| self.check_ledger()).or_else(|| self.check_places());
@@ -42,7 +22,7 @@ impl World {
     /// Each file that was taken is in the table exactly once, a bad one never, and none twice.
     fn check_rows(&self) -> Option<String> {
         let mut rows: BTreeMap<String, usize> = BTreeMap::new();
-        for line in &self.warehouse.committed.lines {
+        for line in self.warehouse.lines() {
             *rows.entry(format!("{line}\n")).or_default() += 1;
         }
         for (content, version) in self.promised() {
@@ -62,12 +42,11 @@ impl World {
 
     /// The ledger says of exactly the files whose rows are in the table that they were loaded, once.
     fn check_ledger(&self) -> Option<String> {
-        let ledger = self.warehouse.committed.ledger.iter().flatten();
         let mut recorded: BTreeMap<&str, usize> = BTreeMap::new();
-        for row in ledger {
+        for row in self.warehouse.recorded() {
             *recorded.entry(&row.file).or_default() += 1;
         }
-        let lines: BTreeSet<String> = self.warehouse.committed.lines.iter().map(|line| format!("{line}\n")).collect();
+        let lines: BTreeSet<String> = self.warehouse.lines().map(|line| format!("{line}\n")).collect();
         for (content, version) in self.promised() {
             let times: usize = version.ids().filter_map(|id| recorded.get(id.as_str())).sum();
             if times != usize::from(lines.contains(content)) {

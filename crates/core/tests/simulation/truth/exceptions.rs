@@ -23,7 +23,7 @@ const UNSEEN: &str = "replaced before it was read, and put back before it was ar
 
 impl Truth {
     /// The guard found some of these files in the ledger.
-    pub fn was_refused(&mut self, files: &BTreeSet<String>) {
+    pub fn was_guarded(&mut self, files: &BTreeSet<String>) {
         // Whoever loaded one of them read another version, and nobody could tell the ledger: had its claim known the
         // statement, it would have been settled before anybody came here again.
         for (_, (key, _)) in self.misread.iter().filter(|(file, _)| files.contains(*file)) {

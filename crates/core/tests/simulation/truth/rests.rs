@@ -1,0 +1,251 @@
+//! Rests: files that fail for ever rest, each known to an object of its own, and nothing else rests.
+//!
+//! The one place that knows how a resting file is written down.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Deserialize;
+use sluice_core::claim::Claim;
+use sluice_core::object::{File, FileId};
+
+use super::Truth;
+use crate::bucket::{CLAIMS, INCOMING, Object};
+use crate::clock::{Micros, SECOND};
+use crate::lasting::{Stage, What, feed_of};
+use crate::scenario::settings::FEEDS;
+use crate::scheduler::World;
+
+/// After how long a failure is known to whoever begins a load.
+const SOON: Micros = 10 * SECOND;
+
+/// What is known of failures and successes.
+#[derive(Default)]
+pub struct Rests {
+    /// When a transaction with the file failed first, by the file's identity.
+    failed: BTreeMap<String, Micros>,
+    /// The last two files of each feed that were committed.
+    commits: BTreeMap<usize, Vec<Commit>>,
+}
+
+/// A file that was committed.
+struct Commit {
+    file: String,
+    at: Micros,
+    /// When the file was written.
+    written: Micros,
+}
+
+/// A resting file, as far as it matters here.
+#[derive(Debug, Deserialize)]
+pub struct Resting {
+    pub file: File,
+    pub stage: String,
+}
+
+/// Whether a key is that of a resting file.
+pub fn is_resting(key: &str) -> bool {
+    key.strip_prefix(CLAIMS).is_some_and(|rest| rest.contains("/resting/"))
+}
+
+/// Whether a claim may be left when nothing happens any more, as far as its shape tells: in it nothing is being loaded but
+/// what failed alone.
+fn may_be_left(claim: &Claim) -> bool {
+    claim.is_lone()
+}
+
+fn read(object: &Object) -> Option<Resting> {
+    serde_json::from_slice(&object.body).ok()
+}
+
+impl Truth {
+    /// A function was told that a call failed: so did what it tries to load.
+    pub fn was_let_down(&mut self, owner: &str, now: Micros) {
+        for file in self.claims.values().filter(|claim| claim.owner == owner).flat_map(|claim| &claim.files) {
+            self.rests.failed.entry(file.id().to_string()).or_insert(now);
+        }
+    }
+
+    /// Whether another file of the feed was committed since this one failed first.
+    fn may_rest(&self, feed: usize, file: FileId) -> bool {
+        self.commits(feed, file).any(|(commit, failed)| commit.at > failed)
+    }
+
+    /// Whether everybody must know that: since `calm`, another file was loaded that had not been there when this one
+    /// failed. What a function saw that died counts for nothing, nor does a load that began before there was a failure.
+    fn must_rest(&self, feed: usize, file: FileId, calm: Micros) -> bool {
+        self.commits(feed, file).any(|(commit, failed)| commit.at > calm && commit.written > failed + SOON)
+    }
+
+    /// The last commits of other files, and when this one failed first.
+    fn commits(&self, feed: usize, file: FileId) -> impl Iterator<Item = (&Commit, Micros)> {
+        let id = file.to_string();
+        let failed = self.rests.failed.get(&id).copied();
+        let commits = self.rests.commits.get(&feed).into_iter().flatten().filter(move |commit| commit.file != id);
+        commits.filter_map(move |commit| Some((commit, failed?)))
+    }
+}
+
+impl World {
+    /// A transaction with these files failed.
+    pub(super) fn has_failed_to_load(&mut self, number: usize) {
+        let statement = &self.warehouse.api.statements[number];
+        let files: Vec<String> = statement.records().map(|row| row.file.clone()).collect();
+        for file in files {
+            self.truth.rests.failed.entry(file).or_insert(self.now);
+        }
+    }
+
+    /// A transaction with these files was committed.
+    pub(super) fn has_loaded(&mut self, number: usize) {
+        let statement = &self.warehouse.api.statements[number];
+        let (feed, now) = (statement.feed, self.now);
+        let versions = &self.truth.versions;
+        let written =
+            |key: &String| versions.values().filter(|version| version.key == *key).map(|version| version.since).max();
+        let files: Vec<(String, Micros)> =
+            statement.records().map(|row| (row.file.clone(), written(&row.key).unwrap_or_default())).collect();
+        let commits = self.truth.rests.commits.entry(feed).or_default();
+        for (file, written) in files {
+            commits.retain(|commit| commit.file != file);
+            commits.push(Commit { file, at: now, written });
+            if commits.len() > 2 {
+                commits.remove(0);
+            }
+        }
+    }
+
+    /// Somebody lets a file rest, or tries it again in vain.
+    pub(super) fn rest_was_written(&mut self, key: &str, before: Option<&Object>) {
+        let Some((feed, resting)) = feed_of(key).zip(self.bucket.get(key).and_then(read)) else {
+            return self.truth.broken(format!("{key} is no resting file"));
+        };
+        let file = &resting.file;
+        if key != format!("{CLAIMS}{}/resting/{}.json", FEEDS[feed], file.id())
+            || feed_of(file.key.as_str()) != Some(feed)
+        {
+            return self.truth.broken(format!("{key} is not the place of {}", file.key));
+        }
+        if self.truth.orphan {
+            return;
+        }
+        let held = |claim: &Claim| claim.all_files().any(|other| other.id() == file.id());
+        if before.is_none() && !self.truth.claims.values().any(held) {
+            return self.truth.broken(format!("{} rests after its claim let it go", file.key));
+        }
+        let content = self.bucket.get(file.key.as_str()).map(Object::text).unwrap_or_default();
+        let unread = |what: &What| matches!(what, What::Denied(_));
+        let may = self.lasting.of(feed, self.now).any(unread) && crate::lasting::is_stuck(&content);
+        if resting.stage == Stage::Load.as_str() && !may && !self.truth.may_rest(feed, file.id()) {
+            self.truth.broken(format!("{} rests, and no other file of its feed was loaded since it failed", file.key));
+        }
+    }
+
+    /// Somebody removed the object of a resting file: it must be done with.
+    pub(super) fn rest_was_deleted(&mut self, before: &Object) {
+        let Some(Resting { file, stage }) = read(before) else { return };
+        let there = self.bucket.get(file.key.as_str()).is_some_and(|object| object.etag == file.etag);
+        let id = file.id().to_string();
+        let recorded = stage == Stage::Load.as_str() && self.warehouse.recorded().any(|row| row.file == id);
+        if there && !recorded && !self.truth.orphan {
+            self.truth.broken(format!("{} rests no more, and is not done with", file.key));
+        }
+    }
+
+    /// A claim is about to be written: of a feed's resting files one is tried at a time, when the weather is calm.
+    pub(super) fn check_tried(&mut self, feed: usize, key: &str, claim: &Claim) {
+        if !self.calm || !self.scenario.class.lasts() {
+            return;
+        }
+        let rests: BTreeSet<FileId> = self.resting().iter().map(|(file, _)| file.id()).collect();
+        let tries = |claim: &Claim| claim.files.iter().any(|file| rests.contains(&file.id()));
+        let other = |(other, claim): (&String, &Claim)| other != key && feed_of(other) == Some(feed) && tries(claim);
+        if tries(claim) && self.truth.claims.iter().any(other) {
+            self.truth.broken(format!("two resting files of {} are tried at once", FEEDS[feed]));
+        }
+    }
+
+    /// All resting files, by their keys and stages.
+    pub fn resting(&self) -> Vec<(File, String)> {
+        let objects =
+            self.bucket.under(CLAIMS).filter(|(key, _)| is_resting(key)).filter_map(|(_, object)| read(object));
+        objects.map(|resting| (resting.file, resting.stage)).collect()
+    }
+
+    /// Whether nothing is left to do: what nobody can load rests, and all else is gone.
+    pub fn quiet(&self) -> bool {
+        // A file that rests and is gone, or in the ledger already, is settled when it is tried next.
+        let recorded: BTreeSet<&str> = self.warehouse.recorded().map(|row| row.file.as_str()).collect();
+        let stays = |file: &File| {
+            self.bucket.get(file.key.as_str()).is_some() && !recorded.contains(file.id().to_string().as_str())
+        };
+        let left = |claim: &Claim| may_be_left(claim) && claim.all_files().all(stays);
+        self.settled()
+            && self.truth.claims.values().all(left)
+            && self.resting().iter().all(|(file, _)| stays(file))
+            && !self.warehouse.api.statements.iter().any(|statement| statement.running() && !statement.only_looks())
+    }
+
+    /// Whether all is where it belongs in spite of what never works.
+    pub fn settled(&self) -> bool {
+        self.unsettled().is_none()
+    }
+
+    /// What is not where it belongs.
+    pub fn unsettled(&self) -> Option<String> {
+        let resting = self.resting();
+        let file = self.bucket.under(INCOMING).find(|(key, object)| !self.is_settled(key, object, &resting));
+        let file = file.map(|(key, object)| match self.lasting.stage(key, &object.text(), self.now) {
+            Some(stage) => format!("{key} does not rest at its {}", stage.as_str()),
+            None => format!("{key} is not loaded"),
+        });
+        let held = || self.truth.claims.iter().find(|(key, claim)| !self.may_stay(key, claim));
+        file.or_else(|| held().map(|(key, _)| format!("{key} is still there")))
+    }
+
+    fn is_settled(&self, key: &str, object: &Object, resting: &[(File, String)]) -> bool {
+        let Some(feed) = feed_of(key) else { return false };
+        let rests = |stage: Option<Stage>| {
+            let this = |file: &File| file.key.as_str() == key && file.etag == object.etag;
+            resting.iter().any(|(file, at)| this(file) && stage.is_none_or(|stage| stage.as_str() == at))
+        };
+        if self.lasting.is_out(feed, self.now) {
+            return true;
+        }
+        match self.lasting.stage(key, &object.text(), self.now) {
+            Some(Stage::Load) => {
+                rests(Some(Stage::Load)) || !self.truth.must_rest(feed, object.id(key), self.scenario.end)
+            }
+            Some(stage) => rests(Some(stage)),
+            None => self.is_unread(feed, object) && rests(None),
+        }
+    }
+
+    /// Whether a claim may be there when all is settled: nothing is in it that could be loaded.
+    fn may_stay(&self, key: &str, claim: &Claim) -> bool {
+        let Some(feed) = feed_of(key) else { return false };
+        // A version that was replaced stays as well, while COPY fails on what is there now.
+        let stays = |file: &File| {
+            self.bucket.get(file.key.as_str()).is_some_and(|object| {
+                self.lasting.stage(file.key.as_str(), &object.text(), self.now).is_some()
+                    || self.is_unread(feed, object)
+            })
+        };
+        self.lasting.is_out(feed, self.now) || claim.all_files().all(stays)
+    }
+
+    fn is_unread(&self, feed: usize, object: &Object) -> bool {
+        let read = |what: &What| matches!(what, What::Denied(crate::lasting::Request::Read));
+        crate::lasting::is_stuck(&object.text()) && self.lasting.of(feed, self.now).any(read)
+    }
+
+    /// A file that nothing is wrong with, and that has waited for longer than this.
+    pub fn overdue(&self, longest: Micros) -> Option<String> {
+        let resting = self.resting();
+        let late = |(key, object): &(&String, &Object)| {
+            let written = self.truth.versions.get(&object.text()).map_or(0, |version| version.since);
+            let since = written.max(self.scenario.end).max(self.lasting.last_end());
+            self.now > since + longest && !self.is_settled(key, object, &resting)
+        };
+        self.bucket.under(INCOMING).find(late).map(|(key, _)| key.clone())
+    }
+}
