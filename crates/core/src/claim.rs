@@ -80,6 +80,10 @@ pub struct Claim {
     /// When something went wrong last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failed_at: Option<Timestamp>,
+    /// Transactions of the feed's other batches that ran when something went wrong: one that ends well shows that the feed
+    /// works.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub beside: Vec<StatementId>,
     /// A part of this claim was loaded since something went wrong first: the feed works.
     #[serde(default, skip_serializing_if = "is_false")]
     pub vouched: bool,
@@ -182,6 +186,7 @@ impl Claim {
             failures: 0,
             failing_since: None,
             failed_at: None,
+            beside: Vec::new(),
             vouched: false,
             streak: 0,
             notes_success: false,

@@ -18,25 +18,28 @@ const LONGEST_POLL: Duration = Duration::from_secs(25);
 /// How long to leave a service alone that did not answer a question.
 const AFTER_ERROR: Duration = Duration::from_secs(1);
 
-/// Why a transaction was not started.
+/// Why a transaction was not started, or nobody knows whether it was.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The warehouse is too full, or asks for fewer calls: it took nothing.
     #[error(transparent)]
     Full(PortError),
-    /// All else.
+    /// It was refused: there is no transaction.
+    #[error(transparent)]
+    Refused(PortError),
+    /// There was no usable answer: there may be a transaction. Asking again with the same token tells.
+    #[error(transparent)]
+    Unknown(PortError),
+    /// There is a transaction, and the claim could not note it.
     #[error(transparent)]
     Held(#[from] HeldError),
 }
 
-/// Starts the batch's transaction, or takes up the one that the claim already bears.
+/// Starts the batch's transaction, and notes it in the claim.
 ///
 /// # Errors
 /// When it cannot be submitted, or the claim is no longer ours.
-pub async fn start<P: Ports>(config: &Config, ports: &P, feed: &Feed, held: &mut Held) -> Result<Begun, StartError> {
-    if let Some(begun) = held.claim.begun() {
-        return Ok(begun);
-    }
+pub async fn start<P: Ports>(config: &Config, ports: &P, feed: &Feed, held: &mut Held) -> Result<(), StartError> {
     let token = token(config, feed, &held.claim);
     let load = Load { slot: held.claim.slot, batch: &held.claim.batch, files: &held.claim.files, token: &token };
     let begun = ports.destination().start(feed, &load).await.map_err(refused)?;
@@ -44,14 +47,15 @@ pub async fn start<P: Ports>(config: &Config, ports: &P, feed: &Feed, held: &mut
     // same statement; and should the token be forgotten by then, the guard finds the files in the ledger.
     held.claim.began(&begun);
     held.save(ports.objects()).await?;
-    Ok(begun)
+    Ok(())
 }
 
 /// S3 asks for fewer calls, too, when the manifest is written; that is not the warehouse's.
 fn refused(error: PortError) -> StartError {
     match error.kind {
         PortErrorKind::Throttled if !error.operation.starts_with("s3:") => StartError::Full(error),
-        _ => StartError::Held(HeldError::Port(error)),
+        PortErrorKind::Unavailable => StartError::Unknown(error),
+        _ => StartError::Refused(error),
     }
 }
 

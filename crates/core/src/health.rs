@@ -4,11 +4,12 @@
 //! loaded since: whoever loads one while something of the feed is failing leaves a note, `sluice/state/<feed>/success.json`.
 //! The note is a hint: losing it costs time, never rows. Nothing is written or read while nothing fails.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::claim::{Claim, Seen};
 use crate::config::{Bucket, Feed};
+use crate::disposition::{Pace, signed};
 use crate::object::Key;
 use crate::ports::{Objects, PortError, PortErrorKind, PutIf};
 use crate::run::{CLOCK_SKEW, later};
@@ -74,7 +75,7 @@ impl Health {
     /// Whether the feed has worked after `since`, whichever of two clocks is ahead.
     #[must_use]
     pub fn worked_after(&self, since: Timestamp) -> bool {
-        self.succeeded_at.is_some_and(|at| at > later(since, CLOCK_SKEW))
+        self.succeeded_at.is_some_and(|at| is_after(at, since))
     }
 
     /// Whether the claim is failing, and nobody can say that the feed works.
@@ -127,13 +128,23 @@ pub fn turn(claims: &[Seen], health: Health, now: Timestamp) -> Option<Key> {
     due.min_by_key(|(claim, _)| claim.failed_at).map(|(_, key)| key.clone())
 }
 
-/// After how long the next batch of a feed is tried of which nobody knows whether it works: not before those that were put
-/// off already.
+/// When the claim is tried next, of whose feed nobody knows whether it works: not before those that were put off already,
+/// and later after each failure of any of them.
 #[must_use]
-pub fn after_the_others(claims: &[&Claim], slot: usize, now: Timestamp, pause: SignedDuration) -> Timestamp {
-    let waiting =
-        claims.iter().filter(|claim| claim.slot != slot && claim.failing_since.is_some() && claim.rested.is_none());
-    later(waiting.filter_map(|claim| claim.not_before).fold(now, Timestamp::max), pause)
+pub fn after_the_others(claims: &[&Claim], claim: &mut Claim, now: Timestamp) -> Timestamp {
+    let failing = |other: &&&Claim| other.slot != claim.slot && other.failing_since.is_some() && other.rested.is_none();
+    let others = claims.iter().filter(failing);
+    let failures = others.clone().map(|other| other.failures.saturating_add(1)).max().unwrap_or_default();
+    let latest = others.filter_map(|other| other.not_before).fold(now, Timestamp::max);
+    claim.failures = claim.failures.max(failures);
+    let pause = Pace::Configuration.delay(claim.failures.saturating_sub(1).max(1), claim.batch.as_str());
+    later(latest, signed(pause))
+}
+
+/// Whether the first time is after the second, whichever of two clocks is ahead.
+#[must_use]
+pub fn is_after(at: Timestamp, since: Timestamp) -> bool {
+    at > later(since, CLOCK_SKEW)
 }
 
 fn note(bucket: &Bucket, feed: &Feed) -> Result<Key, PortError> {

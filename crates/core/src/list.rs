@@ -119,25 +119,23 @@ async fn go_round(
     }
     let mut wrapped = false;
     loop {
-        // Round the end: on with what comes after the first pages, up to where the hint began.
-        if after.is_none() {
-            if hint.is_none() || wrapped {
-                if hint.is_some() {
-                    Hint::default().write(objects, &config.bucket, feed).await;
-                }
-                return Ok(counted.listing(false));
+        let round = after.is_none() && (hint.is_none() || wrapped);
+        if round || clock.now() >= until {
+            // The next one begins after the first pages where this one has come to the end.
+            let next = Hint { after: after.is_some().then_some(at) };
+            if hint.is_some() || next.after.is_some() {
+                next.write(objects, &config.bucket, feed).await;
             }
+            return Ok(counted.listing(!round));
+        }
+        let end = hint.as_ref().filter(|_| wrapped || after.is_none());
+        let page = if after.is_none() {
+            // Round the end: on with what comes after the first pages, up to where the hint began.
             wrapped = true;
-            let page = objects.list_after(&prefix, begun.as_str()).await?;
-            at = counted.add_until(page, &mut after, hint.as_ref()).unwrap_or(begun.clone());
-            continue;
-        }
-        if clock.now() >= until {
-            Hint { after: Some(at) }.write(objects, &config.bucket, feed).await;
-            return Ok(counted.listing(true));
-        }
-        let page = objects.list(&prefix, after.as_deref()).await?;
-        let end = hint.as_ref().filter(|_| wrapped);
+            objects.list_after(&prefix, begun.as_str()).await?
+        } else {
+            objects.list(&prefix, after.as_deref()).await?
+        };
         at = counted.add_until(page, &mut after, end).unwrap_or(at);
     }
 }

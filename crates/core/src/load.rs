@@ -110,12 +110,17 @@ enum StepError {
     /// The warehouse is too full for the transaction.
     #[error(transparent)]
     Full(PortError),
+    /// There may be a transaction that the claim does not bear.
+    #[error(transparent)]
+    Unknown(PortError),
 }
 
 impl From<StartError> for StepError {
     fn from(error: StartError) -> Self {
         match error {
             StartError::Full(error) => Self::Full(error),
+            StartError::Refused(error) => Self::Port(error),
+            StartError::Unknown(error) => Self::Unknown(error),
             StartError::Held(error) => Self::Held(error),
         }
     }
@@ -164,7 +169,10 @@ impl<P: Ports> Loading<'_, P> {
         if held.claim.trying.as_ref().is_some_and(|doubt| doubt.stage != Stage::Load) {
             return self.move_again(held).await;
         }
-        let begun = copy::start(self.config, self.ports, self.feed, &mut held).await?;
+        let Some(begun) = held.claim.begun() else {
+            copy::start(self.config, self.ports, self.feed, &mut held).await?;
+            return Ok(Next::Again(held));
+        };
         match copy::wait(self.ports, self.feed, self.run, &begun, &held.claim.files).await? {
             Progress::Running => self.leave_running(held, &begun).await,
             Progress::Loaded(loaded) => self.loaded(held, &begun, &loaded).await,
@@ -217,14 +225,18 @@ impl<P: Ports> Loading<'_, P> {
         let (read, unmoved) = self.archive(&files, &held, begun).await?;
         held.claim.read = read;
         let trouble = self.not_archived(&mut held, unmoved, files.len()).await?;
+        if trouble.is_none() && held.claim.tells_success() {
+            Health::succeeded(self.ports.objects(), &self.config.bucket, self.feed, loaded.at).await;
+        }
         // Counted once it cannot come again: a death before this line leads here a second time.
         let next = if let Some(trouble) = trouble {
             self.stuck(held, trouble).await
         } else if held.claim.read.is_empty() {
-            self.part_done(held).await?
+            held.claim.part_loaded();
+            self.done_with(held).await?
         } else {
             held.save(self.ports.objects()).await?;
-            self.settle(held, begun).await?
+            Next::Again(held)
         };
         self.tally.loaded(self.feed, &files, loaded);
         Ok(next)
@@ -262,18 +274,11 @@ impl<P: Ports> Loading<'_, P> {
                 (held.claim.files, held.claim.read) = (Vec::new(), Vec::new());
                 Ok(self.stuck(held, trouble).await)
             }
-            None => self.part_done(held).await,
+            None => {
+                held.claim.part_loaded();
+                self.done_with(held).await
+            }
         }
-    }
-
-    /// A batch is loaded and archived: that shows that its feed works.
-    async fn part_done(&mut self, mut held: Held) -> Result<Next, StepError> {
-        if held.claim.tells_success() {
-            let (objects, now) = (self.ports.objects(), self.ports.clock().now());
-            Health::succeeded(objects, &self.config.bucket, self.feed, now).await;
-        }
-        held.claim.part_loaded();
-        self.done_with(held).await
     }
 
     /// The batch is done with: on with what else the claim holds, or the slot is free.

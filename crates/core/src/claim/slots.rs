@@ -61,10 +61,8 @@ impl Slots {
             turn == Some(&seen.key) && claim.is_some_and(|claim| claim.may_be_refilled(now))
         };
         let waiting = survey.claims.iter().find(refillable);
-        // What waits in the claim that others may take the place of is not being loaded then.
-        let waits = waiting.and_then(|seen| seen.claim.as_ref().ok()).map_or(0, Claim::in_flight);
         let in_flight: usize = own.iter().map(|claim| claim.in_flight()).sum();
-        let files = (feed.max_files + waits).saturating_sub(in_flight);
+        let mut files = feed.max_files.saturating_sub(in_flight);
         let blocked = blocked(feed, &own);
         let filled: BTreeSet<&Key> =
             survey.claims.iter().map(|seen| &seen.key).chain(survey.unread.iter().map(|(key, _)| key)).collect();
@@ -78,10 +76,13 @@ impl Slots {
             let used = own.iter().filter(|claim| !claim.is_held_back()).count();
             free.truncate(allowed.saturating_sub(used));
         }
-        free.extend(waiting.and_then(|seen| {
-            let slot = seen.claim.as_ref().ok()?.slot;
-            Some(Free { slot, waiting: Some(Box::new(seen.clone())) })
-        }));
+        if let Some(seen) = waiting.filter(|_| free.is_empty() || files == 0)
+            && let Ok(claim) = &seen.claim
+        {
+            // What waits in it is not being loaded once others are.
+            files = (feed.max_files + claim.in_flight()).saturating_sub(in_flight);
+            free = vec![Free { slot: claim.slot, waiting: Some(Box::new(seen.clone())) }];
+        }
         if health.down(&own).is_some() {
             // Others are only another file to find out with, once all that failed was tried alone.
             let failing = own.iter().filter(|claim| claim.failing_since.is_some());

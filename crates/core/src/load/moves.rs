@@ -51,10 +51,6 @@ impl<P: Ports> Loading<'_, P> {
             Some(trouble) => Ok(self.stuck(held, trouble).await),
             // It rests again, and its object stays.
             None if held.claim.files.is_empty() => self.done_with(held).await,
-            None if doubt.stage == Stage::Archive => {
-                held.claim.moved(doubt.stage);
-                self.part_done(held).await
-            }
             None => {
                 held.claim.moved(doubt.stage);
                 self.done_with(held).await

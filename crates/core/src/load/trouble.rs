@@ -6,18 +6,24 @@
 //! was loaded since it failed first; if none was, nothing rests: then the feed may be down. Never gives up, never
 //! quarantines, and never forgets why: the claim bears the error and when it is tried again.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 
 use super::tally::End;
 use super::{Loading, Next, StepError};
 use crate::archive::Unmoved;
 use crate::claim::{self, Claim, Doubt, Held, HeldError, Question, Stage, Survey, resting};
-use crate::destination::{Failure, FailureKind, QueryError, StatementId};
+use crate::config::Feed;
+use crate::destination::{Begun, Destination, Failure, FailureKind, Progress, QueryError, StatementId};
 use crate::disposition::{Pace, signed};
-use crate::health::{DOWN, Health, after_the_others};
+use crate::health::{DOWN, Health, after_the_others, is_after};
 use crate::object::Key;
 use crate::ports::{Clock, PortError, Ports};
 use crate::run::later;
+
+/// How many other transactions a failing claim remembers.
+const MOST_BESIDE: usize = 16;
 
 /// Something went wrong.
 #[derive(Debug)]
@@ -33,12 +39,14 @@ pub(super) struct Trouble {
     question: bool,
     /// The claim's transaction has ended, and changed nothing.
     ended: bool,
+    /// There may be a transaction that the claim does not bear: it must keep its files.
+    unknown: bool,
 }
 
 impl Trouble {
     fn new(reason: &str, advice: Option<&str>, pace: Pace) -> Self {
         let reason = told(reason, advice.unwrap_or(pace.advice()));
-        Self { reason, pace, file: None, full: false, question: false, ended: false }
+        Self { reason, pace, file: None, full: false, question: false, ended: false, unknown: false }
     }
 
     /// A transaction failed.
@@ -56,8 +64,9 @@ impl Trouble {
         let text = error.to_string();
         match error {
             StepError::Full(_) => Self { full: true, ..Self::new(&text, None, Pace::Transient) },
-            StepError::Port(error) | StepError::Held(HeldError::Port(error)) => {
-                Self::new(&text, None, Pace::from(error.kind))
+            StepError::Port(error) => Self::new(&text, None, Pace::from(error.kind)),
+            StepError::Unknown(error) | StepError::Held(HeldError::Port(error)) => {
+                Self { unknown: true, ..Self::new(&text, None, Pace::from(error.kind)) }
             }
             StepError::Query(QueryError::Port(error)) => {
                 Self { question: true, ..Self::new(&text, None, Pace::from(error.kind)) }
@@ -88,6 +97,10 @@ impl<P: Ports> Loading<'_, P> {
             // Its transaction may still run, or be committed: it is asked for again, and nothing else is tried meanwhile.
             return self.retry(held, trouble.pace).await;
         }
+        if trouble.unknown {
+            let soon = held.claim.failures < trouble.pace.doubts();
+            return if soon { self.retry(held, trouble.pace).await } else { self.wait(held).await };
+        }
         if held.claim.rested.is_some() {
             return self.rest_again(held, &trouble, now).await;
         }
@@ -95,7 +108,7 @@ impl<P: Ports> Loading<'_, P> {
             held.claim.refused = held.claim.refused.saturating_add(1);
             return self.retry(held, trouble.pace).await;
         }
-        let works = held.claim.vouched || self.health().await.worked_after(since(&held.claim, now));
+        let works = self.works(&held.claim, now).await;
         if let Some(file) = &trouble.file
             && held.claim.single_out(file, &trouble.reason, now)
         {
@@ -177,7 +190,7 @@ impl<P: Ports> Loading<'_, P> {
         };
         let now = self.ports.clock().now();
         let trouble = Trouble::new(&first.error.to_string(), None, Pace::from(first.error.kind));
-        let works = moved || held.claim.vouched || self.health().await.worked_after(since(&held.claim, now));
+        let works = moved || self.works(&held.claim, now).await;
         let tried = held.claim.trying.take();
         let rested = held.claim.rested.is_some();
         let mut in_doubt = false;
@@ -237,6 +250,8 @@ impl<P: Ports> Loading<'_, P> {
                 Err(_) => Next::End(End::Retry(later(now, signed(delay)), error)),
             };
         }
+        let survey = self.survey().await;
+        note_others(self.feed, &survey, &mut held);
         self.leave(held, later(now, signed(delay)), error).await
     }
 
@@ -252,13 +267,12 @@ impl<P: Ports> Loading<'_, P> {
 
     /// Leaves the claim until its feed's turn comes: while nobody knows whether the feed works, one batch after another is
     /// tried, at a slow pace.
-    async fn wait(&mut self, held: Held) -> Next {
+    async fn wait(&mut self, mut held: Held) -> Next {
         let now = self.ports.clock().now();
-        let failures = held.claim.failures.saturating_sub(1).max(1);
-        let pause = signed(Pace::Configuration.delay(failures, held.claim.batch.as_str()));
-        let survey = self.survey().await.unwrap_or_default();
+        let survey = self.survey().await;
+        note_others(self.feed, &survey, &mut held);
         let claims = claim::of_feed(self.feed, &survey.claims);
-        let at = after_the_others(&claims, held.claim.slot, now, pause);
+        let at = after_the_others(&claims, &mut held.claim, now);
         let error = held.claim.last_error.clone().unwrap_or_default();
         self.leave(held, at, error).await
     }
@@ -283,13 +297,40 @@ impl<P: Ports> Loading<'_, P> {
         }
     }
 
-    pub(super) async fn health(&self) -> Health {
-        Health::read(self.ports.objects(), &self.config.bucket, self.feed).await
+    /// Whether the feed works: another batch of it was loaded since what the claim tries failed first.
+    async fn works(&self, claim: &Claim, now: Timestamp) -> bool {
+        let since = since(claim, now);
+        if claim.vouched || Health::read(self.ports.objects(), &self.config.bucket, self.feed).await.worked_after(since)
+        {
+            return true;
+        }
+        for statement in &claim.beside {
+            let begun = Begun { statement: statement.clone(), roles: None };
+            let stands = self.ports.destination().poll(self.feed, &begun, &[], Duration::ZERO).await;
+            if matches!(stands, Ok(Progress::Loaded(loaded)) if is_after(loaded.at, since)) {
+                return true;
+            }
+        }
+        false
     }
 
-    async fn survey(&self) -> Option<Survey> {
-        Survey::read(self.ports.objects(), &self.config.bucket, Some(self.feed)).await.ok()
+    /// The feed's claims; none where they cannot be read.
+    async fn survey(&self) -> Survey {
+        Survey::read(self.ports.objects(), &self.config.bucket, Some(self.feed)).await.unwrap_or_default()
     }
+}
+
+/// Notes which other transactions of the feed run now.
+fn note_others(feed: &Feed, survey: &Survey, held: &mut Held) {
+    let claims = claim::of_feed(feed, &survey.claims);
+    let running = claims.iter().filter(|claim| claim.slot != held.claim.slot && claim.failing_since.is_none());
+    let running = running.filter_map(|claim| claim.statement_id.clone());
+    let mut beside = std::mem::take(&mut held.claim.beside);
+    beside.extend(running);
+    beside.sort_by(|one, other| one.0.cmp(&other.0));
+    beside.dedup();
+    beside.truncate(MOST_BESIDE);
+    held.claim.beside = beside;
 }
 
 /// Since when what the claim is trying fails.

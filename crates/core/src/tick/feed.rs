@@ -17,7 +17,7 @@ use crate::health::{Health, turn};
 use crate::list::{Listing, Wanted, list, older};
 use crate::load::load;
 use crate::measure::{Datum, Metric, count, float};
-use crate::object::{File, Key};
+use crate::object::{File, FileId, Key};
 use crate::plan::plan;
 use crate::ports::{Clock, PortError, Ports, Workers};
 use crate::pressure;
@@ -158,6 +158,11 @@ impl<'a, P: Ports> Tick<'a, P> {
         let unproven = own.iter().any(|claim| health.is_unproven(claim)) && turn.is_none();
         let busy = unproven || own.iter().any(|claim| claim.rested.is_some());
         if busy || !self.passes.first() {
+            return None;
+        }
+        // One that a claim still has is being tried: its claim died before it let the file go.
+        let held: HashSet<FileId> = own.iter().flat_map(|claim| claim.all_files()).map(File::id).collect();
+        if self.survey.resting.iter().any(|resting| held.contains(&resting.id)) {
             return None;
         }
         let mut resting: Vec<&resting::Resting> = self.survey.resting.iter().collect();

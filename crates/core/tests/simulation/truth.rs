@@ -149,6 +149,7 @@ impl World {
             return self.truth.broken(broken);
         }
         self.check_filled(key, &claim);
+        self.truth.notice(&claim, self.now);
         self.truth.claims.insert(key.to_owned(), claim);
         self.truth.writers.insert(key.to_owned(), self.truth.task);
     }

@@ -23,6 +23,10 @@ const SOON: Micros = 10 * SECOND;
 pub struct Rests {
     /// When a transaction with the file failed first, by the file's identity.
     failed: BTreeMap<String, Micros>,
+    /// When a claim said first that something with the file fails.
+    noticed: BTreeMap<String, Micros>,
+    /// When somebody deleted what was noted of a feed's successes.
+    pub lost: Micros,
     /// The last two files of each feed that were committed.
     commits: BTreeMap<usize, Vec<Commit>>,
 }
@@ -70,10 +74,19 @@ impl Truth {
         self.commits(feed, file).any(|(commit, failed)| commit.at > failed)
     }
 
-    /// Whether everybody must know that: since `calm`, another file was loaded that had not been there when this one
-    /// failed. What a function saw that died counts for nothing, nor does a load that began before there was a failure.
+    /// Whether everybody must know that: since `calm`, another file was loaded that was written after a claim had said that
+    /// this one fails, and nobody deleted what was noted of it.
     fn must_rest(&self, feed: usize, file: FileId, calm: Micros) -> bool {
-        self.commits(feed, file).any(|(commit, failed)| commit.at > calm && commit.written > failed + SOON)
+        let Some(noticed) = self.rests.noticed.get(&file.to_string()) else { return false };
+        let since = calm.max(self.rests.lost);
+        self.commits(feed, file).any(|(commit, _)| commit.at > since && commit.written > noticed + SOON)
+    }
+
+    /// A claim was written: of its files it may say that they fail.
+    pub(super) fn notice(&mut self, claim: &Claim, now: Micros) {
+        for file in claim.all_files().filter(|_| claim.failing_since.is_some()) {
+            self.rests.noticed.entry(file.id().to_string()).or_insert(now);
+        }
     }
 
     /// The last commits of other files, and when this one failed first.
@@ -156,8 +169,7 @@ impl World {
         if !self.calm || !self.scenario.class.lasts() {
             return;
         }
-        let rests: BTreeSet<FileId> = self.resting().iter().map(|(file, _)| file.id()).collect();
-        let tries = |claim: &Claim| claim.files.iter().any(|file| rests.contains(&file.id()));
+        let tries = |claim: &Claim| claim.rested.is_some();
         let other = |(other, claim): (&String, &Claim)| other != key && feed_of(other) == Some(feed) && tries(claim);
         if tries(claim) && self.truth.claims.iter().any(other) {
             self.truth.broken(format!("two resting files of {} are tried at once", FEEDS[feed]));
@@ -212,10 +224,7 @@ impl World {
             return true;
         }
         match self.lasting.stage(key, &object.text(), self.now) {
-            Some(Stage::Load) => {
-                rests(Some(Stage::Load)) || !self.truth.must_rest(feed, object.id(key), self.scenario.end)
-            }
-            Some(stage) => rests(Some(stage)),
+            Some(stage) => rests(Some(stage)) || !self.truth.must_rest(feed, object.id(key), self.scenario.end),
             None => self.is_unread(feed, object) && rests(None),
         }
     }
