@@ -191,7 +191,7 @@ impl<'a, P: Ports> Arriving<'a, P> {
             self.answer(FileReport { reason, ..file_report(&file.key, Some(feed), Outcome::Busy) });
         }
         let health = Health::of(self.ports.objects(), &self.config.bucket, feed, &own).await;
-        let slots = Slots::of(self.config, feed, &survey, health, None, self.ports.clock().now());
+        let slots = Slots::of(self.config, feed, &survey, &health, None, self.ports.clock().now());
         let files = slots.files;
         let mut slots = slots.free.into_iter();
         for batch in plan(feed, free.into_iter().cloned().collect(), feed.slots(), files) {

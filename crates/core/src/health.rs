@@ -7,6 +7,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::batch::BatchId;
 use crate::claim::{Claim, Seen};
 use crate::config::{Bucket, Feed};
 use crate::disposition::{Pace, signed};
@@ -18,10 +19,12 @@ use crate::run::{CLOCK_SKEW, later};
 pub const DOWN: u32 = 3;
 
 /// What is known of a feed's last success.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Health {
     /// When a batch was loaded and archived while others of the feed were failing.
     succeeded_at: Option<Timestamp>,
+    /// Which: it says nothing of itself.
+    batch: Option<BatchId>,
 }
 
 /// A feed of which nothing works.
@@ -60,10 +63,10 @@ impl Health {
     }
 
     /// Notes a success.
-    pub async fn succeeded(objects: &impl Objects, bucket: &Bucket, feed: &Feed, at: Timestamp) {
+    pub async fn succeeded(objects: &impl Objects, bucket: &Bucket, feed: &Feed, batch: &BatchId, at: Timestamp) {
         let written = async {
             let key = note(bucket, feed)?;
-            let body = serde_json::to_vec(&Self { succeeded_at: Some(at) })
+            let body = serde_json::to_vec(&Self { succeeded_at: Some(at), batch: Some(batch.clone()) })
                 .map_err(|error| PortError::new("note success", key.as_str(), PortErrorKind::Invalid, error))?;
             objects.put(&key, body, PutIf::Any).await
         };
@@ -72,16 +75,18 @@ impl Health {
         }
     }
 
-    /// Whether the feed has worked after `since`, whichever of two clocks is ahead.
+    /// Whether another batch than the claim's was loaded after `since`, whichever of two clocks is ahead.
     #[must_use]
-    pub fn worked_after(&self, since: Timestamp) -> bool {
-        self.succeeded_at.is_some_and(|at| is_after(at, since))
+    pub fn worked_after(&self, claim: &Claim, since: Timestamp) -> bool {
+        self.batch.as_ref() != Some(&claim.batch) && self.succeeded_at.is_some_and(|at| is_after(at, since))
     }
 
     /// Whether the claim is failing, and nobody can say that the feed works.
     #[must_use]
     pub fn is_unproven(&self, claim: &Claim) -> bool {
-        claim.rested.is_none() && !claim.vouched && claim.failing_since.is_some_and(|since| !self.worked_after(since))
+        claim.rested.is_none()
+            && !claim.vouched
+            && claim.failing_since.is_some_and(|since| !self.worked_after(claim, since))
     }
 
     /// Whether trying the claim would be a probe: a transaction of which nobody knows whether it can end well.
@@ -93,7 +98,9 @@ impl Health {
     /// Whether the feed has worked since the claim failed last: then it need not wait any longer.
     #[must_use]
     pub fn wakes(&self, claim: &Claim) -> bool {
-        claim.not_before.is_some() && claim.rested.is_none() && claim.failed_at.is_some_and(|at| self.worked_after(at))
+        claim.not_before.is_some()
+            && claim.rested.is_none()
+            && claim.failed_at.is_some_and(|at| self.worked_after(claim, at))
     }
 
     /// Whether nothing of the feed works: a claim has failed some times in a row, none was loaded since, and none is being
@@ -115,7 +122,7 @@ impl Health {
 /// The one claim of a feed that may be tried although nobody knows whether the feed works: of those that are due the one
 /// that has waited longest, unless one is being tried.
 #[must_use]
-pub fn turn(claims: &[Seen], health: Health, now: Timestamp) -> Option<Key> {
+pub fn turn(claims: &[Seen], health: &Health, now: Timestamp) -> Option<Key> {
     let unproven = claims.iter().filter_map(|seen| {
         let claim = seen.claim.as_ref().ok().filter(|claim| health.is_unproven(claim))?;
         Some((claim, &seen.key))

@@ -220,26 +220,43 @@ impl<P: Ports> Loading<'_, P> {
     }
 
     /// The rows are committed: archive the files, then let the claim go.
-    async fn loaded(&mut self, mut held: Held, begun: &Begun, loaded: &Loaded) -> Result<Next, StepError> {
+    async fn loaded(&mut self, held: Held, begun: &Begun, loaded: &Loaded) -> Result<Next, StepError> {
+        let files = held.claim.files.clone();
+        let next = self.archive_committed(held, begun, Some(loaded)).await?;
+        // Counted once it cannot come again: a death before this line leads here a second time.
+        self.tally.loaded(self.feed, &files, loaded);
+        Ok(next)
+    }
+
+    /// Moves the claim's files to `processed/`, whose rows `begun` has committed; `loaded`: just now.
+    async fn archive_committed(
+        &mut self,
+        mut held: Held,
+        begun: &Begun,
+        loaded: Option<&Loaded>,
+    ) -> Result<Next, StepError> {
         let files = held.claim.files.clone();
         let (read, unmoved) = self.archive(&files, &held, begun).await?;
         held.claim.read = read;
-        let trouble = self.not_archived(&mut held, unmoved, files.len()).await?;
-        if trouble.is_none() && held.claim.tells_success() {
-            Health::succeeded(self.ports.objects(), &self.config.bucket, self.feed, loaded.at).await;
+        let moved = unmoved.is_empty();
+        if let Some(trouble) = self.not_archived(&mut held, unmoved, files.len()).await? {
+            return Ok(self.stuck(held, trouble).await);
         }
-        // Counted once it cannot come again: a death before this line leads here a second time.
-        let next = if let Some(trouble) = trouble {
-            self.stuck(held, trouble).await
-        } else if held.claim.read.is_empty() {
-            held.claim.part_loaded();
-            self.done_with(held).await?
-        } else {
+        if let (Some(loaded), true) = (loaded, held.claim.tells_success()) {
+            let (objects, batch) = (self.ports.objects(), &held.claim.batch);
+            Health::succeeded(objects, &self.config.bucket, self.feed, batch, loaded.at).await;
+        }
+        if !held.claim.read.is_empty() {
+            held.claim.began(begun);
             held.save(self.ports.objects()).await?;
-            Next::Again(held)
-        };
-        self.tally.loaded(self.feed, &files, loaded);
-        Ok(next)
+            return Ok(Next::Again(held));
+        }
+        if loaded.is_some() {
+            held.claim.part_loaded();
+        } else if moved {
+            held.claim.moved(Stage::Archive);
+        }
+        self.done_with(held).await
     }
 
     /// Other versions than the planned ones are loaded. The ledger learns so before the claim is let go, or those would
@@ -284,9 +301,9 @@ impl<P: Ports> Loading<'_, P> {
     /// The batch is done with: on with what else the claim holds, or the slot is free.
     async fn done_with(&self, mut held: Held) -> Result<Next, StepError> {
         let (objects, now) = (self.ports.objects(), self.ports.clock().now());
-        if let Some(file) = &held.claim.rested {
+        if let Some(file) = held.claim.rested.take() {
             // Loaded, refused or gone: it rests no more.
-            resting::end(objects, &self.config.bucket, self.feed, file).await?;
+            resting::end(objects, &self.config.bucket, self.feed, &file).await?;
         }
         if held.claim.go_on() == Going::On {
             held.save(objects).await?;

@@ -93,8 +93,8 @@ pub async fn preview(
     let own = of_feed(feed, &survey.claims);
     let health = Health::of(objects, &config.bucket, feed, &own).await;
     let held: HashSet<Key> = own.iter().flat_map(|claim| claim.all_files()).map(|file| file.key.clone()).collect();
-    let turn = turn(&survey.claims, health, now);
-    let slots = Slots::of(config, feed, &survey, health, turn.as_ref(), now);
+    let turn = turn(&survey.claims, &health, now);
+    let slots = Slots::of(config, feed, &survey, &health, turn.as_ref(), now);
     let effective_max_files = pressure::max_files(feed, &own);
     let resting = survey.resting.iter().map(|resting| resting.id).collect();
     let listing = list_all(config, objects, feed, &Wanted { held, resting, most: slots.room(feed) }).await?;

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::batch::BatchId;
-use crate::destination::{Refusal, StatementId};
+use crate::destination::{Begun, Refusal, Roles, StatementId};
 use crate::object::{File, Key};
 use crate::run::later;
 
@@ -51,6 +51,9 @@ pub struct Doubt {
     /// The transaction that failed, or that loaded or refused it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub statement: Option<StatementId>,
+    /// Which of that transaction's statements does what.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub roles: Option<Roles>,
     /// What it failed with last, and what to do.
     pub reason: String,
     /// When it failed first.
@@ -73,12 +76,14 @@ pub struct Doubt {
 impl Doubt {
     /// A doubt about `file`, whose transaction failed.
     #[must_use]
-    pub fn new(file: File, batch: BatchId, statement: Option<StatementId>, reason: &str, since: Timestamp) -> Self {
+    pub fn new(file: File, batch: BatchId, begun: Option<Begun>, reason: &str, since: Timestamp) -> Self {
+        let (statement, roles) = begun.map(|begun| (begun.statement, begun.roles)).unzip();
         Self {
             file,
             stage: Stage::Load,
             batch,
             statement,
+            roles: roles.flatten(),
             reason: cut(reason),
             since,
             next_try: since,

@@ -119,7 +119,7 @@ pub async fn wake(objects: &impl Objects, seen: &Seen, now: Timestamp) -> Result
     if claim.lease_expires_at > now {
         return Ok(None);
     }
-    claim.not_before = None;
+    claim.not_before = Some(now);
     let written = write(objects, &seen.key, &claim, PutIf::Matches(&seen.etag)).await?;
     Ok(written.map(|etag| Seen { key: seen.key.clone(), etag, claim: Ok(claim) }))
 }

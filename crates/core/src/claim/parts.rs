@@ -105,7 +105,7 @@ impl Claim {
         };
         let mut rest = std::mem::take(&mut self.files);
         let file = rest.remove(at);
-        self.doubted.push(Doubt::new(file, self.batch.clone(), self.statement_id.clone(), reason, now));
+        self.doubted.push(Doubt::new(file, self.batch.clone(), self.begun(), reason, now));
         self.suspects = 0;
         self.go_on_with(rest);
         true
@@ -116,8 +116,7 @@ impl Claim {
         let file = std::mem::take(&mut self.files).into_iter().next();
         let mut doubt = self.trying.take().or_else(|| {
             let since = self.failing_since.unwrap_or(now);
-            let statement = self.statement_id.clone();
-            let doubt = Doubt::new(file?, self.batch.clone(), statement, reason, since);
+            let doubt = Doubt::new(file?, self.batch.clone(), self.begun(), reason, since);
             Some(Doubt { vouched: self.vouched, failures: self.failures.saturating_sub(1), ..doubt })
         })?;
         doubt.fail(reason, now, pause);

@@ -51,7 +51,7 @@ impl Slots {
         config: &Config,
         feed: &Feed,
         survey: &Survey,
-        health: Health,
+        health: &Health,
         turn: Option<&Key>,
         now: Timestamp,
     ) -> Self {

@@ -8,7 +8,7 @@ use super::trouble::Trouble;
 use super::{Loading, Next, StepError};
 use crate::archive::{Archived, Unmoved, delete};
 use crate::claim::{Doubt, Held, Stage};
-use crate::destination::StatementId;
+use crate::destination::{Begun, StatementId};
 use crate::ports::Ports;
 
 impl<P: Ports> Loading<'_, P> {
@@ -32,20 +32,19 @@ impl<P: Ports> Loading<'_, P> {
         // Redriven files and those of older versions have none; then the name's last part is only less of a secret.
         let statement = doubt.statement.clone().unwrap_or_else(|| StatementId(doubt.batch.as_str().to_owned()));
         let files = std::slice::from_ref(&doubt.file);
+        if doubt.stage == Stage::Archive && doubt.copied.is_none() {
+            let begun = Begun { statement, roles: doubt.roles };
+            return self.archive_committed(held, &begun, None).await;
+        }
         let archived = if let Some(copied) = &doubt.copied {
             let mut archived = Archived { moved: vec![(doubt.file.clone(), copied.clone())], ..Archived::default() };
             delete(self.ports.objects(), &mut archived).await;
             archived
-        } else if doubt.stage == Stage::Quarantine {
+        } else {
             let refusal = doubt.refusal.clone().unwrap_or_default();
             let refusals = HashMap::from([(doubt.file.key.clone(), refusal)]);
             self.quarantine(files, &refusals, &doubt.batch, &statement).await
-        } else {
-            self.archive_versions(files, &statement).await
         };
-        for (file, found) in archived.replaced.iter().filter(|_| doubt.stage == Stage::Archive) {
-            self.unknown(None, file, Some(found));
-        }
         let keep = |again| Doubt { refusal: doubt.refusal.clone(), statement: Some(statement.clone()), ..again };
         match self.unmoved(&mut held, doubt.stage, archived.unmoved, false, keep).await? {
             Some(trouble) => Ok(self.stuck(held, trouble).await),

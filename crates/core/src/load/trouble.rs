@@ -197,9 +197,9 @@ impl<P: Ports> Loading<'_, P> {
         for Unmoved { file, copied, error } in unmoved {
             held.claim.files.retain(|other| *other != file);
             let reason = told(&error.to_string(), Pace::from(error.kind).advice());
-            let (batch, statement) = (held.claim.batch.clone(), held.claim.statement_id.clone());
+            let (batch, begun) = (held.claim.batch.clone(), held.claim.begun());
             let known = tried.clone().filter(|tried| tried.file == file);
-            let known = known.unwrap_or_else(|| Doubt::new(file.clone(), batch, statement, &reason, now));
+            let known = known.unwrap_or_else(|| Doubt::new(file.clone(), batch, begun, &reason, now));
             let mut known = doubt(Doubt { file, stage, copied: copied.or(known.copied.clone()), ..known });
             let pause = Pace::Configuration.delay(known.failures.saturating_add(1), known.batch.as_str());
             known.fail(&reason, now, signed(pause));
@@ -300,8 +300,8 @@ impl<P: Ports> Loading<'_, P> {
     /// Whether the feed works: another batch of it was loaded since what the claim tries failed first.
     async fn works(&self, claim: &Claim, now: Timestamp) -> bool {
         let since = since(claim, now);
-        if claim.vouched || Health::read(self.ports.objects(), &self.config.bucket, self.feed).await.worked_after(since)
-        {
+        let health = Health::read(self.ports.objects(), &self.config.bucket, self.feed);
+        if claim.vouched || health.await.worked_after(claim, since) {
             return true;
         }
         for statement in &claim.beside {

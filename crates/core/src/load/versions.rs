@@ -58,7 +58,9 @@ impl<P: Ports> Loading<'_, P> {
             if look > 0 {
                 self.ports.clock().sleep(RECORD_PAUSE).await;
             }
-            let asking = self.asking(held, &format!(".{look}"));
+            // What was answered once may have come too early: each look is another question.
+            let mut asking = self.asking(held, &format!(".{look}.{}", self.run.owner));
+            asking.noted.take_if(|_| look > 0);
             versions = self.ports.destination().versions_read(self.feed, begun, files, &asking).await?;
             if files.iter().all(|file| versions.contains_key(&file.key)) {
                 break;

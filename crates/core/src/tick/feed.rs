@@ -70,16 +70,16 @@ impl<'a, P: Ports> Tick<'a, P> {
         planned.report.in_flight = own.iter().map(|claim| claim.all_files().count() as u64).sum();
         planned.report.resting = self.survey.resting.len() as u64;
         planned.report.down = health.down(&own).map(|down| down.reason);
-        let turn = turn(&self.survey.claims, health, self.now).filter(|_| self.passes.first());
-        let (due, alone) = self.due(health, turn.as_ref()).await;
+        let turn = turn(&self.survey.claims, &health, self.now).filter(|_| self.passes.first());
+        let (due, alone) = self.due(&health, turn.as_ref()).await;
         self.send(&mut planned, due).await;
         if let Some((key, error)) = self.survey.unread.first() {
             planned.report.error = Some(format!("the claim {key} cannot be read: {error}"));
             return planned;
         }
         planned.known.0 = true;
-        let mut slots = Slots::of(self.config, self.feed, &self.survey, health, turn.as_ref(), self.now);
-        let mut due = self.due_resting(health, turn.as_ref()).await;
+        let mut slots = Slots::of(self.config, self.feed, &self.survey, &health, turn.as_ref(), self.now);
+        let mut due = self.due_resting(&health, turn.as_ref()).await;
         if due.is_some() && self.survey.resting.iter().all(|resting| later(resting.written, PATIENCE) <= self.now) {
             // Where every slot is always wanted none would ever be tried.
             self.try_resting(&mut planned, &mut slots, due.take(), true).await;
@@ -97,7 +97,7 @@ impl<'a, P: Ports> Tick<'a, P> {
 
     /// Claims that nobody works on: their worker died, or they were put off until now. The second: one that other files may
     /// take the place of.
-    async fn due(&self, health: Health, turn: Option<&Key>) -> (Vec<Seen>, Vec<Seen>) {
+    async fn due(&self, health: &Health, turn: Option<&Key>) -> (Vec<Seen>, Vec<Seen>) {
         let (mut due, mut alone) = (Vec::new(), Vec::new());
         for seen in &self.survey.claims {
             let Ok(claim) = &seen.claim else { continue };
@@ -153,7 +153,7 @@ impl<'a, P: Ports> Tick<'a, P> {
 
     /// The resting file that is to be tried now: one at a time, and where nobody knows whether the feed works, only
     /// as the one to find out with.
-    async fn due_resting(&self, health: Health, turn: Option<&Key>) -> Option<Doubt> {
+    async fn due_resting(&self, health: &Health, turn: Option<&Key>) -> Option<Doubt> {
         let own = claim::of_feed(self.feed, &self.survey.claims);
         let unproven = own.iter().any(|claim| health.is_unproven(claim)) && turn.is_none();
         let busy = unproven || own.iter().any(|claim| claim.rested.is_some());

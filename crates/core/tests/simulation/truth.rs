@@ -108,6 +108,7 @@ impl World {
         version.taken = false;
         version.since = self.now;
         version.etags.insert(etag.to_string());
+        self.truth.rests.is_new(key, etag);
         self.may_be_put_back(key, content, etag);
         self.truth.past.entry(key.to_owned()).or_default().push(content.to_owned());
     }

@@ -12,7 +12,7 @@ use crate::warehouse::sql::Sql;
 
 /// How many loads may fail at first for each slot, and then in each hour.
 const AT_FIRST: u64 = 3;
-const EACH_HOUR: u64 = 10;
+const EACH_HOUR: u64 = 12;
 /// How many may fail beyond that until two files are alone.
 const NARROWING: u64 = 24;
 

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 use sluice_core::claim::Claim;
-use sluice_core::object::{File, FileId};
+use sluice_core::object::{ETag, File, FileId, Key};
 
 use super::Truth;
 use crate::bucket::{CLAIMS, INCOMING, Object};
@@ -59,6 +59,14 @@ fn may_be_left(claim: &Claim) -> bool {
 
 fn read(object: &Object) -> Option<Resting> {
     serde_json::from_slice(&object.body).ok()
+}
+
+impl Rests {
+    /// A producer wrote it: what was said of it before was said of another drop.
+    pub fn is_new(&mut self, key: &str, etag: &ETag) {
+        let key = Key::new(key).expect("a key");
+        self.noticed.remove(&FileId::of(&key, etag).to_string());
+    }
 }
 
 impl Truth {
@@ -141,7 +149,7 @@ impl World {
         if self.truth.orphan {
             return;
         }
-        let held = |claim: &Claim| claim.all_files().any(|other| other.id() == file.id());
+        let held = |claim: &Claim| claim.all_files().chain(&claim.read).any(|other| other.id() == file.id());
         if before.is_none() && !self.truth.claims.values().any(held) {
             return self.truth.broken(format!("{} rests after its claim let it go", file.key));
         }
