@@ -28,4 +28,5 @@ mod look;
 mod plan;
 mod quarantine;
 mod scene;
+mod shape;
 mod slots;

@@ -13,6 +13,8 @@ use sluice_standin::deployment::{Deployment, LISTER, LOADER, WORKER};
 use sluice_standin::redshift::{Redshift, Trouble};
 use sluice_tests::{BUCKET, Site, binaries, expire_leases, feed, in_slots, numbers, resting};
 
+pub(crate) use crate::shape::{Shape, Stage};
+
 /// How many files a scene begins with, and how many come later.
 pub(crate) const FILES: i64 = 40;
 pub(crate) const LATER: i64 = 12;
@@ -22,44 +24,6 @@ pub(crate) const CULPRIT: i64 = 5;
 pub(crate) const SOON: usize = 20;
 /// Within so many ticks new files have got through a feed in which some rest, and a feed is well whose cause is gone.
 pub(crate) const AT_ONCE: usize = 8;
-
-/// How a feed's files get into the warehouse.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Shape {
-    Slots,
-    OneSlot,
-    Inline,
-    Event,
-}
-
-impl Shape {
-    fn settings(self) -> &'static str {
-        match self {
-            Self::Slots => "max_files = 16\nfiles_per_load = 4",
-            Self::OneSlot => "max_files = 8\nfiles_per_load = 8",
-            Self::Inline => "max_files = 16\nfiles_per_load = 4\nfan_out = false",
-            Self::Event => "max_files = 16\nfiles_per_load = 4\ntrigger = \"event\"",
-        }
-    }
-}
-
-/// What a file cannot have done to it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Stage {
-    Load,
-    Archive,
-    Quarantine,
-}
-
-impl Stage {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Load => "load",
-            Self::Archive => "archive",
-            Self::Quarantine => "quarantine",
-        }
-    }
-}
 
 pub(crate) struct World {
     pub(crate) site: Site,
@@ -127,6 +91,13 @@ impl World {
     /// One tick, in which the other feed's file gets through whatever this feed has; then time has passed.
     pub(crate) async fn tick(&self) {
         self.tick_early().await;
+        expire_leases(self.site.standin.storage(), BUCKET);
+    }
+
+    /// The same where the other feed is no better off.
+    pub(crate) async fn tick_alone(&self) {
+        self.site.deployed.tick().await.unwrap();
+        self.site.deployed.idle().await;
         expire_leases(self.site.standin.storage(), BUCKET);
     }
 
