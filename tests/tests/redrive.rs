@@ -195,7 +195,7 @@ mod campaign {
     }
 }
 
-/// Killed when half of the copies are made, and run again.
+/// Killed when three quarters of the copies are made, of which each file has two, and run again.
 async fn redrive_many(files: u64) {
     let operated = Operated::start().await;
     let storage = operated.site.standin.storage();
@@ -217,7 +217,7 @@ async fn redrive_many(files: u64) {
         sender.send(killed.is_ok_and(|status| status.success())).ok();
         Then::Lose
     });
-    let rule = Rule::new(Fault::Hook(Moment::After, kill)).operation("CopyObject").nth(files);
+    let rule = Rule::new(Fault::Hook(Moment::After, kill)).operation("CopyObject").nth(files * 3 / 2);
     operated.site.standin.faults().add(rule);
     let ended = child.wait_with_output().await.unwrap();
     assert_eq!((ended.status.code(), struck.recv().await), (None, Some(true)), "killed");

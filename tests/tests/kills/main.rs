@@ -27,8 +27,9 @@ struct Points {
 /// The fraction of requests that is throttled where something is.
 const TENTH: f64 = 0.1;
 
-/// Every so many crash points are a sample; `campaign` tries all.
+/// Every so many crash points are a sample, and every so many where requests are throttled; `campaign` tries all.
 const SAMPLE: usize = 7;
+const SAMPLE_THROTTLED: usize = 20;
 
 #[test_case(Victim::Lister; "the lister that sends workers")]
 #[test_case(Victim::InlineLister; "the lister that loads")]
@@ -45,7 +46,7 @@ async fn a_sample_of_crash_points_is_survived(victim: Victim) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_sample_is_survived_while_a_tenth_of_all_requests_is_throttled() {
-    survive_throttled(SAMPLE).await;
+    survive_throttled(SAMPLE_THROTTLED).await;
 }
 
 /// Kills the victim at every `step`th of its requests: in one lane before it is executed, in the other after it. The second
@@ -64,7 +65,7 @@ async fn survive_throttled(step: usize) {
     let each = lanes.chunks(2).zip(victims).map(async |(lanes, victim)| {
         let (before, after) = kill(lanes, victim, if victim == Victim::Lister { 1 } else { step }).await;
         println!("{victim:?}, throttled: killed at {} requests before and {} after", before.points, after.points);
-        assert!(before.points >= 4 && after.points >= 4, "{victim:?}: {before:?} {after:?}");
+        assert!(before.points >= 2 && after.points >= 2, "{victim:?}: {before:?} {after:?}");
         before.points + after.points
     });
     let points: usize = futures_util::future::join_all(each).await.into_iter().sum();
