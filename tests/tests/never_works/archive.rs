@@ -99,7 +99,7 @@ async fn a_file_whose_name_is_taken_by_what_nobody_may_see_holds_up_nothing(shap
     let taken = format!("processed/{}", name(CULPRIT));
     world.site.standin.storage().put(sluice_tests::BUCKET, &taken, "another\n").unwrap();
     world.drop_numbers(0..FILES);
-    let all = Vec::from_iter(0..FILES);
+    let all = (0..FILES).collect::<Vec<_>>();
     let others = async |world: &World| world.is(&all, &[]).await || world.is(&all, &[CULPRIT]).await;
     world.within(SOON, "the others get through", others).await;
     world.within(AT_ONCE, "no slot is filled", async |world| world.in_slots().is_empty()).await;

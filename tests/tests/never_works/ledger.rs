@@ -34,7 +34,7 @@ async fn a_question_that_waits_for_a_long_copy_is_asked_once() {
     }
     assert!(asked() - before <= 2, "asked {} times while nobody could answer; {}", asked() - before, world.story());
     drop(hold);
-    world.within(AT_ONCE, "all is loaded", async |world| world.is(&Vec::from_iter(0..8), &[]).await).await;
+    world.within(AT_ONCE, "all is loaded", async |world| world.is(&(0..8).collect::<Vec<_>>(), &[]).await).await;
     world.drop_numbers(8..FILES);
     world.heals(SOON, FILES, &[]).await;
     world.stop().await;

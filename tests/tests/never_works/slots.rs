@@ -108,7 +108,7 @@ async fn no_claim_is_larger_than_a_mebibyte() {
     world.site.deployed.idle().await;
     drop(hold);
     expire_leases(world.site.standin.storage(), BUCKET);
-    let all = Vec::from_iter(0..COUNT);
+    let all = (0..COUNT).collect::<Vec<_>>();
     world.within(SOON, "all is loaded", async |world| world.is(&all, &[]).await).await;
     world.stop().await;
 }

@@ -177,7 +177,7 @@ mod tests {
         let hooks = Hooks::default();
         let hold = hooks.hold_passes();
         hooks.before_copy(false).await;
-        let (_, ()) = tokio::join!(hooks.before_copy(true), async move {
+        let ((), ()) = tokio::join!(hooks.before_copy(true), async move {
             hold.reached(1).await;
             drop(hold);
         });
