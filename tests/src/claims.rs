@@ -29,7 +29,7 @@ pub fn expire_leases(storage: &Storage, bucket: &str) {
                 object["not_before"] = json!(PAST);
             }
         }
-        // Whoever has written or finished it meanwhile keeps what it did.
+        // A function that has written or finished it meanwhile keeps what it did.
         let put = Put { condition: Condition::IfMatch(info.etag), ..Put::default() };
         storage.put_with(bucket, &key, object.to_string(), put).ok();
     }
@@ -64,7 +64,7 @@ fn rests(key: &str) -> bool {
     key.strip_prefix(CLAIMS).is_some_and(|name| name.contains("/resting/"))
 }
 
-/// Fills a slot of the first feed with a claim on these keys, as a lister would, and sends nobody.
+/// Fills a slot of the first feed with a claim on these keys, as a lister would, and sends no worker.
 ///
 /// # Panics
 /// When a key is not there.

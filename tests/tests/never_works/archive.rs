@@ -89,11 +89,11 @@ async fn rests(shape: Shape, never: Never) {
     world.stop().await;
 }
 
-/// Another file has its name in the archive, and nobody may look what that is: a name of its own will do.
+/// Another file has its name in the archive, and the function may not look at that one: another name will do.
 #[test_case(Shape::Slots; "with slots")]
 #[test_case(Shape::OneSlot; "with one slot")]
 #[tokio::test]
-async fn a_file_whose_name_is_taken_by_what_nobody_may_see_holds_up_nothing(shape: Shape) {
+async fn a_file_whose_name_is_taken_by_one_that_may_not_be_seen_holds_up_nothing(shape: Shape) {
     let world = World::start(shape).await;
     let rule = Never::Shows.begin(&world);
     let taken = format!("processed/{}", name(CULPRIT));

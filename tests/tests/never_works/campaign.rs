@@ -52,7 +52,7 @@ pub(crate) async fn every_file_is_reached(site: &Site, slow: &Slow) -> usize {
             assert!(!site.keys("sluice/state/numbers/").is_empty(), "nothing says where the listing is to go on");
         }
         ticks += 1;
-        assert!(ticks < 20, "after {ticks} ticks nobody has listed {} files", reached.left());
+        assert!(ticks < 20, "after {ticks} ticks {} files were never listed", reached.left());
     }
     println!("{} files reached in {ticks} ticks of at most {:?}", slow.files, slow.lister);
     ticks

@@ -55,7 +55,7 @@ impl Down {
 }
 
 const DENIED: &str = "S3ServiceException:Access Denied,Status 403,Error AccessDenied,Rid 0,ExtRid 0,CanRetry 1";
-const UNKNOWN: &str = "something that nobody has seen before";
+const UNKNOWN: &str = "an error of a new kind";
 const TIMED_OUT: &str = "Query (7) cancelled on user's request";
 const NO_RIGHT: &str = "permission denied for relation numbers";
 

@@ -8,7 +8,7 @@ use crate::scene::{AT_ONCE, FILES, SOON, World};
 const SETTINGS: &str = "max_files = 8\nfiles_per_load = 4";
 
 /// A batch of which some files are loaded already asks which; meanwhile another batch's COPY has the ledger. The question
-/// is asked once, waits for the lock, and is answered to whoever comes next.
+/// is asked once, waits for the lock, and the next worker takes its answer.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_question_that_waits_for_a_long_copy_is_asked_once() {
     let world = World::with(SETTINGS, "", |_| ()).await;
@@ -32,7 +32,7 @@ async fn a_question_that_waits_for_a_long_copy_is_asked_once() {
     for _ in 0..5 {
         world.tick_alone().await;
     }
-    assert!(asked() - before <= 2, "asked {} times while nobody could answer; {}", asked() - before, world.story());
+    assert!(asked() - before <= 2, "asked {} times while the ledger was locked; {}", asked() - before, world.story());
     drop(hold);
     world.within(AT_ONCE, "all is loaded", async |world| world.is(&(0..8).collect::<Vec<_>>(), &[]).await).await;
     world.drop_numbers(8..FILES);

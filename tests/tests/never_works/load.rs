@@ -28,7 +28,7 @@ const BROKEN: &str = "S3ServiceException:We encountered an internal error. Pleas
                       InternalError,Rid 0,ExtRid 0,CanRetry 1";
 const DEADLOCK: &str = "deadlock detected";
 const LOST: &str = "connection to the warehouse lost: closed";
-const UNKNOWN: &str = "something that nobody has seen before";
+const UNKNOWN: &str = "an error of a new kind";
 
 #[test_case(Shape::Slots, DENIED; "denied and named")]
 #[test_case(Shape::Slots, TIMED_OUT; "always timed out")]
@@ -113,7 +113,7 @@ async fn a_file_on_which_copy_hangs_rests(settings: &str) {
     world.stop().await;
 }
 
-/// COPY says that it is gone, and whoever looks is not let in.
+/// COPY says that it is gone, and the function may not look.
 #[tokio::test]
 async fn a_file_that_is_said_to_be_gone_and_cannot_be_looked_at_rests() {
     let world = World::start(Shape::OneSlot).await;

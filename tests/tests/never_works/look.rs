@@ -19,7 +19,7 @@ fn drop_with_a_bad_one(world: &World, end: i64) {
     world.drop_numbers(CULPRIT + 1..end);
 }
 
-/// It is asked once, and whoever comes next finds its answer.
+/// It is asked once, and the next worker takes its answer.
 #[test_case(ONE_BATCH; "with a worker")]
 #[test_case("max_files = 10\nfiles_per_load = 10\nfan_out = false"; "where the lister loads")]
 #[tokio::test]

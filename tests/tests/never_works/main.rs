@@ -13,7 +13,7 @@
 //! | `down` | the whole warehouse of a feed, until it is back |
 //! | `campaign` | a listing of a million files, for `make prove` |
 //!
-//! Each brings its trouble about, and takes it away in the end; no command is run, and nothing is mended but the cause.
+//! Each test causes its trouble and removes it in the end. It runs no command and changes nothing else.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
 #![allow(clippy::cast_precision_loss, clippy::float_cmp, reason = "metrics are small whole numbers")]

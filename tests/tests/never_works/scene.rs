@@ -191,7 +191,7 @@ impl World {
         let loaded = all_but(FILES + LATER, bad);
         self.within(AT_ONCE, "later files get through", async |world| world.is(&loaded, culprits).await).await;
         if stage != Stage::Quarantine {
-            assert_eq!(self.site.keys("failed/"), [""; 0], "nobody has said anything about a file; {}", self.story());
+            assert_eq!(self.site.keys("failed/"), [""; 0], "nothing positive is known about a file; {}", self.story());
         }
         heal(self);
         expire_leases(self.site.standin.storage(), BUCKET);

@@ -57,8 +57,8 @@ async fn a_lower_x_begins_nothing_and_finishes_what_was_begun() {
     world.stop().await;
 }
 
-/// The transaction that runs was made by the old configuration: which of its statements was COPY must not be told by the
-/// new one. The replaced file asks which version that COPY read.
+/// The transaction that runs was made by the old configuration: the new one must not say which of its statements was
+/// COPY. The replaced file asks which version that COPY read.
 #[tokio::test]
 async fn other_sql_around_a_copy_that_runs_miscounts_nothing() {
     const SETTINGS: &str = "max_files = 8\nfiles_per_load = 8\nwait_seconds = 0";
@@ -83,7 +83,7 @@ async fn other_sql_around_a_copy_that_runs_miscounts_nothing() {
     world.tick().await;
     let rows = world.site.published("numbers", "RowsLoaded").iter().sum::<f64>() - before;
     assert_eq!(rows, 3.0, "rows of the COPY, not of another statement");
-    assert_eq!(world.metric("FilesReplaced").unwrap_or_default(), 0.0, "it can be told what was read");
+    assert_eq!(world.metric("FilesReplaced").unwrap_or_default(), 0.0, "the warehouse knows what was read");
     let ledger = world.site.sql("SELECT object_key FROM public.sluice_ledger_numbers").await;
     assert_eq!((ledger.len(), world.site.keys("processed/numbers/").len()), (4, 4), "{}", world.story());
     world.stop().await;

@@ -66,7 +66,7 @@ fn a_fraction_depends_on_the_seed_and_not_on_the_order() {
 }
 
 #[test]
-fn a_retry_is_drawn_anew() {
+fn a_retry_is_drawn_again() {
     let faults = Faults::new(7, Latency::None);
     faults.add(Rule::new(Fault::InternalError).fraction(0.5));
     let draws: Vec<bool> = (0..64).map(|_| struck(&faults, &seen("PutObject", "b/k"))).collect();
@@ -74,7 +74,7 @@ fn a_retry_is_drawn_anew() {
 }
 
 #[test]
-fn a_list_is_told_by_its_prefix() {
+fn a_list_is_known_by_its_prefix() {
     let faults = Faults::new(1, Latency::None);
     faults.add(Rule::new(Fault::Delay(Duration::from_millis(80))).operation("ListObjectsV2").also("in/slow/"));
     let list = |prefix: &str| Seen { also: Some(prefix.to_owned()), ..seen("ListObjectsV2", "b") };
