@@ -1,8 +1,9 @@
 # Everything a developer or CI does. Each target installs what it lacks first, says so, and does it once.
 #
 # Variables:
-#   ARGS              more arguments for `make demo`, or a filter for `make test`
+#   ARGS              more arguments for `make demo`, or a filter for `make test` and `make prove`
 #   CARGO_TARGET_DIR  where cargo builds, as everywhere
+#   HISTORIES         how many histories `make prove` simulates
 #   MINUTES           how long `make soak` runs
 #   SLUICE_TOOLS      where tools are installed (default: .tools); clones may share one
 
@@ -14,6 +15,7 @@ MAKEFLAGS += --no-builtin-rules
 export SLUICE_TOOLS := $(abspath $(or $(SLUICE_TOOLS),.tools))
 
 ARGS ?=
+HISTORIES ?= 200000
 MINUTES ?= 10
 # CI builds what Cargo.lock says, or fails.
 LOCKED := $(if $(CI),--locked)
@@ -22,6 +24,9 @@ SETUP := scripts/setup
 # All of the workspace, that its features are those of the tests, and nothing is compiled twice.
 BUILD_BINARIES := cargo build $(LOCKED) --workspace --bins
 PYTHON_TOOLS := $(SLUICE_TOOLS)/venv/bin
+WITH_TOOLS := SLUICE_TEST_TOOLS="$(PYTHON_TOOLS)" PATH="$(SLUICE_TOOLS)/bin:$$PATH"
+NEXTEST := $(WITH_TOOLS) cargo nextest run $(LOCKED) --workspace
+SOAK := cargo test $(LOCKED) --release -p sluice-core --test simulation -- --ignored --exact soak --nocapture
 
 .PHONY: help
 help: ## Show the targets
@@ -34,26 +39,32 @@ demo: ## Load real files end to end on this machine: incoming/ to SQL tables and
 	"$$(scripts/target-dir)/debug/sluice" demo --examples examples $(ARGS)
 
 .PHONY: test
-test: ## Run every test; the end-to-end tests drive the real binaries
+test: ## Run every test but the campaigns, of which it has a sample; end-to-end tests drive the real binaries
 	@$(SETUP) postgresql python sam nextest
 	$(BUILD_BINARIES)
+	$(if $(ARGS),,$(WITH_TOOLS) scripts/check-tests)
 	cargo test $(LOCKED) --quiet --workspace --doc
-	SLUICE_TEST_TOOLS="$(PYTHON_TOOLS)" PATH="$(SLUICE_TOOLS)/bin:$$PATH" \
-		cargo nextest run $(LOCKED) --workspace --profile $(NEXTEST_PROFILE) $(ARGS)
+	$(NEXTEST) --profile $(NEXTEST_PROFILE) $(ARGS)
+
+.PHONY: prove
+prove: ## Run the campaigns: planted bugs, all crash points, very many files and histories, functions as they are deployed
+	@$(SETUP) postgresql python sam nextest
+	$(BUILD_BINARIES)
+	$(NEXTEST) --profile prove $(ARGS)
+	$(if $(ARGS),,SLUICE_SIMULATION_HISTORIES="$(HISTORIES)" $(SOAK))
 	$(if $(ARGS),,scripts/check-functions)
 
 .PHONY: functions
-functions: ## Build the functions as `sam build` does, and check that Lambda can start them (a part of `make test`)
+functions: ## Build the functions as `sam build` does, and check that Lambda can start them (a part of `make prove`)
 	@$(SETUP) sam
 	scripts/check-functions
 
 .PHONY: soak
 soak: ## Simulate histories of the protocol for MINUTES (10), and tell what they went through
-	SLUICE_SIMULATION_MINUTES="$(MINUTES)" \
-		cargo test $(LOCKED) --release -p sluice-core --test simulation -- --ignored --exact soak --nocapture
+	SLUICE_SIMULATION_MINUTES="$(MINUTES)" $(SOAK)
 
 .PHONY: planted
-planted: ## Plant bugs into a copy of the core, one at a time, and see the simulation catch each (a part of `make test`)
+planted: ## Plant bugs into a copy of the core, one at a time, and see the simulation catch each (a part of `make prove`)
 	cargo test $(LOCKED) -p sluice-core --test planted -- --nocapture
 
 .PHONY: bench

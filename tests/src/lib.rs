@@ -4,6 +4,7 @@
 
 #![allow(clippy::expect_used, clippy::panic, clippy::missing_panics_doc, reason = "a test's set-up fails by panicking")]
 
+mod claims;
 mod strike;
 
 use std::path::PathBuf;
@@ -11,14 +12,12 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use sluice_core::claim::Claim;
 use sluice_core::config::Config;
-use sluice_core::object::{ETag, File, Key};
 use sluice_standin::deployment::{Deployed, Deployment, LISTER, WORKER};
-use sluice_standin::s3::{Condition, Put, Storage};
 use sluice_standin::{Options, StandIn, Warehouse};
 use tokio::process::Command;
 
+pub use claims::{expire_leases, in_slots, offer, resting};
 pub use strike::{Gate, Kill};
 
 /// The bucket of every site.
@@ -166,6 +165,13 @@ impl Site {
         self.standin.journal().snapshot().iter().filter(|entry| entry.action() == action).count()
     }
 
+    /// Every value of a metric of a feed so far, one for each time that it was published.
+    #[must_use]
+    pub fn published(&self, feed: &str, metric: &str) -> Vec<f64> {
+        let series = self.standin.cloudwatch().series("Sluice", metric, &[("Feed", feed)]);
+        series.iter().map(|datum| datum.value * datum.count).collect()
+    }
+
     /// The command line as an operator runs it here, in an environment of its own.
     #[must_use]
     pub fn sluice(&self, arguments: &[&str]) -> Command {
@@ -191,40 +197,4 @@ pub fn binaries() -> PathBuf {
     let test = std::env::current_exe().expect("the test's own path");
     let folder = test.parent().and_then(std::path::Path::parent).expect("target/<profile>");
     folder.to_owned()
-}
-
-/// Sets every claim's lease, and its time to be tried again, into the past, as an operator may who does not want to wait.
-///
-/// # Panics
-/// When a claim is no JSON.
-pub fn expire_leases(storage: &Storage, bucket: &str) {
-    const PAST: &str = "2026-01-01T00:00:00Z";
-    for key in storage.keys_under(bucket, "sluice/claims/").expect("a bucket") {
-        let Ok(info) = storage.head(bucket, &key) else { continue };
-        let Ok(body) = storage.get(bucket, &key) else { continue };
-        let mut claim: Value = serde_json::from_slice(&body).expect("a claim");
-        claim["lease_expires_at"] = json!(PAST);
-        if !claim["not_before"].is_null() {
-            claim["not_before"] = json!(PAST);
-        }
-        // Whoever has written or finished it meanwhile keeps what it did.
-        let put = Put { condition: Condition::IfMatch(info.etag), ..Put::default() };
-        storage.put_with(bucket, &key, claim.to_string(), put).ok();
-    }
-}
-
-/// Fills a slot of the first feed with a claim on these keys, as a lister would, and sends nobody.
-///
-/// # Panics
-/// When a key is not there.
-pub fn offer(storage: &Storage, config: &Config, slot: usize, keys: &[&str]) {
-    let (bucket, feed) = (config.bucket.name.as_str(), &config.feeds[0]);
-    let file = |key: &&str| {
-        let info = storage.head(bucket, key).expect("a file");
-        let (key, etag) = (Key::new(*key).expect("a key"), ETag::new(&info.etag));
-        File { key, etag, size: info.size, last_modified: info.last_modified }
-    };
-    let claim = Claim::offered(feed, slot, keys.iter().map(file).collect(), jiff::Timestamp::now());
-    let body = serde_json::to_vec(&claim).expect("JSON");
-    storage.put(bucket, &format!("sluice/claims/{}/{slot}.json", feed.name), body).expect("a put");
 }

@@ -32,6 +32,8 @@ pub struct Seen {
     pub subject: Option<String>,
     /// What else it touches: the source of a copy, the prefix of a list.
     pub also: Option<String>,
+    /// After which key a list begins; none: with the first of its prefix.
+    pub after: Option<String>,
 }
 
 /// What a hook wants done with the request that it was called for.
@@ -63,7 +65,12 @@ pub enum Fault {
     /// `InternalError` with status 500; not executed.
     InternalError,
     /// An error of the test's choice: its HTTP status, its code and its message; not executed.
+    ///
+    /// Where the rule is about the operation `DeleteObject`, as the right to do it is, it strikes the objects of a
+    /// `DeleteObjects` too, each alone: its code and message stand in the answer beside the others' success.
     Answer(u16, &'static str, &'static str),
+    /// Executed, after so much more time.
+    Delay(Duration),
     /// The connection is closed; not executed.
     LoseRequest,
     /// Executed; the connection is closed instead of an answer.
@@ -91,6 +98,7 @@ pub struct Faults {
 pub(crate) enum Plan {
     Proceed,
     Refuse(Refusal),
+    Delay(Duration),
     Lose(Moment),
     Call(Moment, Hook),
 }
@@ -148,6 +156,26 @@ impl Faults {
         plan
     }
 
+    /// The code and the message with which an object of a `DeleteObjects` is refused, where a rule about `DeleteObject`
+    /// says so.
+    pub(crate) fn delete_among_others(
+        &self,
+        caller: &str,
+        bucket: &str,
+        key: &str,
+    ) -> Option<(&'static str, &'static str)> {
+        let subject = Some(format!("{bucket}/{key}"));
+        let (caller, operation) = (caller.to_owned(), Cow::Borrowed("DeleteObject"));
+        let seen = Seen { caller, service: "s3", operation, subject, also: None, after: None };
+        let mut rules = self.rules();
+        // It is no request: rules about any operation neither strike nor count it.
+        let about = rules.iter_mut().filter(|active| active.names("DeleteObject"));
+        about.into_iter().find_map(|active| match active.strike(self.seed, &seen) {
+            Some(Fault::Answer(_, code, message)) => Some((*code, *message)),
+            _ => None,
+        })
+    }
+
     fn rules(&self) -> MutexGuard<'_, Vec<Active>> {
         self.rules.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -159,6 +187,7 @@ impl Fault {
             Self::Throttle => Plan::Refuse(Refusal::Throttled),
             Self::InternalError => Plan::Refuse(Refusal::InternalError),
             Self::Answer(status, code, message) => Plan::Refuse(Refusal::Answer(*status, code, message)),
+            Self::Delay(delay) => Plan::Delay(*delay),
             Self::LoseRequest => Plan::Lose(Moment::Before),
             Self::LoseReply => Plan::Lose(Moment::After),
             Self::Hook(moment, hook) => Plan::Call(*moment, Arc::clone(hook)),
@@ -172,6 +201,7 @@ impl fmt::Debug for Fault {
             Self::Throttle => "Throttle",
             Self::InternalError => "InternalError",
             Self::Answer(..) => "Answer",
+            Self::Delay(_) => "Delay",
             Self::LoseRequest => "LoseRequest",
             Self::LoseReply => "LoseReply",
             Self::Hook(Moment::Before, _) => "Hook(Before)",
@@ -195,78 +225,4 @@ fn unit(number: u64) -> f64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn seen(operation: &'static str, subject: &str) -> Seen {
-        Seen {
-            caller: "fn-worker-1".to_owned(),
-            service: "s3",
-            operation: operation.into(),
-            subject: Some(subject.to_owned()),
-            also: None,
-        }
-    }
-
-    fn struck(faults: &Faults, seen: &Seen) -> bool {
-        !matches!(faults.plan(seen), Plan::Proceed)
-    }
-
-    #[test]
-    fn a_rule_strikes_only_what_it_is_about() {
-        let faults = Faults::new(1, Latency::None);
-        faults.add(
-            Rule::new(Fault::Throttle).service("s3").operation("PutObject").caller("fn-worker-").subject("claims/"),
-        );
-        assert!(struck(&faults, &seen("PutObject", "b/sluice/claims/0.json")));
-        assert!(!struck(&faults, &seen("GetObject", "b/sluice/claims/0.json")));
-        assert!(!struck(&faults, &seen("PutObject", "b/incoming/1")));
-        let outsider = Seen { caller: "me".to_owned(), ..seen("PutObject", "b/sluice/claims/0.json") };
-        assert!(!struck(&faults, &outsider));
-    }
-
-    #[test]
-    fn the_nth_request_is_struck_once() {
-        let faults = Faults::new(1, Latency::None);
-        let rule = faults.add(Rule::new(Fault::LoseReply).nth(3));
-        let struck: Vec<bool> = (0..5).map(|_| struck(&faults, &seen("PutObject", "b/k"))).collect();
-        assert_eq!(struck, [false, false, true, false, false]);
-        faults.remove(rule);
-        faults.add(Rule::new(Fault::LoseReply).first(1));
-        assert!(matches!(faults.plan(&seen("PutObject", "b/k")), Plan::Lose(Moment::After)));
-        assert!(matches!(faults.plan(&seen("PutObject", "b/k")), Plan::Proceed));
-    }
-
-    #[test]
-    fn of_the_first_caller_the_requests_of_others_are_not_counted() {
-        let faults = Faults::new(1, Latency::None);
-        faults.add(Rule::new(Fault::LoseReply).caller("fn-worker-").first_caller().nth(2));
-        let by = |caller: &str| struck(&faults, &Seen { caller: caller.to_owned(), ..seen("PutObject", "b/k") });
-        let struck = ["me", "fn-worker-1", "fn-worker-2", "fn-worker-2", "fn-worker-1", "fn-worker-1"].map(by);
-        assert_eq!(struck, [false, false, false, false, true, false]);
-    }
-
-    #[test]
-    fn a_fraction_depends_on_the_seed_and_not_on_the_order() {
-        let keys: Vec<String> = (0..1000).map(|i| format!("b/{i}")).collect();
-        let run = |seed, keys: &mut dyn Iterator<Item = &String>| {
-            let faults = Faults::new(seed, Latency::None);
-            faults.add(Rule::new(Fault::InternalError).fraction(0.1));
-            let mut struck: Vec<&String> = keys.filter(|key| struck(&faults, &seen("PutObject", key))).collect();
-            struck.sort();
-            struck.into_iter().cloned().collect::<Vec<_>>()
-        };
-        let forwards = run(7, &mut keys.iter());
-        assert_eq!(forwards, run(7, &mut keys.iter().rev()));
-        assert_ne!(forwards, run(8, &mut keys.iter()));
-        assert!((60..140).contains(&forwards.len()), "{}", forwards.len());
-    }
-
-    #[test]
-    fn a_retry_is_drawn_anew() {
-        let faults = Faults::new(7, Latency::None);
-        faults.add(Rule::new(Fault::InternalError).fraction(0.5));
-        let draws: Vec<bool> = (0..64).map(|_| struck(&faults, &seen("PutObject", "b/k"))).collect();
-        assert!(draws.contains(&true) && draws.contains(&false));
-    }
-}
+mod tests;

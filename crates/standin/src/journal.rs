@@ -25,6 +25,8 @@ pub struct Entry {
     pub subject: Option<String>,
     /// What else it touched: the source of a copy, as `bucket/key`; the prefix of a list.
     pub also: Option<String>,
+    /// After which key a list began; none: with the first of its prefix.
+    pub after: Option<String>,
     /// The HTTP status that the service answered with; 0 if the request was never executed and never answered.
     pub status: u16,
     /// From arrival to answer, latency included.
@@ -141,6 +143,7 @@ mod tests {
             operation: operation.into(),
             subject: None,
             also: None,
+            after: None,
             status: 200,
             elapsed: Duration::ZERO,
             fault: None,

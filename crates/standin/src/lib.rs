@@ -142,7 +142,7 @@ impl StandIn {
         let journal = Journal::default();
         let faults = Faults::new(options.seed, options.latency);
         let door = Door {
-            s3: s3::service::service(storage.clone(), &options.region),
+            s3: s3::service::service(storage.clone(), &options.region, faults.clone()),
             services: services::registry(redshift.as_ref(), &lambda, &cloudwatch),
             journal: journal.clone(),
             faults: faults.clone(),

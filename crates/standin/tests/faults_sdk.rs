@@ -10,6 +10,7 @@ use std::time::Duration;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_s3::error::SdkError;
+use aws_sdk_s3::types::{Delete, ObjectIdentifier};
 use bytes::Bytes;
 use sdk::{BUCKET, client, client_with, refusal, standin};
 use sluice_standin::faults::{Fault, Latency, Moment, Rule, Then};
@@ -86,6 +87,40 @@ async fn a_hook_runs_at_its_request_and_can_change_the_world() {
     create(&client, "3").send().await.unwrap();
     assert_eq!(calls.load(Ordering::SeqCst), 1);
     assert!(standin.storage().head(BUCKET, "2").is_ok());
+    standin.shutdown().await;
+}
+
+#[tokio::test]
+async fn one_object_of_many_is_not_deleted_and_the_others_are() {
+    let standin = standin().await;
+    for key in ["a", "b", "c"] {
+        standin.storage().put(BUCKET, key, "x").unwrap();
+    }
+    let denied = Fault::Answer(403, "AccessDenied", "Access Denied");
+    standin.faults().add(Rule::new(denied).operation("DeleteObject").subject(format!("{BUCKET}/b")));
+    let object = |key: &str| ObjectIdentifier::builder().key(key).build().unwrap();
+    let delete = Delete::builder().set_objects(Some(["a", "b", "c"].map(object).to_vec())).build().unwrap();
+    let answer = client(&standin, "me").delete_objects().bucket(BUCKET).delete(delete).send().await.unwrap();
+    let errors: Vec<_> = answer.errors().iter().map(|error| (error.key().unwrap(), error.code().unwrap())).collect();
+    assert_eq!((errors, answer.deleted().len()), (vec![("b", "AccessDenied")], 2));
+    assert_eq!(standin.storage().keys_under(BUCKET, "").unwrap(), ["b"]);
+    assert_eq!(refusal(client(&standin, "me").delete_object().bucket(BUCKET).key("b").send().await).0, 403);
+    standin.shutdown().await;
+}
+
+#[tokio::test]
+async fn the_journal_says_after_which_key_a_list_began() {
+    let standin = standin().await;
+    for key in ["in/a", "in/b", "in/c"] {
+        standin.storage().put(BUCKET, key, "x").unwrap();
+    }
+    let client = client(&standin, "me");
+    let list = || client.list_objects_v2().bucket(BUCKET).prefix("in/").max_keys(2);
+    let page = list().send().await.unwrap();
+    list().set_continuation_token(page.next_continuation_token).send().await.unwrap();
+    list().start_after("in/a").send().await.unwrap();
+    let after: Vec<_> = standin.journal().snapshot().into_iter().map(|entry| entry.after).collect();
+    assert_eq!(after, [None, Some("in/b".to_owned()), Some("in/a".to_owned())]);
     standin.shutdown().await;
 }
 

@@ -23,6 +23,7 @@ pub struct Rule {
     operation: Option<String>,
     caller: Option<String>,
     subject: Option<String>,
+    also: Option<String>,
     first_caller: bool,
     when: When,
 }
@@ -49,6 +50,7 @@ impl Rule {
             operation: None,
             caller: None,
             subject: None,
+            also: None,
             first_caller: false,
             when: When::Always,
         }
@@ -89,6 +91,13 @@ impl Rule {
         self
     }
 
+    /// Only requests that also touch something whose name contains this: the source of a copy, the prefix of a list.
+    #[must_use]
+    pub fn also(mut self, part: impl Into<String>) -> Self {
+        self.also = Some(part.into());
+        self
+    }
+
     /// Only the `n`th of these requests, counted from 1 and from when the rule is added; strikes once.
     #[must_use]
     pub const fn nth(mut self, n: u64) -> Self {
@@ -112,10 +121,12 @@ impl Rule {
 
     fn is_about(&self, request: &Seen) -> bool {
         let subject = request.subject.as_deref().unwrap_or_default();
+        let also = request.also.as_deref().unwrap_or_default();
         self.service.as_deref().is_none_or(|service| service == request.service)
             && self.operation.as_deref().is_none_or(|operation| operation == request.operation)
             && self.caller.as_deref().is_none_or(|prefix| request.caller.starts_with(prefix))
             && self.subject.as_deref().is_none_or(|part| subject.contains(part))
+            && self.also.as_deref().is_none_or(|part| also.contains(part))
     }
 }
 
@@ -126,6 +137,11 @@ impl Active {
 
     pub(super) const fn id(&self) -> RuleId {
         self.id
+    }
+
+    /// Whether the rule is about this operation and no other.
+    pub(super) fn names(&self, operation: &str) -> bool {
+        self.rule.operation.as_deref() == Some(operation)
     }
 
     /// Counts the request if the rule is about it, and gives the fault if it strikes.

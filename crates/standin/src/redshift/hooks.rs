@@ -1,4 +1,4 @@
-//! What tests do to the warehouse: hold COPYs, slow them down, let statements fail.
+//! What tests do to the warehouse: hold COPYs, slow them down, let statements fail, spoil single files.
 //!
 //! Never active unless somebody asked.
 
@@ -19,6 +19,12 @@ struct Held {
 }
 
 impl Hold {
+    /// How many COPYs have come and were held, those among them that were cancelled meanwhile.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.0.borrow().copies
+    }
+
     /// Returns when at least `copies` COPYs are being held.
     pub async fn reached(&self, copies: usize) {
         // The sender lives in this very struct.
@@ -32,19 +38,45 @@ impl Drop for Hold {
     }
 }
 
+/// What comes over every COPY that is to read a certain file, whatever else it is to read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Trouble {
+    /// It fails with this error, before it has read anything. The error need not name the file.
+    Fails(String),
+    /// It goes on until its timeout, or a cancellation, ends it.
+    Hangs,
+}
+
+/// Which COPYs are held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Holding {
+    Every,
+    Passes,
+}
+
 /// What was asked for.
 #[derive(Debug, Default)]
 pub(crate) struct Hooks {
     failures: Mutex<VecDeque<(String, String)>>,
     failing: Mutex<Option<String>>,
-    hold: Mutex<Option<Arc<watch::Sender<Held>>>>,
+    failing_passes: Mutex<Option<String>>,
+    troubles: Mutex<Vec<(String, Trouble)>>,
+    hold: Mutex<Option<(Holding, Arc<watch::Sender<Held>>)>>,
     delay: Mutex<Duration>,
 }
 
 impl Hooks {
     pub(crate) fn hold_copies(&self) -> Hold {
+        self.hold(Holding::Every)
+    }
+
+    pub(crate) fn hold_passes(&self) -> Hold {
+        self.hold(Holding::Passes)
+    }
+
+    fn hold(&self, holding: Holding) -> Hold {
         let hold = Arc::new(watch::Sender::new(Held::default()));
-        *self.hold.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&hold));
+        *self.hold.lock().unwrap_or_else(PoisonError::into_inner) = Some((holding, Arc::clone(&hold)));
         Hold(hold)
     }
 
@@ -56,6 +88,29 @@ impl Hooks {
         *self.failing.lock().unwrap_or_else(PoisonError::into_inner) = error;
     }
 
+    pub(crate) fn fail_passes(&self, error: Option<String>) {
+        *self.failing_passes.lock().unwrap_or_else(PoisonError::into_inner) = error;
+    }
+
+    pub(crate) fn spoil(&self, part: String, trouble: Trouble) {
+        self.troubles.lock().unwrap_or_else(PoisonError::into_inner).push((part, trouble));
+    }
+
+    pub(crate) fn unspoil(&self, part: &str) {
+        self.troubles.lock().unwrap_or_else(PoisonError::into_inner).retain(|(spoilt, _)| spoilt != part);
+    }
+
+    /// What comes over a COPY of the files that `keys` gives, which is asked only where a file is spoilt.
+    pub(crate) fn trouble(&self, keys: impl FnOnce() -> Vec<String>) -> Option<Trouble> {
+        let troubles = self.troubles.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if troubles.is_empty() {
+            return None;
+        }
+        let keys = keys();
+        let spoilt = |(part, _): &(String, Trouble)| keys.iter().any(|key| key.contains(part.as_str()));
+        troubles.into_iter().find(spoilt).map(|(_, trouble)| trouble)
+    }
+
     pub(crate) fn slow_copies(&self, by: Duration) {
         *self.delay.lock().unwrap_or_else(PoisonError::into_inner) = by;
     }
@@ -65,20 +120,66 @@ impl Hooks {
         let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
         let index = failures.iter().position(|(part, _)| sql.contains(part.as_str()));
         let once = index.and_then(|index| failures.remove(index)).map(|(_, error)| error);
-        let failing = || self.failing.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        once.or_else(|| sql.starts_with("COPY ").then(failing).flatten())
+        let of = |error: &Mutex<Option<String>>| error.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let (copy, pass) = (sql.starts_with("COPY "), sql.contains(" NOLOAD"));
+        once.or_else(|| (copy && pass).then(|| of(&self.failing_passes)).flatten())
+            .or_else(|| copy.then(|| of(&self.failing)).flatten())
     }
 
-    /// Every COPY passes here before it reads anything.
-    pub(crate) async fn before_copy(&self) {
+    /// Every COPY goes through here before it reads anything; `pass`: it loads nothing, and only looks for errors.
+    pub(crate) async fn before_copy(&self, pass: bool) {
         let delay = *self.delay.lock().unwrap_or_else(PoisonError::into_inner);
         if !delay.is_zero() {
             tokio::time::sleep(delay).await;
         }
         let hold = self.hold.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some(hold) = hold {
+        if let Some((_, hold)) = hold.filter(|(holding, _)| *holding == Holding::Every || pass) {
             hold.send_modify(|held| held.copies += 1);
             let _ = hold.subscribe().wait_for(|held| held.released).await;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keys(keys: &[&str]) -> Vec<String> {
+        keys.iter().map(|key| (*key).to_owned()).collect()
+    }
+
+    #[test]
+    fn a_copy_meets_the_trouble_of_a_file_that_it_reads() {
+        let hooks = Hooks::default();
+        assert_eq!(hooks.trouble(|| unreachable!("nothing is spoilt")), None);
+        let fails = Trouble::Fails("no".to_owned());
+        hooks.spoil("a/5.csv".to_owned(), fails.clone());
+        hooks.spoil("a/6.csv".to_owned(), Trouble::Hangs);
+        assert_eq!(hooks.trouble(|| keys(&["in/a/1.csv", "in/a/5.csv"])), Some(fails));
+        assert_eq!(hooks.trouble(|| keys(&["in/a/6.csv"])), Some(Trouble::Hangs));
+        assert_eq!(hooks.trouble(|| keys(&["in/a/1.csv"])), None);
+        hooks.unspoil("a/5.csv");
+        assert_eq!(hooks.trouble(|| keys(&["in/a/5.csv"])), None);
+    }
+
+    #[test]
+    fn passes_fail_alone() {
+        let hooks = Hooks::default();
+        hooks.fail_passes(Some("no".to_owned()));
+        assert_eq!(hooks.failure("COPY t FROM 's3://b/m' MANIFEST NOLOAD"), Some("no".to_owned()));
+        assert_eq!(hooks.failure("COPY t FROM 's3://b/m' MANIFEST"), None);
+        hooks.fail_passes(None);
+        assert_eq!(hooks.failure("COPY t FROM 's3://b/m' MANIFEST NOLOAD"), None);
+    }
+
+    #[tokio::test]
+    async fn passes_are_held_alone() {
+        let hooks = Hooks::default();
+        let hold = hooks.hold_passes();
+        hooks.before_copy(false).await;
+        let ((), ()) = tokio::join!(hooks.before_copy(true), async move {
+            hold.reached(1).await;
+            drop(hold);
+        });
     }
 }

@@ -30,7 +30,7 @@ use tokio::sync::broadcast;
 pub use api::{operation, subject};
 pub use cluster::ClusterError;
 pub use databases::DatabaseError;
-pub use hooks::Hold;
+pub use hooks::{Hold, Trouble};
 pub use install::InstallError;
 
 use crate::service::Call;
@@ -184,6 +184,27 @@ impl Redshift {
     #[must_use]
     pub fn hold_copies(&self) -> Hold {
         self.hooks().hold_copies()
+    }
+
+    /// Holds every COPY with NOLOAD that begins from now on, and no other.
+    #[must_use]
+    pub fn hold_passes(&self) -> Hold {
+        self.hooks().hold_passes()
+    }
+
+    /// From now on every COPY with NOLOAD fails with this error; `None`: none does.
+    pub fn fail_passes(&self, error: Option<&str>) {
+        self.hooks().fail_passes(error.map(str::to_owned));
+    }
+
+    /// From now on this comes over every COPY that is to read a file whose key contains `part`.
+    pub fn spoil(&self, part: impl Into<String>, trouble: Trouble) {
+        self.hooks().spoil(part.into(), trouble);
+    }
+
+    /// Takes back what [`Self::spoil`] did with the same `part`.
+    pub fn unspoil(&self, part: &str) {
+        self.hooks().unspoil(part);
     }
 
     /// Lets the next statement whose SQL contains `part` fail with `error`, as if the warehouse had said so.

@@ -25,14 +25,17 @@ use s3s::{S3, S3Request, S3Response, S3Result};
 
 use super::error::StorageError;
 use super::storage::Storage;
+use crate::faults::Faults;
 use convert::{error, timestamp};
+pub(crate) use listing::begins_after;
 
 /// The secret that goes with every access key id; the id only says who is calling.
 pub(crate) const SECRET: &str = "sluice";
 
-/// The S3 service on a storage, ready to take HTTP requests.
-pub(crate) fn service(storage: Storage, region: &str) -> S3Service {
-    let mut builder = S3ServiceBuilder::new(Api { storage, region: region.to_owned() });
+/// The S3 service on a storage, ready to take HTTP requests. What comes over whole requests is the server's affair; the
+/// faults are for the objects of a `DeleteObjects`.
+pub(crate) fn service(storage: Storage, region: &str, faults: Faults) -> S3Service {
+    let mut builder = S3ServiceBuilder::new(Api { storage, region: region.to_owned(), faults });
     builder.set_auth(AnyCaller);
     builder.build()
 }
@@ -53,6 +56,7 @@ impl S3Auth for AnyCaller {
 struct Api {
     storage: Storage,
     region: String,
+    faults: Faults,
 }
 
 type Answer<T> = S3Result<S3Response<T>>;
@@ -119,7 +123,9 @@ impl S3 for Api {
     }
 
     async fn delete_objects(&self, req: S3Request<DeleteObjectsInput>) -> Answer<DeleteObjectsOutput> {
-        objects::delete_many(&self.storage, req.input).and_then(ok)
+        let caller = req.credentials.as_ref().map_or("-", |credentials| credentials.access_key.as_str());
+        let refused = |bucket: &str, key: &str| self.faults.delete_among_others(caller, bucket, key);
+        objects::delete_many(&self.storage, req.input, refused).and_then(ok)
     }
 
     async fn get_object_tagging(&self, req: S3Request<GetObjectTaggingInput>) -> Answer<GetObjectTaggingOutput> {

@@ -50,12 +50,13 @@ impl Storage {
         check_key(key)?;
         let current = state.bucket(bucket)?.objects.get(key).map(|object| object.etag);
         write.condition.check(bucket, key, current.as_ref())?;
+        let sequence = state.next_sequence();
         let object = Object {
             size: write.content.len(),
             content: write.content,
-            etag: write.etag,
+            etag: if state.opaque { Etag::of(format!("write {sequence}").as_bytes()) } else { write.etag },
             modified: write.last_modified.unwrap_or_else(|| state.now()),
-            sequence: state.next_sequence(),
+            sequence,
             headers: write.headers,
         };
         self.record_with(|| Record::Object {

@@ -18,6 +18,7 @@ use super::{Lost, plain, whole};
 use crate::faults::{Faults, Moment, Plan, Seen, Then};
 use crate::journal::{Entry, Journal};
 use crate::s3::operation::operation as s3_operation;
+use crate::s3::service::begins_after;
 use crate::service::{Body, Call, RUNTIME, Registry, Service};
 
 /// The services behind the port, and what every request to them passes.
@@ -113,6 +114,9 @@ impl Door {
             let response = refusal.response(seen.service, &headers).map(whole);
             return Ok(record.answered(response, Some(refusal.name())));
         }
+        if let Plan::Delay(delay) = &plan {
+            pause(*delay).await;
+        }
         if plan.loses(Moment::Before, &seen) {
             return Err(record.lost(0, "lost-request"));
         }
@@ -167,6 +171,7 @@ impl Record<'_> {
             operation: self.seen.operation.clone(),
             subject: self.seen.subject.clone(),
             also: self.seen.also.clone(),
+            after: self.seen.after.clone(),
             status,
             elapsed: self.arrived.elapsed(),
             fault,
@@ -192,8 +197,9 @@ fn s3(scope: Option<Scope>, request: http::Request<Incoming>) -> (Seen, Target) 
     let caller = scope.map_or_else(|| "-".to_owned(), |scope| scope.caller);
     let (parts, body) = request.into_parts();
     let (operation, subject, also) = s3_operation(&parts);
+    let after = (operation == "ListObjectsV2").then(|| begins_after(&parts)).flatten();
     let request = http::Request::from_parts(parts, body);
-    (Seen { subject, also, ..seen(caller, "s3", operation) }, Target::S3(request))
+    (Seen { subject, also, after, ..seen(caller, "s3", operation) }, Target::S3(request))
 }
 
 fn own(path: &str) -> (Seen, Target) {
@@ -210,7 +216,7 @@ fn instance(path: &str) -> Option<&str> {
 }
 
 fn seen(caller: String, service: &'static str, operation: Cow<'static, str>) -> Seen {
-    Seen { caller, service, operation, subject: None, also: None }
+    Seen { caller, service, operation, subject: None, also: None, after: None }
 }
 
 async fn pause(time: Duration) {

@@ -67,7 +67,7 @@ impl Service for Poll {
 async fn server(services: Registry) -> (Server, Journal, Faults) {
     let (journal, faults) = (Journal::default(), Faults::new(1, Latency::None));
     let door = Door {
-        s3: crate::s3::service::service(Storage::in_memory(), "us-east-1"),
+        s3: crate::s3::service::service(Storage::in_memory(), "us-east-1", faults.clone()),
         services,
         journal: journal.clone(),
         faults: faults.clone(),

@@ -27,6 +27,7 @@ use tokio::sync::mpsc;
 use tokio_postgres::SimpleQueryMessage;
 
 use super::error::SqlError;
+use super::hooks::Trouble;
 use super::run::{Done, Runner, Session};
 use super::tokens::{Token, quoted_name};
 use columns::Target;
@@ -90,7 +91,12 @@ async fn load(
     query_id: i64,
     stop: &StopOnDrop,
 ) -> (Report, Result<(), SqlError>) {
-    runner.hooks.before_copy().await;
+    runner.hooks.before_copy(copy.options.no_load).await;
+    match runner.hooks.trouble(|| keys(runner, copy, query_id)) {
+        Some(Trouble::Fails(error)) => return (Report::default(), Err(SqlError::new(error))),
+        Some(Trouble::Hangs) => std::future::pending().await,
+        None => {}
+    }
     let (sender, receiver) = mpsc::channel(CHUNKS_AHEAD);
     let job = Job {
         source: Arc::clone(&runner.source),
@@ -116,6 +122,12 @@ async fn load(
         (Ended::Complete, fed) => fed,
     };
     (report, outcome)
+}
+
+/// The keys of what a COPY is to read; none where it will say itself why it cannot know.
+fn keys(runner: &Runner, copy: &Copy, query_id: i64) -> Vec<String> {
+    let listed = files::listed(runner.source.as_ref(), copy, query_id).unwrap_or_default();
+    listed.into_iter().map(|file| file.key).collect()
 }
 
 /// Hands rows to PostgreSQL's own COPY as they come; the last chunk is a promise that there are no more.

@@ -134,6 +134,19 @@ fn read_token(token: &str) -> Option<Start> {
     }
 }
 
+/// After which key the list begins that a request asks for.
+pub(crate) fn begins_after(request: &http::request::Parts) -> Option<String> {
+    let query = request.uri.query().unwrap_or_default();
+    let named = |wanted: &str| {
+        form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == wanted).map(|(_, value)| value.into_owned())
+    };
+    match named("continuation-token").as_deref().and_then(read_token) {
+        Some(Start::After(key) | Start::At(key)) => Some(key),
+        Some(Start::First) => None,
+        None => named("start-after"),
+    }
+}
+
 fn bad_token() -> S3Error {
     s3_error!(InvalidArgument, "The continuation token provided is incorrect")
 }
@@ -187,6 +200,18 @@ mod tests {
             assert_eq!(read_token(&token), Some(start));
             assert!(token.is_ascii() && !token.contains('/'));
         }
+    }
+
+    #[test]
+    fn a_request_says_after_which_key_its_list_begins() {
+        let after = |query: &str| {
+            let request = http::Request::get(format!("/b?list-type=2{query}")).body(()).ok()?;
+            begins_after(&request.into_parts().0)
+        };
+        assert_eq!(after("&prefix=in%2F"), None);
+        assert_eq!(after("&start-after=in%2Fa+b").as_deref(), Some("in/a b"));
+        let token = token(&Start::After("in/ü".to_owned()));
+        assert_eq!(after(&format!("&start-after=in%2F&continuation-token={token}")).as_deref(), Some("in/ü"));
     }
 
     #[test]

@@ -12,7 +12,7 @@ use hyper::body::Frame;
 use s3s::dto::{
     CopyObjectInput, CopyObjectOutput, CopyObjectResult, DeleteObjectInput, DeleteObjectOutput, DeleteObjectsInput,
     DeleteObjectsOutput, DeletedObject, Error, GetObjectInput, GetObjectOutput, HeadObjectInput, HeadObjectOutput,
-    Metadata, MetadataDirective, PutObjectInput, PutObjectOutput, StreamingBlob,
+    Metadata, MetadataDirective, ObjectIdentifier, PutObjectInput, PutObjectOutput, StreamingBlob,
 };
 use s3s::{Body, S3Request, S3Result, s3_error};
 
@@ -168,39 +168,51 @@ pub(super) fn delete(storage: &Storage, input: DeleteObjectInput) -> S3Result<De
     Ok(DeleteObjectOutput::default())
 }
 
-/// A missing key counts as deleted; under an `ETag` it is an error, as for a single conditional delete.
-pub(super) fn delete_many(storage: &Storage, input: DeleteObjectsInput) -> S3Result<DeleteObjectsOutput> {
+/// A missing key counts as deleted; under an `ETag` it is an error, as for a single conditional delete. `refused` gives code
+/// and message for a key that is not to be deleted.
+pub(super) fn delete_many(
+    storage: &Storage,
+    input: DeleteObjectsInput,
+    refused: impl Fn(&str, &str) -> Option<(&'static str, &'static str)>,
+) -> S3Result<DeleteObjectsOutput> {
     let quiet = input.delete.quiet.unwrap_or(false);
     if input.delete.objects.len() > MAX_DELETES {
         return Err(s3_error!(MalformedXML, "more than {MAX_DELETES} objects in one request"));
     }
+    let (mut deleted, mut errors) = (Vec::new(), Vec::new());
+    let allowed = |object: &ObjectIdentifier| match refused(&input.bucket, &object.key) {
+        Some((code, message)) => {
+            errors.push(failure(object.key.clone(), code, Some(message)));
+            false
+        }
+        None => true,
+    };
     let objects: Vec<(String, Condition)> = input
         .delete
         .objects
         .into_iter()
+        .filter(allowed)
         .map(|object| {
             let condition = object.e_tag.map_or(Condition::None, |etag| Condition::IfMatch(etag.into_value()));
             (object.key, condition)
         })
         .collect();
     let results = storage.remove_many(&input.bucket, &objects).map_err(error)?;
-    let (mut deleted, mut errors) = (Vec::new(), Vec::new());
     for ((key, _), result) in objects.into_iter().zip(results) {
         match result {
             Ok(_) if quiet => {}
             Ok(_) => deleted.push(DeletedObject { key: Some(key), ..DeletedObject::default() }),
-            Err(failure) => {
-                let failure = error(failure);
-                errors.push(Error {
-                    key: Some(key),
-                    code: Some(failure.code().as_str().to_owned()),
-                    message: failure.message().map(str::to_owned),
-                    ..Error::default()
-                });
+            Err(problem) => {
+                let problem = error(problem);
+                errors.push(failure(key, problem.code().as_str(), problem.message()));
             }
         }
     }
     Ok(DeleteObjectsOutput { deleted: Some(deleted), errors: Some(errors), ..DeleteObjectsOutput::default() })
+}
+
+fn failure(key: String, code: &str, message: Option<&str>) -> Error {
+    Error { key: Some(key), code: Some(code.to_owned()), message: message.map(str::to_owned), ..Error::default() }
 }
 
 /// `aws-chunked` says how the body travelled, not what it is, and S3 does not keep it.

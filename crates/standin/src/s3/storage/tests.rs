@@ -374,3 +374,17 @@ fn a_bucket_with_objects_stays() {
     assert_eq!(storage.keys_under(BUCKET, "").unwrap(), ["k"]);
     assert!(matches!(storage.put("none", "k", "x"), Err(StorageError::NoSuchBucket { .. })));
 }
+
+#[test]
+fn where_hashes_are_hidden_each_write_has_a_tag_of_its_own() {
+    let storage = Storage::in_memory();
+    storage.create_bucket(BUCKET).unwrap();
+    storage.hide_hashes();
+    let first = storage.put(BUCKET, "a", "same").unwrap().etag;
+    let second = storage.put(BUCKET, "a", "same").unwrap().etag;
+    let copied = storage.copy((BUCKET, "a"), (BUCKET, "b")).unwrap().etag;
+    assert!(first != second && copied != second, "{first} {second} {copied}");
+    assert_eq!(storage.head(BUCKET, "a").unwrap().etag, second);
+    assert!(storage.remove_if(BUCKET, "a", &Condition::IfMatch(first)).is_err());
+    assert!(storage.remove_if(BUCKET, "a", &Condition::IfMatch(second)).unwrap());
+}
