@@ -8,3 +8,4 @@ mod ledger;
 mod parquet;
 mod server;
 mod support;
+mod views;

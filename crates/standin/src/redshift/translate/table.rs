@@ -136,7 +136,7 @@ fn column(part: Pieces<'_, '_>, key: bool) -> Result<String, SqlError> {
             "collate" if part.get(at + 1).is_some_and(|piece| piece.is("case_sensitive")) => 2,
             "collate" => {
                 let name = part.get(at + 1).map(|piece| piece.text.as_str()).unwrap_or_default();
-                return Err(SqlError::new(format!("COLLATE {name} is not supported by this stand-in")));
+                return Err(SqlError::not_done(format_args!("COLLATE {name}")));
             }
             _ => return Err(wrong(part, at)),
         };
@@ -163,7 +163,7 @@ fn kind(pieces: Pieces<'_, '_>) -> String {
     match pieces {
         [only] if ["varchar", "nvarchar", "text"].iter().any(|word| only.is(word)) => "varchar(256)".to_owned(),
         [character, varying] if character.is("character") && varying.is("varying") => "varchar(256)".to_owned(),
-        [only] if only.is("super") => "jsonb".to_owned(),
+        [only] if only.is("super") => "json".to_owned(),
         [nchar, length @ ..] if nchar.is("nchar") => format!("char{}", words(length)),
         _ => words(pieces),
     }
