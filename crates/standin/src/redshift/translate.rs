@@ -146,6 +146,9 @@ mod tests {
         "CREATE TABLE t (id BIGINT IDENTITY(1, 2) ENCODE az64, a VARCHAR DEFAULT 'x' SORTKEY UNIQUE, \"B c\" VARCHAR(MAX) NOT NULL, d text, e double precision REFERENCES u (e), f SUPER) BACKUP NO DISTSTYLE KEY COMPOUND SORTKEY (a, d)",
         "CREATE TABLE t (id BIGINT GENERATED ALWAYS AS IDENTITY (START WITH 1 INCREMENT BY 2) NOT NULL, a varchar(256) DEFAULT 'x', \"B c\" VARCHAR(65535) NOT NULL, d varchar(256), e double precision, f json)"; "everything")]
     #[test_case(
+        "CREATE TABLE t (a decimal, b numeric(38,37), c varchar(65535), d nchar(4096))",
+        "CREATE TABLE t (a numeric(18, 0), b numeric(38,37), c varchar(65535), d char(4096))"; "limits")]
+    #[test_case(
         "CREATE TABLE t DISTKEY(a) INTERLEAVED SORTKEY(a) AS SELECT 'x\\'' AS a, 1<=2", "CREATE TABLE t AS SELECT 'x''' AS a, 1<=2"; "as select")]
     #[test_case("CREATE TABLE t (a, b) AS SELECT 1, 2", "CREATE TABLE t (a, b) AS SELECT 1, 2"; "as select with names")]
     #[test_case(
@@ -155,6 +158,11 @@ mod tests {
         assert_eq!(translated(sql).as_deref(), Ok(expected));
     }
 
+    #[test_case("CREATE TABLE t (a varchar(65536))", "stand-in: VARCHAR of 65536: Redshift has at most 65535"; "long varchar")]
+    #[test_case("CREATE TABLE t (a character varying(70000))", "stand-in: VARCHAR of 70000: Redshift has at most 65535"; "long character varying")]
+    #[test_case("ALTER TABLE t ADD COLUMN a char(4097)", "stand-in: CHAR of 4097: Redshift has at most 4096"; "long char")]
+    #[test_case("CREATE TABLE t (a decimal(39, 2))", "stand-in: DECIMAL of 39: Redshift has at most 38"; "precision")]
+    #[test_case("CREATE TABLE t (a numeric(38, 38))", "stand-in: DECIMAL's scale of 38: Redshift has at most 37"; "scale")]
     #[test_case("SELECT E'a'", "type \"e\" does not exist"; "escape strings")]
     #[test_case("CREATE TABLE t (a int) PARTITION BY x", "syntax error at or near \"PARTITION\""; "what redshift has not")]
     #[test_case("CREATE TABLE t (a varchar(9) COLLATE CASE_INSENSITIVE)", "this stand-in does not do COLLATE CASE_INSENSITIVE: it is not supported here, although Redshift has it"; "collations")]

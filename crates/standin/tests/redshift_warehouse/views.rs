@@ -10,14 +10,13 @@ const MADE_BY: &str = include_str!("../../src/redshift/system.sql");
 fn documented() -> Vec<(&'static str, Vec<&'static str>)> {
     let mut views: Vec<(&str, Vec<&str>)> = Vec::new();
     for line in DOCUMENTED.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
-        match line.strip_prefix("    ") {
-            Some(column) => views.last_mut().unwrap().1.push(column),
-            None => {
-                let (view, page) = line.split_once(' ').unwrap();
-                assert!(page.starts_with("https://docs.aws.amazon.com/redshift/latest/dg/"), "{line}");
-                views.push((view, Vec::new()));
-            }
+        if let Some(column) = line.strip_prefix("    ") {
+            views.last_mut().unwrap().1.push(column);
+            continue;
         }
+        let (view, page) = line.split_once(' ').unwrap();
+        assert!(page.starts_with("https://docs.aws.amazon.com/redshift/latest/dg/"), "{line}");
+        views.push((view, Vec::new()));
     }
     views
 }

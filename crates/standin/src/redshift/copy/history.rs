@@ -120,7 +120,7 @@ fn format_name(copy: &Copy) -> &'static str {
     match copy.options.format {
         Format::Csv => "csv",
         Format::Json(_) => "json",
-        Format::Delimited => "txt",
+        Format::Delimited | Format::FixedWidth(_) => "txt",
         Format::Parquet => "parquet",
     }
 }

@@ -7,13 +7,16 @@ mod convert;
 mod csv;
 mod datetime;
 mod delimited;
+mod encoding;
 mod files;
+mod fixed;
 mod history;
 mod json;
 mod load;
 mod parquet;
 mod parse;
 mod record;
+mod semi;
 mod unpack;
 
 use std::sync::Arc;

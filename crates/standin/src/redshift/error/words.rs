@@ -85,7 +85,7 @@ fn text_representation(message: &str) -> Option<String> {
     }
     let known = ["numeric", "boolean", "double precision", "real", "bigint"];
     let is_known = |name: &&str| message.starts_with(&format!("invalid input syntax for type {name}: "));
-    known.iter().any(|name| is_known(name)).then(|| message.to_owned())
+    known.iter().any(is_known).then(|| message.to_owned())
 }
 
 #[cfg(test)]
