@@ -43,6 +43,10 @@ pub enum DatabaseError {
     },
 }
 
+/// The highest number that either history has.
+const LAST_QUERY: &str = "SELECT greatest(1000, (SELECT max(query_id) FROM redshift_system.load_history), \
+                          (SELECT max(query_id) FROM redshift_system.query_history))";
+
 /// Every database of the warehouse.
 #[derive(Debug)]
 pub(crate) struct Databases {
@@ -147,8 +151,7 @@ impl Databases {
         let Some(first) = self.names.first() else {
             return Ok(0);
         };
-        let rows =
-            self.query(first, "SELECT coalesce(max(query_id), 1000) FROM redshift_system.sys_load_history").await?;
+        let rows = self.query(first, LAST_QUERY).await?;
         Ok(rows.into_iter().flatten().flatten().next().and_then(|id| id.parse().ok()).unwrap_or(1000))
     }
 

@@ -1,8 +1,11 @@
 //! Errors of SQL, in the words that Redshift has for them.
 //!
-//! The texts are what Sluice sorts failures by, so they are the contract of this stand-in.
+//! The texts are what Sluice sorts failures by, so they are the contract of this stand-in. A text that is not Redshift's
+//! says so: it begins with `stand-in:` or names "this stand-in".
 
-use tokio_postgres::error::SqlState;
+mod words;
+
+use tokio_postgres::error::{DbError, SqlState};
 
 use super::tokens::TokenError;
 
@@ -20,6 +23,16 @@ impl SqlError {
         Self(format!("syntax error at or near \"{near}\""))
     }
 
+    /// The stand-in's own words: what Redshift would say is not known, or it would say nothing.
+    pub(crate) fn own(text: impl std::fmt::Display) -> Self {
+        Self(format!("stand-in: {text}"))
+    }
+
+    /// What Redshift does and this does not.
+    pub(crate) fn not_done(what: impl std::fmt::Display) -> Self {
+        Self(format!("this stand-in does not do {what}: it is not supported here, although Redshift has it"))
+    }
+
     /// What Redshift says when a statement ran into `statement_timeout`, or was stopped from outside.
     pub(crate) fn cancelled(query_id: i64) -> Self {
         Self(format!("Query ({query_id}) cancelled on user's request"))
@@ -28,19 +41,47 @@ impl SqlError {
     /// What PostgreSQL said, as Redshift would have said it.
     pub(crate) fn from_postgres(error: &tokio_postgres::Error, query_id: i64) -> Self {
         let Some(said) = error.as_db_error() else {
-            return Self(format!("connection to the warehouse lost: {}", chain(error)));
+            return Self::own(format_args!("connection to the warehouse lost: {}", chain(error)));
         };
+        Self::of_transaction(said, query_id).unwrap_or_else(|| match words::of(said) {
+            Some(text) => Self(with_detail(text, said)),
+            None => Self::own(with_detail(said.message().to_owned(), said)),
+        })
+    }
+
+    /// What PostgreSQL said of rows that COPY had checked before: Redshift would have loaded them, or refused them by a
+    /// load error, so that no text about a value is Redshift's.
+    pub(crate) fn from_copy(error: &tokio_postgres::Error, query_id: i64) -> Self {
+        let Some(said) = error.as_db_error() else {
+            return Self::from_postgres(error, query_id);
+        };
+        if *said.code() == SqlState::INSUFFICIENT_PRIVILEGE {
+            return Self::from_postgres(error, query_id);
+        }
+        Self::of_transaction(said, query_id).unwrap_or_else(|| {
+            let place = said.where_().map(|place| format!(" ({place})")).unwrap_or_default();
+            Self::own(format_args!("COPY let through what PostgreSQL refuses: {}{place}", said.message()))
+        })
+    }
+
+    /// Errors that are about the transaction, whatever it did.
+    fn of_transaction(said: &DbError, query_id: i64) -> Option<Self> {
         match *said.code() {
-            SqlState::T_R_SERIALIZATION_FAILURE => Self(format!(
+            SqlState::T_R_SERIALIZATION_FAILURE => Some(Self(format!(
                 "1023 DETAIL: Serializable isolation violation on table - 0, transactions forming the cycle are: {query_id}, {} (pid:0)",
                 query_id.saturating_sub(1)
-            )),
-            SqlState::QUERY_CANCELED => Self::cancelled(query_id),
-            _ => match said.detail() {
-                Some(detail) => Self(format!("{}\n  Detail: {detail}", said.message())),
-                None => Self(said.message().to_owned()),
-            },
+            ))),
+            SqlState::QUERY_CANCELED => Some(Self::cancelled(query_id)),
+            SqlState::T_R_DEADLOCK_DETECTED => Some(Self(with_detail(said.message().to_owned(), said))),
+            _ => None,
         }
+    }
+}
+
+fn with_detail(text: String, said: &DbError) -> String {
+    match said.detail() {
+        Some(detail) => format!("{text}\n  Detail: {detail}"),
+        None => text,
     }
 }
 

@@ -12,7 +12,7 @@ use super::error::SqlError;
 use super::run::{BEGIN, Done, Runner, Session};
 use super::statements::{Part, Statement, Status};
 use super::tokens::{self, Token};
-use super::{copy, parameters, result, translate};
+use super::{copy, parameters, result, settings, translate};
 
 impl Runner {
     /// Runs one SQL statement and keeps its state. `alone`: it is a transaction of its own.
@@ -26,11 +26,16 @@ impl Runner {
         let sql = &statement.submission.sqls[index];
         let begun = Instant::now();
         let query_id = self.query_ids.fetch_add(1, Ordering::SeqCst);
+        if alone {
+            self.new_transaction(session);
+        }
+        let transaction_id = session.transaction_id.load(Ordering::SeqCst);
         let now = (self.clock)();
         statement.change(|state| {
             let part = &mut state.parts[index];
             part.status = Status::Started;
-            part.updated_at = now;
+            (part.updated_at, part.started_at) = (now, now);
+            (part.number, part.transaction_id) = (query_id, transaction_id);
             part.query_id = if leader_only(sql) { -1 } else { query_id };
         });
         let outcome = self.execute(session, statement, sql, query_id, alone).await;
@@ -72,18 +77,21 @@ impl Runner {
         if let Some(error) = self.hooks.failure(sql) {
             return Err(SqlError::new(error.strip_prefix("ERROR: ").unwrap_or(&error)));
         }
-        let tokens = parameters::bind(tokens::tokens(sql)?, &statement.submission.parameters)?;
+        let mut tokens = parameters::bind(tokens::tokens(sql)?, &statement.submission.parameters)?;
+        if tokens::has_capitals(&tokens) && !settings::case_sensitive(session, query_id).await? {
+            tokens = tokens::fold(tokens);
+        }
         match verb(&tokens).as_str() {
             "copy" if alone => self.copy_alone(session, &tokens, query_id).await,
             "copy" => copy::copy(self, session, &tokens, query_id).await,
-            "begin" | "start" | "commit" | "end" | "rollback" | "abort" if !alone => Err(SqlError::new(format!(
-                "{} is not supported inside a batch by this stand-in",
-                verb(&tokens).to_uppercase()
-            ))),
+            "begin" | "start" | "commit" | "end" | "rollback" | "abort" if !alone => {
+                Err(SqlError::not_done(format_args!("{} inside a batch", verb(&tokens).to_uppercase())))
+            }
             "truncate" if !alone => {
                 let done = self.postgres(session, &tokens, query_id).await?;
                 // TRUNCATE commits the transaction in which it runs.
                 self.plain(session, "COMMIT").await?;
+                self.new_transaction(session);
                 self.plain(session, BEGIN).await?;
                 Ok(done)
             }

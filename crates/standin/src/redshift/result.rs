@@ -42,7 +42,7 @@ fn metadata(column: &Column) -> Value {
     json!({
         "name": column.name(),
         "label": column.name(),
-        "typeName": if *kind == Type::JSONB { "super" } else { kind.name() },
+        "typeName": if matches!(*kind, Type::JSON | Type::JSONB) { "super" } else { kind.name() },
         "isSigned": signed,
         "isCaseSensitive": matches!(*kind, Type::VARCHAR | Type::BPCHAR | Type::TEXT),
         "isCurrency": false,

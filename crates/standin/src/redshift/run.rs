@@ -12,6 +12,7 @@ use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
 use super::databases::{DatabaseError, Databases};
 use super::error::{SqlError, chain};
 use super::hooks::Hooks;
+use super::queries;
 use super::statements::{Statement, Status, Table};
 use super::{Clock, Finished};
 use crate::source::Source;
@@ -29,6 +30,7 @@ pub(crate) struct Runner {
     pub(crate) finished: broadcast::Sender<Finished>,
     pub(crate) clock: Clock,
     pub(crate) query_ids: AtomicI64,
+    transaction_ids: AtomicI64,
     slots: Semaphore,
 }
 
@@ -43,6 +45,8 @@ pub(crate) struct Session {
     pub(crate) client: Client,
     pub(crate) pid: i64,
     pub(crate) database: String,
+    /// The transaction that is open, or was the last.
+    pub(crate) transaction_id: AtomicI64,
     /// Set from the moment COMMIT is sent: what may be committed can no longer be called aborted.
     pub(crate) committing: AtomicBool,
 }
@@ -70,6 +74,7 @@ impl Runner {
             finished: broadcast::Sender::new(1024),
             clock,
             query_ids: AtomicI64::new(first_query),
+            transaction_ids: AtomicI64::new(first_query),
             slots: Semaphore::new(RUNNING_AT_ONCE),
         }
     }
@@ -112,8 +117,14 @@ impl Runner {
             state.status = Status::Started;
             state.pid = session.pid;
         });
+        let outcome = self.run_until_stopped(&session, statement).await;
+        queries::keep(&session, statement, (self.clock)()).await;
+        outcome
+    }
+
+    async fn run_until_stopped(&self, session: &Session, statement: &Statement) -> Result<(), Stop> {
         // In a box, so that it can be dropped before its connection is used again.
-        let mut work = Box::pin(self.work(&session, statement));
+        let mut work = Box::pin(self.work(session, statement));
         tokio::select! {
             biased;
             done = &mut work => return done,
@@ -133,13 +144,19 @@ impl Runner {
 
     async fn session(&self, database: &str) -> Result<Session, Stop> {
         let client = self.databases.connect(database).await.map_err(|error| Stop::Failed(refusal(&error)))?;
-        let lost = |error: tokio_postgres::Error| Stop::Failed(format!("FATAL: {}", chain(&error)));
+        let lost = |error: tokio_postgres::Error| Stop::Failed(format!("FATAL: stand-in: {}", chain(&error)));
         let messages = client.simple_query("SELECT pg_backend_pid()").await.map_err(lost)?;
         let pid = messages.iter().find_map(|message| match message {
             SimpleQueryMessage::Row(row) => row.get(0)?.parse().ok(),
             _ => None,
         });
-        Ok(Session { client, pid: pid.unwrap_or(0), database: database.to_owned(), committing: AtomicBool::new(false) })
+        Ok(Session {
+            client,
+            pid: pid.unwrap_or(0),
+            database: database.to_owned(),
+            transaction_id: AtomicI64::new(0),
+            committing: AtomicBool::new(false),
+        })
     }
 
     async fn work(&self, session: &Session, statement: &Statement) -> Result<(), Stop> {
@@ -158,6 +175,7 @@ impl Runner {
     }
 
     async fn transaction(&self, session: &Session, statement: &Statement) -> Result<(), Stop> {
+        self.new_transaction(session);
         self.plain(session, BEGIN).await.map_err(|error| Stop::Failed(error.to_string()))?;
         for index in 0..statement.submission.sqls.len() {
             if let Err(error) = self.part(session, statement, index, false).await {
@@ -167,6 +185,11 @@ impl Runner {
         }
         session.committing.store(true, Ordering::SeqCst);
         self.plain(session, "COMMIT").await.map_err(|error| Stop::Failed(error.to_string()))
+    }
+
+    /// Gives the transaction that begins now its number.
+    pub(crate) fn new_transaction(&self, session: &Session) {
+        session.transaction_id.store(self.transaction_ids.fetch_add(1, Ordering::SeqCst), Ordering::SeqCst);
     }
 
     pub(crate) async fn plain(&self, session: &Session, sql: &str) -> Result<(), SqlError> {
@@ -197,7 +220,10 @@ enum Stop {
 }
 
 fn refusal(error: &DatabaseError) -> String {
-    format!("FATAL: {}", chain(error))
+    match error {
+        DatabaseError::Unknown(_) => format!("FATAL: {error}"),
+        _ => format!("FATAL: stand-in: {}", chain(error)),
+    }
 }
 
 fn numbered(index: usize, error: &SqlError) -> String {

@@ -5,7 +5,8 @@
 /// Said at the beginning of every session.
 pub(crate) const SESSION: &str = "\
 SET standard_conforming_strings = on; SET client_min_messages = warning; SET timezone = 'UTC'; SET datestyle = 'ISO, YMD';
-SET default_transaction_isolation = 'repeatable read'; SET search_path = \"$user\", public, redshift_system";
+SET default_transaction_isolation = 'repeatable read'; SET search_path = \"$user\", public, redshift_system;
+SET redshift.enable_case_sensitive_identifier = off; SET redshift.enable_result_cache_for_session = on";
 
 /// Made once in every database.
 pub(crate) const SCHEMA: &str = include_str!("system.sql");

@@ -42,7 +42,7 @@ impl Token<'_> {
         self.kind == Kind::Symbol && self.text == symbol
     }
 
-    /// The name that this is, folded as Redshift folds it.
+    /// The name that this is, folded as SQL folds what is not in quotes; what is, [`fold`] has folded.
     pub(crate) fn name(&self) -> Option<String> {
         match &self.kind {
             Kind::Word => Some(self.text.to_ascii_lowercase()),
@@ -79,6 +79,40 @@ pub(crate) fn tokens(sql: &str) -> Result<Vec<Token<'_>>, TokenError> {
         at += length;
     }
     Ok(found)
+}
+
+/// Whether it matters for these whether names in quotes keep their capitals.
+pub(crate) fn has_capitals(tokens: &[Token<'_>]) -> bool {
+    let capital = |name: &String| name.bytes().any(|byte| byte.is_ascii_uppercase());
+    tokens.iter().any(|token| matches!(&token.kind, Kind::Quoted(name) if capital(name)))
+}
+
+/// Names in quotes as Redshift takes them: "ASCII letters in delimited identifiers are case-insensitive and are folded
+/// to lowercase", but for the names of users.
+/// Source: Amazon Redshift Database Developer Guide, "Names and identifiers", `enable_case_sensitive_identifier`.
+pub(crate) fn fold(mut tokens: Vec<Token<'_>>) -> Vec<Token<'_>> {
+    for at in 0..tokens.len() {
+        if names_user(&tokens, at) {
+            continue;
+        }
+        if let Kind::Quoted(name) = &mut tokens[at].kind {
+            name.make_ascii_lowercase();
+        }
+    }
+    tokens
+}
+
+/// Whether a user, a role or a group stands here.
+fn names_user(tokens: &[Token<'_>], at: usize) -> bool {
+    let mut before = tokens[..at].iter().rev().filter(|token| token.kind != Kind::Space && !token.symbol(","));
+    let is =
+        |token: Option<&Token<'_>>, words: &[&str]| token.is_some_and(|token| words.iter().any(|word| token.is(word)));
+    let previous = before.find(|token| !matches!(token.kind, Kind::Quoted(_)));
+    if is(previous, &["user", "role", "group", "authorization"]) {
+        return true;
+    }
+    let verb = tokens.iter().find(|token| token.kind != Kind::Space);
+    is(previous, &["to", "from"]) && (is(verb, &["grant", "revoke"]) || is(before.next(), &["owner"]))
 }
 
 /// `sql` as its statements, without the semicolons between them and without empty ones.
@@ -259,6 +293,22 @@ mod tests {
         assert!(found.contains(&Token { kind: Kind::Parameter("a".to_owned()), text: ":a" }));
         assert!(found.contains(&Token { kind: Kind::Quoted("x\"y".to_owned()), text: "\"x\"\"y\"" }));
         assert_eq!(statements(&found).len(), 1);
+    }
+
+    #[test_case(r#"SELECT "A", t."B c" FROM "T" t"#, &["a", "b c", "t"]; "all")]
+    #[test_case(r#"COPY "S"."T" ("UserId") FROM 's3://b/K'"#, &["s", "t", "userid"]; "copy")]
+    #[test_case(r#"SELECT "ÉTÉ""#, &["ÉtÉ"]; "ascii only")]
+    #[test_case(r#"GRANT INSERT ON "T" TO "IAMR:Loader", "Other""#, &["t", "IAMR:Loader", "Other"]; "users keep theirs")]
+    #[test_case(r#"ALTER TABLE "T" OWNER TO "Ann""#, &["t", "Ann"]; "owners too")]
+    #[test_case(r#"ALTER TABLE "T" RENAME TO "U""#, &["t", "u"]; "a new name")]
+    #[test_case(r#"CREATE USER "Ann""#, &["Ann"]; "new users")]
+    fn names_in_quotes_are_folded(sql: &str, expected: &[&str]) {
+        let folded = fold(tokens(sql).unwrap());
+        let names = folded.iter().filter_map(|token| match &token.kind {
+            Kind::Quoted(name) => Some(name.as_str()),
+            _ => None,
+        });
+        assert_eq!(names.collect::<Vec<_>>(), expected);
     }
 
     #[test]

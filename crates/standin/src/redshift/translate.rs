@@ -7,7 +7,8 @@
 mod table;
 
 use super::error::SqlError;
-use super::tokens::{Kind, Token, postgres_literal};
+use super::settings;
+use super::tokens::{Kind, Token, postgres_literal, quoted_name};
 
 /// A statement that does nothing, in the place of one that says only what PostgreSQL need not know.
 const NOTHING: &str = "DO $$ BEGIN END $$";
@@ -63,6 +64,7 @@ fn join(pieces: &[Piece<'_>]) -> String {
 /// What is rewritten wherever it stands.
 fn rewrite<'a>(tokens: &'a [Token<'a>]) -> Result<Vec<Piece<'a>>, SqlError> {
     let mut pieces: Vec<Piece<'a>> = Vec::with_capacity(tokens.len());
+    let setting = settings::place(tokens)?;
     for (at, token) in tokens.iter().enumerate() {
         let next = tokens.get(at + 1);
         let text = match &token.kind {
@@ -75,6 +77,8 @@ fn rewrite<'a>(tokens: &'a [Token<'a>]) -> Result<Vec<Piece<'a>>, SqlError> {
             Kind::Word if token.is("e") && next.is_some_and(|next| matches!(next.kind, Kind::Literal(_))) => {
                 return Err(SqlError::new("type \"e\" does not exist"));
             }
+            Kind::Word if setting == Some(at) => settings::renamed(token.text),
+            Kind::Quoted(name) => quoted_name(name),
             Kind::Word => word(token, after(tokens, at), before(tokens, at)),
             _ => token.text.to_owned(),
         };
@@ -123,10 +127,11 @@ mod tests {
     #[test_case("INSERT INTO t VALUES (SYSDATE, GETDATE())", "INSERT INTO t VALUES (sysdate(), GETDATE())"; "functions")]
     #[test_case("SELECT max(a), x::NVARCHAR(MAX)", "SELECT max(a), x::varchar(65535)"; "types")]
     #[test_case("SET search_path TO a, public;", "SET search_path TO a, public, redshift_system"; "search path")]
+    #[test_case("SET LOCAL enable_result_cache_for_session TO off", "SET LOCAL redshift.enable_result_cache_for_session TO off"; "settings")]
     #[test_case("DELETE t WHERE a = 1", "DELETE FROM t WHERE a = 1"; "delete without from")]
     #[test_case("ALTER TABLE t ALTER DISTKEY a", NOTHING; "keys")]
     #[test_case("ALTER TABLE t ADD CONSTRAINT c PRIMARY KEY (a)", NOTHING; "constraints")]
-    #[test_case("ALTER TABLE t ADD COLUMN a SUPER ENCODE zstd", "ALTER TABLE t ADD COLUMN a jsonb"; "new column")]
+    #[test_case("ALTER TABLE t ADD COLUMN a SUPER ENCODE zstd", "ALTER TABLE t ADD COLUMN a json"; "new column")]
     #[test_case("ALTER TABLE t RENAME TO u", "ALTER TABLE t RENAME TO u"; "other changes")]
     fn statements(sql: &str, expected: &str) {
         assert_eq!(translated(sql).as_deref(), Ok(expected));
@@ -139,7 +144,10 @@ mod tests {
         "CREATE TABLE IF NOT EXISTS l (file CHAR(64) NOT NULL, n int NOT NULL)"; "ledger")]
     #[test_case(
         "CREATE TABLE t (id BIGINT IDENTITY(1, 2) ENCODE az64, a VARCHAR DEFAULT 'x' SORTKEY UNIQUE, \"B c\" VARCHAR(MAX) NOT NULL, d text, e double precision REFERENCES u (e), f SUPER) BACKUP NO DISTSTYLE KEY COMPOUND SORTKEY (a, d)",
-        "CREATE TABLE t (id BIGINT GENERATED ALWAYS AS IDENTITY (START WITH 1 INCREMENT BY 2) NOT NULL, a varchar(256) DEFAULT 'x', \"B c\" VARCHAR(65535) NOT NULL, d varchar(256), e double precision, f jsonb)"; "everything")]
+        "CREATE TABLE t (id BIGINT GENERATED ALWAYS AS IDENTITY (START WITH 1 INCREMENT BY 2) NOT NULL, a varchar(256) DEFAULT 'x', \"B c\" VARCHAR(65535) NOT NULL, d varchar(256), e double precision, f json)"; "everything")]
+    #[test_case(
+        "CREATE TABLE t (a decimal, b numeric(38,37), c varchar(65535), d nchar(4096))",
+        "CREATE TABLE t (a numeric(18, 0), b numeric(38,37), c varchar(65535), d char(4096))"; "limits")]
     #[test_case(
         "CREATE TABLE t DISTKEY(a) INTERLEAVED SORTKEY(a) AS SELECT 'x\\'' AS a, 1<=2", "CREATE TABLE t AS SELECT 'x''' AS a, 1<=2"; "as select")]
     #[test_case("CREATE TABLE t (a, b) AS SELECT 1, 2", "CREATE TABLE t (a, b) AS SELECT 1, 2"; "as select with names")]
@@ -150,9 +158,14 @@ mod tests {
         assert_eq!(translated(sql).as_deref(), Ok(expected));
     }
 
+    #[test_case("CREATE TABLE t (a varchar(65536))", "stand-in: VARCHAR of 65536: Redshift has at most 65535"; "long varchar")]
+    #[test_case("CREATE TABLE t (a character varying(70000))", "stand-in: VARCHAR of 70000: Redshift has at most 65535"; "long character varying")]
+    #[test_case("ALTER TABLE t ADD COLUMN a char(4097)", "stand-in: CHAR of 4097: Redshift has at most 4096"; "long char")]
+    #[test_case("CREATE TABLE t (a decimal(39, 2))", "stand-in: DECIMAL of 39: Redshift has at most 38"; "precision")]
+    #[test_case("CREATE TABLE t (a numeric(38, 38))", "stand-in: DECIMAL's scale of 38: Redshift has at most 37"; "scale")]
     #[test_case("SELECT E'a'", "type \"e\" does not exist"; "escape strings")]
     #[test_case("CREATE TABLE t (a int) PARTITION BY x", "syntax error at or near \"PARTITION\""; "what redshift has not")]
-    #[test_case("CREATE TABLE t (a varchar(9) COLLATE CASE_INSENSITIVE)", "COLLATE CASE_INSENSITIVE is not supported by this stand-in"; "collations")]
+    #[test_case("CREATE TABLE t (a varchar(9) COLLATE CASE_INSENSITIVE)", "this stand-in does not do COLLATE CASE_INSENSITIVE: it is not supported here, although Redshift has it"; "collations")]
     fn refused(sql: &str, error: &str) {
         assert_eq!(translated(sql), Err(SqlError::new(error)));
     }

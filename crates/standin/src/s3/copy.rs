@@ -3,9 +3,12 @@
 //! Whether the source is still what the caller saw and whether the destination is free is decided under the same lock
 //! as the copy itself; only the hashing of a source that came in parts happens before, on the content as it was.
 
+use std::collections::BTreeMap;
+
 use super::condition::Condition;
 use super::error::StorageError;
 use super::etag::Etag;
+use super::extras::{Encryption, Extras};
 use super::notify::Created;
 use super::object::{Headers, Object, ObjectInfo, shared};
 use super::reading::ReadConditions;
@@ -27,6 +30,12 @@ pub(crate) struct Copy {
     pub(crate) condition: Condition,
     /// Replaces the source's headers.
     pub(crate) headers: Option<Headers>,
+    /// The storage class of the copy; the source's is not taken along.
+    pub(crate) storage_class: Option<String>,
+    /// The encryption of the copy; the source's is not taken along.
+    pub(crate) encryption: Option<Encryption>,
+    /// Replaces the source's tags.
+    pub(crate) tags: Option<BTreeMap<String, String>>,
 }
 
 impl Storage {
@@ -41,16 +50,16 @@ impl Storage {
 
     /// Copies an object under conditions on both its source and its destination.
     pub(crate) fn copy_with(&self, copy: &Copy) -> Result<ObjectInfo, StorageError> {
-        if copy.from == copy.to && copy.headers.is_none() {
+        if copy.from == copy.to && copy.changes_nothing() {
             return Err(StorageError::CopyOntoItself);
         }
         let mut state = self.lock();
         let object = copy.check_source(&state)?;
-        if !object.etag.is_multipart() {
+        if object.tag_is_md5() {
             let etag = object.etag;
             return self.write_copy(&mut state, copy, object, etag);
         }
-        // The copy is written in one piece, so its tag is the MD5 of the content, which nobody has computed yet.
+        // The copy is written in one piece, so its tag is the MD5 of the content, which the source's tag is not.
         drop(state);
         let reading = self.open(&copy.from.0, &copy.from.1, &copy.source)?;
         let etag = reading.etag(0..reading.object.size)?;
@@ -66,12 +75,19 @@ impl Storage {
         etag: Etag,
     ) -> Result<ObjectInfo, StorageError> {
         let headers = copy.headers.clone().map_or(object.headers, shared);
+        let tags = || object.extras.map(|extras| extras.tags.clone()).unwrap_or_default();
+        let extras = Extras {
+            storage_class: copy.storage_class.clone(),
+            encryption: copy.encryption.clone(),
+            tags: copy.tags.clone().unwrap_or_else(tags),
+        };
         let write = Write {
             bucket: &copy.to.0,
             key: &copy.to.1,
             content: object.content,
             etag,
             headers,
+            extras,
             condition: &copy.condition,
             last_modified: None,
             event: Created::Copy,
@@ -81,10 +97,15 @@ impl Storage {
 }
 
 impl Copy {
+    fn changes_nothing(&self) -> bool {
+        self.headers.is_none() && self.storage_class.is_none() && self.encryption.is_none()
+    }
+
     fn check_source(&self, state: &State) -> Result<Object, StorageError> {
         let (bucket, key) = (self.from.0.as_str(), self.from.1.as_str());
         let object = state.object(bucket, key)?;
         self.source.check(bucket, key, object)?;
+        object.check_readable(key)?;
         if object.size > COPY_LIMIT {
             return Err(StorageError::CopyTooLarge { limit: COPY_LIMIT });
         }

@@ -109,6 +109,26 @@ pub enum StorageError {
         /// The object's size.
         size: u64,
     },
+    /// The object lies in an archive: nobody reads it before it is restored.
+    #[error("The operation is not valid for the object's storage class: `{key}` is in {class}")]
+    Archived {
+        /// The key.
+        key: String,
+        /// Its storage class.
+        class: String,
+    },
+    /// No such storage class.
+    #[error("The storage class you specified is not valid: {class}")]
+    NoSuchClass {
+        /// What was asked for.
+        class: String,
+    },
+    /// A set of tags that S3 does not take.
+    #[error("{reason}")]
+    InvalidTag {
+        /// What is wrong with it.
+        reason: &'static str,
+    },
     /// The disk underneath failed.
     #[error("cannot {doing}")]
     Io {

@@ -28,6 +28,11 @@ impl Etag {
         Self { md5, parts: 0 }
     }
 
+    /// A tag that says nothing about any content: what an object under a key of KMS has.
+    pub(crate) fn random() -> Self {
+        Self::from_md5(uuid::Uuid::new_v4().into_bytes())
+    }
+
     /// The tag of an object made of parts: the MD5 of their MD5s, a dash and how many there are.
     pub(crate) fn of_parts<'a>(parts: impl IntoIterator<Item = &'a Etag>) -> Self {
         let mut md5 = Md5::new();

@@ -15,16 +15,34 @@ use serde::{Deserialize, Serialize};
 use super::content::{Content, StoredPiece};
 use super::error::StorageError;
 use super::etag::Etag;
+use super::extras::{self, Encryption, Extras};
 use super::object::{Headers, Object, shared};
 
 /// One change, as a line of the index.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Record {
-    Bucket { bucket: String, created: Timestamp },
-    NoBucket { bucket: String },
-    Object { bucket: String, key: String, object: Box<StoredObject> },
-    NoObject { bucket: String, key: String },
+    Bucket {
+        bucket: String,
+        created: Timestamp,
+    },
+    NoBucket {
+        bucket: String,
+    },
+    /// How the bucket encrypts what says nothing about it.
+    Encryption {
+        bucket: String,
+        encryption: Option<Encryption>,
+    },
+    Object {
+        bucket: String,
+        key: String,
+        object: Box<StoredObject>,
+    },
+    NoObject {
+        bucket: String,
+        key: String,
+    },
 }
 
 /// An object as a line of the index holds it.
@@ -37,6 +55,8 @@ pub(crate) struct StoredObject {
     pieces: Vec<StoredPiece>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     headers: Option<Headers>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    extras: Option<Extras>,
 }
 
 impl From<&Object> for StoredObject {
@@ -48,6 +68,7 @@ impl From<&Object> for StoredObject {
             sequence: object.sequence,
             pieces: object.content.stored(),
             headers: object.headers.as_deref().cloned(),
+            extras: object.extras.as_deref().cloned(),
         }
     }
 }
@@ -61,6 +82,7 @@ impl From<StoredObject> for Object {
             modified: stored.modified,
             sequence: stored.sequence,
             headers: stored.headers.and_then(shared),
+            extras: stored.extras.and_then(extras::shared),
         }
     }
 }

@@ -14,6 +14,7 @@ use super::content::{Content, Piece};
 use super::copy::COPY_LIMIT;
 use super::error::StorageError;
 use super::etag::Etag;
+use super::extras::{Encryption, Extras};
 use super::notify::Created;
 use super::object::{Headers, ObjectInfo, shared};
 use super::reading::ReadConditions;
@@ -31,6 +32,8 @@ pub(super) struct Upload {
     key: String,
     started: Timestamp,
     headers: Option<Arc<Headers>>,
+    /// As they are when the upload starts: what the bucket's encryption is later changes nothing.
+    extras: Extras,
     parts: BTreeMap<i32, Part>,
 }
 
@@ -61,9 +64,16 @@ pub(crate) struct UploadInfo {
 
 impl Storage {
     /// Starts an upload and gives its id.
-    pub(crate) fn start_upload(&self, bucket: &str, key: &str, headers: Headers) -> Result<String, StorageError> {
+    pub(crate) fn start_upload(
+        &self,
+        bucket: &str,
+        key: &str,
+        headers: Headers,
+        extras: Extras,
+    ) -> Result<String, StorageError> {
         let mut state = self.lock();
-        state.bucket(bucket)?;
+        let mut extras = state.encrypted(bucket, extras)?;
+        extras.encryption.get_or_insert_with(Encryption::s3);
         let started = state.now();
         let id = Uuid::new_v4().simple().to_string();
         let upload = Upload {
@@ -71,6 +81,7 @@ impl Storage {
             key: key.to_owned(),
             started,
             headers: shared(headers),
+            extras,
             parts: BTreeMap::new(),
         };
         state.uploads.insert(id.clone(), upload);
@@ -87,9 +98,12 @@ impl Storage {
     ) -> Result<Part, StorageError> {
         let mut state = self.lock();
         state.retain(&content);
-        let part = Part { size: content.len(), content, etag, modified: state.now() };
+        let mut part = Part { size: content.len(), content, etag, modified: state.now() };
         match state.upload(name) {
             Ok(upload) => {
+                if upload.extras.encryption.as_ref().is_some_and(Encryption::is_kms) {
+                    part.etag = Etag::random();
+                }
                 if let Some(replaced) = upload.parts.insert(number, part.clone()) {
                     self.release(&mut state, &replaced.content);
                 }
@@ -112,6 +126,7 @@ impl Storage {
         range: Option<Range<u64>>,
     ) -> Result<Part, StorageError> {
         let reading = self.open(from.0, from.1, source)?;
+        reading.object.check_readable(from.1)?;
         let size = reading.object.size;
         let range = range.unwrap_or(0..size);
         if range.end > size {
@@ -134,7 +149,7 @@ impl Storage {
         let mut state = self.lock();
         let upload = state.upload(name)?;
         let chosen = upload.choose(parts)?;
-        let headers = upload.headers.clone();
+        let (headers, extras) = (upload.headers.clone(), upload.extras.clone());
         let pieces: Vec<Piece> = chosen.iter().flat_map(|part| part.content.pieces().iter().cloned()).collect();
         let write = Write {
             bucket: name.bucket,
@@ -142,6 +157,7 @@ impl Storage {
             content: Content::join(pieces),
             etag: Etag::of_parts(chosen.iter().map(|part| &part.etag)),
             headers,
+            extras,
             condition,
             last_modified: None,
             event: Created::CompleteMultipartUpload,
@@ -234,7 +250,7 @@ mod tests {
     const BUCKET: &str = "landing";
 
     fn upload(storage: &Storage, sizes: &[u64]) -> (String, Vec<(i32, Option<String>)>) {
-        let id = storage.start_upload(BUCKET, "k", Headers::default()).unwrap();
+        let id = storage.start_upload(BUCKET, "k", Headers::default(), Extras::default()).unwrap();
         let name = UploadName { bucket: BUCKET, key: "k", id: &id };
         let parts = (1..).zip(sizes).map(|(number, size)| {
             let body = vec![b'x'; usize::try_from(*size).unwrap()];

@@ -9,7 +9,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::content::Content;
+use super::error::StorageError;
 use super::etag::Etag;
+use super::extras::Extras;
 
 /// An object as the index holds it.
 #[derive(Clone, Debug)]
@@ -21,6 +23,7 @@ pub(crate) struct Object {
     /// Grows with every write to the storage: the `sequencer` of notifications.
     pub(crate) sequence: u64,
     pub(crate) headers: Option<Arc<Headers>>,
+    pub(crate) extras: Option<Arc<Extras>>,
 }
 
 /// What a writer says about an object beside its content.
@@ -63,6 +66,8 @@ pub struct ObjectInfo {
     pub last_modified: Timestamp,
     /// What its writer said about it.
     pub headers: Option<Arc<Headers>>,
+    /// Its storage class, encryption and tags, where they are not those of most objects.
+    pub extras: Option<Arc<Extras>>,
 }
 
 impl Object {
@@ -78,6 +83,20 @@ impl Object {
             etag: self.etag.to_string(),
             last_modified: self.modified,
             headers: self.headers.clone(),
+            extras: self.extras.clone(),
+        }
+    }
+
+    /// Whether its tag is the MD5 of its content.
+    pub(crate) fn tag_is_md5(&self) -> bool {
+        !self.etag.is_multipart() && self.extras.as_ref().is_none_or(|extras| extras.encryption.is_none())
+    }
+
+    /// Refuses to read what has to be restored first.
+    pub(crate) fn check_readable(&self, key: &str) -> Result<(), StorageError> {
+        match self.extras.as_ref().filter(|extras| extras.is_archived()) {
+            None => Ok(()),
+            Some(extras) => Err(StorageError::Archived { key: key.to_owned(), class: extras.class().to_owned() }),
         }
     }
 }

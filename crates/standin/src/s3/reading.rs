@@ -70,6 +70,7 @@ impl Source for Storage {
             }
             Err(error) => return Err(io::Error::other(error)),
         };
+        reading.object.check_readable(key).map_err(io::Error::other)?;
         Ok(Some(SourceObject {
             body: reading.bytes(0..reading.object.size).map_err(io::Error::other)?,
             etag: reading.object.etag.to_string(),

@@ -4,6 +4,7 @@
 
 mod checksum;
 mod convert;
+mod extras;
 mod listing;
 mod objects;
 mod parts;
@@ -12,19 +13,23 @@ use s3s::auth::{S3Auth, SecretKey};
 use s3s::dto::{
     AbortMultipartUploadInput, AbortMultipartUploadOutput, Bucket, BucketLocationConstraint,
     CompleteMultipartUploadInput, CompleteMultipartUploadOutput, CopyObjectInput, CopyObjectOutput, CreateBucketInput,
-    CreateBucketOutput, CreateMultipartUploadInput, CreateMultipartUploadOutput, DeleteBucketInput, DeleteBucketOutput,
-    DeleteObjectInput, DeleteObjectOutput, DeleteObjectsInput, DeleteObjectsOutput, GetBucketLocationInput,
-    GetBucketLocationOutput, GetObjectInput, GetObjectOutput, GetObjectTaggingInput, GetObjectTaggingOutput,
-    HeadBucketInput, HeadBucketOutput, HeadObjectInput, HeadObjectOutput, ListBucketsInput, ListBucketsOutput,
-    ListMultipartUploadsInput, ListMultipartUploadsOutput, ListObjectsInput, ListObjectsOutput, ListObjectsV2Input,
-    ListObjectsV2Output, ListPartsInput, ListPartsOutput, PutObjectInput, PutObjectOutput, UploadPartCopyInput,
-    UploadPartCopyOutput, UploadPartInput, UploadPartOutput,
+    CreateBucketOutput, CreateMultipartUploadInput, CreateMultipartUploadOutput, DeleteBucketEncryptionInput,
+    DeleteBucketEncryptionOutput, DeleteBucketInput, DeleteBucketOutput, DeleteObjectInput, DeleteObjectOutput,
+    DeleteObjectTaggingInput, DeleteObjectTaggingOutput, DeleteObjectsInput, DeleteObjectsOutput,
+    GetBucketEncryptionInput, GetBucketEncryptionOutput, GetBucketLocationInput, GetBucketLocationOutput,
+    GetObjectInput, GetObjectOutput, GetObjectTaggingInput, GetObjectTaggingOutput, HeadBucketInput, HeadBucketOutput,
+    HeadObjectInput, HeadObjectOutput, ListBucketsInput, ListBucketsOutput, ListMultipartUploadsInput,
+    ListMultipartUploadsOutput, ListObjectsInput, ListObjectsOutput, ListObjectsV2Input, ListObjectsV2Output,
+    ListPartsInput, ListPartsOutput, PutBucketEncryptionInput, PutBucketEncryptionOutput, PutObjectInput,
+    PutObjectOutput, PutObjectTaggingInput, PutObjectTaggingOutput, UploadPartCopyInput, UploadPartCopyOutput,
+    UploadPartInput, UploadPartOutput,
 };
 use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s::{S3, S3Request, S3Response, S3Result};
 
 use super::error::StorageError;
 use super::storage::Storage;
+use super::tags::Tags;
 use crate::faults::Faults;
 use convert::{error, timestamp};
 pub(crate) use listing::begins_after;
@@ -129,9 +134,48 @@ impl S3 for Api {
     }
 
     async fn get_object_tagging(&self, req: S3Request<GetObjectTaggingInput>) -> Answer<GetObjectTaggingOutput> {
-        // Asked for by the AWS CLI before it copies in parts. Tags are not kept.
-        self.storage.head(&req.input.bucket, &req.input.key).map_err(error)?;
-        ok(GetObjectTaggingOutput::default())
+        let tags = self.storage.tags(&req.input.bucket, &req.input.key).map_err(error)?;
+        ok(extras::tagging(tags))
+    }
+
+    async fn put_object_tagging(&self, req: S3Request<PutObjectTaggingInput>) -> Answer<PutObjectTaggingOutput> {
+        let input = req.input;
+        let tags = extras::tags_of(input.tagging.tag_set)?;
+        self.storage.set_tags(&input.bucket, &input.key, tags).map_err(error)?;
+        ok(PutObjectTaggingOutput::default())
+    }
+
+    async fn delete_object_tagging(
+        &self,
+        req: S3Request<DeleteObjectTaggingInput>,
+    ) -> Answer<DeleteObjectTaggingOutput> {
+        self.storage.set_tags(&req.input.bucket, &req.input.key, Tags::new()).map_err(error)?;
+        ok(DeleteObjectTaggingOutput::default())
+    }
+
+    async fn get_bucket_encryption(
+        &self,
+        req: S3Request<GetBucketEncryptionInput>,
+    ) -> Answer<GetBucketEncryptionOutput> {
+        let default = self.storage.encryption(&req.input.bucket).map_err(error)?;
+        ok(extras::bucket_encryption(default))
+    }
+
+    async fn put_bucket_encryption(
+        &self,
+        req: S3Request<PutBucketEncryptionInput>,
+    ) -> Answer<PutBucketEncryptionOutput> {
+        let default = extras::default_of(req.input.server_side_encryption_configuration);
+        self.storage.set_encryption(&req.input.bucket, default).map_err(error)?;
+        ok(PutBucketEncryptionOutput::default())
+    }
+
+    async fn delete_bucket_encryption(
+        &self,
+        req: S3Request<DeleteBucketEncryptionInput>,
+    ) -> Answer<DeleteBucketEncryptionOutput> {
+        self.storage.set_encryption(&req.input.bucket, None).map_err(error)?;
+        ok(DeleteBucketEncryptionOutput::default())
     }
 
     async fn list_objects(&self, req: S3Request<ListObjectsInput>) -> Answer<ListObjectsOutput> {

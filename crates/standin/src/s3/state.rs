@@ -8,6 +8,7 @@ use jiff::Timestamp;
 
 use super::content::Content;
 use super::error::StorageError;
+use super::extras::{Encryption, Extras};
 use super::folder::Record;
 use super::multipart::Upload;
 use super::notify::{Created, ObjectCreated, Subscriber};
@@ -32,6 +33,14 @@ pub(super) struct State {
 pub(super) struct Bucket {
     pub(super) created: Timestamp,
     pub(super) objects: BTreeMap<Box<str>, Object>,
+    /// Of what says nothing about it, where S3's own keys do not do.
+    pub(super) encryption: Option<Encryption>,
+}
+
+impl Bucket {
+    pub(super) fn new(created: Timestamp) -> Self {
+        Self { created, objects: BTreeMap::new(), encryption: None }
+    }
 }
 
 impl State {
@@ -46,6 +55,13 @@ impl State {
     pub(super) fn object(&self, bucket: &str, key: &str) -> Result<&Object, StorageError> {
         let objects = &self.bucket(bucket)?.objects;
         objects.get(key).ok_or_else(|| StorageError::no_such_key(bucket, key))
+    }
+
+    /// `extras` with the bucket's encryption, where they name none. S3's own keys are no encryption to speak of here.
+    pub(super) fn encrypted(&self, bucket: &str, extras: Extras) -> Result<Extras, StorageError> {
+        let default = &self.bucket(bucket)?.encryption;
+        let encryption = extras.encryption.or_else(|| default.clone()).filter(Encryption::is_kms);
+        Ok(Extras { encryption, ..extras })
     }
 
     pub(super) fn retain(&mut self, content: &Content) {
@@ -76,10 +92,15 @@ impl State {
     pub(super) fn replay(&mut self, record: Record) {
         match record {
             Record::Bucket { bucket, created } => {
-                self.buckets.insert(bucket, Bucket { created, objects: BTreeMap::new() });
+                self.buckets.insert(bucket, Bucket::new(created));
             }
             Record::NoBucket { bucket } => {
                 self.buckets.remove(&bucket);
+            }
+            Record::Encryption { bucket, encryption } => {
+                if let Some(bucket) = self.buckets.get_mut(&bucket) {
+                    bucket.encryption = encryption;
+                }
             }
             Record::Object { bucket, key, object } => {
                 let object = Object::from(*object);
@@ -108,6 +129,9 @@ impl State {
         let mut records = Vec::new();
         for (name, bucket) in &self.buckets {
             records.push(Record::Bucket { bucket: name.clone(), created: bucket.created });
+            if bucket.encryption.is_some() {
+                records.push(Record::Encryption { bucket: name.clone(), encryption: bucket.encryption.clone() });
+            }
             records.extend(bucket.objects.iter().map(|(key, object)| Record::Object {
                 bucket: name.clone(),
                 key: key.to_string(),

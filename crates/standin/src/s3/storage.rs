@@ -3,7 +3,6 @@
 //! Every conditional operation checks and acts while it holds the lock, so of many rivals exactly one wins; nothing
 //! waits for a client, and no body is hashed or sent, while it is held.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -15,6 +14,7 @@ use super::condition::Condition;
 use super::content::{Content, Piece};
 use super::error::StorageError;
 use super::etag::Etag;
+use super::extras::{Encryption, Extras};
 use super::folder::{Folder, Record};
 use super::intake::Intake;
 use super::notify::{Created, ObjectCreated, Subscriber};
@@ -38,6 +38,8 @@ pub struct Put {
     pub condition: Condition,
     /// What goes with the content.
     pub headers: Headers,
+    /// Its storage class, encryption and tags.
+    pub extras: Extras,
     /// When the object claims to have been written; now, unless a test wants it older.
     pub last_modified: Option<Timestamp>,
 }
@@ -75,7 +77,22 @@ impl Storage {
         let created = state.now();
         let bucket = bucket.to_owned();
         self.record(&[Record::Bucket { bucket: bucket.clone(), created }])?;
-        state.buckets.insert(bucket, Bucket { created, objects: BTreeMap::new() });
+        state.buckets.insert(bucket, Bucket::new(created));
+        Ok(())
+    }
+
+    /// How the bucket encrypts what says nothing about it; `None`: by keys that S3 manages itself.
+    pub fn encryption(&self, bucket: &str) -> Result<Option<Encryption>, StorageError> {
+        Ok(self.lock().bucket(bucket)?.encryption.clone())
+    }
+
+    /// Sets how the bucket encrypts from now on what says nothing about it.
+    pub fn set_encryption(&self, bucket: &str, encryption: Option<Encryption>) -> Result<(), StorageError> {
+        let mut state = self.lock();
+        state.bucket(bucket)?;
+        let record = Record::Encryption { bucket: bucket.to_owned(), encryption: encryption.clone() };
+        self.record(&[record])?;
+        state.bucket_mut(bucket)?.encryption = encryption;
         Ok(())
     }
 
@@ -199,6 +216,7 @@ impl Storage {
                 content,
                 etag,
                 headers: shared(put.headers),
+                extras: put.extras,
                 condition: &put.condition,
                 last_modified: put.last_modified,
                 event: Created::Put,

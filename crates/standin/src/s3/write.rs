@@ -10,6 +10,7 @@ use super::condition::Condition;
 use super::content::Content;
 use super::error::StorageError;
 use super::etag::Etag;
+use super::extras::{self, Extras};
 use super::folder::Record;
 use super::notify::Created;
 use super::object::{Headers, Object, ObjectInfo};
@@ -26,6 +27,7 @@ pub(super) struct Write<'a> {
     pub(super) content: Content,
     pub(super) etag: Etag,
     pub(super) headers: Option<Arc<Headers>>,
+    pub(super) extras: Extras,
     pub(super) condition: &'a Condition,
     pub(super) last_modified: Option<Timestamp>,
     pub(super) event: Created,
@@ -51,13 +53,22 @@ impl Storage {
         let current = state.bucket(bucket)?.objects.get(key).map(|object| object.etag);
         write.condition.check(bucket, key, current.as_ref())?;
         let sequence = state.next_sequence();
+        let extras = state.encrypted(bucket, write.extras)?;
+        // What came in parts has a tag of their tags, which are no MD5s either.
+        let hidden = extras.encryption.is_some() && !write.etag.is_multipart();
+        let etag = match (state.opaque, hidden) {
+            (true, _) => Etag::of(format!("write {sequence}").as_bytes()),
+            (false, true) => Etag::random(),
+            (false, false) => write.etag,
+        };
         let object = Object {
             size: write.content.len(),
             content: write.content,
-            etag: if state.opaque { Etag::of(format!("write {sequence}").as_bytes()) } else { write.etag },
+            etag,
             modified: write.last_modified.unwrap_or_else(|| state.now()),
             sequence,
             headers: write.headers,
+            extras: extras::shared(extras),
         };
         self.record_with(|| Record::Object {
             bucket: bucket.to_owned(),
@@ -116,7 +127,7 @@ impl Storage {
     }
 
     /// Writes a change into the index of a folder, sparing a storage in memory the making of it.
-    fn record_with(&self, record: impl FnOnce() -> Record) -> Result<(), StorageError> {
+    pub(super) fn record_with(&self, record: impl FnOnce() -> Record) -> Result<(), StorageError> {
         match &self.folder {
             Some(folder) => folder.append(&[record()]),
             None => Ok(()),

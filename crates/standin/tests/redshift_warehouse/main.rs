@@ -4,7 +4,10 @@
 
 mod api;
 mod copying;
+mod fidelity;
 mod ledger;
 mod parquet;
 mod server;
 mod support;
+mod views;
+mod words;

@@ -122,7 +122,7 @@ impl Kind {
 
 fn numeric(modifier: i64) -> Kind {
     let declared = u32::try_from(modifier - 4).ok();
-    declared.map_or(Kind::Decimal { precision: 38, scale: 37 }, |both| Kind::Decimal {
+    declared.map_or(Kind::Decimal { precision: 18, scale: 0 }, |both| Kind::Decimal {
         precision: both >> 16,
         scale: both & 0x7ff,
     })

@@ -40,11 +40,14 @@ fn record(data: &[u8], delimiter: u8, quote: u8, fields: &mut Fields) -> Cut {
     let mut lines = 1;
     loop {
         let begun = at;
-        let in_quotes = data.get(at) == Some(&quote);
+        let padding = blanks(&data[at..], delimiter);
+        let in_quotes = data.get(at + padding) == Some(&quote);
         if in_quotes {
+            at += padding;
             match quoted(&data[at..], quote, fields) {
                 Ok((length, newlines)) => {
                     at += length;
+                    at += blanks(&data[at..], delimiter);
                     lines += newlines;
                 }
                 // Without an end the rest of the file belongs to the field; only this line is given up.
@@ -78,6 +81,13 @@ fn record(data: &[u8], delimiter: u8, quote: u8, fields: &mut Fields) -> Cut {
             Some(_) => return broken(data, at, begun, fields),
         }
     }
+}
+
+/// "When a field is enclosed in quotation marks, white space between the delimiters and the quotation mark characters is
+/// ignored. If the delimiter is a white space character, such as a tab, the delimiter isn't treated as white space."
+/// Source: Amazon Redshift Database Developer Guide, "Data format parameters", CSV.
+fn blanks(data: &[u8], delimiter: u8) -> usize {
+    data.iter().take_while(|byte| matches!(byte, b' ' | b'\t') && **byte != delimiter).count()
 }
 
 /// The last field of a line that ended in `\r\n` has the `\r`, unless it was quoted.
@@ -150,6 +160,8 @@ mod tests {
     #[test_case("\"a,\"\"x\"\"\",\"\"\r\n", &[&["a,\"x\"", ""]]; "quotes")]
     #[test_case(",\n", &[&["", ""]]; "empty fields")]
     #[test_case("\"a\nb\",c\n", &[&["a\nb", "c"]]; "a newline inside quotes")]
+    #[test_case(" \"a\" ,\t\"b\" \r\n\" c \"", &[&["a", "b"], &[" c "]]; "white space around quotes")]
+    #[test_case(" a , b \n", &[&[" a ", " b "]]; "white space without quotes")]
     #[test_case("é,\"ü\"\n", &[&["é", "ü"]]; "several bytes")]
     fn lines_are_cut(data: &str, expected: &[&[&str]]) {
         let found: Vec<Vec<String>> = all(data, &Options::default()).into_iter().map(|(_, fields, _)| fields).collect();
@@ -163,6 +175,12 @@ mod tests {
         let found = all(data, &Options::default());
         assert_eq!(found[0].2, Some(1214));
         assert_eq!(found[1], (2, vec!["d".to_owned(), "e".to_owned()], None));
+    }
+
+    #[test]
+    fn a_tab_that_is_the_delimiter_is_no_white_space() {
+        let options = Options { delimiter: Some(b'\t'), ..Options::default() };
+        assert_eq!(all("\"a\"\t\t \"b\"\n", &options)[0].1, ["a", "", "b"]);
     }
 
     #[test]

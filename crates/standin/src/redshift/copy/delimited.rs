@@ -46,6 +46,9 @@ fn line_length(data: &[u8], escape: bool) -> (usize, u64) {
 
 fn cut(line: &[u8], delimiter: u8, options: &Options, fields: &mut Fields) -> Result<(), Fault> {
     fields.clear();
+    // Documented: with ESCAPE a NUL is the end of the record, and the rest of it is cut off.
+    let end = line.iter().position(|byte| options.escape && *byte == 0).unwrap_or(line.len());
+    let line = &line[..end];
     let mut at = 0;
     loop {
         let begun = at;
@@ -130,6 +133,13 @@ mod tests {
         let options = Options { escape: true, ..Options::default() };
         let found: Vec<Vec<String>> = all(data, &options).into_iter().map(|(_, fields, _)| fields).collect();
         assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn with_escape_a_nul_ends_the_record() {
+        let options = Options { escape: true, ..Options::default() };
+        assert_eq!(all("1|ab\0cd|e\n2|f\n", &options)[0].1, ["1", "ab"]);
+        assert_eq!(all("1|ab\0cd\n", &Options::default())[0].1, ["1", "ab\0cd"]);
     }
 
     #[test]

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use super::super::error::SqlError;
 use super::parquet::without_length;
 use super::parse::{Copy, Format, s3_url};
+use crate::s3::StorageError;
 use crate::source::Source;
 
 /// One object to load.
@@ -103,8 +104,14 @@ fn no_bucket() -> SqlError {
 }
 
 /// The disk under the stand-in failed: what S3 would call an internal error.
-/// Permission denied is how a source says that the role of COPY may not read.
+/// An object in an archive is refused as S3 refuses its readers. Permission denied is how a source says that the role of COPY may not read.
 pub(crate) fn unreadable(key: &str, error: &std::io::Error) -> SqlError {
+    let archived = error.get_ref().and_then(|error| error.downcast_ref::<StorageError>());
+    if matches!(archived, Some(StorageError::Archived { .. })) {
+        return SqlError::new(format!(
+            "S3ServiceException:The operation is not valid for the object's storage class,Status 403,Error InvalidObjectState,Rid 0,ExtRid 0,CanRetry 1\n  Detail: S3 key being read : {key}"
+        ));
+    }
     if error.kind() == std::io::ErrorKind::PermissionDenied {
         return SqlError::new(format!(
             "S3ServiceException:Access Denied,Status 403,Error AccessDenied,Rid 0,ExtRid 0,CanRetry 1\n  Detail: S3 key being read : {key}"

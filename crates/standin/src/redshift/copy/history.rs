@@ -2,15 +2,17 @@
 //!
 //! Written on a connection of its own, so that it stays when the load is rolled back; never fails a load.
 
+use std::sync::atomic::Ordering;
+
 use jiff::Timestamp;
 
 use super::super::databases::DatabaseError;
+use super::super::queries::sql_time;
 use super::super::run::{Runner, Session};
 use super::super::tokens::postgres_literal;
 use super::columns::Target;
 use super::load::{FileRead, LoadError, Report};
 use super::parse::{Copy, Format};
-use super::sql_time;
 
 /// `file_name` is char(256).
 const FILE_NAME: usize = 256;
@@ -41,7 +43,7 @@ async fn write(runner: &Runner, entry: &Entry<'_>, report: &Report) -> Result<()
     let errors: Vec<String> = report.errors.iter().map(|error| error_row(entry, error)).collect();
     let files: Vec<String> = report.files.iter().map(|file| file_row(entry, file)).collect();
     let history = vec![history_row(entry, report)];
-    let inserts = [("load_error", errors), ("sys_load_detail", files), ("sys_load_history", history)];
+    let inserts = [("load_error", errors), ("load_file", files), ("load_history", history)];
     let inserts = inserts.iter().filter(|(_, rows)| !rows.is_empty());
     let sql: Vec<String> = std::iter::once("SET search_path = redshift_system".to_owned())
         .chain(inserts.map(|(table, rows)| format!("INSERT INTO {table} VALUES {}", rows.join(","))))
@@ -53,7 +55,8 @@ async fn write(runner: &Runner, entry: &Entry<'_>, report: &Report) -> Result<()
 /// The columns that all three tables begin with.
 fn common(entry: &Entry<'_>) -> String {
     let database = postgres_literal(&entry.session.database);
-    format!("100, {}, 0, {}, {database}", entry.query_id, entry.session.pid)
+    let transaction = entry.session.transaction_id.load(Ordering::SeqCst);
+    format!("100, {}, {transaction}, {}, {database}", entry.query_id, entry.session.pid)
 }
 
 fn error_row(entry: &Entry<'_>, error: &LoadError) -> String {
@@ -72,7 +75,8 @@ fn error_row(entry: &Entry<'_>, error: &LoadError) -> String {
         postgres_literal(&length),
         error.position,
         error.fault.code,
-        postgres_literal(cut(&error.fault.message, 512)),
+        // A message may quote a character that PostgreSQL cannot store.
+        postgres_literal(&cut(&error.fault.message, 512).replace('\0', "")),
         postgres_literal(&error.raw_line),
         postgres_literal(&error.raw_value),
     )
@@ -80,9 +84,8 @@ fn error_row(entry: &Entry<'_>, error: &LoadError) -> String {
 
 fn file_row(entry: &Entry<'_>, file: &FileRead) -> String {
     format!(
-        "({}, {}, '{}', '{}', {}, '{}', {}, {}, '{}', {})",
+        "({}, '{}', '{}', {}, '{}', {}, {}, '{}', {})",
         common(entry),
-        entry.target.oid,
         sql_time(entry.started),
         sql_time(entry.ended),
         file_name(&file.url),
@@ -99,7 +102,7 @@ fn history_row(entry: &Entry<'_>, report: &Report) -> String {
     let micros = entry.ended.duration_since(entry.started).as_micros();
     let loaded = if entry.aborted || entry.copy.options.no_load { 0 } else { report.rows };
     format!(
-        "({}, '{}', {}, '{}', '{}', {micros}, {}, '{}', {loaded}, {bytes}, {}, {bytes}, {}, {bytes}, {}, NULL)",
+        "({}, '{}', {}, '{}', '{}', {micros}, {}, '{}', {loaded}, {bytes}, {}, {bytes}, {}, {bytes}, {})",
         common(entry),
         if entry.aborted { "aborted" } else { "completed" },
         postgres_literal(cut(&entry.target.name, 256)),
@@ -117,7 +120,7 @@ fn format_name(copy: &Copy) -> &'static str {
     match copy.options.format {
         Format::Csv => "csv",
         Format::Json(_) => "json",
-        Format::Delimited => "text",
+        Format::Delimited | Format::FixedWidth(_) => "txt",
         Format::Parquet => "parquet",
     }
 }

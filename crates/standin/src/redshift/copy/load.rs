@@ -13,14 +13,17 @@ use super::super::error::SqlError;
 use super::columns::Target;
 use super::convert::convert;
 use super::files::{self, Listed};
-use super::parse::{Copy, Format, JsonPaths};
+use super::parse::{Copy, Format};
 use super::record::{Fault, Fields, Flow, Record};
-use super::{Chunk, csv, delimited, json, parquet, unpack};
+use super::{Chunk, csv, delimited, encoding, fixed, json, parquet, unpack};
 use crate::source::{Source, SourceObject};
 
 const CHUNK: usize = 256 * 1024;
 /// "Data that does not fit" is cut here for the system tables.
 const RAW_LENGTH: usize = 1024;
+/// "The maximum size of a single input row from any source is 4 MB" (Database Developer Guide, COPY), and of a JSON object
+/// as well. The Management Guide's page of limits says 64 MB since 2026; the stricter of two pages holds.
+const LONGEST_ROW: usize = 4 * 1024 * 1024;
 
 /// One COPY's reading.
 pub(crate) struct Job {
@@ -105,6 +108,7 @@ impl Rows<'_> {
     fn all_files(&mut self) -> Result<(), SqlError> {
         let copy = &self.job.copy;
         let source = self.job.source.as_ref();
+        check_widths(copy, self.job.target.columns.len())?;
         let listed = files::listed(source, copy, self.job.query_id)?;
         let paths = match &copy.options.format {
             Format::Json(paths) => Some(json::paths(source, paths, &self.job.target)?),
@@ -139,6 +143,14 @@ impl Rows<'_> {
         let url = file.url();
         let options = &self.job.copy.options;
         let data = unpack::unpack(&object.body, options.compression, &url)?;
+        let data = match encoding::decode(data, options.encoding) {
+            Ok(data) => data,
+            Err(fault) => {
+                self.read(file, object, 0);
+                let nothing = Record { line: 1, raw: b"", fields: &Fields::default(), fault: None };
+                return Ok(self.fault(&url, &nothing, None, fault));
+            }
+        };
         let mut flow = Flow::Continue;
         let mut take = |record: Record<'_>| {
             flow = self.record(&url, &record);
@@ -146,11 +158,9 @@ impl Rows<'_> {
         };
         let lines = match (&options.format, paths) {
             (Format::Csv, _) => csv::read(&data, options, take),
-            (Format::Json(JsonPaths::NoShred), _) | (Format::Json(_), None) => {
-                return Err(SqlError::new("JSON 'noshred' is not supported by this stand-in"));
-            }
-            (Format::Json(_), Some(paths)) => json::read(&data, paths, &mut take),
-            (Format::Delimited | Format::Parquet, _) => delimited::read(&data, options, take),
+            (Format::Json(_), Some(paths)) => json::read(&data, paths, options, &mut take),
+            (Format::FixedWidth(widths), _) => fixed::read(&data, widths, options, take),
+            (Format::Delimited | Format::Json(_) | Format::Parquet, _) => delimited::read(&data, options, take),
         };
         self.read(file, object, lines);
         Ok(flow)
@@ -222,6 +232,10 @@ impl Rows<'_> {
         }
         let options = &self.job.copy.options;
         let columns = &self.job.target.columns;
+        if row_size(record.raw, &options.format) > LONGEST_ROW {
+            let message = format!("Input row exceeds the max size of {LONGEST_ROW} bytes");
+            return Err((None, Fault::new(1204, message)));
+        }
         count(record, columns.len(), options.fill_record)?;
         for (index, column) in columns.iter().enumerate() {
             if index > 0 {
@@ -276,6 +290,25 @@ impl Rows<'_> {
     }
 }
 
+/// "The order of the label/width pairs must match the order of the table columns exactly."
+fn check_widths(copy: &Copy, columns: usize) -> Result<(), SqlError> {
+    match &copy.options.format {
+        Format::FixedWidth(widths) if widths.len() != columns => {
+            Err(SqlError::own(format_args!("FIXEDWIDTH has {} widths for {columns} columns", widths.len())))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// "In calculating row size, Amazon Redshift internally counts pipe characters twice", for JSON.
+fn row_size(raw: &[u8], format: &Format) -> usize {
+    let pipes = || raw.split(|byte| *byte == b'|').skip(1).count();
+    match format {
+        Format::Json(_) if raw.len() > LONGEST_ROW / 2 => raw.len() + pipes(),
+        _ => raw.len(),
+    }
+}
+
 fn count(record: &Record<'_>, columns: usize, fill: bool) -> Result<(), (Option<usize>, Fault)> {
     let found = record.fields.len();
     if record.raw.is_empty() && columns > 1 && !fill {
@@ -285,7 +318,7 @@ fn count(record: &Record<'_>, columns: usize, fill: bool) -> Result<(), (Option<
         return Err((None, Fault::new(1202, "Extra column(s) found")));
     }
     if found < columns && !fill {
-        return Err((Some(found - 1), Fault::new(1201, "Delimiter not found")));
+        return Err((found.checked_sub(1), Fault::new(1201, "Delimiter not found")));
     }
     Ok(())
 }

@@ -7,13 +7,16 @@ mod convert;
 mod csv;
 mod datetime;
 mod delimited;
+mod encoding;
 mod files;
+mod fixed;
 mod history;
 mod json;
 mod load;
 mod parquet;
 mod parse;
 mod record;
+mod semi;
 mod unpack;
 
 use std::sync::Arc;
@@ -22,7 +25,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::SinkExt as _;
-use jiff::Timestamp;
 use tokio::sync::mpsc;
 use tokio_postgres::SimpleQueryMessage;
 
@@ -113,7 +115,7 @@ async fn load(
     let report = match report {
         Ok(report) => report,
         Err(error) => {
-            return (Report::default(), Err(SqlError::new(format!("the stand-in's COPY broke: {error}"))));
+            return (Report::default(), Err(SqlError::own(format_args!("COPY broke: {error}"))));
         }
     };
     let outcome = match (&report.ended, fed) {
@@ -138,7 +140,7 @@ async fn feed(
     mut rows: mpsc::Receiver<Chunk>,
     query_id: i64,
 ) -> Result<(), SqlError> {
-    let said = |error: tokio_postgres::Error| SqlError::from_postgres(&error, query_id);
+    let said = |error: tokio_postgres::Error| SqlError::from_copy(&error, query_id);
     if copy.options.no_load {
         while rows.recv().await.is_some() {}
         return Ok(());
@@ -200,9 +202,4 @@ async fn remember_last(session: &Session, query_id: i64, rows: u64) -> Result<()
         "SELECT set_config('sluice.last_copy_id', '{query_id}', false), set_config('sluice.last_copy_count', '{rows}', false)"
     );
     session.client.batch_execute(&sql).await.map_err(|error| SqlError::from_postgres(&error, query_id))
-}
-
-/// A time as PostgreSQL reads it.
-fn sql_time(time: Timestamp) -> String {
-    time.strftime("%Y-%m-%d %H:%M:%S%.6f").to_string()
 }

@@ -238,7 +238,9 @@ impl Filling<'_> {
         let Some(json) = nested::json(row) else {
             return self.null();
         };
-        super::convert::escape(json.as_bytes(), &mut self.written);
+        let compact = super::semi::compact(json.as_bytes())
+            .map_err(|fault| self.file.value(self.column, &value::Fault::Value(fault.message)))?;
+        super::convert::escape(&compact, &mut self.written);
         self.fields.extend(&self.written);
         self.fields.end(0);
         self.written.clear();

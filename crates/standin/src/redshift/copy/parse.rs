@@ -9,7 +9,7 @@ mod reader;
 use super::super::error::SqlError;
 use super::super::tokens::{Kind, Token};
 
-pub(crate) use options::{Compression, Format, JsonPaths, Options};
+pub(crate) use options::{Compression, Encoding, Format, JsonPaths, Options};
 use reader::Reader;
 
 /// One COPY statement.
@@ -33,15 +33,15 @@ pub(crate) fn parse(tokens: &[Token<'_>]) -> Result<Copy, SqlError> {
     let columns = reader.columns()?;
     reader.expect_word("from")?;
     let source = reader.string("FROM")?;
-    let (bucket, key) = s3_url(&source).ok_or_else(|| {
-        SqlError::new(format!("COPY from {source} is not supported by this stand-in: only s3://bucket/key is"))
-    })?;
+    let (bucket, key) = s3_url(&source)
+        .ok_or_else(|| SqlError::not_done(format_args!("COPY from {source}, only from s3://bucket/key")))?;
     let mut options = Options::default();
     let mut words = Vec::new();
     while !reader.ended() {
         words.push(reader.option(&mut options)?);
     }
     check(&options)?;
+    check_words(&options, &words)?;
     if options.format == Format::Parquet {
         check_columnar(&words)?;
     }
@@ -58,23 +58,40 @@ pub(crate) fn s3_url(url: &str) -> Option<(String, String)> {
 fn check(options: &Options) -> Result<(), SqlError> {
     let csv = options.format == Format::Csv;
     let json = matches!(options.format, Format::Json(_));
+    let fixed = matches!(options.format, Format::FixedWidth(_));
     let refused = [
         (csv && options.escape, "CSV is not compatible with ESCAPE"),
         (csv && options.remove_quotes, "CSV is not compatible with REMOVEQUOTES"),
         (json && options.escape, "JSON is not compatible with ESCAPE"),
         (json && options.remove_quotes, "JSON is not compatible with REMOVEQUOTES"),
         (json && options.delimiter.is_some(), "JSON is not compatible with DELIMITER"),
-        (json && options.ignore_header > 0, "IGNOREHEADER is not supported for JSON"),
-        (
-            options.serialize_to_json && options.format != Format::Parquet,
-            "COPY option SERIALIZETOJSON is not supported by this stand-in: only with PARQUET it is",
-        ),
         (json && options.fill_record, "JSON is not compatible with FILLRECORD"),
         (csv && options.delimiter == Some(options.quote), "the delimiter and the quote character must differ"),
+        (fixed && options.escape, "FIXEDWIDTH is not compatible with ESCAPE"),
+        (fixed && options.delimiter.is_some(), "FIXEDWIDTH is not compatible with DELIMITER"),
+        (fixed && options.encoding != Encoding::Utf8, "FIXEDWIDTH is only compatible with ENCODING UTF8"),
         (options.ignore_all_errors && options.max_error > 0, "IGNOREALLERRORS is not compatible with MAXERROR"),
         (options.max_error > 100_000, "MAXERROR must be between 0 and 100000"),
     ];
     refused.iter().find(|(wrong, _)| *wrong).map_or(Ok(()), |(_, text)| Err(SqlError::new(*text)))
+}
+
+/// What cannot be seen from the values: options that are their defaults, and two formats.
+fn check_words(options: &Options, words: &[String]) -> Result<(), SqlError> {
+    let said = |word: &str| words.iter().any(|said| said == word);
+    if options.serialize_to_json && options.format != Format::Parquet {
+        return Err(SqlError::not_done("COPY with SERIALIZETOJSON without PARQUET"));
+    }
+    // Documented: "The following options aren't supported with JSON".
+    let not_json = ["NULL", "IGNOREBLANKLINES", "CSV", "FIXEDWIDTH"];
+    let wrong = not_json.iter().find(|word| matches!(options.format, Format::Json(_)) && said(word));
+    if let Some(word) = wrong {
+        return Err(SqlError::new(format!("JSON is not compatible with {word}")));
+    }
+    if said("CSV") && said("FIXEDWIDTH") {
+        return Err(SqlError::new("CSV is not compatible with FIXEDWIDTH"));
+    }
+    Ok(())
 }
 
 /// Documented: these alone. How any other is refused, third parties have published of REGION and TRUNCATECOLUMNS.
@@ -109,6 +126,37 @@ mod tests {
 
     fn read(sql: &str) -> Result<Copy, SqlError> {
         parse(&tokens(sql).unwrap())
+    }
+
+    #[test_case("FORMAT AS ORC", "COPY with ORC"; "format")]
+    #[test_case("FORMAT AVRO 'auto'", "COPY with AVRO"; "another format")]
+    #[test_case("BZIP2", "COPY with BZIP2"; "compression")]
+    #[test_case("LZOP", "COPY with LZOP"; "another compression")]
+    #[test_case("ENCRYPTED", "COPY with ENCRYPTED"; "encryption by the client")]
+    #[test_case("DELIMITER '|~|'", "COPY with a DELIMITER of several characters, or of one that is not ASCII"; "long delimiter")]
+    #[test_case("CSV SERIALIZETOJSON", "COPY with SERIALIZETOJSON without PARQUET"; "json without parquet")]
+    fn what_redshift_has_and_this_has_not_says_so(options: &str, what: &str) {
+        let said = read(&format!("COPY t FROM 's3://b/k' {options}")).unwrap_err().0;
+        assert_eq!(
+            said,
+            format!("this stand-in does not do {what}: it is not supported here, although Redshift has it")
+        );
+    }
+
+    #[test_case("ENCODING UTF8", Encoding::Utf8)]
+    #[test_case("ENCODING AS utf16", Encoding::Utf16)]
+    #[test_case("CSV ENCODING UTF16LE", Encoding::Utf16Le)]
+    #[test_case("JSON 'auto' ENCODING UTF16BE", Encoding::Utf16Be)]
+    #[test_case("ENCODING 'ISO88591'", Encoding::Latin1)]
+    fn encodings(options: &str, expected: Encoding) {
+        assert_eq!(read(&format!("COPY t FROM 's3://b/k' {options}")).unwrap().options.encoding, expected);
+    }
+
+    #[test_case("FIXEDWIDTH 'venueid:3,1:25, x:12'"; "as documented")]
+    #[test_case("FORMAT AS FIXEDWIDTH 'a:3,b:25,c:12'"; "as a format")]
+    fn fixed_widths(options: &str) {
+        let format = read(&format!("COPY t FROM 's3://b/k' {options}")).unwrap().options.format;
+        assert_eq!(format, Format::FixedWidth(vec![3, 25, 12]));
     }
 
     #[test]
@@ -154,6 +202,9 @@ mod tests {
     #[test_case(r"NULL AS '\N'", b"\\N"; "as documented")]
     #[test_case(r"NULL '\\N'", b"\\N"; "escaped")]
     #[test_case(r"NULL AS '\0'", b"\0"; "nul")]
+    #[test_case(r"NULL AS '\000'", b"\0"; "nul in octal")]
+    #[test_case(r"NULL AS '\\0'", b"\0"; "nul, doubled")]
+    #[test_case(r"NULL AS '\\000'", b"\0"; "nul in octal, doubled")]
     #[test_case(r"NULL AS ''", b""; "empty")]
     fn null_strings(option: &str, expected: &[u8]) {
         assert_eq!(read(&format!("COPY t FROM 's3://b/k' {option}")).unwrap().options.null_as, expected);
@@ -163,18 +214,24 @@ mod tests {
     #[test_case(r"DELIMITER AS '\\t'", b'\t'; "tab, doubled")]
     #[test_case(r"DELIMITER ';'", b';'; "semicolon")]
     #[test_case(r"DELIMITER '\001'", 1; "octal")]
+    #[test_case(r"DELIMITER '\\001'", 1; "octal, doubled")]
     fn delimiters(option: &str, expected: u8) {
         assert_eq!(read(&format!("COPY t FROM 's3://b/k' {option}")).unwrap().options.delimiter, Some(expected));
     }
 
-    #[test_case("FORMAT AS ORC", "COPY format ORC is not supported by this stand-in"; "format")]
-    #[test_case("BZIP2", "COPY option BZIP2 is not supported by this stand-in"; "compression")]
     #[test_case("CSV NONSENSE 1", "syntax error at or near \"NONSENSE\""; "unknown")]
     #[test_case("CSV ESCAPE", "CSV is not compatible with ESCAPE"; "contradiction")]
     #[test_case("MAXERROR 100001", "MAXERROR must be between 0 and 100000"; "range")]
-    #[test_case("ENCODING AS UTF16", "COPY option ENCODING UTF16 is not supported by this stand-in: only UTF8 is"; "encoding")]
-    #[test_case("DELIMITER ',,'", "COPY DELIMITER must be a single ASCII character"; "long delimiter")]
-    #[test_case("CSV SERIALIZETOJSON", "COPY option SERIALIZETOJSON is not supported by this stand-in: only with PARQUET it is"; "json without parquet")]
+    #[test_case("ENCODING AS UTF32", "stand-in: COPY ENCODING UTF32 is none of UTF8, UTF16, UTF16LE, UTF16BE, ISO88591"; "encoding")]
+    #[test_case("CSV QUOTE ',,'", "stand-in: COPY QUOTE must be a single ASCII character"; "long quote")]
+    #[test_case("JSON 'auto' NULL AS 'x'", "JSON is not compatible with NULL"; "null strings in json")]
+    #[test_case("JSON IGNOREBLANKLINES", "JSON is not compatible with IGNOREBLANKLINES"; "blank lines in json")]
+    #[test_case("FIXEDWIDTH 'a:1' DELIMITER ','", "FIXEDWIDTH is not compatible with DELIMITER"; "delimiter in fixed width")]
+    #[test_case("FIXEDWIDTH 'a:1' CSV", "CSV is not compatible with FIXEDWIDTH"; "two formats")]
+    #[test_case("FIXEDWIDTH 'a:1' ENCODING UTF16", "FIXEDWIDTH is only compatible with ENCODING UTF8"; "encoding of fixed width")]
+    #[test_case("FIXEDWIDTH 'a:x'", "stand-in: 'a:x' is no specification for FIXEDWIDTH: 'label:width, …' is"; "width")]
+    #[test_case("JSON 'automatic'", "stand-in: JSON 'automatic' is none of 'auto', 'auto ignorecase', 'noshred' and 's3://bucket/key'"; "json option")]
+    #[test_case(r"ACCEPTINVCHARS AS '\000'", "stand-in: COPY ACCEPTINVCHARS takes any ASCII character except NUL"; "replacement")]
     #[test_case("FORMAT PARQUET TRUNCATECOLUMNS", "TRUNCATECOLUMNS argument is not supported for PARQUET based COPY"; "columnar truncation")]
     #[test_case("REGION 'us-east-1' PARQUET", "REGION argument is not supported for PARQUET based COPY"; "columnar region")]
     #[test_case("PARQUET GZIP", "GZIP argument is not supported for PARQUET based COPY"; "columnar compression")]

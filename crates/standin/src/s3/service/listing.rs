@@ -12,6 +12,7 @@ use s3s::dto::{
 use s3s::{S3Error, S3Result, s3_error};
 
 use super::convert::{error, etag, int, timestamp};
+use crate::s3::extras::STANDARD;
 use crate::s3::listing::{Page, PageRequest, Start, successor};
 use crate::s3::object::ObjectInfo;
 use crate::s3::storage::Storage;
@@ -174,12 +175,13 @@ impl Spelling {
     }
 
     fn object(self, info: ObjectInfo) -> s3s::dto::Object {
+        let class = info.extras.as_ref().map_or(STANDARD, |extras| extras.class()).to_owned();
         s3s::dto::Object {
             key: Some(self.spell(info.key)),
             size: Some(int(info.size)),
             e_tag: Some(etag(info.etag)),
             last_modified: Some(timestamp(info.last_modified)),
-            storage_class: Some(ObjectStorageClass::from_static(ObjectStorageClass::STANDARD)),
+            storage_class: Some(ObjectStorageClass::from(class)),
             ..s3s::dto::Object::default()
         }
     }

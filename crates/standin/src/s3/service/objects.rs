@@ -12,7 +12,7 @@ use hyper::body::Frame;
 use s3s::dto::{
     CopyObjectInput, CopyObjectOutput, CopyObjectResult, DeleteObjectInput, DeleteObjectOutput, DeleteObjectsInput,
     DeleteObjectsOutput, DeletedObject, Error, GetObjectInput, GetObjectOutput, HeadObjectInput, HeadObjectOutput,
-    Metadata, MetadataDirective, ObjectIdentifier, PutObjectInput, PutObjectOutput, StreamingBlob,
+    Metadata, MetadataDirective, ObjectIdentifier, PutObjectInput, PutObjectOutput, StreamingBlob, TaggingDirective,
 };
 use s3s::{Body, S3Request, S3Result, s3_error};
 
@@ -20,6 +20,7 @@ use super::checksum::{answer, receive};
 use super::convert::{
     condition_in, delete_condition, error, etag, int, read_conditions, read_error, source, timestamp, write_condition,
 };
+use super::extras::{extras_of, no_customer_key, told};
 use crate::s3::condition::Condition;
 use crate::s3::copy::Copy;
 use crate::s3::error::StorageError;
@@ -49,17 +50,22 @@ pub(super) use headers_of;
 pub(super) async fn put(storage: &Storage, req: S3Request<PutObjectInput>) -> S3Result<PutObjectOutput> {
     let input = req.input;
     let condition = write_condition(input.if_match, input.if_none_match)?;
+    let extras = extras_of!(input);
     let trailers = req.trailing_headers.as_ref();
     let received = receive(storage, input.body, input.content_length, &req.headers, trailers).await?;
     let put = Put {
         condition,
         headers: Headers { checksum: received.checksum.clone(), ..headers_of!(input) },
+        extras,
         last_modified: None,
     };
     let info = storage.put_content(&input.bucket, &input.key, received.content, received.etag, put).map_err(error)?;
     let checksum = answer(received.checksum.as_ref());
+    let told = told(info.extras.as_ref());
     Ok(PutObjectOutput {
         e_tag: Some(etag(info.etag)),
+        server_side_encryption: told.encryption,
+        ssekms_key_id: told.key,
         checksum_crc32: checksum.checksum_crc32,
         checksum_crc32c: checksum.checksum_crc32c,
         checksum_crc64nvme: checksum.checksum_crc64nvme,
@@ -73,11 +79,17 @@ pub(super) fn get(storage: &Storage, input: GetObjectInput) -> S3Result<GetObjec
     let conditions =
         read_conditions(input.if_match, input.if_none_match, input.if_modified_since, input.if_unmodified_since);
     let reading = storage.open(&input.bucket, &input.key, &conditions).map_err(read_error)?;
+    reading.object.check_readable(&input.key).map_err(error)?;
     let (range, content_range) = requested(input.range, reading.object.size)?;
     let headers = visible(&reading.object);
     let asked = input.checksum_mode.is_some() && content_range.is_none();
     let checksum = answer(headers.checksum.as_ref().filter(|_| asked));
+    let told = told(reading.object.extras.as_ref());
     Ok(GetObjectOutput {
+        storage_class: told.storage_class,
+        server_side_encryption: told.encryption,
+        ssekms_key_id: told.key,
+        tag_count: told.tags,
         accept_ranges: Some("bytes".to_owned()),
         content_length: Some(int(range.end - range.start)),
         content_range,
@@ -107,7 +119,11 @@ pub(super) fn head(storage: &Storage, input: HeadObjectInput) -> S3Result<HeadOb
     let headers = visible(&reading.object);
     let asked = input.checksum_mode.is_some() && content_range.is_none();
     let checksum = answer(headers.checksum.as_ref().filter(|_| asked));
+    let told = told(reading.object.extras.as_ref());
     Ok(HeadObjectOutput {
+        storage_class: told.storage_class,
+        server_side_encryption: told.encryption,
+        ssekms_key_id: told.key,
         accept_ranges: Some("bytes".to_owned()),
         content_length: Some(int(range.end - range.start)),
         content_range,
@@ -135,6 +151,10 @@ pub(super) fn copy(storage: &Storage, req: S3Request<CopyObjectInput>) -> S3Resu
     let from = (bucket.to_owned(), key.to_owned());
     let replace =
         input.metadata_directive.as_ref().is_some_and(|directive| directive.as_str() == MetadataDirective::REPLACE);
+    let extras = extras_of!(input);
+    no_customer_key(input.copy_source_sse_customer_algorithm.as_ref())?;
+    let new_tags =
+        input.tagging_directive.as_ref().is_some_and(|directive| directive.as_str() == TaggingDirective::REPLACE);
     let copy = Copy {
         from,
         condition,
@@ -145,10 +165,16 @@ pub(super) fn copy(storage: &Storage, req: S3Request<CopyObjectInput>) -> S3Resu
             input.copy_source_if_unmodified_since,
         ),
         headers: replace.then(|| headers_of!(input)),
+        storage_class: extras.storage_class,
+        encryption: extras.encryption,
+        tags: new_tags.then_some(extras.tags),
         to: (input.bucket, input.key),
     };
     let info = storage.copy_with(&copy).map_err(error)?;
+    let told = told(info.extras.as_ref());
     Ok(CopyObjectOutput {
+        server_side_encryption: told.encryption,
+        ssekms_key_id: told.key,
         copy_object_result: Some(CopyObjectResult {
             e_tag: Some(etag(info.etag)),
             last_modified: Some(timestamp(info.last_modified)),

@@ -12,6 +12,7 @@ use s3s::{S3Request, S3Result, s3_error};
 
 use super::checksum::{answer, receive};
 use super::convert::{error, etag, int, part_etag, read_conditions, source, timestamp, write_condition};
+use super::extras::{extras_of, told};
 use super::objects::headers_of;
 use crate::s3::multipart::UploadName;
 use crate::s3::object::Headers;
@@ -23,8 +24,9 @@ const MAX_PARTS: i32 = 10_000;
 const MAX_LISTED: usize = 1000;
 
 pub(super) fn create(storage: &Storage, input: CreateMultipartUploadInput) -> S3Result<CreateMultipartUploadOutput> {
+    let extras = extras_of!(input);
     let headers = headers_of!(input);
-    let id = storage.start_upload(&input.bucket, &input.key, headers).map_err(error)?;
+    let id = storage.start_upload(&input.bucket, &input.key, headers, extras).map_err(error)?;
     Ok(CreateMultipartUploadOutput {
         bucket: Some(input.bucket),
         key: Some(input.key),
@@ -89,11 +91,14 @@ pub(super) fn complete(
         .ok_or_else(|| s3_error!(MalformedXML, "list at least one part, each with its number"))?;
     let name = UploadName { bucket: &input.bucket, key: &input.key, id: &input.upload_id };
     let info = storage.complete_upload(name, &parts, &condition).map_err(error)?;
+    let told = told(info.extras.as_ref());
     Ok(CompleteMultipartUploadOutput {
         location: Some(format!("/{}/{}", input.bucket, input.key)),
         bucket: Some(input.bucket),
         key: Some(input.key),
         e_tag: Some(etag(info.etag)),
+        server_side_encryption: told.encryption,
+        ssekms_key_id: told.key,
         ..CompleteMultipartUploadOutput::default()
     })
 }

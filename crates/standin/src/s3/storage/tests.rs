@@ -93,7 +93,7 @@ fn apply(storage: &Storage, model: &mut Model, op: &Op) {
                 to: (BUCKET.to_owned(), to.to_owned()),
                 source: ReadConditions { etag: etag(source), ..ReadConditions::default() },
                 condition: given.condition(),
-                headers: None,
+                ..Copy::default()
             };
             let done = storage.copy_with(&copy).is_ok();
             let readable =

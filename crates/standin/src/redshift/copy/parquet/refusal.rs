@@ -115,7 +115,8 @@ impl File<'_> {
 
     /// Our own words, for what Redshift can do and the stand-in cannot.
     pub(super) fn unsupported(&self, what: &str) -> SqlError {
-        SqlError::new(format!("{what} is not supported by this stand-in\n  Detail: {}", self.listed.url()))
+        let said = SqlError::not_done(what);
+        SqlError::new(format!("{}\n  Detail: {}", said.0, self.listed.url()))
     }
 
     /// *Seen*: such a URL, whatever Region the bucket is in by its own name.

@@ -115,7 +115,7 @@ fn how(
         }
         Kind::Other => {
             return Err(
-                file.unsupported(&format!("Parquet for the column {}, whose type Redshift has not,", column.name))
+                file.unsupported(&format!("Parquet for the column {}, whose type Redshift has not", column.name))
             );
         }
         _ => {}
@@ -373,7 +373,7 @@ mod tests {
         let error = plan(list, &kinds(Kind::Varchar(9)), &json).unwrap_err();
         assert_eq!(
             error,
-            "a nested Parquet column for the column c is not supported by this stand-in\n  Detail: s3://b/k"
+            "this stand-in does not do a nested Parquet column for the column c: it is not supported here, although Redshift has it\n  Detail: s3://b/k"
         );
         let needs = "SUPER column in COPY query requires SERIALIZETOJSON option";
         assert_eq!(plan(list, &kinds(Kind::Super), &Options::default()).unwrap_err(), needs);

@@ -4,7 +4,7 @@
 
 use super::super::super::error::SqlError;
 use super::super::super::tokens::Kind;
-use super::options::{Compression, Format, JsonPaths, Options};
+use super::options::{Compression, Encoding, Format, JsonPaths, Options};
 use super::reader::Reader;
 use super::s3_url;
 
@@ -21,7 +21,6 @@ impl Reader<'_> {
         match word.as_str() {
             "ORC"
             | "AVRO"
-            | "FIXEDWIDTH"
             | "SHAPEFILE"
             | "BZIP2"
             | "LZOP"
@@ -29,7 +28,7 @@ impl Reader<'_> {
             | "SSH"
             | "READRATIO"
             | "MASTER_SYMMETRIC_KEY"
-            | "SIMPLIFY" => Err(SqlError::new(format!("COPY option {word} is not supported by this stand-in"))),
+            | "SIMPLIFY" => Err(SqlError::not_done(format_args!("COPY with {word}"))),
             _ => {
                 self.back();
                 Err(self.wrong())
@@ -71,11 +70,9 @@ impl Reader<'_> {
             "FORMAT" => {
                 self.take_word("as");
                 let format = self.name()?.to_ascii_uppercase();
-                if !matches!(format.as_str(), "CSV" | "JSON" | "PARQUET" | "DELIMITED") {
+                if !matches!(format.as_str(), "CSV" | "JSON" | "PARQUET" | "DELIMITED" | "FIXEDWIDTH") {
                     return match format.as_str() {
-                        "ORC" | "AVRO" | "FIXEDWIDTH" | "SHAPEFILE" => {
-                            Err(SqlError::new(format!("COPY format {format} is not supported by this stand-in")))
-                        }
+                        "ORC" | "AVRO" | "SHAPEFILE" => Err(SqlError::not_done(format_args!("COPY with {format}"))),
                         _ => {
                             self.back();
                             Err(self.wrong())
@@ -95,9 +92,13 @@ impl Reader<'_> {
                 let paths = self.maybe_string(word)?.unwrap_or_else(|| "auto".to_owned());
                 options.format = Format::Json(json_paths(&paths)?);
             }
+            "FIXEDWIDTH" => {
+                self.take_word("as");
+                options.format = Format::FixedWidth(widths(&self.string(word)?)?);
+            }
             "PARQUET" => options.format = Format::Parquet,
             "QUOTE" => options.quote = self.character(word)?,
-            "DELIMITER" => options.delimiter = Some(self.character(word)?),
+            "DELIMITER" => options.delimiter = Some(self.delimiter()?),
             "GZIP" => options.compression = Compression::Gzip,
             "ZSTD" => options.compression = Compression::Zstd,
             "ESCAPE" => options.escape = true,
@@ -117,7 +118,7 @@ impl Reader<'_> {
             "TIMEFORMAT" => options.time_format = Some(self.string_as(word)?),
             "ACCEPTINVCHARS" => {
                 let given = self.peek().is_some_and(|token| token.is("as") || matches!(token.kind, Kind::Literal(_)));
-                options.accept_inv_chars = Some(if given { self.character(word)? } else { b'?' });
+                options.accept_inv_chars = Some(if given { self.replacement()? } else { b'?' });
             }
             "ACCEPTANYDATE" => options.accept_any_date = true,
             "TRUNCATECOLUMNS" => options.truncate_columns = true,
@@ -125,7 +126,7 @@ impl Reader<'_> {
             "IGNOREBLANKLINES" => options.ignore_blank_lines = true,
             "TRIMBLANKS" => options.trim_blanks = true,
             "ROUNDEC" => options.round_dec = true,
-            "ENCODING" => self.encoding()?,
+            "ENCODING" => options.encoding = self.encoding()?,
             _ => return Ok(false),
         }
         Ok(true)
@@ -137,20 +138,70 @@ impl Reader<'_> {
         self.take_word("as");
         let written = self.peek().map(|token| token.text).unwrap_or_default();
         let value = self.maybe_bytes().ok_or_else(|| self.wrong())?;
-        Ok(if written == r"'\N'" { b"\\N".to_vec() } else { value })
+        Ok(match value.as_slice() {
+            _ if written == r"'\N'" => b"\\N".to_vec(),
+            // Documented: `'\0'` or `'\000'`. A program that doubles backslashes means the same.
+            b"\\0" | b"\\000" => vec![0],
+            _ => value,
+        })
     }
 
-    fn encoding(&mut self) -> Result<(), SqlError> {
+    /// Documented: several characters as well, and any of UTF-8.
+    fn delimiter(&mut self) -> Result<u8, SqlError> {
+        self.take_word("as");
+        let value = self.maybe_bytes().ok_or_else(|| self.wrong())?;
+        match unescaped(&value) {
+            Some(one) if one.is_ascii() => Ok(one),
+            _ => Err(SqlError::not_done("COPY with a DELIMITER of several characters, or of one that is not ASCII")),
+        }
+    }
+
+    /// Documented: "any ASCII character except NULL".
+    fn replacement(&mut self) -> Result<u8, SqlError> {
+        match self.character("ACCEPTINVCHARS")? {
+            0 => Err(SqlError::own("COPY ACCEPTINVCHARS takes any ASCII character except NUL")),
+            other => Ok(other),
+        }
+    }
+
+    /// Source: Amazon Redshift Database Developer Guide, "Data conversion parameters", ENCODING.
+    fn encoding(&mut self) -> Result<Encoding, SqlError> {
         self.take_word("as");
         let encoding = match self.maybe_string("ENCODING")? {
             Some(encoding) => encoding,
             None => self.name()?.to_ascii_uppercase(),
         };
-        if matches!(encoding.to_ascii_uppercase().as_str(), "UTF8" | "UTF-8") {
-            return Ok(());
+        match encoding.to_ascii_uppercase().as_str() {
+            "UTF8" => Ok(Encoding::Utf8),
+            "UTF16" => Ok(Encoding::Utf16),
+            "UTF16LE" => Ok(Encoding::Utf16Le),
+            "UTF16BE" => Ok(Encoding::Utf16Be),
+            "ISO88591" => Ok(Encoding::Latin1),
+            _ => Err(SqlError::own(format_args!(
+                "COPY ENCODING {encoding} is none of UTF8, UTF16, UTF16LE, UTF16BE, ISO88591"
+            ))),
         }
-        Err(SqlError::new(format!("COPY option ENCODING {encoding} is not supported by this stand-in: only UTF8 is")))
     }
+}
+
+/// The one byte that an option's value means; what has been escaped twice is read twice, as Redshift does it.
+fn unescaped(value: &[u8]) -> Option<u8> {
+    match value {
+        [one] => Some(*one),
+        b"\\t" => Some(b'\t'),
+        [b'\\', digits @ ..] if (1..=3).contains(&digits.len()) && digits.iter().all(|b| (b'0'..=b'7').contains(b)) => {
+            let number = digits.iter().fold(0_u32, |number, digit| number * 8 + u32::from(digit - b'0'));
+            u8::try_from(number).ok()
+        }
+        _ => None,
+    }
+}
+
+/// The widths in `label:width, …`; the labels mean nothing.
+fn widths(spec: &str) -> Result<Vec<usize>, SqlError> {
+    let width = |part: &str| part.rsplit_once(':')?.1.trim().parse().ok().filter(|width| *width > 0);
+    let wrong = || SqlError::own(format_args!("'{spec}' is no specification for FIXEDWIDTH: 'label:width, …' is"));
+    spec.split(',').map(|part| width(part).ok_or_else(wrong)).collect()
 }
 
 fn json_paths(paths: &str) -> Result<JsonPaths, SqlError> {
@@ -159,7 +210,11 @@ fn json_paths(paths: &str) -> Result<JsonPaths, SqlError> {
         "auto ignorecase" => Ok(JsonPaths::AutoIgnoreCase),
         "noshred" => Ok(JsonPaths::NoShred),
         url => {
-            let (bucket, key) = s3_url(url).ok_or_else(|| SqlError::new(format!("JSON '{url}' is not supported by this stand-in: 'auto', 'auto ignorecase', 'noshred' or 's3://…' is")))?;
+            let (bucket, key) = s3_url(url).ok_or_else(|| {
+                SqlError::own(format_args!(
+                    "JSON '{url}' is none of 'auto', 'auto ignorecase', 'noshred' and 's3://bucket/key'"
+                ))
+            })?;
             Ok(JsonPaths::File { bucket, key })
         }
     }

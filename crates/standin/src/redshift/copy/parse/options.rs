@@ -9,6 +9,7 @@ pub(crate) struct Options {
     pub(crate) manifest: bool,
     pub(crate) format: Format,
     pub(crate) compression: Compression,
+    pub(crate) encoding: Encoding,
     pub(crate) region: Option<String>,
     pub(crate) delimiter: Option<u8>,
     pub(crate) quote: u8,
@@ -39,6 +40,8 @@ pub(crate) struct Options {
 pub(crate) enum Format {
     Delimited,
     Csv,
+    /// The width of each column, in characters.
+    FixedWidth(Vec<usize>),
     Json(JsonPaths),
     Parquet,
 }
@@ -56,6 +59,17 @@ pub(crate) enum JsonPaths {
     },
 }
 
+/// How the files write characters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Encoding {
+    Utf8,
+    /// A byte order mark says which way round.
+    Utf16,
+    Utf16Le,
+    Utf16Be,
+    Latin1,
+}
+
 /// How the files are packed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Compression {
@@ -70,6 +84,7 @@ impl Default for Options {
             manifest: false,
             format: Format::Delimited,
             compression: Compression::None,
+            encoding: Encoding::Utf8,
             region: None,
             delimiter: None,
             quote: b'"',

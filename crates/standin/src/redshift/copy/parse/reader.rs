@@ -89,7 +89,7 @@ impl<'a> Reader<'a> {
         };
         String::from_utf8(bytes)
             .map(Some)
-            .map_err(|_| SqlError::new(format!("the value of {option} is not valid UTF-8")))
+            .map_err(|_| SqlError::own(format_args!("the value of {option} is not valid UTF-8")))
     }
 
     pub(super) fn string(&mut self, option: &str) -> Result<String, SqlError> {
@@ -123,9 +123,7 @@ impl<'a> Reader<'a> {
         let value = self.maybe_bytes().ok_or_else(|| self.wrong())?;
         match value.as_slice() {
             [one] if one.is_ascii() => Ok(*one),
-            // As Redshift's own examples write it where a shell or a program has doubled the backslash.
-            b"\\t" => Ok(b'\t'),
-            _ => Err(SqlError::new(format!("COPY {option} must be a single ASCII character"))),
+            _ => Err(SqlError::own(format_args!("COPY {option} must be a single ASCII character"))),
         }
     }
 }

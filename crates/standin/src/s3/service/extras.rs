@@ -1,0 +1,111 @@
+//! Storage classes, encryption and tags as requests name them and answers tell them.
+//!
+//! Only translates; what comes of them the storage knows.
+
+use std::sync::Arc;
+
+use s3s::S3Result;
+use s3s::dto::{
+    GetBucketEncryptionOutput, GetObjectTaggingOutput, SSEKMSKeyId, ServerSideEncryption,
+    ServerSideEncryptionByDefault, ServerSideEncryptionConfiguration, ServerSideEncryptionRule, StorageClass, Tag,
+    TagSet,
+};
+
+use super::convert::error;
+use crate::s3::error::StorageError;
+use crate::s3::extras::{Encryption, Extras, is_class};
+use crate::s3::tags::{self, Tags};
+
+/// Collects what a request says about class, encryption and tags; the requests share these fields' names.
+macro_rules! extras_of {
+    ($input:expr) => {{
+        $crate::s3::service::extras::no_customer_key($input.sse_customer_algorithm.as_ref())?;
+        $crate::s3::extras::Extras {
+            storage_class: $crate::s3::service::extras::class($input.storage_class.as_ref())?,
+            encryption: $crate::s3::service::extras::encryption(
+                $input.server_side_encryption.as_ref(),
+                $input.ssekms_key_id.as_ref(),
+            ),
+            tags: $crate::s3::service::extras::tags_in($input.tagging.as_deref())?,
+        }
+    }};
+}
+pub(super) use extras_of;
+
+/// Keys that only the client has would have to be asked for at every read.
+pub(super) fn no_customer_key(algorithm: Option<&String>) -> S3Result<()> {
+    let what = "encryption with a customer's own key (SSE-C), in this stand-in";
+    algorithm.map_or(Ok(()), |_| Err(error(StorageError::NotImplemented { what })))
+}
+
+pub(super) fn class(given: Option<&StorageClass>) -> S3Result<Option<String>> {
+    let given = given.map(|class| class.as_str().to_owned());
+    match given {
+        Some(class) if !is_class(&class) => Err(error(StorageError::NoSuchClass { class })),
+        given => Ok(given),
+    }
+}
+
+pub(super) fn encryption(algorithm: Option<&ServerSideEncryption>, key: Option<&SSEKMSKeyId>) -> Option<Encryption> {
+    let algorithm = algorithm?.as_str().to_owned();
+    Some(Encryption { algorithm, key: key.cloned() })
+}
+
+pub(super) fn tags_in(header: Option<&str>) -> S3Result<Tags> {
+    header.map_or(Ok(Tags::new()), |header| tags::in_header(header).map_err(error))
+}
+
+/// The tags of a request's body.
+pub(super) fn tags_of(set: TagSet) -> S3Result<Tags> {
+    let pairs = set.into_iter().map(|tag| (tag.key.unwrap_or_default(), tag.value.unwrap_or_default()));
+    tags::set(pairs).map_err(error)
+}
+
+pub(super) fn tagging(tags: Tags) -> GetObjectTaggingOutput {
+    let tag = |(key, value)| Tag { key: Some(key), value: Some(value) };
+    GetObjectTaggingOutput { tag_set: tags.into_iter().map(tag).collect(), version_id: None }
+}
+
+/// What an answer says about an object's extras.
+pub(super) struct Told {
+    pub(super) storage_class: Option<StorageClass>,
+    pub(super) encryption: Option<ServerSideEncryption>,
+    pub(super) key: Option<SSEKMSKeyId>,
+    pub(super) tags: Option<i32>,
+}
+
+/// S3 names every class but STANDARD, and every encryption.
+/// Source: Amazon S3 API Reference, `HeadObject`, `x-amz-storage-class` and `x-amz-server-side-encryption`.
+pub(super) fn told(extras: Option<&Arc<Extras>>) -> Told {
+    let encryption = extras.and_then(|extras| extras.encryption.clone()).unwrap_or_else(Encryption::s3);
+    Told {
+        storage_class: extras.and_then(|extras| extras.storage_class.clone()).map(StorageClass::from),
+        encryption: Some(ServerSideEncryption::from(encryption.algorithm)),
+        key: encryption.key,
+        tags: extras
+            .map(|extras| extras.tags.len())
+            .filter(|count| *count > 0)
+            .and_then(|count| i32::try_from(count).ok()),
+    }
+}
+
+/// How a bucket encrypts, as the request says it; `None`: by S3's own keys.
+pub(super) fn default_of(configuration: ServerSideEncryptionConfiguration) -> Option<Encryption> {
+    let by_default = configuration.rules.into_iter().next()?.apply_server_side_encryption_by_default?;
+    encryption(Some(&by_default.sse_algorithm), by_default.kms_master_key_id.as_ref()).filter(Encryption::is_kms)
+}
+
+/// The same as an answer says it.
+pub(super) fn bucket_encryption(default: Option<Encryption>) -> GetBucketEncryptionOutput {
+    let default = default.unwrap_or_else(Encryption::s3);
+    let by_default = ServerSideEncryptionByDefault {
+        kms_master_key_id: default.key,
+        sse_algorithm: ServerSideEncryption::from(default.algorithm),
+    };
+    let rule = ServerSideEncryptionRule {
+        apply_server_side_encryption_by_default: Some(by_default),
+        bucket_key_enabled: Some(false),
+    };
+    let configuration = ServerSideEncryptionConfiguration { rules: vec![rule] };
+    GetBucketEncryptionOutput { server_side_encryption_configuration: Some(configuration) }
+}
