@@ -11,7 +11,7 @@ use crate::scheduler::World;
 use crate::warehouse::sql::Sql;
 
 /// How many loads may fail at first for each slot, and then in each hour.
-const AT_FIRST: u64 = 3;
+const AT_FIRST: u64 = 5;
 const EACH_HOUR: u64 = 10;
 /// How many may fail beyond that until two files are alone.
 const NARROWING: u64 = 24;

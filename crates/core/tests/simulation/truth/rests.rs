@@ -23,6 +23,10 @@ const SOON: Micros = 10 * SECOND;
 pub struct Rests {
     /// When a transaction with the file failed first, by the file's identity.
     failed: BTreeMap<String, Micros>,
+    /// When that was written into a claim first.
+    known: BTreeMap<String, Micros>,
+    /// The claims that were made to try a resting file again.
+    again: BTreeSet<String>,
     /// The last two files of each feed that were committed.
     commits: BTreeMap<usize, Vec<Commit>>,
 }
@@ -71,21 +75,28 @@ impl Truth {
 
     /// Whether another file of the feed was committed since this one failed first.
     fn may_rest(&self, feed: usize, file: FileId) -> bool {
-        self.commits(feed, file).any(|(commit, failed)| commit.at > failed)
+        let Some(failed) = self.rests.failed.get(&file.to_string()) else { return false };
+        self.commits(feed, file).any(|commit| commit.at > *failed)
     }
 
-    /// Whether everybody must know that: since `calm`, another file was loaded that had not been there when this one
-    /// failed. What a function saw that died counts for nothing, nor does a load that began before there was a failure.
+    /// Whether everybody must know that: since `calm`, another file was loaded that had not been there when a claim noted
+    /// that this one fails. What a function saw that died counts for nothing, nor does a load that began before.
     fn must_rest(&self, feed: usize, file: FileId, calm: Micros) -> bool {
-        self.commits(feed, file).any(|(commit, failed)| commit.at > calm && commit.written > failed + SOON)
+        let Some(known) = self.rests.known.get(&file.to_string()) else { return false };
+        self.commits(feed, file).any(|commit| commit.at > calm && commit.written > known + SOON)
     }
 
-    /// The last commits of other files, and when this one failed first.
-    fn commits(&self, feed: usize, file: FileId) -> impl Iterator<Item = (&Commit, Micros)> {
+    /// The last commits of other files.
+    fn commits(&self, feed: usize, file: FileId) -> impl Iterator<Item = &Commit> {
         let id = file.to_string();
-        let failed = self.rests.failed.get(&id).copied();
-        let commits = self.rests.commits.get(&feed).into_iter().flatten().filter(move |commit| commit.file != id);
-        commits.filter_map(move |commit| Some((commit, failed?)))
+        self.rests.commits.get(&feed).into_iter().flatten().filter(move |commit| commit.file != id)
+    }
+
+    /// A claim was written: it may say that its files fail.
+    pub(super) fn has_noted(&mut self, claim: &Claim, now: Micros) {
+        for file in claim.all_files().filter(|_| claim.failures > 0) {
+            self.rests.known.entry(file.id().to_string()).or_insert(now);
+        }
     }
 }
 
@@ -155,17 +166,19 @@ impl World {
         }
     }
 
-    /// A claim is about to be written: of a feed's resting files one is tried at a time, when the weather is calm.
+    /// A claim is about to be made: of a feed's resting files one is tried at a time, when the weather is calm.
     pub(super) fn check_tried(&mut self, feed: usize, key: &str, claim: &Claim) {
-        if !self.calm || !self.scenario.class.lasts() {
+        let rests = |file: &File| self.resting().iter().any(|(resting, _)| resting.id() == file.id());
+        if !claim.files.iter().any(rests) {
+            self.truth.rests.again.remove(key);
             return;
         }
-        let rests: BTreeSet<FileId> = self.resting().iter().map(|(file, _)| file.id()).collect();
-        let tries = |claim: &Claim| claim.files.iter().any(|file| rests.contains(&file.id()));
-        let other = |(other, claim): (&String, &Claim)| other != key && feed_of(other) == Some(feed) && tries(claim);
-        if tries(claim) && self.truth.claims.iter().any(other) {
+        let claims = &self.truth.claims;
+        let other = |other: &String| other != key && feed_of(other) == Some(feed) && claims.contains_key(other);
+        if self.calm && self.truth.rests.again.iter().any(other) {
             self.truth.broken(format!("two resting files of {} are tried at once", FEEDS[feed]));
         }
+        self.truth.rests.again.insert(key.to_owned());
     }
 
     /// All resting files, by their keys and stages.
@@ -217,10 +230,7 @@ impl World {
             return true;
         }
         match self.lasting.stage(key, &object.text(), self.now) {
-            Some(Stage::Load) => {
-                rests(Some(Stage::Load)) || !self.truth.must_rest(feed, object.id(key), self.scenario.end)
-            }
-            Some(stage) => rests(Some(stage)),
+            Some(stage) => rests(Some(stage)) || !self.truth.must_rest(feed, object.id(key), self.scenario.end),
             None => self.is_unread(feed, object) && rests(None),
         }
     }
