@@ -109,6 +109,7 @@ impl World {
         version.since = self.now;
         version.etags.insert(etag.to_string());
         self.may_be_put_back(key, content, etag);
+        self.truth.is_new(key, etag);
         self.truth.past.entry(key.to_owned()).or_default().push(content.to_owned());
     }
 

@@ -93,7 +93,8 @@ impl World {
         let calm = self.scenario.end;
         let mut others = self.warehouse.api.statements.iter();
         if others.any(|other| other.feed == feed && other.created > calm && other.still_asks(sqls)) {
-            self.truth.broken(format!("{sqls:?} is asked twice side by side"));
+            let what = if matches!(sqls, [Sql::Loaded(_)]) { "what the ledger has" } else { "for bad files" };
+            self.truth.broken(format!("the same question, {what}, is asked twice side by side"));
         }
     }
 }

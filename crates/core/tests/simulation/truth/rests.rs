@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 use sluice_core::claim::Claim;
-use sluice_core::object::{File, FileId};
+use sluice_core::object::{ETag, File, FileId, Key};
 
 use super::Truth;
 use crate::bucket::{CLAIMS, INCOMING, Object};
@@ -66,6 +66,13 @@ fn read(object: &Object) -> Option<Resting> {
 }
 
 impl Truth {
+    /// A producer wrote a file: what was known of the same one before is forgotten.
+    pub(super) fn is_new(&mut self, key: &str, etag: &ETag) {
+        let id = FileId::of(&Key::new(key).expect("a key"), etag).to_string();
+        self.rests.failed.remove(&id);
+        self.rests.known.remove(&id);
+    }
+
     /// A function was told that a call failed: so did what it tries to load.
     pub fn was_let_down(&mut self, owner: &str, now: Micros) {
         for file in self.claims.values().filter(|claim| claim.owner == owner).flat_map(|claim| &claim.files) {
