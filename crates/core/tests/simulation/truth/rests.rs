@@ -66,11 +66,13 @@ fn read(object: &Object) -> Option<Resting> {
 }
 
 impl Truth {
-    /// A producer wrote a file: what was known of the same one before is forgotten.
+    /// A producer wrote a file: what was known of the same one before is forgotten, unless a claim still has it.
     pub(super) fn is_new(&mut self, key: &str, etag: &ETag) {
-        let id = FileId::of(&Key::new(key).expect("a key"), etag).to_string();
-        self.rests.failed.remove(&id);
-        self.rests.known.remove(&id);
+        let id = FileId::of(&Key::new(key).expect("a key"), etag);
+        if self.claims.values().flat_map(Claim::all_files).all(|file| file.id() != id) {
+            self.rests.failed.remove(&id.to_string());
+            self.rests.known.remove(&id.to_string());
+        }
     }
 
     /// A function was told that a call failed: so did what it tries to load.
