@@ -159,9 +159,9 @@ impl World {
         let content = self.bucket.get(file.key.as_str()).map(Object::text).unwrap_or_default();
         let unread = |what: &What| matches!(what, What::Denied(_));
         let may = self.lasting.of(feed, self.now).any(unread) && crate::lasting::is_stuck(&content);
-        // One that is in the ledger is done with when it is tried next.
+        // One that is in the ledger is done with when it is tried next; one that rested already goes on.
         let id = file.id().to_string();
-        let may = may || self.warehouse.recorded().any(|row| row.file == id);
+        let may = may || before.is_some() || self.warehouse.recorded().any(|row| row.file == id);
         if resting.stage == Stage::Load.as_str() && !may && !self.truth.may_rest(feed, file.id()) {
             self.truth.broken(format!("{} rests, and no other file of its feed was loaded since it failed", file.key));
         }
