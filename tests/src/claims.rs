@@ -5,6 +5,7 @@
 use serde_json::{Value, json};
 use sluice_core::claim::Claim;
 use sluice_core::config::Config;
+use sluice_core::run::Run;
 use sluice_core::object::{ETag, File, Key};
 use sluice_standin::s3::{Condition, Put, Storage};
 
@@ -75,7 +76,10 @@ pub fn offer(storage: &Storage, config: &Config, slot: usize, keys: &[&str]) {
         let (key, etag) = (Key::new(*key).expect("a key"), ETag::new(&info.etag));
         File { key, etag, size: info.size, last_modified: info.last_modified }
     };
-    let claim = Claim::offered(feed, slot, keys.iter().map(file).collect(), jiff::Timestamp::now());
+    let (now, files) = (jiff::Timestamp::now(), keys.iter().map(file).collect());
+    let run = Run { owner: "a lister".to_owned(), started: now, deadline: now };
+    let mut claim = Claim::held(feed, slot, files, now, &run);
+    claim.offer(now);
     let body = serde_json::to_vec(&claim).expect("JSON");
     storage.put(bucket, &format!("{CLAIMS}{}/{slot}.json", feed.name), body).expect("a put");
 }

@@ -42,7 +42,6 @@ pub fn act(world: &mut World, number: usize) {
             let keys: Vec<String> = world.bucket.under(STATE).map(|(key, _)| key.clone()).collect();
             for key in keys {
                 world.bucket.objects.remove(&key);
-                world.truth.rests.lost = world.now;
                 world.say("somebody", || format!("deletes  {key}"));
             }
         }

@@ -45,7 +45,7 @@ fn happened(seed: u64, without: &BTreeSet<u64>, broken: &str) -> Option<Vec<u64>
 }
 
 /// The most lines of a trace that are shown: its beginning and its end.
-const LINES: usize = 100000;
+const LINES: usize = 160;
 
 /// The failure as a reader wants it: which promise, what odd it takes, and what happened.
 pub fn told(seed: u64, outcome: &Outcome) -> String {

@@ -108,8 +108,8 @@ impl World {
         version.taken = false;
         version.since = self.now;
         version.etags.insert(etag.to_string());
-        self.truth.rests.is_new(key, etag);
         self.may_be_put_back(key, content, etag);
+        self.truth.is_new(key, etag);
         self.truth.past.entry(key.to_owned()).or_default().push(content.to_owned());
     }
 
@@ -150,7 +150,6 @@ impl World {
             return self.truth.broken(broken);
         }
         self.check_filled(key, &claim);
-        self.truth.notice(&claim, self.now);
         self.truth.claims.insert(key.to_owned(), claim);
         self.truth.writers.insert(key.to_owned(), self.truth.task);
     }

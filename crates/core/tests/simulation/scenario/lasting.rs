@@ -150,16 +150,17 @@ fn acts(
     for setting in &settings.feeds {
         first(&mut dice, setting, troubles, class, &mut acts);
     }
+    let last = ticks.last().copied().unwrap_or_default() + MINUTE / 2;
     for (number, tick) in ticks.iter().take(12).enumerate() {
         if dice.one_in(2) {
             let feed = dice.index(settings.feeds.len());
             // Sometimes a new content under the same name.
             let at = key(feed, &format!("m{}", number - usize::from(number > 0 && dice.one_in(3))));
             let written = Act::Write { content: content("", &at, number as u64), key: at };
-            acts.push((tick + dice.below(2 * MINUTE), written));
+            acts.push(((tick + dice.below(2 * MINUTE)).min(last), written));
         }
         if dice.one_in(6) {
-            acts.push((tick + dice.below(2 * MINUTE), Act::Forget));
+            acts.push(((tick + dice.below(2 * MINUTE)).min(last), Act::Forget));
         }
     }
     acts.sort_by_key(|(at, _)| *at);

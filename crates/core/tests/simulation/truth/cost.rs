@@ -11,8 +11,8 @@ use crate::scheduler::World;
 use crate::warehouse::sql::Sql;
 
 /// How many loads may fail at first for each slot, and then in each hour.
-const AT_FIRST: u64 = 3;
-const EACH_HOUR: u64 = 12;
+const AT_FIRST: u64 = 5;
+const EACH_HOUR: u64 = 10;
 /// How many may fail beyond that until two files are alone.
 const NARROWING: u64 = 24;
 
@@ -93,7 +93,8 @@ impl World {
         let calm = self.scenario.end;
         let mut others = self.warehouse.api.statements.iter();
         if others.any(|other| other.feed == feed && other.created > calm && other.still_asks(sqls)) {
-            self.truth.broken(format!("{sqls:?} is asked twice side by side"));
+            let what = if matches!(sqls, [Sql::Loaded(_)]) { "what the ledger has" } else { "for bad files" };
+            self.truth.broken(format!("the same question, {what}, is asked twice side by side"));
         }
     }
 }

@@ -59,10 +59,13 @@ impl World {
     pub(super) fn check_filled(&mut self, key: &str, claim: &Claim) {
         let before = self.truth.claims.get(key).map(in_flight);
         if before.is_none() {
+            if let Some(feed) = feed_of(key) {
+                self.check_tried(feed, key, claim);
+            }
             self.truth.flight.created.insert(key.to_owned(), self.now);
         }
         let Some(feed) = feed_of(key) else { return };
-        self.check_tried(feed, key, claim);
+        self.truth.has_noted(claim, self.now);
         if in_flight(claim) > before.unwrap_or_default() {
             let began = self.truth.flight.tasks.get(&self.truth.task).map_or(self.now, |(_, began)| *began);
             let (held, most) =

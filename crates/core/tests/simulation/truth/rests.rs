@@ -23,10 +23,10 @@ const SOON: Micros = 10 * SECOND;
 pub struct Rests {
     /// When a transaction with the file failed first, by the file's identity.
     failed: BTreeMap<String, Micros>,
-    /// When a claim said first that something with the file fails.
-    noticed: BTreeMap<String, Micros>,
-    /// When somebody deleted what was noted of a feed's successes.
-    pub lost: Micros,
+    /// When that was written into a claim first.
+    known: BTreeMap<String, Micros>,
+    /// The claims that were made to try a resting file again.
+    again: BTreeSet<String>,
     /// The last two files of each feed that were committed.
     commits: BTreeMap<usize, Vec<Commit>>,
 }
@@ -51,25 +51,25 @@ pub fn is_resting(key: &str) -> bool {
     key.strip_prefix(CLAIMS).is_some_and(|rest| rest.contains("/resting/"))
 }
 
-/// Whether a claim may be left when nothing happens any more, as far as its shape tells: in it nothing is being loaded but
-/// what failed alone.
+/// Whether a claim may be left when nothing happens any more, as far as its shape tells: not without a file.
 fn may_be_left(claim: &Claim) -> bool {
-    claim.is_lone()
+    claim.all_files().next().is_some()
 }
 
 fn read(object: &Object) -> Option<Resting> {
     serde_json::from_slice(&object.body).ok()
 }
 
-impl Rests {
-    /// A producer wrote it: what was said of it before was said of another drop.
-    pub fn is_new(&mut self, key: &str, etag: &ETag) {
-        let key = Key::new(key).expect("a key");
-        self.noticed.remove(&FileId::of(&key, etag).to_string());
-    }
-}
-
 impl Truth {
+    /// A producer wrote a file: what was known of the same one before is forgotten, unless a claim still has it.
+    pub(super) fn is_new(&mut self, key: &str, etag: &ETag) {
+        let id = FileId::of(&Key::new(key).expect("a key"), etag);
+        if self.claims.values().flat_map(Claim::all_files).all(|file| file.id() != id) {
+            self.rests.failed.remove(&id.to_string());
+            self.rests.known.remove(&id.to_string());
+        }
+    }
+
     /// A function was told that a call failed: so did what it tries to load.
     pub fn was_let_down(&mut self, owner: &str, now: Micros) {
         for file in self.claims.values().filter(|claim| claim.owner == owner).flat_map(|claim| &claim.files) {
@@ -79,30 +79,28 @@ impl Truth {
 
     /// Whether another file of the feed was committed since this one failed first.
     fn may_rest(&self, feed: usize, file: FileId) -> bool {
-        self.commits(feed, file).any(|(commit, failed)| commit.at > failed)
+        let Some(failed) = self.rests.failed.get(&file.to_string()) else { return false };
+        self.commits(feed, file).any(|commit| commit.at > *failed)
     }
 
-    /// Whether everybody must know that: since `calm`, another file was loaded that was written after a claim had said that
-    /// this one fails, and nobody deleted what was noted of it.
+    /// Whether everybody must know that: since `calm`, another file was loaded that had not been there when a claim noted
+    /// that this one fails. What a function saw that died counts for nothing, nor does a load that began before.
     fn must_rest(&self, feed: usize, file: FileId, calm: Micros) -> bool {
-        let Some(noticed) = self.rests.noticed.get(&file.to_string()) else { return false };
-        let since = calm.max(self.rests.lost);
-        self.commits(feed, file).any(|(commit, _)| commit.at > since && commit.written > noticed + SOON)
+        let Some(known) = self.rests.known.get(&file.to_string()) else { return false };
+        self.commits(feed, file).any(|commit| commit.at > calm && commit.written > known + SOON)
     }
 
-    /// A claim was written: of its files it may say that they fail.
-    pub(super) fn notice(&mut self, claim: &Claim, now: Micros) {
-        for file in claim.all_files().filter(|_| claim.failing_since.is_some()) {
-            self.rests.noticed.entry(file.id().to_string()).or_insert(now);
-        }
-    }
-
-    /// The last commits of other files, and when this one failed first.
-    fn commits(&self, feed: usize, file: FileId) -> impl Iterator<Item = (&Commit, Micros)> {
+    /// The last commits of other files.
+    fn commits(&self, feed: usize, file: FileId) -> impl Iterator<Item = &Commit> {
         let id = file.to_string();
-        let failed = self.rests.failed.get(&id).copied();
-        let commits = self.rests.commits.get(&feed).into_iter().flatten().filter(move |commit| commit.file != id);
-        commits.filter_map(move |commit| Some((commit, failed?)))
+        self.rests.commits.get(&feed).into_iter().flatten().filter(move |commit| commit.file != id)
+    }
+
+    /// A claim was written: it may say that its files fail.
+    pub(super) fn has_noted(&mut self, claim: &Claim, now: Micros) {
+        for file in claim.all_files().filter(|_| claim.failures > 0) {
+            self.rests.known.entry(file.id().to_string()).or_insert(now);
+        }
     }
 }
 
@@ -149,13 +147,16 @@ impl World {
         if self.truth.orphan {
             return;
         }
-        let held = |claim: &Claim| claim.all_files().chain(&claim.read).any(|other| other.id() == file.id());
+        let held = |claim: &Claim| claim.all_files().any(|other| other.id() == file.id());
         if before.is_none() && !self.truth.claims.values().any(held) {
             return self.truth.broken(format!("{} rests after its claim let it go", file.key));
         }
         let content = self.bucket.get(file.key.as_str()).map(Object::text).unwrap_or_default();
         let unread = |what: &What| matches!(what, What::Denied(_));
         let may = self.lasting.of(feed, self.now).any(unread) && crate::lasting::is_stuck(&content);
+        // One that is in the ledger is done with when it is tried next; one that rested already goes on.
+        let id = file.id().to_string();
+        let may = may || before.is_some() || self.warehouse.recorded().any(|row| row.file == id);
         if resting.stage == Stage::Load.as_str() && !may && !self.truth.may_rest(feed, file.id()) {
             self.truth.broken(format!("{} rests, and no other file of its feed was loaded since it failed", file.key));
         }
@@ -172,16 +173,19 @@ impl World {
         }
     }
 
-    /// A claim is about to be written: of a feed's resting files one is tried at a time, when the weather is calm.
+    /// A claim is about to be made: of a feed's resting files one is tried at a time, when the weather is calm.
     pub(super) fn check_tried(&mut self, feed: usize, key: &str, claim: &Claim) {
-        if !self.calm || !self.scenario.class.lasts() {
+        let rests = |file: &File| self.resting().iter().any(|(resting, _)| resting.id() == file.id());
+        if !claim.files.iter().any(rests) {
+            self.truth.rests.again.remove(key);
             return;
         }
-        let tries = |claim: &Claim| claim.rested.is_some();
-        let other = |(other, claim): (&String, &Claim)| other != key && feed_of(other) == Some(feed) && tries(claim);
-        if tries(claim) && self.truth.claims.iter().any(other) {
+        let claims = &self.truth.claims;
+        let other = |other: &String| other != key && feed_of(other) == Some(feed) && claims.contains_key(other);
+        if self.calm && self.truth.rests.again.iter().any(other) {
             self.truth.broken(format!("two resting files of {} are tried at once", FEEDS[feed]));
         }
+        self.truth.rests.again.insert(key.to_owned());
     }
 
     /// All resting files, by their keys and stages.
