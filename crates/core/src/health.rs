@@ -77,8 +77,13 @@ impl Health {
 
     /// Whether another batch than the claim's was loaded after `since`, whichever of two clocks is ahead.
     #[must_use]
-    pub fn worked_after(&self, claim: &Claim, since: Timestamp) -> bool {
+    pub fn surely_worked_after(&self, claim: &Claim, since: Timestamp) -> bool {
         self.batch.as_ref() != Some(&claim.batch) && self.succeeded_at.is_some_and(|at| is_after(at, since))
+    }
+
+    /// The same by the clocks as they are: where being wrong costs no more than one try.
+    fn worked_after(&self, claim: &Claim, since: Timestamp) -> bool {
+        self.batch.as_ref() != Some(&claim.batch) && self.succeeded_at.is_some_and(|at| at > since)
     }
 
     /// Whether the claim is failing, and nobody can say that the feed works.
@@ -109,8 +114,8 @@ impl Health {
     pub fn down(&self, claims: &[&Claim]) -> Option<Down> {
         let mut unproven = claims.iter().filter(|claim| self.is_unproven(claim));
         let busy = |claim: &&&Claim| claim.failing_since.is_none() && !claim.is_held_back() && !claim.files.is_empty();
-        let worst = unproven.clone().max_by_key(|claim| claim.failures)?;
-        if worst.failures < DOWN || claims.iter().any(|claim| busy(&claim) && claim.begun().is_some()) {
+        let worst = unproven.clone().max_by_key(|claim| claim.streak)?;
+        if worst.streak < DOWN || claims.iter().any(|claim| busy(&claim) && claim.begun().is_some()) {
             return None;
         }
         let next_try = unproven.clone().filter_map(|claim| claim.not_before).min();
@@ -143,7 +148,7 @@ pub fn after_the_others(claims: &[&Claim], claim: &mut Claim, now: Timestamp) ->
     let others = claims.iter().filter(failing);
     let failures = others.clone().map(|other| other.failures.saturating_add(1)).max().unwrap_or_default();
     let latest = others.filter_map(|other| other.not_before).fold(now, Timestamp::max);
-    claim.failures = claim.failures.max(failures);
+    claim.failures = claim.failures.max(failures).max(claim.streak);
     let pause = Pace::Configuration.delay(claim.failures.saturating_sub(1).max(1), claim.batch.as_str());
     later(latest, signed(pause))
 }

@@ -164,6 +164,11 @@ pub trait Clock: Send + Sync {
 
     /// Returns after `duration`.
     fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + Send;
+
+    /// Returns after `duration`, for whoever waits for something else at the same time.
+    fn timeout(&self, duration: Duration) -> impl Future<Output = ()> + Send {
+        self.sleep(duration)
+    }
 }
 
 /// All that a function has of the world.

@@ -1,8 +1,12 @@
 //! One invocation: who runs, and until when.
 
+use std::pin::pin;
 use std::time::Duration;
 
+use futures_util::future::{Either, select};
 use jiff::{SignedDuration, Timestamp};
+
+use crate::ports::Clock;
 
 /// How long after an invocation's deadline its leases still hold: the clocks of two functions may differ by so much.
 pub(crate) const CLOCK_SKEW: SignedDuration = SignedDuration::from_secs(5);
@@ -43,6 +47,16 @@ impl Run {
     #[must_use]
     pub fn lease_expires_at(&self) -> Timestamp {
         later(self.deadline, CLOCK_SKEW)
+    }
+}
+
+/// What `work` comes to; `None` where it is not done by `until`: then it is dropped.
+pub(crate) async fn within<T>(clock: &impl Clock, until: Timestamp, work: impl Future<Output = T>) -> Option<T> {
+    let left = Duration::try_from(until.duration_since(clock.now())).unwrap_or_default();
+    let (work, time) = (pin!(work), pin!(clock.timeout(left)));
+    match select(work, time).await {
+        Either::Left((done, _)) => Some(done),
+        Either::Right(_) => None,
     }
 }
 

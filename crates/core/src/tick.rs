@@ -19,7 +19,7 @@ use crate::destination::StatementId;
 use crate::measure::Datum;
 use crate::object::Key;
 use crate::ports::{Clock, PortError, PortErrorKind, Ports};
-use crate::run::Run;
+use crate::run::{Run, later, within};
 use crate::work::{discard, publish};
 
 use feed::{Planned, Tick};
@@ -64,6 +64,8 @@ enum Step<'a> {
     Planned(usize, Box<Planned<'a>>),
     /// What the lister loads itself is loaded.
     Loaded(usize, FeedReport),
+    /// Measures are published.
+    Published,
 }
 
 pub(crate) async fn pass<P: Ports>(
@@ -75,7 +77,7 @@ pub(crate) async fn pass<P: Ports>(
 ) -> Result<TickReport, PortError> {
     let feeds = chosen(config, only)?;
     let now = ports.clock().now();
-    let survey = survey(config, ports).await?;
+    let survey = survey(config, ports, run).await?;
     let mut reports: Vec<Option<FeedReport>> = feeds.iter().map(|_| None).collect();
     let mut steps = FuturesUnordered::new();
     for (at, feed) in feeds.iter().enumerate() {
@@ -83,13 +85,13 @@ pub(crate) async fn pass<P: Ports>(
         steps.push(Either::Left(plan(at, tick)));
     }
     let (mut planning, mut ready, mut sent) = (feeds.len(), Vec::<Datum>::new(), Vec::new());
-    let mut together = Box::pin(ports.clock().sleep(TOGETHER));
+    let mut together = Box::pin(ports.clock().timeout(TOGETHER));
     loop {
         let step = match select(steps.next(), together.as_mut()).await {
             Either::Left((step, _)) => step,
             Either::Right(((), _)) => {
-                publish(ports, &std::mem::take(&mut ready)).await;
-                together = Box::pin(ports.clock().sleep(TOGETHER));
+                steps.push(Either::Right(Either::Right(published(ports, std::mem::take(&mut ready)))));
+                together = Box::pin(ports.clock().timeout(TOGETHER));
                 continue;
             }
         };
@@ -101,18 +103,19 @@ pub(crate) async fn pass<P: Ports>(
                 if passes.first() {
                     ready.extend(planned.data(now));
                 }
-                // Before any batch is loaded here: a load that takes long must not make the backlog look fresh, or the
-                // lister dead.
+                // Beside what is loaded here: a load that takes long must not make the lister look dead, nor may measures
+                // that nobody takes hold it up.
                 if planning == 0 {
-                    publish(ports, &std::mem::take(&mut ready)).await;
+                    steps.push(Either::Right(Either::Right(published(ports, std::mem::take(&mut ready)))));
                 }
                 if planned.feed.fan_out {
                     reports[at] = Some(planned.report);
                 } else {
-                    steps.push(Either::Right(load_here(at, *planned, config, ports, run)));
+                    steps.push(Either::Right(Either::Left(load_here(at, *planned, config, ports, run))));
                 }
             }
             Some(Step::Loaded(at, report)) => reports[at] = Some(report),
+            Some(Step::Published) => {}
         }
     }
     drop(steps);
@@ -123,7 +126,14 @@ pub(crate) async fn pass<P: Ports>(
 }
 
 async fn plan<'a, P: Ports>(at: usize, tick: Tick<'a, P>) -> Step<'a> {
-    Step::Planned(at, Box::new(tick.plan_and_claim().await))
+    let (feed, until) = (tick.feed, tick.run.wait_until());
+    let planned = within(tick.ports.clock(), until, tick.plan_and_claim()).await;
+    Step::Planned(at, Box::new(planned.unwrap_or_else(|| Planned::late(feed))))
+}
+
+async fn published<'a, P: Ports>(ports: &P, data: Vec<Datum>) -> Step<'a> {
+    publish(ports, &data).await;
+    Step::Published
 }
 
 async fn load_here<'a, P: Ports>(at: usize, planned: Planned<'a>, config: &Config, ports: &P, run: &Run) -> Step<'a> {
@@ -143,8 +153,9 @@ fn chosen<'c>(config: &'c Config, only: Option<&[String]>) -> Result<Vec<&'c Fee
 }
 
 /// All claims that can be understood; the others are removed.
-async fn survey<P: Ports>(config: &Config, ports: &P) -> Result<Survey, PortError> {
-    let mut survey = Survey::read(ports.objects(), &config.bucket, None).await?;
+async fn survey<P: Ports>(config: &Config, ports: &P, run: &Run) -> Result<Survey, PortError> {
+    let until = later(run.started, run.deadline.duration_since(run.started) / 3);
+    let mut survey = Survey::read_until(ports.objects(), &config.bucket, ports.clock(), until).await?;
     let (good, bad) = survey.claims.into_iter().partition(|seen| seen.claim.is_ok());
     survey.claims = good;
     let bad: Vec<_> = bad;

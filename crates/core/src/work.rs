@@ -2,6 +2,8 @@
 //!
 //! Never chooses files: what the claim says is what is loaded.
 
+use jiff::SignedDuration;
+
 use crate::claim::{self, HeldError, Taken};
 use crate::config::Config;
 use crate::load::load;
@@ -9,7 +11,10 @@ use crate::measure::Datum;
 use crate::object::Key;
 use crate::ports::{Clock, Metrics, Objects, PortError, PortErrorKind, Ports};
 use crate::report::{LoadReport, Outcome};
-use crate::run::Run;
+use crate::run::{Run, later, within};
+
+/// How long publishing may take.
+const PUBLISH_TIME: SignedDuration = SignedDuration::from_secs(5);
 
 /// Works on the claim at `key`.
 ///
@@ -80,13 +85,16 @@ pub async fn discard(objects: &impl Objects, seen: &claim::Seen) -> Result<(), P
     Ok(())
 }
 
-/// Publishes measures; that this fails must not undo or repeat a load.
+/// Publishes measures; that this fails, or takes long, must not undo, repeat or hold up a load.
 pub async fn publish<P: Ports>(ports: &P, data: &[Datum]) {
     if data.is_empty() {
         return;
     }
-    if let Err(error) = ports.metrics().publish(data).await {
-        tracing::error!(%error, data = data.len(), "measures were not published");
+    let until = later(ports.clock().now(), PUBLISH_TIME);
+    match within(ports.clock(), until, ports.metrics().publish(data)).await {
+        Some(Ok(())) => {}
+        Some(Err(error)) => tracing::error!(%error, data = data.len(), "measures were not published"),
+        None => tracing::error!(data = data.len(), "measures were not published in time"),
     }
 }
 

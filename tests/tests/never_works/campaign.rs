@@ -81,8 +81,10 @@ impl Reached {
             let end = if begin > before { begin } else { self.keys.len() };
             if end - before <= PAGE + gone {
                 self.passed[before..end].fill(true);
-            } else {
-                assert!(begin <= before, "a page after the {before}th key was followed by one after the {begin}th");
+            } else if begin > before {
+                // On to where the listing before this one stopped.
+                let end = (before + PAGE).min(self.keys.len());
+                self.passed[before..end].fill(true);
             }
         }
         self.before = Some(begin);

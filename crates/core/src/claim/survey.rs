@@ -3,12 +3,14 @@
 //! Never writes. A claim that cannot be fetched spoils nothing but its own feed.
 
 use futures_util::{StreamExt, stream};
+use jiff::Timestamp;
 
 use super::resting::{self, Resting};
 use super::{Claim, Doubt, Held, claims_prefix, feed_prefix};
 use crate::config::{Bucket, Feed};
 use crate::object::{ETag, File, Key};
-use crate::ports::{Objects, PortError, PortErrorKind};
+use crate::ports::{Clock, Objects, PortError, PortErrorKind};
+use crate::run::within;
 
 /// How many claims are read at once.
 const READS_AT_ONCE: usize = 16;
@@ -48,10 +50,36 @@ impl Survey {
     /// When they cannot be listed.
     pub async fn read(objects: &impl Objects, bucket: &Bucket, feed: Option<&Feed>) -> Result<Self, PortError> {
         let listed = list(objects, bucket, feed).await?;
+        Ok(Self::of(bucket, listed, async |key| read(objects, key).await).await)
+    }
+
+    /// The same; a claim that is not answered by `until` counts as one that could not be fetched.
+    ///
+    /// # Errors
+    /// When they cannot be listed.
+    pub async fn read_until(
+        objects: &impl Objects,
+        bucket: &Bucket,
+        clock: &impl Clock,
+        until: Timestamp,
+    ) -> Result<Self, PortError> {
+        let listed = list(objects, bucket, None).await?;
+        let late =
+            |key: Key| Err(PortError::new("read claim", key.as_str(), PortErrorKind::Unavailable, "no answer in time"));
+        let fetch =
+            async |key: Key| within(clock, until, read(objects, key.clone())).await.unwrap_or_else(|| late(key));
+        Ok(Self::of(bucket, listed, fetch).await)
+    }
+
+    async fn of(
+        bucket: &Bucket,
+        listed: Vec<File>,
+        fetch: impl AsyncFn(Key) -> Result<Option<Seen>, PortError>,
+    ) -> Self {
         let resting = |file: &File| Resting::of(bucket, file);
         let mut survey = Self { resting: listed.iter().filter_map(resting).collect(), ..Self::default() };
         let claims = listed.into_iter().filter(|file| resting(file).is_none());
-        let reads = stream::iter(claims).map(async |file| (read(objects, file.key.clone()).await, file.key));
+        let reads = stream::iter(claims).map(async |file| (fetch(file.key.clone()).await, file.key));
         for (seen, key) in reads.buffered(READS_AT_ONCE).collect::<Vec<_>>().await {
             match seen {
                 Ok(Some(seen)) => survey.claims.push(seen),
@@ -60,7 +88,7 @@ impl Survey {
                 Err(error) => survey.unread.push((key, error)),
             }
         }
-        Ok(survey)
+        survey
     }
 
     /// The same, where every claim counts.

@@ -52,6 +52,11 @@ impl Clock for ManualClock {
     async fn sleep(&self, duration: Duration) {
         self.advance(duration);
     }
+
+    /// Never: what is in memory answers, and whoever waits for it must not move the clock.
+    async fn timeout(&self, _: Duration) {
+        std::future::pending().await
+    }
 }
 
 #[cfg(test)]

@@ -67,7 +67,8 @@ impl<'a, P: Ports> Tick<'a, P> {
         let own: Vec<&Claim> = claim::of_feed(self.feed, &self.survey.claims);
         let health = Health::of(self.ports.objects(), &self.config.bucket, self.feed, &own).await;
         planned.effective = pressure::max_files(self.feed, &own);
-        planned.report.in_flight = own.iter().map(|claim| claim.all_files().count() as u64).sum();
+        let in_flight = own.iter().filter(|claim| claim.rested.is_none()).map(|claim| claim.all_files().count() as u64);
+        planned.report.in_flight = in_flight.sum();
         planned.report.resting = self.survey.resting.len() as u64;
         planned.report.down = health.down(&own).map(|down| down.reason);
         let turn = turn(&self.survey.claims, &health, self.now).filter(|_| self.passes.first());
@@ -316,6 +317,13 @@ impl<'a> Planned<'a> {
         }
     }
 
+    /// A feed whose tick did not come to its end in time: what it began is taken up by the next one.
+    pub(super) fn late(feed: &'a Feed) -> Self {
+        let mut planned = Self::of(feed);
+        planned.report.error = Some("no answer in time; the next tick goes on".to_owned());
+        planned
+    }
+
     fn claimed(&mut self, held: Held) {
         let files = &held.claim.files;
         let (number, bytes) = (count(files), files.iter().map(|file| file.size).sum::<u64>());
@@ -324,7 +332,9 @@ impl<'a> Planned<'a> {
             self.report.unprocessed = self.report.unprocessed.saturating_sub(number);
             self.report.unprocessed_bytes = self.report.unprocessed_bytes.saturating_sub(bytes);
         }
-        self.report.in_flight += number;
+        if held.claim.rested.is_none() {
+            self.report.in_flight += number;
+        }
         self.report.batches.push(BatchReport {
             batch: held.claim.batch.clone(),
             claim: held.key.clone(),
