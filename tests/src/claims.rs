@@ -5,8 +5,8 @@
 use serde_json::{Value, json};
 use sluice_core::claim::Claim;
 use sluice_core::config::Config;
-use sluice_core::run::Run;
 use sluice_core::object::{ETag, File, Key};
+use sluice_core::run::Run;
 use sluice_standin::s3::{Condition, Put, Storage};
 
 const CLAIMS: &str = "sluice/claims/";

@@ -107,7 +107,8 @@ async fn look<'a>(deployment: &'a Deployment, feeds: &[&'a Feed]) -> Result<Vec<
 impl<'a> Status<'a> {
     async fn of(deployment: &'a Deployment, feed: &'a Feed, claims: &Survey, now: Timestamp) -> Self {
         let Deployment { config, ports } = deployment;
-        let (seen, history) = tokio::join!(see(config, ports.objects(), feed, claims, now), remember(deployment, feed, now));
+        let (seen, history) =
+            tokio::join!(see(config, ports.objects(), feed, claims, now), remember(deployment, feed, now));
         Self { config, feed, seen, history }
     }
 

@@ -39,9 +39,10 @@ impl Status<'_> {
                 };
                 all["resting"] = preview.resting.iter().map(rests).collect();
                 let down = preview.down.as_ref();
-                all["down"] = json!(down.map(|down| {
-                    json!({"since": down.since, "reason": down.reason, "next_try": down.next_try})
-                }));
+                all["down"] =
+                    json!(down.map(|down| {
+                        json!({"since": down.since, "reason": down.reason, "next_try": down.next_try})
+                    }));
             }
         }
         match &self.history {
@@ -175,10 +176,7 @@ fn rests(doubt: &Doubt, now: Timestamp) {
         Stage::Quarantine => "is refused and cannot be moved to failed/",
     };
     let (since, next) = (span(age(now, doubt.since)), next_try(Some(doubt.next_try), now));
-    output::line(format_args!(
-        "  {RED}resting{RED:#}    {} {what}, for {since}; {next}",
-        Foreign(&doubt.file.key)
-    ));
+    output::line(format_args!("  {RED}resting{RED:#}    {} {what}, for {since}; {next}", Foreign(&doubt.file.key)));
     output::line(format_args!("             {}", Foreign(&doubt.reason)));
 }
 
