@@ -148,8 +148,8 @@ async fn the_status_says_what_waits_what_was_loaded_and_what_is_wrong() {
 
 /// Of `numbers` one file fails alone; of `more` nothing works. Both wait, for some minutes.
 async fn in_trouble() -> Operator {
-    let settings = "max_files = 4\nfiles_per_load = 2";
-    let operator = Operator::start(&(numbers(settings) + &feed("more", settings))).await;
+    let (slots, one_slot) = ("max_files = 4\nfiles_per_load = 2", "max_files = 2\nfiles_per_load = 2");
+    let operator = Operator::start(&(numbers(slots) + &feed("more", one_slot))).await;
     let site = &operator.site;
     site.standin.eventbridge().deliver_times(0);
     let redshift = site.standin.redshift().unwrap();
@@ -197,11 +197,12 @@ async fn the_status_names_what_rests_and_what_is_down() {
         "numbers: all is loaded but 1 file\n",
         "  resting    incoming/numbers/1.csv cannot be loaded, for ",
         "; the next try is in ",
-        "             an error of a new kind; ",
+        "ERROR: an error of a new kind; ",
         "             fix the cause; `sluice retry numbers` tries them now\n",
         "more: down: nothing of it can be loaded\n",
         "  down       for ",
-        "; `sluice retry more` tries now\n             permission denied for relation more; ",
+        "; `sluice retry more` tries now\n             Query #",
+        "ERROR: permission denied for relation more; ",
     ] {
         assert!(said.out.contains(part), "{part:?} is not in:\n{}", said.out);
     }
