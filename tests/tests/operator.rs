@@ -5,7 +5,8 @@
 use serde_json::{Value, json};
 use sluice_standin::deployment::WORKER;
 use sluice_standin::faults::{Fault, Rule};
-use sluice_tests::{BUCKET, Site, feed, numbers};
+use sluice_standin::redshift::Trouble;
+use sluice_tests::{BUCKET, Site, expire_leases, feed, numbers};
 use test_case::test_case;
 use tokio::process::Command;
 
@@ -145,6 +146,109 @@ async fn the_status_says_what_waits_what_was_loaded_and_what_is_wrong() {
     operator.stop().await;
 }
 
+/// Of `numbers` one file fails alone; of `more` nothing works. Both wait, for some minutes.
+async fn in_trouble() -> Operator {
+    let (slots, one_slot) = ("max_files = 4\nfiles_per_load = 2", "max_files = 2\nfiles_per_load = 2");
+    let operator = Operator::start(&(numbers(slots) + &feed("more", one_slot))).await;
+    let site = &operator.site;
+    site.standin.eventbridge().deliver_times(0);
+    let redshift = site.standin.redshift().unwrap();
+    redshift.spoil("numbers/1.csv", Trouble::Fails("an error of a new kind".to_owned()));
+    redshift.spoil("incoming/more/", Trouble::Fails("permission denied for relation more".to_owned()));
+    for number in 0..6 {
+        site.drop_file(&format!("numbers/{number}.csv"), &format!("{number},x\n"));
+        site.drop_file(&format!("more/{number}.csv"), &format!("{number},x\n"));
+    }
+    for _ in 0..20 {
+        expire_leases(site.standin.storage(), BUCKET);
+        site.deployed.tick().await.unwrap();
+        site.deployed.idle().await;
+        let of_numbers = site.keys("sluice/claims/numbers/");
+        let rests = of_numbers.len() == 1 && of_numbers[0].contains("/resting/");
+        let down = site.published("more", "FeedDown").pop() == Some(1.0);
+        if rests && down && site.keys("incoming/numbers/").len() == 1 {
+            return operator;
+        }
+    }
+    panic!("nothing rests, or nothing is down: {:#?}", operator.says(&["status"]).await.out);
+}
+
+#[tokio::test]
+async fn the_status_names_what_rests_and_what_is_down() {
+    let operator = in_trouble().await;
+    let (code, feeds) = operator.json(&["status"]).await;
+    let (numbers, more) = (&feeds[0], &feeds[1]);
+    assert_eq!((code, &numbers["down"], &more["resting"]), (Some(0), &json!(null), &json!([])));
+    let resting = numbers["resting"].as_array().unwrap();
+    assert_eq!(resting.len(), 1, "{numbers}");
+    assert_eq!((&resting[0]["key"], &resting[0]["stage"]), (&json!("incoming/numbers/1.csv"), &json!("load")));
+    let has = |value: &Value, part: &str| value.as_str().is_some_and(|text| text.contains(part));
+    assert!(has(&resting[0]["reason"], "an error of a new kind"), "{numbers}");
+    assert!(has(&more["down"]["reason"], "permission denied for relation more"), "{more}");
+    let time = |value: &Value| value.as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
+    for trouble in [&resting[0], &more["down"]] {
+        assert!(time(&trouble["since"]) <= jiff::Timestamp::now(), "{trouble}");
+        assert!(time(&trouble["next_try"]) > jiff::Timestamp::now(), "{trouble}");
+    }
+    assert!(resting[0]["failures"].as_u64() > Some(0), "{numbers}");
+
+    let said = operator.says(&["status"]).await;
+    for part in [
+        "numbers: all is loaded but 1 file\n",
+        "  resting    incoming/numbers/1.csv cannot be loaded, for ",
+        "; the next try is in ",
+        "ERROR: an error of a new kind; ",
+        "             fix the cause; `sluice retry numbers` tries them now\n",
+        "more: down: nothing of it can be loaded\n",
+        "  down       for ",
+        "; `sluice retry more` tries now\n             Query #",
+        "ERROR: permission denied for relation more; ",
+    ] {
+        assert!(said.out.contains(part), "{part:?} is not in:\n{}", said.out);
+    }
+    println!("{}", said.out);
+    let read = ["monitoring:GetMetricData", "s3:GetObject", "s3:ListObjectsV2"];
+    assert_eq!(operator.asked(), read, "the warehouse is not asked, and nothing is written");
+    operator.stop().await;
+}
+
+#[tokio::test]
+async fn retry_has_the_next_ticks_try_what_waits() {
+    let operator = in_trouble().await;
+    let site = &operator.site;
+    let redshift = site.standin.redshift().unwrap();
+    redshift.unspoil("numbers/1.csv");
+    redshift.unspoil("incoming/more/");
+    let transactions = || site.requests("redshift-data:BatchExecuteStatement");
+    let before = transactions();
+    site.deployed.tick().await.unwrap();
+    site.deployed.idle().await;
+    assert_eq!(transactions(), before, "neither is tried before its time");
+
+    let said = operator.says(&["retry", "numbers"]).await;
+    assert_eq!((said.code, &*said.out), (Some(0), "numbers: the next ticks try 0 claims and 1 resting file\n"));
+    let (code, said) = operator.json(&["retry", "more"]).await;
+    assert_eq!((code, &said[0]["feed"], &said[0]["resting"]), (Some(0), &json!("more"), &json!(0)));
+    assert!(said[0]["batches"].as_u64() > Some(0), "{said:?}");
+    assert_eq!(transactions(), before, "it loads nothing itself");
+    let all: Vec<i64> = (0..6).collect();
+    let mut ticks = 0;
+    while site.ids("numbers").await != all || site.ids("more").await != all {
+        assert!(ticks < 6, "{}", operator.says(&["status"]).await.out);
+        site.deployed.tick().await.unwrap();
+        site.deployed.idle().await;
+        ticks += 1;
+    }
+    site.drain().await;
+    let said = operator.says(&["retry", "more"]).await;
+    assert_eq!((said.code, &*said.out), (Some(0), "more: nothing waits to be tried again\n"));
+    let (_, said) = operator.json(&["retry", "numbers"]).await;
+    assert_eq!(said, [json!({"feed": "numbers", "batches": 0, "resting": 0})]);
+    let wrong = operator.says(&["retry", "others"]).await;
+    assert_eq!(wrong.code, Some(2), "{}", wrong.err);
+    operator.stop().await;
+}
+
 #[tokio::test]
 async fn init_makes_what_doctor_misses_and_both_leave_nothing() {
     let operator = Operator::start(&numbers("")).await;
@@ -189,6 +293,8 @@ async fn init_makes_what_doctor_misses_and_both_leave_nothing() {
 #[test_case("DeleteObject", "incoming/", "may be emptied"; "files cannot be taken away")]
 #[test_case("PutObject", "processed/", "may be written"; "files cannot be archived")]
 #[test_case("PutObject", "failed/", "may be written"; "files cannot be quarantined")]
+#[test_case("GetObject", "sluice/state/", "may be read"; "hints cannot be read")]
+#[test_case("PutObject", "sluice/state/", "may be written"; "hints cannot be written")]
 #[tokio::test]
 async fn doctor_says_which_right_is_missing(action: &str, prefix: &str, what: &str) {
     let operator = Operator::start(&numbers("")).await;
@@ -201,7 +307,7 @@ async fn doctor_says_which_right_is_missing(action: &str, prefix: &str, what: &s
     assert_eq!((code, wrong.len()), (Some(3), 1), "{checks:#?}");
     assert_eq!(wrong[0]["what"], json!(format!("{prefix} {what}")));
     let remedy = wrong[0]["remedy"].as_str().unwrap();
-    assert!(remedy.starts_with(&format!("grant s3:{action} on {prefix}* to the role that loads")), "{remedy}");
+    assert!(remedy.starts_with(&format!("grant s3:{action} on {prefix}* to the role")), "{remedy}");
     operator.stop().await;
 }
 

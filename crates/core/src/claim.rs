@@ -155,7 +155,6 @@ impl Claim {
     pub fn on_resting(feed: &Feed, slot: usize, doubt: Doubt, now: Timestamp, run: &Run) -> Self {
         let mut claim = Self::held(feed, slot, Vec::new(), now, run);
         claim.rested = Some(doubt.file.clone());
-        claim.unchecked = false;
         claim.try_doubt(doubt);
         claim
     }

@@ -391,6 +391,34 @@ async fn a_file_that_fails_alone_rests_while_others_use_its_slot() {
     assert_eq!(world.rows(), once(["a", "b", "c", "d", "e", "f", "g"]));
 }
 
+/// A producer replaces a file that rests, and its new version is planned in the tick that tries the old one again: whoever
+/// tried both would load the new version under two identities.
+#[tokio::test]
+async fn a_file_that_rests_gives_way_to_a_claim_on_its_new_version() {
+    let world = World::new(8, 4);
+    for name in ["a", "b", "c", "d"] {
+        world.drop_file(name, name);
+    }
+    let cursed = key("incoming/flights/c");
+    world.ports.destination.curse(&cursed);
+    for _ in 0..6 {
+        world.round().await;
+        world.ports.clock.advance(Duration::from_mins(15));
+    }
+    assert_eq!((resting(&world).len(), claims(&world).len()), (1, 0));
+    world.ports.destination.accept(&cursed);
+    world.drop_file("c", "new");
+    world.tick().await;
+    let (old, new): (Vec<Claim>, Vec<Claim>) = claims(&world).into_iter().partition(|claim| claim.rested.is_some());
+    assert_eq!((old.len(), new.len()), (1, 1));
+    let started = world.ports.destination.started();
+    let report = world.work(&key(&format!("sluice/claims/flights/{}.json", old[0].slot))).await;
+    assert_eq!((report.files_loaded, world.ports.destination.started()), (0, started), "{report:?}");
+    assert_eq!(resting(&world).len(), 1, "nobody knows yet what becomes of it");
+    world.drain().await;
+    assert_eq!(world.rows(), once(["a", "b", "new", "d"]));
+}
+
 /// While nothing of a feed works nothing rests, and each probe takes another file.
 #[tokio::test]
 async fn while_a_feed_is_down_nothing_rests_and_each_probe_takes_another_file() {

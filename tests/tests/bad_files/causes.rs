@@ -1,11 +1,11 @@
-//! Whatever is wrong with the warehouse, nothing is quarantined, and all is loaded once it is mended.
+//! Whatever is wrong with the warehouse, nothing is quarantined, and all is loaded once it is fixed.
 
 use std::time::Duration;
 
 use serde_json::json;
 use sluice_standin::deployment::{LISTER, WORKER};
 use sluice_standin::faults::{Fault, Rule};
-use sluice_tests::{BUCKET, Site, expire_leases, numbers};
+use sluice_tests::{BUCKET, Site, expire_leases, numbers, resting};
 use test_case::test_case;
 
 const FILES: i64 = 6;
@@ -126,7 +126,7 @@ async fn a_file_that_brings_about_an_unknown_error_lets_the_others_through() {
         site.answer(LISTER, &json!({})).await;
         site.deployed.idle().await;
         expire_leases(site.standin.storage(), BUCKET);
-        if site.keys("incoming/").len() == 1 {
+        if site.keys("incoming/").len() == 1 && !resting(site.standin.storage(), BUCKET, "numbers").is_empty() {
             break;
         }
     }
@@ -136,11 +136,11 @@ async fn a_file_that_brings_about_an_unknown_error_lets_the_others_through() {
     let config = format!("[bucket]\nname = \"{BUCKET}\"\n{config}");
     let said = site.sluice(&["status"]).env("SLUICE_CONFIG", config).output().await.unwrap();
     let said = String::from_utf8(said.stdout).unwrap();
-    assert!(said.contains("incoming/numbers/05.csv rests, the slot is for others, "), "{said}");
+    assert!(said.contains("resting    incoming/numbers/05.csv cannot be loaded, for "), "{said}");
     println!("{said}");
-    // Its content is mended where it is: a new file.
+    // Its content is put right where it is: a new file.
     site.drop_file("numbers/05.csv", "5,1\n");
-    for _ in 0..3 {
+    for _ in 0..6 {
         site.answer(LISTER, &json!({})).await;
         site.deployed.idle().await;
         expire_leases(site.standin.storage(), BUCKET);

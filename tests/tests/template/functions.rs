@@ -2,15 +2,20 @@
 //! journal of it. And how alarms, widgets and rules are read.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use sluice_aws::{Aws, ConfigOrigin, Copies, Endpoint, Settings};
 use sluice_core::measure::{DIMENSION, Metric, NAMESPACE};
 use sluice_core::testing::{contract, prefix};
-use sluice_standin::deployment::{Deployment, LOADER};
+use sluice_standin::deployment::{Deployment, LISTER, LOADER};
+use sluice_standin::faults::{Fault, Rule};
 use sluice_standin::journal::Entry;
 use sluice_standin::{Options, StandIn};
-use sluice_tests::{BUCKET, Site, numbers};
+use sluice_tests::{BUCKET, Site, expire_leases, numbers};
+
+/// Other files under the feed's prefix are nobody's.
+const TAKES: &str = "include = [\"*.csv\"]";
 
 /// The journal of the functions, by function.
 pub(crate) struct Did(BTreeMap<String, Vec<Entry>>);
@@ -18,7 +23,7 @@ pub(crate) struct Did(BTreeMap<String, Vec<Entry>>);
 impl Did {
     /// With workers, and with a loader that events invoke.
     pub(crate) async fn with_workers() -> Self {
-        let mut did = Self::everything(&numbers("trigger = \"event\""), |_| ()).await;
+        let mut did = Self::everything(&numbers(&format!("trigger = \"event\"\n{TAKES}")), |_| ()).await;
         let large = large_copies().await;
         did.0.entry("worker".to_owned()).or_default().extend(large);
         did
@@ -26,7 +31,7 @@ impl Did {
 
     /// The lister loads by itself.
     pub(crate) async fn inline() -> Self {
-        let mut did = Self::everything(&numbers("fan_out = false"), |_| ()).await;
+        let mut did = Self::everything(&numbers(&format!("fan_out = false\n{TAKES}")), |_| ()).await;
         let large = large_copies().await;
         did.0.entry("lister".to_owned()).or_default().extend(large);
         did
@@ -34,7 +39,7 @@ impl Did {
 
     /// As with workers, the configuration being an object.
     pub(crate) async fn with_configuration_at(key: &'static str) -> Self {
-        let feed = numbers("trigger = \"event\"");
+        let feed = numbers(&format!("trigger = \"event\"\n{TAKES}"));
         let mut did = Self::everything(&feed, |deployment| {
             deployment.config = String::new();
             deployment.environment.push(("SLUICE_CONFIG_URI".to_owned(), format!("s3://{BUCKET}/{key}")));
@@ -80,6 +85,8 @@ impl Did {
             site.answer(LOADER, &event).await;
         }
         site.drain().await;
+        nothing_works_for_a_while(&site).await;
+        a_listing_stops_in_time(&site).await;
         let mut did: BTreeMap<String, Vec<Entry>> = BTreeMap::new();
         for entry in site.standin.journal().snapshot().into_iter().filter(|entry| entry.service != "runtime") {
             if let Some(function) = entry.caller.strip_prefix("fn-sluice-").and_then(|rest| rest.split('-').next()) {
@@ -89,6 +96,38 @@ impl Did {
         site.stop().await;
         Self(did)
     }
+}
+
+/// Every load fails, and then one does not: what is asked meanwhile is whether the feed works, and then that is noted.
+async fn nothing_works_for_a_while(site: &Site) {
+    let redshift = site.standin.redshift().unwrap();
+    redshift.fail_copies(Some("an error of a new kind"));
+    site.drop_file("numbers/7.csv", "7,seven\n");
+    for _ in 0..4 {
+        site.deployed.tick().await.unwrap();
+        site.deployed.idle().await;
+        expire_leases(site.standin.storage(), BUCKET);
+    }
+    redshift.fail_copies(None);
+    site.drain().await;
+    assert!(!site.keys("sluice/state/numbers/success.json").is_empty());
+}
+
+/// More than a page waits, of other feeds' files, and S3 is so slow that the listing has to go on the next time.
+async fn a_listing_stops_in_time(site: &Site) {
+    for number in 0..1001 {
+        site.drop_file(&format!("numbers/of-nobody/{number}.txt"), "");
+    }
+    let mut lister = (*site.standin.lambda().function(LISTER).unwrap()).clone();
+    let timeout = std::mem::replace(&mut lister.timeout, Duration::from_secs(6));
+    site.standin.lambda().register(lister.clone());
+    let slow = Rule::new(Fault::Delay(Duration::from_secs(4))).operation("ListObjectsV2").also("incoming/numbers/");
+    let slow = site.standin.faults().add(slow);
+    site.deployed.tick().await.unwrap();
+    site.standin.faults().remove(slow);
+    lister.timeout = timeout;
+    site.standin.lambda().register(lister);
+    assert!(!site.keys("sluice/state/numbers/listing.json").is_empty());
 }
 
 /// A producer replaces a file that a COPY has read, and one that it has not read yet.

@@ -264,7 +264,8 @@ fn every_alarm_and_every_widget_is_about_what_is_published(more: &[(&str, &str)]
     }
     let backlog = ["UnprocessedFiles", "OldestUnprocessedAge", "InFlightFiles", "EffectiveMaxFiles"];
     let loads = ["FilesLoaded", "RowsLoaded", "TimeToLoad", "LoadDuration"];
-    let trouble = ["LoadsFailed", "FilesQuarantined", "FilesReplaced", "Errors", "Throttles"];
+    let trouble =
+        ["LoadsFailed", "FilesQuarantined", "FilesReplaced", "FilesResting", "FeedDown", "Errors", "Throttles"];
     for needed in backlog.iter().chain(&loads).chain(&trouble) {
         assert!(seen.contains(*needed), "no alarm or widget is about {needed}: {seen:?}");
     }

@@ -12,7 +12,7 @@ use sluice_core::batch::BatchId;
 use sluice_core::claim::{claims_prefix, slot_key};
 use sluice_core::config::{Bucket, Feed};
 use sluice_core::measure::{Datum, Metric};
-use sluice_core::object::{ETag, Key, KeyError, Prefix};
+use sluice_core::object::{ETag, Key, KeyError, Prefix, PrefixError};
 use sluice_core::ports::{Delete, Metrics as _, Objects, PortError, Ports as _, Put, PutIf, Workers as _};
 use sluice_core::redshift::manifest;
 
@@ -30,8 +30,8 @@ pub(super) async fn check(deployment: &Deployment, feeds: &[&Feed], checks: &mut
     for prefix in [&bucket.incoming, &bucket.processed, &bucket.failed] {
         list(objects, prefix, checks).await;
     }
-    if let Ok(claims) = claims_prefix(bucket) {
-        list(objects, &claims, checks).await;
+    for prefix in [claims_prefix(bucket), state_prefix(bucket)].into_iter().flatten() {
+        list(objects, &prefix, checks).await;
     }
     conditions(bucket, objects, checks).await;
     files(bucket, objects, checks).await;
@@ -74,6 +74,21 @@ async fn files(bucket: &Bucket, objects: &impl Objects, checks: &mut Checks) {
         let written = must(objects.put(&key, vec![], PutIf::Matches(&other())).await, &Put::Refused);
         checks.note(&format!("{prefix} may be written"), written, &grant("PutObject", prefix));
     }
+    let Ok(state) = state_prefix(bucket) else { return };
+    if let Ok(key) = nobody(state.as_str()) {
+        let grant = |action: &str| {
+            format!("grant s3:{action} on {state}* to the roles of all functions; without it they go on, more slowly")
+        };
+        let read = must(objects.get(&key).await.map(|content| content.is_some()), &false);
+        checks.note(&format!("{state} may be read"), read, &grant("GetObject"));
+        let written = must(objects.put(&key, vec![], PutIf::Matches(&other())).await, &Put::Refused);
+        checks.note(&format!("{state} may be written"), written, &grant("PutObject"));
+    }
+}
+
+/// Where hints are.
+fn state_prefix(bucket: &Bucket) -> Result<Prefix, PrefixError> {
+    Prefix::new(format!("{}state/", bucket.state))
 }
 
 fn grant(action: &str, prefix: &Prefix) -> String {

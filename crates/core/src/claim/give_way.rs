@@ -62,10 +62,13 @@ impl Others {
             return false;
         }
         let theirs: HashSet<&Key> = self.readable().flat_map(Claim::all_files).map(|file| &file.key).collect();
-        let keeps = |file: &&File| !theirs.contains(&file.key) && !self.resting.contains(&file.id());
+        let rests = |file: &File| claim.rested.as_ref() != Some(file) && self.resting.contains(&file.id());
+        let keeps = |file: &&File| !theirs.contains(&file.key) && !rests(file);
         let own: Vec<File> = claim.files.iter().filter(keeps).cloned().collect();
         if own.len() < claim.files.len() {
             claim.continue_with(own);
+            // What was to be tried again goes on resting: another claim has a newer version of it.
+            claim.rested = None;
         }
         claim.notes_success |= self.readable().any(|other| other.failing_since.is_some());
         // From now on it keeps its files: a statement that nobody knows of any more may be loading them.
