@@ -130,7 +130,16 @@ impl Databases {
             }
             other => other.map_err(refused)?,
         };
-        client.batch_execute(system::SCHEMA).await.map_err(refused)
+        // Made again, the views would take with them what somebody has built on them.
+        let made = client.simple_query(system::MADE_BY).await.map_err(refused)?;
+        let version = system::version();
+        let is_made = |message: &SimpleQueryMessage| matches!(message, SimpleQueryMessage::Row(row) if row.get(0) == Some(&version));
+        if made.iter().any(is_made) {
+            return Ok(());
+        }
+        client.batch_execute(system::SCHEMA).await.map_err(refused)?;
+        let comment = format!("COMMENT ON SCHEMA redshift_system IS {}", postgres_literal(&version));
+        client.batch_execute(&comment).await.map_err(refused)
     }
 
     pub(crate) async fn query(&self, database: &str, sql: &str) -> Result<Vec<Vec<Option<String>>>, DatabaseError> {

@@ -1,7 +1,7 @@
 //! What `sys_query_history` says: each statement that ran, in which session, and how it ended.
 //!
-//! Written when a submission is over, on its own connection and outside of its transaction; never fails a statement. So
-//! what still runs is not in it.
+//! Written when a submission is over: on the connection of its session, after its transaction, and before its last status
+//! is shown. Never fails a statement. What still runs is not in it.
 
 use jiff::Timestamp;
 

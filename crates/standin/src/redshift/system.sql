@@ -32,7 +32,8 @@ DO $$ DECLARE old text; BEGIN
         END IF;
     END LOOP;
 END $$;
-DROP VIEW IF EXISTS sys_load_error_detail, sys_load_detail, sys_load_history, sys_query_history, stl_load_errors, stl_load_commits;
+DROP VIEW IF EXISTS sys_load_error_detail, sys_load_detail, sys_load_history, sys_query_history, stl_load_errors,
+    stl_load_commits CASCADE;
 
 CREATE VIEW sys_load_error_detail AS SELECT
     user_id, query_id, transaction_id, session_id, database_name::char(64), table_id, start_time,
@@ -88,7 +89,7 @@ CREATE OR REPLACE FUNCTION pg_last_copy_count() RETURNS bigint LANGUAGE sql STAB
 CREATE OR REPLACE FUNCTION pg_last_copy_id() RETURNS bigint LANGUAGE sql STABLE AS
     $$ SELECT coalesce(nullif(current_setting('sluice.last_copy_id', true), ''), '-1')::bigint $$;
 -- SUPER is text that is JSON: jsonb could not hold what Redshift does, such as \u0000 in a string.
-DROP FUNCTION IF EXISTS json_parse(text);
+DROP FUNCTION IF EXISTS json_parse(text) CASCADE;
 CREATE FUNCTION json_parse(text) RETURNS json LANGUAGE sql IMMUTABLE STRICT AS $$ SELECT $1::json $$;
 CREATE OR REPLACE FUNCTION json_serialize(json) RETURNS varchar LANGUAGE sql IMMUTABLE AS $$ SELECT coalesce($1::text, 'null') $$;
 DO $$ BEGIN CREATE DOMAIN super AS json; EXCEPTION WHEN duplicate_object THEN NULL; END $$;

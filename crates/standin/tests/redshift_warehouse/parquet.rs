@@ -69,12 +69,14 @@ async fn columns_that_are_listed_are_matched_by_their_place_in_the_list() {
 #[test_case("id int, label varchar(20)", "Unmatched number of columns between table and file. Table columns: 2, Data columns: 3, File name: https://s3.us-east-1.amazonaws.com/b/f"; "too many columns")]
 #[test_case("id int, label int, at timestamp", "File 'https://s3.us-east-1.amazonaws.com/b/f' has an incompatible Parquet schema for column 's3://b/f.label'. Column type: INT, Parquet schema:\noptional byte_array label [i:1 d:1 r:0]"; "wrong type")]
 #[tokio::test]
-async fn a_bad_file_fails_the_load_without_a_row_on_record(columns: &str, context: &str) {
+async fn a_bad_file_fails_the_load_and_is_on_record_by_its_url(columns: &str, context: &str) {
     let warehouse = loading(columns, &[("f", INT96)]).await;
     let error = warehouse.error(COPY).await;
     assert!(error.starts_with("ERROR: Spectrum Scan Error\n  Detail: "), "{error}");
     assert!(error.contains(&format!("  code:      15007\n  context:   {context}\n  query: ")), "{error}");
-    assert_eq!(warehouse.rows("SELECT * FROM sys_load_error_detail").await, [""; 0]);
+    let noted = "SELECT trim(file_name), line_number, error_code, trim(error_message) FROM sys_load_error_detail";
+    let expected = format!("https://s3.us-east-1.amazonaws.com/b/f|0|15007|{context}");
+    assert_eq!(warehouse.rows(noted).await, [expected]);
     assert_eq!(warehouse.rows("SELECT * FROM t").await, [""; 0]);
     let history = "SELECT status, loaded_rows, source_file_count FROM sys_load_history";
     assert_eq!(warehouse.rows(history).await, ["aborted|0|1"]);

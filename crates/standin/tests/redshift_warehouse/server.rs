@@ -24,6 +24,24 @@ async fn a_kept_warehouse_goes_on_where_it_stopped() {
     assert!(next["RedshiftQueryId"].as_i64() > copied["RedshiftQueryId"].as_i64(), "{next} after {copied}");
 }
 
+/// What an older stand-in left behind under the names of today's views.
+#[tokio::test]
+async fn a_kept_warehouse_gets_the_views_of_today_and_keeps_what_is_built_on_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = || Options { server: Server::Kept(folder.path().to_owned()), ..Options::default() };
+    let first = warehouse_with(options()).await;
+    let old = "DROP VIEW redshift_system.sys_load_detail; CREATE TABLE redshift_system.sys_load_detail (query_id int); \
+               COMMENT ON SCHEMA redshift_system IS 'older'";
+    first.rows(old).await;
+    first.redshift.shutdown().await;
+    let second = warehouse_with(options()).await;
+    assert_eq!(second.rows("SELECT count(file_etag) FROM sys_load_detail").await, ["0"]);
+    second.rows("CREATE VIEW mine AS SELECT file_name FROM sys_load_detail").await;
+    second.redshift.shutdown().await;
+    let third = warehouse_with(options()).await;
+    assert_eq!(third.rows("SELECT count(*) FROM mine").await, ["0"]);
+}
+
 #[tokio::test]
 async fn a_server_that_somebody_else_runs() {
     let owner = warehouse().await;

@@ -15,15 +15,11 @@ use super::convert::convert;
 use super::files::{self, Listed};
 use super::parse::{Copy, Format};
 use super::record::{Fault, Fields, Flow, Record};
-use super::{Chunk, csv, delimited, encoding, fixed, json, parquet, unpack};
+use super::shape::shown;
+use super::{Chunk, csv, delimited, encoding, fixed, json, parquet, shape, unpack};
 use crate::source::{Source, SourceObject};
 
 const CHUNK: usize = 256 * 1024;
-/// "Data that does not fit" is cut here for the system tables.
-const RAW_LENGTH: usize = 1024;
-/// "The maximum size of a single input row from any source is 4 MB" (Database Developer Guide, COPY), and of a JSON object
-/// as well. The Management Guide's page of limits says 64 MB since 2026; the stricter of two pages holds.
-const LONGEST_ROW: usize = 4 * 1024 * 1024;
 
 /// One COPY's reading.
 pub(crate) struct Job {
@@ -108,7 +104,7 @@ impl Rows<'_> {
     fn all_files(&mut self) -> Result<(), SqlError> {
         let copy = &self.job.copy;
         let source = self.job.source.as_ref();
-        check_widths(copy, self.job.target.columns.len())?;
+        shape::check_widths(copy, self.job.target.columns.len())?;
         let listed = files::listed(source, copy, self.job.query_id)?;
         let paths = match &copy.options.format {
             Format::Json(paths) => Some(json::paths(source, paths, &self.job.target)?),
@@ -175,9 +171,16 @@ impl Rows<'_> {
             flow = self.loaded(row);
             flow
         };
-        let lines = parquet::read(&file, &object.body, listed.length, &job.target, &job.copy.options, row)?;
-        self.read(listed, object, lines);
-        Ok(flow)
+        match parquet::read(&file, &object.body, listed.length, &job.target, &job.copy.options, row) {
+            Ok(lines) => {
+                self.read(listed, object, lines);
+                Ok(flow)
+            }
+            Err(error) => {
+                self.report.errors.extend(parquet::noted(&file, &error));
+                Err(error)
+            }
+        }
     }
 
     fn loaded(&mut self, row: &[u8]) -> Flow {
@@ -223,20 +226,10 @@ impl Rows<'_> {
     }
 
     /// Writes one row, or says in which column it failed.
-    fn row(&mut self, record: &Record<'_>) -> Result<(), (Option<usize>, Fault)> {
-        if let Some(fault) = &record.fault {
-            return Err((
-                record.fields.len().checked_sub(1).filter(|column| *column < self.job.target.columns.len()),
-                fault.clone(),
-            ));
-        }
-        let options = &self.job.copy.options;
+    fn row(&mut self, record: &Record<'_>) -> Result<(), shape::Wrong> {
+        let copy = &self.job.copy;
         let columns = &self.job.target.columns;
-        if row_size(record.raw, &options.format) > LONGEST_ROW {
-            let message = format!("Input row exceeds the max size of {LONGEST_ROW} bytes");
-            return Err((None, Fault::new(1204, message)));
-        }
-        count(record, columns.len(), options.fill_record)?;
+        shape::check(record, copy, columns.len())?;
         for (index, column) in columns.iter().enumerate() {
             if index > 0 {
                 self.out.push(b'\t');
@@ -247,7 +240,7 @@ impl Rows<'_> {
                 _ if matches!(column.kind, super::columns::Kind::Varchar(_)) => Some(b"".as_slice()),
                 _ => None,
             };
-            convert(column, field, options, &mut self.out).map_err(|fault| (Some(index), fault))?;
+            convert(column, field, &copy.options, &mut self.out).map_err(|fault| (Some(index), fault))?;
         }
         self.out.push(b'\n');
         Ok(())
@@ -288,42 +281,4 @@ impl Rows<'_> {
             self.job.stop.store(true, Ordering::Relaxed);
         }
     }
-}
-
-/// "The order of the label/width pairs must match the order of the table columns exactly."
-fn check_widths(copy: &Copy, columns: usize) -> Result<(), SqlError> {
-    match &copy.options.format {
-        Format::FixedWidth(widths) if widths.len() != columns => {
-            Err(SqlError::own(format_args!("FIXEDWIDTH has {} widths for {columns} columns", widths.len())))
-        }
-        _ => Ok(()),
-    }
-}
-
-/// "In calculating row size, Amazon Redshift internally counts pipe characters twice", for JSON.
-fn row_size(raw: &[u8], format: &Format) -> usize {
-    let pipes = || raw.split(|byte| *byte == b'|').skip(1).count();
-    match format {
-        Format::Json(_) if raw.len() > LONGEST_ROW / 2 => raw.len() + pipes(),
-        _ => raw.len(),
-    }
-}
-
-fn count(record: &Record<'_>, columns: usize, fill: bool) -> Result<(), (Option<usize>, Fault)> {
-    let found = record.fields.len();
-    if record.raw.is_empty() && columns > 1 && !fill {
-        return Err((None, Fault::new(1211, "Input line contains no data")));
-    }
-    if found > columns {
-        return Err((None, Fault::new(1202, "Extra column(s) found")));
-    }
-    if found < columns && !fill {
-        return Err((found.checked_sub(1), Fault::new(1201, "Delimiter not found")));
-    }
-    Ok(())
-}
-
-fn shown(bytes: &[u8]) -> String {
-    let text = String::from_utf8_lossy(&bytes[..bytes.len().min(RAW_LENGTH)]).replace('\0', "");
-    text[..text.floor_char_boundary(RAW_LENGTH)].to_owned()
 }

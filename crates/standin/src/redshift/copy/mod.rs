@@ -17,6 +17,7 @@ mod parquet;
 mod parse;
 mod record;
 mod semi;
+mod shape;
 mod unpack;
 
 use std::sync::Arc;

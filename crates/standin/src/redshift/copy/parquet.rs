@@ -1,7 +1,6 @@
 //! Reads Parquet as Redshift's columnar COPY does: column by column, matched by position, a row group at a time.
 //!
-//! Never leaves a line out and never puts one on record: whatever is wrong ends the statement, and its text is all that
-//! is said.
+//! Never leaves a line out: whatever is wrong ends the statement. Its text says what, and so does a row on record.
 //!
 //! Redshift hands columnar files to Spectrum, whose texts are those of Apache Impala's scanner. AWS documents the options
 //! and that columns go by position; which types fit which is documented nowhere. So every rule below says where it is
@@ -26,7 +25,7 @@ use super::columns::{Column, Target};
 use super::parse::{Compression, Options};
 use super::record::{Fields, Flow};
 use super::unpack;
-pub(super) use refusal::{File, without_length};
+pub(super) use refusal::{File, noted, without_length};
 use schema::{How, Step};
 use value::Written;
 

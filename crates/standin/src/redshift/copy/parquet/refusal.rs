@@ -8,6 +8,8 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use super::super::super::error::SqlError;
 use super::super::columns::{Column, Kind};
 use super::super::files::Listed;
+use super::super::load::LoadError;
+use super::super::record;
 use super::value::Fault;
 
 /// The context is cut here, wherever that is. *Seen*: three published texts end after exactly so many characters, two of
@@ -20,6 +22,24 @@ const USER_ERROR: u32 = 15007;
 
 /// *Seen*: the name of an object in a text has `=` as `%3D`.
 const IN_URL: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
+
+/// What is put on record about a file that is refused. *Seen*: a row whose file is named by its URL. What else stands in
+/// it is *inferred*.
+pub(in super::super) fn noted(file: &File<'_>, error: &SqlError) -> Option<LoadError> {
+    let text = error.0.strip_prefix("Spectrum Scan Error")?;
+    let (_, code) = text.split_once("code:      ")?;
+    let (code, context) = code.split_once("\n  context:   ")?;
+    let (context, _) = context.split_once("\n  query: ")?;
+    Some(LoadError {
+        file: file.url(),
+        line: 0,
+        column: None,
+        position: 0,
+        fault: record::Fault::new(code.parse().ok()?, context),
+        raw_line: String::new(),
+        raw_value: String::new(),
+    })
+}
 
 /// A file that is being read.
 pub(in super::super) struct File<'a> {
