@@ -34,6 +34,7 @@ const DISPATCH_GRACE: SignedDuration = SignedDuration::from_secs(45);
 
 /// A claim as it stands in the bucket. Fields that a newer version adds are ignored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(clippy::struct_excessive_bools, reason = "they are fields of JSON")]
 pub struct Claim {
     /// The feed's name.
     pub feed: String,

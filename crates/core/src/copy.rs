@@ -66,10 +66,11 @@ fn refused(error: PortError) -> StartError {
 #[must_use]
 pub fn token(config: &Config, feed: &Feed, claim: &Claim) -> String {
     let Target::Redshift(target) = &feed.destination;
-    let mut destination = format!("{:?}/{}/{}", target.warehouse, target.database, target.table);
-    if !target.pre_sql.is_empty() {
-        destination.push_str(&format!("/{}", target.pre_sql.len()));
-    }
+    let before = match target.pre_sql.len() {
+        0 => String::new(),
+        statements => format!("/{statements}"),
+    };
+    let destination = format!("{:?}/{}/{}{before}", target.warehouse, target.database, target.table);
     claim.token(&config.bucket.name, &destination)
 }
 

@@ -151,7 +151,7 @@ struct Hint {
 impl Hint {
     /// One that cannot be read is none: the listing goes on from the beginning.
     async fn read(objects: &impl Objects, bucket: &Bucket, feed: &Feed) -> Self {
-        let read = async { Ok::<_, PortError>(objects.get(&hint_key(bucket, feed)?).await?) };
+        let read = async { objects.get(&hint_key(bucket, feed)?).await };
         match read.await {
             Ok(content) => content.and_then(|hint| serde_json::from_slice(&hint.body).ok()).unwrap_or_default(),
             Err(error) => {

@@ -132,7 +132,8 @@ impl<P: Ports> Loading<'_, P> {
         loop {
             // Kept aside: a step that fails half-way is told in the claim as it was before.
             let before = held.clone();
-            match self.step(held).await {
+            // Boxed: each holds the futures of all that it may lead to.
+            match Box::pin(self.step(held)).await {
                 Ok(Next::Again(next)) => held = next,
                 Ok(Next::End(end)) => return end,
                 Err(StepError::Held(HeldError::Lost(_))) => return End::Busy,
@@ -141,7 +142,7 @@ impl<P: Ports> Loading<'_, P> {
                         StepError::Query(QueryError::Slow { what, statement }) => {
                             self.ask_later(before, what, statement).await
                         }
-                        error => self.trouble(before, Trouble::of_step(&error)).await,
+                        error => Box::pin(self.trouble(before, Trouble::of_step(&error))).await,
                     };
                     match next {
                         Next::Again(next) => held = next,
@@ -286,16 +287,12 @@ impl<P: Ports> Loading<'_, P> {
         // A version that was replaced yet again is a new file.
         let archived = self.archive_versions(&versions, &begun.statement).await;
         let all = versions.len();
-        match self.not_archived(&mut held, archived.unmoved, all).await? {
-            Some(trouble) => {
-                (held.claim.files, held.claim.read) = (Vec::new(), Vec::new());
-                Ok(self.stuck(held, trouble).await)
-            }
-            None => {
-                held.claim.part_loaded();
-                self.done_with(held).await
-            }
+        if let Some(trouble) = self.not_archived(&mut held, archived.unmoved, all).await? {
+            (held.claim.files, held.claim.read) = (Vec::new(), Vec::new());
+            return Ok(self.stuck(held, trouble).await);
         }
+        held.claim.part_loaded();
+        self.done_with(held).await
     }
 
     /// The batch is done with: on with what else the claim holds, or the slot is free.

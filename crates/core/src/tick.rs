@@ -125,7 +125,7 @@ pub(crate) async fn pass<P: Ports>(
     Ok(TickReport { feeds })
 }
 
-async fn plan<'a, P: Ports>(at: usize, tick: Tick<'a, P>) -> Step<'a> {
+async fn plan<P: Ports>(at: usize, tick: Tick<'_, P>) -> Step<'_> {
     let (feed, until) = (tick.feed, tick.run.wait_until());
     let planned = within(tick.ports.clock(), until, tick.plan_and_claim()).await;
     Step::Planned(at, Box::new(planned.unwrap_or_else(|| Planned::late(feed))))

@@ -33,48 +33,60 @@ pub(super) struct Trouble {
     pace: Pace,
     /// The one file of the batch that the error names.
     file: Option<Key>,
+    what: What,
+}
+
+/// What failed, as far as that decides what may be tried next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum What {
+    /// A call that had no effect.
+    Call,
     /// The warehouse is too full: no file brings that about.
-    full: bool,
-    /// A question failed, and has to be another one the next time.
-    question: bool,
-    /// The claim's transaction has ended, and changed nothing.
-    ended: bool,
-    /// There may be a transaction that the claim does not bear: it must keep its files.
-    unknown: bool,
+    Full,
+    /// A question: it has to be another one the next time.
+    Question,
+    /// The claim's transaction: it has ended, and changed nothing.
+    Ended,
+    /// A call that may have begun a transaction which the claim does not bear: it must keep its files.
+    Unknown,
 }
 
 impl Trouble {
     fn new(reason: &str, advice: Option<&str>, pace: Pace) -> Self {
         let reason = told(reason, advice.unwrap_or(pace.advice()));
-        Self { reason, pace, file: None, full: false, question: false, ended: false, unknown: false }
+        Self { reason, pace, file: None, what: What::Call }
     }
 
     /// A transaction failed.
     pub(super) fn of_failure(failure: &Failure, pace: Pace) -> Self {
-        Self { file: failure.file.clone(), ended: true, ..Self::new(&failure.message, failure.advice, pace) }
+        Self { file: failure.file.clone(), what: What::Ended, ..Self::new(&failure.message, failure.advice, pace) }
     }
 
     /// A call about one file failed, after the transaction had.
     pub(super) fn about(file: &Key, error: &PortError) -> Self {
-        Self { file: Some(file.clone()), ended: true, ..Self::new(&error.to_string(), None, Pace::from(error.kind)) }
+        Self {
+            file: Some(file.clone()),
+            what: What::Ended,
+            ..Self::new(&error.to_string(), None, Pace::from(error.kind))
+        }
     }
 
     /// A step failed.
     pub(super) fn of_step(error: &StepError) -> Self {
         let text = error.to_string();
         match error {
-            StepError::Full(_) => Self { full: true, ..Self::new(&text, None, Pace::Transient) },
+            StepError::Full(_) => Self { what: What::Full, ..Self::new(&text, None, Pace::Transient) },
             StepError::Port(error) => Self::new(&text, None, Pace::from(error.kind)),
             StepError::Unknown(error) | StepError::Held(HeldError::Port(error)) => {
-                Self { unknown: true, ..Self::new(&text, None, Pace::from(error.kind)) }
+                Self { what: What::Unknown, ..Self::new(&text, None, Pace::from(error.kind)) }
             }
             StepError::Query(QueryError::Port(error)) => {
-                Self { question: true, ..Self::new(&text, None, Pace::from(error.kind)) }
+                Self { what: What::Question, ..Self::new(&text, None, Pace::from(error.kind)) }
             }
             StepError::Query(QueryError::Failed { failure, .. }) => {
                 let transient = failure.kind == FailureKind::Transient;
                 let pace = if transient { Pace::Transient } else { Pace::Configuration };
-                Self { question: true, ..Self::new(&text, failure.advice, pace) }
+                Self { what: What::Question, ..Self::new(&text, failure.advice, pace) }
             }
             StepError::Query(QueryError::Slow { .. }) | StepError::Held(HeldError::Lost(_)) => {
                 Self::new(&text, None, Pace::Transient)
@@ -89,22 +101,22 @@ impl<P: Ports> Loading<'_, P> {
         let now = self.ports.clock().now();
         self.tally.failed(self.feed, now);
         held.claim.fail(&trouble.reason, now);
-        if trouble.question {
+        if trouble.what == What::Question {
             held.claim.asked = held.claim.asked.saturating_add(1);
             held.claim.question = None;
         }
-        if held.claim.begun().is_some() && !trouble.ended {
+        if held.claim.begun().is_some() && trouble.what != What::Ended {
             // Its transaction may still run, or be committed: it is asked for again, and nothing else is tried meanwhile.
             return self.retry(held, trouble.pace).await;
         }
-        if trouble.unknown {
+        if trouble.what == What::Unknown {
             let soon = held.claim.failures < trouble.pace.doubts();
             return if soon { self.retry(held, trouble.pace).await } else { self.wait(held).await };
         }
         if held.claim.rested.is_some() {
             return self.rest_again(held, &trouble, now).await;
         }
-        if trouble.full {
+        if trouble.what == What::Full {
             held.claim.refused = held.claim.refused.saturating_add(1);
             return self.retry(held, trouble.pace).await;
         }
@@ -115,7 +127,7 @@ impl<P: Ports> Loading<'_, P> {
             return if works || held.claim.failures < DOWN { self.again(held).await } else { self.wait(held).await };
         }
         if held.claim.trying.is_none() && held.claim.failures < trouble.pace.doubts() {
-            if trouble.ended {
+            if trouble.what == What::Ended {
                 held.claim.try_again();
             }
             return self.retry(held, trouble.pace).await;

@@ -55,7 +55,7 @@ impl Clock for ManualClock {
 
     /// Never: what is in memory answers, and whoever waits for it must not move the clock.
     async fn timeout(&self, _: Duration) {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 

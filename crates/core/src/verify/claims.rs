@@ -37,7 +37,9 @@ impl Claimed {
                 claimed.add(file);
             }
         }
-        resting.iter().for_each(|doubt| claimed.add(&doubt.file));
+        for doubt in resting {
+            claimed.add(&doubt.file);
+        }
         claimed
     }
 
