@@ -1,0 +1,114 @@
+//! Bugs of listing, planning and dispatch, and of questions to the warehouse.
+
+use super::{Bug, bug, edit};
+
+pub(super) const BUGS: &[Bug] = &[
+    bug(
+        "due work is sent after the listing",
+        &[
+            edit(
+                "tick/feed.rs",
+                "self.send(&mut planned, due).await;\n        if let",
+                "let owed = due;\n        if let",
+            ),
+            edit(
+                "tick/feed.rs",
+                "        // Nothing waits that could be tried in its place.",
+                "        self.send(&mut planned, owed).await;\n        // Nothing waits that could be tried in its place.",
+            ),
+        ],
+    ),
+    bug(
+        "nothing is sent before every feed is listed",
+        &[edit(
+            "tick.rs",
+            "steps.push(Either::Left(plan(at, tick)));",
+            "steps.push(Either::Left(std::future::ready(plan(at, tick).await)));",
+        )],
+    ),
+    bug(
+        "a listing never stops in time",
+        &[edit("list.rs", "if round || clock.now() >= until {", "if round || clock.now() >= Timestamp::MAX {")],
+    ),
+    bug(
+        "the hint of a listing is never followed",
+        &[edit("list.rs", ".filter(|hint| *hint >= begun)", ".filter(|hint| *hint >= begun && false)")],
+    ),
+    bug(
+        "the page after the hint is skipped",
+        &[edit(
+            "list.rs",
+            "at = counted.add(page, &mut after).unwrap_or(at);\n    }\n    let mut wrapped",
+            "(at, after) = (page.files.last().map_or(at, |file| file.key.clone()), page.next);\n    }\n    let mut wrapped",
+        )],
+    ),
+    bug(
+        "a listing begins its second round without a look at the time",
+        &[edit(
+            "list.rs",
+            "if round || clock.now() >= until {",
+            "if round || (clock.now() >= until && after.is_some()) {",
+        )],
+    ),
+    bug(
+        "the batches go by their size",
+        &[edit(
+            "plan.rs",
+            "    let mut left = most;",
+            "    batches.sort_by_key(|batch| std::cmp::Reverse(batch.files.len()));\n    let mut left = most;",
+        )],
+    ),
+    bug(
+        "a claim that cannot be fetched ends the tick of all",
+        &[edit(
+            "claim/survey.rs",
+            "Err(error) => survey.unread.push((key, error)),",
+            "Err(error) => {\n                    drop(key);\n                    return Err(error);\n                }",
+        )],
+    ),
+    bug(
+        "a claim that cannot be fetched holds nothing",
+        &[edit(
+            "tick/feed.rs",
+            "if let Some((key, error)) = self.survey.unread.first() {",
+            "if let Some((key, error)) = self.survey.unread.first().filter(|_| false) {",
+        )],
+    ),
+    bug(
+        "a question is asked again and not taken up",
+        &[
+            edit(
+                "redshift.rs",
+                "asking.noted.as_ref().filter(|(noted, _)| noted == what)",
+                "asking.noted.as_ref().filter(|(noted, _)| noted == what && noted.is_empty())",
+            ),
+            edit(
+                "redshift.rs",
+                "let token = asking.token.as_deref().map(",
+                "let token = asking.token.as_deref().filter(|_| false).map(",
+            ),
+        ],
+    ),
+    bug(
+        "a question that failed is taken up again",
+        &[edit(
+            "load/trouble.rs",
+            "            held.claim.asked = held.claim.asked.saturating_add(1);\n            held.claim.question = None;\n",
+            "",
+        )],
+    ),
+    bug(
+        "a look that never ends is never given up",
+        &[edit(
+            "load/failed.rs",
+            "claim.blind |= claim.asked >= LOOKS || waited >= LOOKS;",
+            "claim.blind |= waited > u32::MAX - LOOKS;",
+        )],
+    ),
+    Bug {
+        name: "the plan takes a key twice",
+        edits: &[edit("plan.rs", "files.dedup_by(|b, a| a.key == b.key);", "")],
+        class: None,
+        hidden: Some("no list and no event names a key twice by then; this is a second line of defence"),
+    },
+];

@@ -1,0 +1,140 @@
+//! Bugs of transactions, the ledger, versions, archive and quarantine.
+
+use super::{Bug, bug, edit, of_class};
+
+pub(super) const BUGS: &[Bug] = &[
+    bug(
+        "LOCK comes after the guard",
+        &[
+            edit(
+                "redshift/sql.rs",
+                "        format!(\"LOCK TABLE {}\", table(&target.ledger)),\n        guard(target, files),\n",
+                "        guard(target, files),\n        format!(\"LOCK TABLE {}\", table(&target.ledger)),\n",
+            ),
+            edit("redshift/sql.rs", "Roles { lock: 1, guard: 2, copy", "Roles { lock: 2, guard: 1, copy"),
+            edit("redshift/failure.rs", "Some(part) if part == roles.lock && is_missing", "Some(_) if is_missing"),
+        ],
+    ),
+    bug("the guard passes whatever the ledger has", &[edit("redshift/sql.rs", "ELSE 0 END)", "ELSE 1 END)")]),
+    bug(
+        "the ledger is not written",
+        &[edit("redshift/sql.rs", "statements.extend(record(target, batch, files));", "record(target, batch, files);")],
+    ),
+    of_class(
+        "changes",
+        "a statement's place is that of today's configuration",
+        &[edit(
+            "redshift.rs",
+            "begun.roles.unwrap_or(sql::roles(target(feed)))",
+            "begun.roles.map_or(sql::roles(target(feed)), |_| sql::roles(target(feed)))",
+        )],
+    ),
+    bug(
+        "delete without the ETag",
+        &[edit("archive.rs", "(file.key.clone(), file.etag.clone())", "(file.key.clone(), ETag::new(\"*\"))")],
+    ),
+    bug(
+        "copy without a condition on the source",
+        &[edit(
+            "archive.rs",
+            "objects.copy(file, &key)",
+            "objects.copy(&File { etag: ETag::new(\"*\"), ..file.clone() }, &key)",
+        )],
+    ),
+    bug(
+        "another file under the name is taken for ours",
+        &[edit("archive.rs", " if other.etag == file.etag && other.size == file.size => {", " if other.size > 0 => {")],
+    ),
+    bug(
+        "one file that cannot be archived keeps all of its batch",
+        &[edit(
+            "archive.rs",
+            "    delete(objects, &mut archived).await;\n    archived\n",
+            "    if let Some(error) = archived.unmoved.first().map(|one| one.error.same()) {\n        let copied = std::mem::take(&mut archived.moved);\n        let keeps = |(file, _)| Unmoved { file, copied: None, error: error.same() };\n        archived.unmoved.extend(copied.into_iter().map(keeps));\n    }\n    delete(objects, &mut archived).await;\n    archived\n",
+        )],
+    ),
+    bug(
+        "one file that cannot be set aside keeps all of its batch",
+        &[edit(
+            "quarantine.rs",
+            "    archive::delete(objects, &mut archived).await;",
+            "    if let Some(error) = archived.unmoved.first().map(|one| one.error.same()) {\n        let copied = std::mem::take(&mut archived.moved);\n        let keeps = |(file, _)| Unmoved { file, copied: None, error: error.same() };\n        archived.unmoved.extend(copied.into_iter().map(keeps));\n    }\n    archive::delete(objects, &mut archived).await;",
+        )],
+    ),
+    bug(
+        "one delete that is refused counts for all",
+        &[edit(
+            "archive.rs",
+            "for ((file, key), deleted) in chunk",
+            "let first = deleted.iter().find_map(|one| one.as_ref().err().map(PortError::same));\n        let deleted = deleted.into_iter().map(|one| first.as_ref().map_or(one, |error| Err(error.same())));\n        for ((file, key), deleted) in chunk",
+        )],
+    ),
+    bug(
+        "a file that cannot be archived is loaded again",
+        &[edit("load/trouble.rs", "Doubt { file, stage, copied: copied.or", "Doubt { file, copied: copied.or")],
+    ),
+    bug(
+        "what only cannot be deleted is copied again",
+        &[
+            edit(
+                "load/moves.rs",
+                "doubt.stage == Stage::Archive && doubt.copied.is_none()",
+                "doubt.stage == Stage::Archive",
+            ),
+            edit(
+                "load/moves.rs",
+                "if let Some(copied) = &doubt.copied {",
+                "if let Some(copied) = doubt.copied.as_ref().filter(|_| false) {",
+            ),
+        ],
+    ),
+    bug(
+        "archive before the commit",
+        &[edit(
+            "redshift.rs",
+            "Status::Running => Progress::Running,",
+            "Status::Running => Progress::Loaded(loaded(roles(feed, begun), &description)),",
+        )],
+    ),
+    bug(
+        "the claim is deleted before the archive",
+        &[edit(
+            "load.rs",
+            "let (read, unmoved) = self.archive(&files, &held, begun).await?;",
+            "held.clone().finish(self.ports.objects()).await?;\n        let (read, unmoved) = self.archive(&files, &held, begun).await?;",
+        )],
+    ),
+    bug(
+        "a file is in the manifest twice",
+        &[edit("redshift/manifest.rs", "files.iter().map(entry)", "files.iter().chain(files.first()).map(entry)")],
+    ),
+    bug(
+        "an entry is not mandatory",
+        &[edit("redshift/manifest.rs", "mandatory: true, meta", "mandatory: false, meta")],
+    ),
+    bug(
+        "the ledger never learns which version was read",
+        &[edit("load.rs", "self.ports.destination().amend(self.feed, &pairs, &asking).await?;", "")],
+    ),
+    bug(
+        "the ledger changes before the claim knows why",
+        &[edit(
+            "load.rs",
+            "            held.save(self.ports.objects()).await?;\n            return Ok(Next::Again(held));\n        }\n        if loaded.is_some() {",
+            "            return self.settle(held, begun).await;\n        }\n        if loaded.is_some() {",
+        )],
+    ),
+    bug(
+        "a file that is gone is not asked about",
+        &[edit("load/versions.rs", "archived.gone.into_iter().map(", "archived.gone.into_iter().take(0).map(")],
+    ),
+    bug(
+        "what passes by itself quarantines",
+        &[edit(
+            "disposition.rs",
+            "FailureKind::Transient => Self::Retry(Pace::Transient),",
+            "FailureKind::Transient => Self::Quarantine,",
+        )],
+    ),
+    bug("a reason overwrites", &[edit("quarantine.rs", "body.clone(), PutIf::Absent)", "body.clone(), PutIf::Any)")]),
+];
