@@ -1,0 +1,62 @@
+//! A warehouse that is down for a day: what it costs, and how soon all is loaded once it is back.
+
+#![allow(missing_docs, clippy::print_stdout, clippy::unwrap_used)]
+
+mod world;
+
+use std::time::Duration;
+
+use sluice_core::measure::Metric;
+use sluice_core::ports::{Clock, Ports};
+use sluice_core::retry::retry;
+use sluice_core::testing::{Faults, key};
+use sluice_core::tick::tick;
+use sluice_core::work::work;
+use world::World;
+
+/// The most transactions that a feed of four slots begins in a day in vain.
+const TRANSACTIONS: usize = 150;
+/// The most requests that each of its ticks makes on average, the workers' among them.
+const REQUESTS_A_TICK: usize = 12;
+const FILES: usize = 40;
+const DAY: usize = 24 * 60;
+
+#[tokio::test]
+async fn a_day_without_a_warehouse_costs_little_and_all_is_loaded_two_ticks_after_it() {
+    let world = World::new(FILES, FILES / 4);
+    let faults = Faults::none();
+    let ports = world.faulty(&faults);
+    for number in 0..FILES {
+        world.drop_file(&format!("{number:02}"), &number.to_string());
+        world.ports.destination.curse(&key(&format!("incoming/flights/{number:02}")));
+    }
+    let minute = async || {
+        tick(&world.config, &ports, &world.run(), None).await.unwrap();
+        for claim in ports.workers().take() {
+            work(&world.config, &ports, &world.run(), &claim).await.unwrap();
+        }
+        world.ports.clock.advance(Duration::from_mins(1));
+    };
+    for _ in 0..DAY {
+        minute().await;
+    }
+    let (transactions, requests) = (world.ports.destination.started(), faults.journal().len());
+    println!("a day: {transactions} transactions, {requests} requests");
+    assert!(transactions <= TRANSACTIONS, "{transactions} transactions");
+    assert!(requests <= REQUESTS_A_TICK * DAY, "{requests} requests");
+    assert_eq!(ports.metrics.last("flights", Metric::FeedDown), Some(1.0));
+    assert!(world.keys("sluice/claims/flights/resting/").is_empty(), "nothing rests");
+
+    for number in 0..FILES {
+        world.ports.destination.accept(&key(&format!("incoming/flights/{number:02}")));
+    }
+    // By itself within a quarter of an hour; at once where somebody asks for it.
+    let retried = retry(&world.config, &world.ports.objects, world.feed(), world.ports.clock.now()).await.unwrap();
+    assert_eq!(retried.claims, 4);
+    minute().await;
+    minute().await;
+    assert_eq!(world.rows().len(), FILES);
+    assert!(world.keys("sluice/claims/").is_empty());
+    minute().await;
+    assert_eq!(ports.metrics.last("flights", Metric::FeedDown), Some(0.0));
+}
