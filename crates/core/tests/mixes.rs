@@ -143,7 +143,10 @@ impl Trial {
         prop_assert_eq!(self.loaded(), &self.of(Kind::Good) | &self.of(Kind::Cursed));
         prop_assert_eq!(self.under("processed/flights/"), &self.of(Kind::Good) | &self.of(Kind::Cursed));
         let reasons = self.of(Kind::Bad).into_iter().flat_map(|name| [format!("{name}.error.json"), name]).collect();
-        prop_assert_eq!(self.under("failed/flights/"), reasons);
+        // A file that was refused twice has a second reason under a name of its own.
+        let failed = self.under("failed/flights/").into_iter();
+        let failed: BTreeSet<String> = failed.filter(|name| name.split('.').count() < 4).collect();
+        prop_assert_eq!(failed, reasons);
         self.check()
     }
 
@@ -180,7 +183,7 @@ impl Trial {
         let failed: BTreeSet<String> = self.under("failed/flights/");
         let refused = self.of(Kind::Bad);
         let wrongly: Vec<&String> =
-            failed.iter().filter(|name| !refused.contains(name.trim_end_matches(".error.json"))).collect();
+            failed.iter().filter(|name| !refused.contains(name.split('.').next().unwrap_or_default())).collect();
         prop_assert!(wrongly.is_empty(), "in failed/ and not bad: {wrongly:?}");
         prop_assert!(self.loaded().is_disjoint(&refused), "bad, and in the table");
         prop_assert!(self.under("processed/flights/").is_subset(&self.loaded()), "archived and not loaded");
