@@ -1,9 +1,10 @@
 //! Bugs of narrowing, probing and resting, and of the evidence for it.
 
-use super::{Bug, bug, edit};
+use super::{Bug, bug, edit, of_class};
 
 pub(super) const BUGS: &[Bug] = &[
-    bug(
+    of_class(
+        "copy",
         "a probe takes the same file again",
         &[edit(
             "load/trouble.rs",
@@ -11,7 +12,8 @@ pub(super) const BUGS: &[Bug] = &[
             "held.claim.try_doubt(doubt);",
         )],
     ),
-    bug(
+    of_class(
+        "copy",
         "a file rests once its claim has dropped it",
         &[edit(
             "load/trouble.rs",
@@ -19,7 +21,8 @@ pub(super) const BUGS: &[Bug] = &[
             "let next = self.done_or_end(held, doubt.next_try, trouble.reason.clone()).await;\n        match self.let_rest(&doubt).await {\n            Ok(()) => next,\n            Err(error) => {",
         )],
     ),
-    bug(
+    of_class(
+        "copy",
         "a resting file's object is never written",
         &[edit(
             "load/trouble.rs",
@@ -27,11 +30,13 @@ pub(super) const BUGS: &[Bug] = &[
             "Ok(())",
         )],
     ),
-    bug(
+    of_class(
+        "copy",
         "a resting file that fails again rests no more",
         &[edit("load/trouble.rs", "held.claim.rested = None;\n        match", "match")],
     ),
-    bug(
+    of_class(
+        "copy",
         "a resting file is planned with others",
         &[edit(
             "list.rs",
@@ -39,7 +44,8 @@ pub(super) const BUGS: &[Bug] = &[
             "held.contains(&file.key) || (resting.contains(&file.id()) && false)",
         )],
     ),
-    bug(
+    of_class(
+        "copy",
         "a resting file is planned and loaded with others",
         &[
             edit(
@@ -54,7 +60,8 @@ pub(super) const BUGS: &[Bug] = &[
             ),
         ],
     ),
-    bug(
+    of_class(
+        "copy",
         "two resting files are tried at once",
         &[
             edit(
@@ -69,7 +76,8 @@ pub(super) const BUGS: &[Bug] = &[
             ),
         ],
     ),
-    bug(
+    of_class(
+        "copy",
         "a resting file is never tried again",
         &[edit(
             "tick/feed.rs",
@@ -77,11 +85,13 @@ pub(super) const BUGS: &[Bug] = &[
             "Ok(Some((doubt, _))) if doubt.next_try < Timestamp::MIN =>",
         )],
     ),
-    bug(
+    of_class(
+        "copy",
         "nothing ever rests",
         &[edit("load/trouble.rs", "if !(works || doubt.vouched) {", "if !(works && doubt.vouched && false) {")],
     ),
-    bug(
+    of_class(
+        "down",
         "a file rests without evidence that the feed works",
         &[edit("load/trouble.rs", "if !(works || doubt.vouched) {", "if !(works || doubt.vouched || true) {")],
     ),
@@ -101,11 +111,13 @@ pub(super) const BUGS: &[Bug] = &[
         "a success is as new as its archive",
         &[edit("load.rs", "self.feed, batch, loaded.at)", "self.feed, batch, self.ports.clock().now())")],
     ),
-    bug(
+    of_class(
+        "copy",
         "a success is never noted",
         &[edit("load.rs", "(loaded, held.claim.tells_success())", "(loaded, held.claim.tells_success() && false)")],
     ),
-    bug(
+    of_class(
+        "copy",
         "a success that was on its way is no evidence",
         &[edit(
             "load/trouble.rs",
@@ -113,7 +125,8 @@ pub(super) const BUGS: &[Bug] = &[
             "for statement in claim.beside.iter().take(0) {",
         )],
     ),
-    bug(
+    of_class(
+        "down",
         "a success vouches for ever",
         &[edit(
             "claim/parts.rs",
@@ -121,9 +134,10 @@ pub(super) const BUGS: &[Bug] = &[
             "if self.vouched && self.streak > LONGEST_STREAK && false {",
         )],
     ),
-    bug(
+    of_class(
+        "down",
         "a lost reply lets a file rest",
-        &[edit("load/trouble.rs", "if trouble.unknown {", "if trouble.unknown && false {")],
+        &[edit("load/trouble.rs", "if unsure && !trouble.full {", "if unsure && !trouble.full && false {")],
     ),
     bug(
         "a transaction that may still run is given up",
@@ -133,7 +147,8 @@ pub(super) const BUGS: &[Bug] = &[
             "if held.claim.begun().is_some() && !trouble.ended && false {",
         )],
     ),
-    bug(
+    of_class(
+        "copy",
         "a refilled claim forgets the file that waits in it",
         &[edit(
             "claim/parts.rs",
@@ -141,7 +156,8 @@ pub(super) const BUGS: &[Bug] = &[
             "        drop(self.take_alone(&reason, now, SignedDuration::ZERO));",
         )],
     ),
-    bug(
+    of_class(
+        "copy",
         "nothing is loaded in the slot of a file that waits",
         &[edit(
             "claim/parts.rs",
@@ -149,11 +165,13 @@ pub(super) const BUGS: &[Bug] = &[
             "        self.is_lone()\n            && false\n            && self.not_before.is_some()",
         )],
     ),
-    bug(
+    of_class(
+        "down",
         "every claim of a feed is a probe",
         &[edit("tick/feed.rs", "} else if !health.is_probe(claim) || turn == Some(&seen.key) {", "} else {")],
     ),
-    bug(
+    of_class(
+        "down",
         "a probe goes as soon as there was another one",
         &[edit(
             "health.rs",
@@ -161,7 +179,8 @@ pub(super) const BUGS: &[Bug] = &[
             "    later(latest, signed(pause).min(jiff::SignedDuration::ZERO))",
         )],
     ),
-    bug(
+    of_class(
+        "down",
         "probes do not wait for each other",
         &[edit(
             "health.rs",
@@ -169,7 +188,8 @@ pub(super) const BUGS: &[Bug] = &[
             ".filter_map(|other| other.not_before).fold(now, |now, _| now);",
         )],
     ),
-    bug(
+    of_class(
+        "down",
         "a feed that is down is tried at the quick pace",
         &[edit(
             "load/trouble.rs",
@@ -177,11 +197,13 @@ pub(super) const BUGS: &[Bug] = &[
             "return self.again(held).await;\n        }\n        self.alone",
         )],
     ),
-    bug(
+    of_class(
+        "down",
         "a feed that is down is given new files",
         &[edit("claim/slots.rs", "if health.down(&own).is_some() {", "if health.down(&own).is_some() && false {")],
     ),
-    bug(
+    of_class(
+        "down",
         "nobody wakes what waits when the feed works again",
         &[edit(
             "health.rs",
@@ -189,7 +211,8 @@ pub(super) const BUGS: &[Bug] = &[
             "        false\n            && claim.rested",
         )],
     ),
-    bug(
+    of_class(
+        "copy",
         "the file that an error names is not singled out",
         &[edit(
             "load/trouble.rs",

@@ -1,9 +1,10 @@
 //! Bugs of listing, planning and dispatch, and of questions to the warehouse.
 
-use super::{Bug, bug, edit};
+use super::{Bug, edit, of_class};
 
 pub(super) const BUGS: &[Bug] = &[
-    bug(
+    of_class(
+        "listing",
         "due work is sent after the listing",
         &[
             edit(
@@ -18,7 +19,8 @@ pub(super) const BUGS: &[Bug] = &[
             ),
         ],
     ),
-    bug(
+    of_class(
+        "listing",
         "nothing is sent before every feed is listed",
         &[edit(
             "tick.rs",
@@ -26,15 +28,18 @@ pub(super) const BUGS: &[Bug] = &[
             "steps.push(Either::Left(std::future::ready(plan(at, tick).await)));",
         )],
     ),
-    bug(
+    of_class(
+        "listing",
         "a listing never stops in time",
         &[edit("list.rs", "if round || clock.now() >= until {", "if round || clock.now() >= Timestamp::MAX {")],
     ),
-    bug(
+    of_class(
+        "listing",
         "the hint of a listing is never followed",
         &[edit("list.rs", ".filter(|hint| *hint >= begun)", ".filter(|hint| *hint >= begun && false)")],
     ),
-    bug(
+    of_class(
+        "listing",
         "the page after the hint is skipped",
         &[edit(
             "list.rs",
@@ -42,7 +47,8 @@ pub(super) const BUGS: &[Bug] = &[
             "(at, after) = (page.files.last().map_or(at, |file| file.key.clone()), page.next);\n    }\n    let mut wrapped",
         )],
     ),
-    bug(
+    of_class(
+        "listing",
         "a listing begins its second round without a look at the time",
         &[edit(
             "list.rs",
@@ -50,7 +56,8 @@ pub(super) const BUGS: &[Bug] = &[
             "if round || (clock.now() >= until && after.is_some()) {",
         )],
     ),
-    bug(
+    of_class(
+        "flood",
         "the batches go by their size",
         &[edit(
             "plan.rs",
@@ -58,7 +65,8 @@ pub(super) const BUGS: &[Bug] = &[
             "    batches.sort_by_key(|batch| std::cmp::Reverse(batch.files.len()));\n    let mut left = most;",
         )],
     ),
-    bug(
+    of_class(
+        "claim",
         "a claim that cannot be fetched ends the tick of all",
         &[edit(
             "claim/survey.rs",
@@ -66,7 +74,8 @@ pub(super) const BUGS: &[Bug] = &[
             "Err(error) => {\n                    drop(key);\n                    return Err(error);\n                }",
         )],
     ),
-    bug(
+    of_class(
+        "claim",
         "a claim that cannot be fetched holds nothing",
         &[edit(
             "tick/feed.rs",
@@ -74,7 +83,8 @@ pub(super) const BUGS: &[Bug] = &[
             "if let Some((key, error)) = self.survey.unread.first().filter(|_| false) {",
         )],
     ),
-    bug(
+    of_class(
+        "look",
         "a question is asked again and not taken up",
         &[
             edit(
@@ -89,7 +99,8 @@ pub(super) const BUGS: &[Bug] = &[
             ),
         ],
     ),
-    bug(
+    of_class(
+        "look",
         "a question that failed is taken up again",
         &[edit(
             "load/trouble.rs",
@@ -97,7 +108,8 @@ pub(super) const BUGS: &[Bug] = &[
             "",
         )],
     ),
-    bug(
+    of_class(
+        "look",
         "a look that never ends is never given up",
         &[edit(
             "load/failed.rs",
