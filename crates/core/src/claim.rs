@@ -60,6 +60,9 @@ pub struct Claim {
     /// Which of that transaction's statements does what.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub roles: Option<Roles>,
+    /// Since when there may be a transaction that it does not bear: the reply to its submission was lost.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unsure: Option<Timestamp>,
     /// A question to the warehouse that is under way.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub question: Option<Question>,
@@ -179,6 +182,7 @@ impl Claim {
             lease_expires_at,
             statement_id: None,
             roles: None,
+            unsure: None,
             question: None,
             asked: 0,
             not_before: None,
@@ -261,14 +265,15 @@ impl Claim {
     pub fn began(&mut self, begun: &Begun) {
         self.statement_id = Some(begun.statement.clone());
         self.roles = begun.roles;
+        self.unsure = None;
     }
 
-    /// Goes on with other files: a new batch in the same slot.
+    /// Goes on with other files: a new batch in the same slot. The same files may come again, and a token must not be
+    /// answered with the statement of their last try.
     pub fn continue_with(&mut self, files: Vec<File>) {
         self.batch = BatchId::of(&files);
         self.files = files;
-        self.attempt = 0;
-        self.forget_statement();
+        self.try_again();
         self.trying = None;
         self.not_before = None;
         self.last_error = None;
@@ -278,12 +283,13 @@ impl Claim {
 
     /// Goes on with the same files in another attempt.
     pub fn try_again(&mut self) {
-        self.attempt += 1;
+        self.attempt = self.attempt.saturating_add(1);
         self.forget_statement();
     }
 
     fn forget_statement(&mut self) {
-        (self.statement_id, self.roles, self.question, self.asked) = (None, None, None, 0);
+        (self.statement_id, self.roles, self.unsure) = (None, None, None);
+        (self.question, self.asked) = (None, 0);
     }
 }
 

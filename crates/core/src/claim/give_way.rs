@@ -59,10 +59,14 @@ impl Others {
         let older = |other: &&Claim| (other.created_at, other.slot) < (claim.created_at, claim.slot);
         let in_flight: usize = self.readable().filter(older).map(Claim::in_flight).sum();
         if in_flight > 0 && in_flight + claim.in_flight() > feed.max_files {
-            return false;
+            // What is in doubt is known to this claim alone, and stays.
+            claim.continue_with(Vec::new());
+            (claim.rested, claim.unchecked) = (None, false);
+            return !claim.doubted.is_empty();
         }
         let theirs: HashSet<&Key> = self.readable().flat_map(Claim::all_files).map(|file| &file.key).collect();
-        let rests = |file: &File| claim.rested.as_ref() != Some(file) && self.resting.contains(&file.id());
+        // The one that rests and is tried again is its own.
+        let rests = |file: &File| self.resting.contains(&file.id()) && claim.rested.as_ref() != Some(file);
         let keeps = |file: &&File| !theirs.contains(&file.key) && !rests(file);
         let own: Vec<File> = claim.files.iter().filter(keeps).cloned().collect();
         if own.len() < claim.files.len() {

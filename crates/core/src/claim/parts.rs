@@ -156,6 +156,7 @@ impl Claim {
             && self.owner.is_empty()
             && self.doubted.len() < MOST_DOUBTED
             && self.begun().is_none()
+            && self.unsure.is_none()
             && self.question.is_none()
     }
 
@@ -202,12 +203,10 @@ impl Claim {
         Going::On
     }
 
-    /// Goes on with these. The same file may come again alone, and a token must not be answered with the statement of its
-    /// last try. What failed before is not forgotten: the next failure narrows at once.
+    /// Goes on with these. What failed before is not forgotten: the next failure narrows at once.
     fn go_on_with(&mut self, next: Vec<File>) {
-        let (attempt, failures, error) = (self.attempt.saturating_add(1), self.failures, self.last_error.take());
+        let (failures, error) = (self.failures, self.last_error.take());
         self.continue_with(next);
-        self.attempt = attempt;
         if self.failing_since.is_some() {
             (self.failures, self.last_error) = (failures, error);
         }

@@ -8,7 +8,7 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::tally::End;
 use super::{Loading, Next, StepError};
@@ -24,6 +24,10 @@ use crate::run::later;
 
 /// How many other transactions a failing claim remembers.
 const MOST_BESIDE: usize = 16;
+
+/// The longest that a transaction runs that nobody knows of. Source: Amazon Redshift Management Guide, "Considerations when
+/// calling the Amazon Redshift Data API".
+const LONGEST: SignedDuration = SignedDuration::from_hours(24);
 
 /// Something went wrong.
 #[derive(Debug)]
@@ -110,10 +114,15 @@ impl<P: Ports> Loading<'_, P> {
             return self.retry(held, trouble.pace).await;
         }
         if trouble.what == What::Unknown {
+            held.claim.unsure.get_or_insert(now);
+        }
+        let unsure =
+            trouble.what == What::Unknown || held.claim.unsure.is_some_and(|since| now < later(since, LONGEST));
+        if unsure && trouble.what != What::Full {
             let soon = held.claim.failures < trouble.pace.doubts();
             return if soon { self.retry(held, trouble.pace).await } else { self.wait(held).await };
         }
-        if held.claim.rested.is_some() {
+        if held.claim.rested.is_some() && !unsure {
             return self.rest_again(held, &trouble, now).await;
         }
         if trouble.what == What::Full {

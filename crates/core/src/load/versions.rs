@@ -5,6 +5,8 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use futures_util::{StreamExt, stream};
+
 use super::{Loading, StepError};
 use crate::archive::{self, Archived, Unmoved};
 use crate::claim::Held;
@@ -18,6 +20,9 @@ use crate::ports::{Clock, Objects, PortError, Ports};
 const RECORD_LOOKS: usize = 5;
 const RECORD_PAUSE: Duration = Duration::from_secs(2);
 
+/// How many files are looked at at once.
+const HEADS_AT_ONCE: usize = 16;
+
 /// How many times in a row a move is tried that S3 was too busy for.
 const MOVES: u32 = 3;
 
@@ -30,12 +35,19 @@ impl<P: Ports> Loading<'_, P> {
         held: &Held,
         begun: &Begun,
     ) -> Result<(Vec<File>, Vec<Unmoved>), StepError> {
-        let archived = self.archive_versions(files, &begun.statement).await;
+        let mut archived = self.archive_versions(files, &begun.statement).await;
+        let doubtful = self.perhaps_replaced(&archived.unmoved).await;
         let replaced = archived.replaced.into_iter().map(|(file, found)| (file, Some(found)));
         let other: Vec<_> = replaced.chain(archived.gone.into_iter().map(|file| (file, None))).collect();
-        let planned: Vec<File> = other.iter().map(|(file, _)| file.clone()).collect();
+        let planned: Vec<File> = other.iter().map(|(file, _)| file).chain(&doubtful).cloned().collect();
         let versions = self.versions(&planned, held, begun).await?;
         let mut read = Vec::new();
+        for file in doubtful {
+            if let Some(etag) = versions.get(&file.key).filter(|etag| **etag != file.etag) {
+                archived.unmoved.retain(|unmoved| unmoved.file != file);
+                read.push(self.version(file, etag).await?);
+            }
+        }
         for (file, found) in other {
             match (versions.get(&file.key), found) {
                 // The planned version was loaded: what is there now is a new file, and stays.
@@ -45,6 +57,18 @@ impl<P: Ports> Loading<'_, P> {
             }
         }
         Ok((read, archived.unmoved))
+    }
+
+    /// Those of the files that cannot be moved of which another version may have been loaded: S3 refuses a copy before it
+    /// says that the version is not there.
+    async fn perhaps_replaced(&self, unmoved: &[Unmoved]) -> Vec<File> {
+        let objects = self.ports.objects();
+        let looks = stream::iter(unmoved.iter().filter(|unmoved| unmoved.copied.is_none()))
+            .map(async |unmoved| (objects.head(&unmoved.file.key).await, unmoved.file.clone()));
+        let looks: Vec<_> = looks.buffered(HEADS_AT_ONCE).collect().await;
+        let same = |there: &Option<File>, file: &File| there.as_ref().is_some_and(|there| there.etag == file.etag);
+        let other = looks.into_iter().filter(|(there, file)| !there.as_ref().is_ok_and(|there| same(there, file)));
+        other.map(|(_, file)| file).collect()
     }
 
     /// Which versions of the files the transaction read. The warehouse's own record may come some seconds after the
@@ -69,9 +93,12 @@ impl<P: Ports> Loading<'_, P> {
         Ok(versions)
     }
 
-    /// The version `etag` of a file; as big as the given one, where it is there no more.
+    /// The version `etag` of a file; as big as the given one, where it is there no more, or may not be looked at.
     pub(super) async fn version(&self, file: File, etag: &ETag) -> Result<File, PortError> {
-        let there = self.ports.objects().head(&file.key).await?.filter(|there| there.etag == *etag);
+        let there = match self.ports.objects().head(&file.key).await {
+            Err(error) if Pace::from(error.kind) == Pace::Configuration => None,
+            there => there?.filter(|there| there.etag == *etag),
+        };
         Ok(there.unwrap_or(File { etag: etag.clone(), ..file }))
     }
 

@@ -150,6 +150,9 @@ fn acts(
     for setting in &settings.feeds {
         first(&mut dice, setting, troubles, class, &mut acts);
     }
+    if class == Class::Move && dice.one_in(3) {
+        replace(dice, ticks, &mut acts);
+    }
     let last = ticks.last().copied().unwrap_or_default() + MINUTE / 2;
     for (number, tick) in ticks.iter().take(12).enumerate() {
         if dice.one_in(2) {
@@ -165,6 +168,19 @@ fn acts(
     }
     acts.sort_by_key(|(at, _)| *at);
     acts
+}
+
+/// What cannot be moved is replaced while it is being loaded, by what cannot be moved either.
+fn replace(mut dice: Dice, ticks: &[Micros], acts: &mut Vec<(Micros, Act)>) {
+    let stuck = acts.iter().filter_map(|(_, act)| match act {
+        Act::Write { key, content } if content.starts_with(STUCK) => Some(key.clone()),
+        _ => None,
+    });
+    let stuck: Vec<String> = stuck.collect();
+    for at in stuck {
+        let written = Act::Write { content: format!("{STUCK}{}", self::content("", &at, 2)), key: at };
+        acts.push((dice.pick(&ticks[..2]) + dice.below(5 * SECOND), written));
+    }
 }
 
 /// The files that a feed begins with: what its trouble is about, and others.

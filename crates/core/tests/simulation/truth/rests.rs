@@ -147,11 +147,15 @@ impl World {
         if self.truth.orphan {
             return;
         }
-        let held = |claim: &Claim| claim.all_files().any(|other| other.id() == file.id());
+        let held = |claim: &Claim| claim.all_files().chain(&claim.read).any(|other| other.id() == file.id());
         if before.is_none() && !self.truth.claims.values().any(held) {
             return self.truth.broken(format!("{} rests after its claim let it go", file.key));
         }
         let content = self.bucket.get(file.key.as_str()).map(Object::text).unwrap_or_default();
+        let moves = resting.stage != Stage::Load.as_str();
+        if moves && self.calm && before.is_none() && !content.is_empty() && !crate::lasting::is_stuck(&content) {
+            return self.truth.broken(format!("{} rests at its {}, and can be moved", file.key, resting.stage));
+        }
         let unread = |what: &What| matches!(what, What::Denied(_));
         let may = self.lasting.of(feed, self.now).any(unread) && crate::lasting::is_stuck(&content);
         // One that is in the ledger is done with when it is tried next; one that rested already goes on.

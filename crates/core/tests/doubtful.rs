@@ -1,0 +1,96 @@
+//! What nobody can say for sure: which version was loaded of a file that cannot be moved, and whether there is a transaction
+//! whose submission nobody answered. Until it is known the claim keeps its files.
+
+#![allow(missing_docs, clippy::unwrap_used)]
+
+mod world;
+
+use std::time::Duration;
+
+use sluice_core::claim::{Claim, Doubt, place};
+use sluice_core::ports::PortErrorKind;
+use sluice_core::testing::{Fault, Faults, key};
+use sluice_core::work::work;
+use test_case::test_case;
+use world::{World, once};
+
+const FIRST: &str = "sluice/claims/flights/0.json";
+
+fn claim(world: &World) -> Claim {
+    serde_json::from_slice(&world.ports.objects.body(FIRST).unwrap()).unwrap()
+}
+
+/// S3 refuses the copy, or even to be looked at, before it says that the version is not there.
+#[test_case(&["copy"]; "it may be looked at")]
+#[test_case(&["copy", "head"]; "it may not even be looked at")]
+#[tokio::test]
+async fn a_file_replaced_before_it_was_read_that_cannot_be_archived_is_loaded_once(denied: &'static [&'static str]) {
+    let world = World::new(4, 4);
+    world.drop_file("a", "old");
+    world.drop_file("b", "b");
+    world.tick().await;
+    world.drop_file("a", "new");
+    let faults = Faults::new(move |call| {
+        let fails = denied.contains(&call.method) && call.subject == "incoming/flights/a";
+        fails.then_some(Fault::Before(PortErrorKind::Denied))
+    });
+    let ports = world.faulty(&faults);
+    for claim in world.ports.workers.take() {
+        work(&world.config, &ports, &world.run(), &claim).await.unwrap();
+    }
+    assert_eq!(world.keys("incoming/"), ["incoming/flights/a"]);
+    assert!(world.ports.objects.body(FIRST).is_none(), "it holds up no slot");
+    world.ports.clock.advance(Duration::from_mins(20));
+    world.drain().await;
+    assert_eq!(world.rows(), once(["new", "b"]), "what was read in its place is no new file");
+    assert_eq!(world.keys("processed/").len(), 2);
+}
+
+/// The reply to a submission was lost, and the next one is refused: the first may have begun a transaction.
+#[tokio::test]
+async fn while_there_may_be_a_transaction_its_claim_keeps_its_files() {
+    let world = World::new(4, 4);
+    for name in ["a", "b"] {
+        world.drop_file(name, name);
+    }
+    world.tick().await;
+    let sent = world.ports.workers.take().remove(0);
+    let mut lost = false;
+    let faults = Faults::new(move |call| {
+        let first = call.method == "start" && !std::mem::replace(&mut lost, true);
+        let fault = if first { Fault::After(PortErrorKind::Unavailable) } else { Fault::Before(PortErrorKind::Denied) };
+        (call.method == "start").then_some(fault)
+    });
+    let ports = world.faulty(&faults);
+    for _ in 0..6 {
+        work(&world.config, &ports, &world.run(), &sent).await.unwrap();
+        assert_eq!(claim(&world).files.len(), 2, "it does not narrow");
+        assert!(!claim(&world).may_be_refilled(world.now()));
+        world.ports.clock.advance(Duration::from_mins(20));
+    }
+    world.drain().await;
+    assert_eq!(world.rows(), once(["a", "b"]));
+    assert_eq!(world.ports.destination.started(), 1, "the transaction is found again");
+}
+
+/// Two listers saw the same resting file, and each has put it into a slot.
+#[tokio::test]
+async fn of_two_claims_that_try_a_resting_file_one_gives_way_and_it_goes_on_resting() {
+    let world = World::new(4, 2);
+    let file = world.drop_file("a", "a");
+    let doubt = Doubt::new(file, sluice_core::batch::BatchId::of(&[]), None, "no", world.now());
+    let rests = sluice_core::claim::resting::key(&world.config.bucket, world.feed(), &doubt.file).unwrap();
+    let (objects, bucket) = (&world.ports.objects, &world.config.bucket);
+    sluice_core::claim::resting::write(objects, bucket, world.feed(), &doubt).await.unwrap();
+    let slots = [FIRST, "sluice/claims/flights/1.json"].map(key);
+    for (slot, at) in slots.iter().enumerate() {
+        let mut claim = Claim::on_resting(world.feed(), slot, doubt.clone(), world.now(), &world.run());
+        claim.offer(world.now());
+        assert!(place(objects, at.clone(), claim).await.unwrap().is_some());
+    }
+    assert_eq!(world.work(&slots[1]).await.files_loaded, 0);
+    assert!(objects.body(rests.as_str()).is_some(), "it still rests");
+    assert_eq!(world.work(&slots[0]).await.files_loaded, 1);
+    assert!(objects.body(rests.as_str()).is_none());
+    assert_eq!(world.rows(), once(["a"]));
+}
