@@ -86,12 +86,13 @@ impl Health {
         self.batch.as_ref() != Some(&claim.batch) && self.succeeded_at.is_some_and(|at| at > since)
     }
 
-    /// Whether the claim is failing, and nobody can say that the feed works.
+    /// Whether the claim is failing, and nobody can say that the feed works. What decides whether its files may rest decides
+    /// this, too: else neither would another file be tried in its place, nor would they ever rest.
     #[must_use]
     pub fn is_unproven(&self, claim: &Claim) -> bool {
-        claim.rested.is_none()
-            && !claim.vouched
-            && claim.failing_since.is_some_and(|since| !self.worked_after(claim, since))
+        let failing = claim.failing_since.is_some_and(|since| !self.surely_worked_after(claim, since));
+        let since_then = claim.failed_at.is_some_and(|at| self.worked_after(claim, at));
+        failing && !since_then && claim.rested.is_none() && !claim.vouched
     }
 
     /// Whether trying the claim would be a probe: a transaction of which nobody knows whether it can end well.

@@ -1,5 +1,5 @@
 //! Bugs of narrowing, probing and resting, and of the evidence for it.
 
-use super::{Bug, bug, edit, of_class};
+use super::Bug;
 
 pub(super) const BUGS: &[Bug] = &[];

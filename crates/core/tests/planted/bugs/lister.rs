@@ -1,6 +1,6 @@
 //! Bugs of listing, planning and dispatch, and of questions to the warehouse.
 
-use super::{Bug, edit, of_class};
+use super::{Bug, edit};
 
 pub(super) const BUGS: &[Bug] = &[Bug {
     name: "the plan takes a key twice",
