@@ -87,7 +87,7 @@ fn catch(workspace: &Path, bug: &Bug) -> Result<(), String> {
     let class = bug.class.map(|class| format!(" of {class}")).unwrap_or_default();
     match (found, bug.hidden) {
         (Some((seed, promise)), None) => {
-            println!("{:>6}  {:<64} {promise} ({took} s)", seed + 1, bug.name.to_owned() + &class)
+            println!("{:>6}  {:<64} {promise} ({took} s)", seed + 1, bug.name.to_owned() + &class);
         }
         (None, Some(why)) => println!("     -  {:<64} not caught: {why} ({took} s)", bug.name),
         (None, None) => return Err(format!("{}: not caught in {PATIENCE} histories{class}", bug.name)),
