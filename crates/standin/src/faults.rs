@@ -168,8 +168,9 @@ impl Faults {
         let (caller, operation) = (caller.to_owned(), Cow::Borrowed("DeleteObject"));
         let seen = Seen { caller, service: "s3", operation, subject, also: None, after: None };
         let mut rules = self.rules();
-        // It is no request: rules about any operation neither strike nor count it.
-        let about = rules.iter_mut().filter(|active| active.names("DeleteObject"));
+        // It is no request: rules about any operation, and those that do something else to one, neither strike nor
+        // count it.
+        let about = rules.iter_mut().filter(|active| active.answers("DeleteObject"));
         about.into_iter().find_map(|active| match active.strike(self.seed, &seen) {
             Some(Fault::Answer(_, code, message)) => Some((*code, *message)),
             _ => None,

@@ -118,8 +118,10 @@ async fn no_claim_is_larger_than_a_mebibyte() {
 async fn a_feed_that_is_removed_and_put_back_goes_on() {
     const SETTINGS: &str = "max_files = 8\nfiles_per_load = 4\nwait_seconds = 0";
     let mut world = World::with(SETTINGS, "", |_| ()).await;
+    world.drop_numbers(0..1);
+    world.within(AT_ONCE, "there is a ledger", async |world| world.is(&[0], &[]).await).await;
     let hold = world.redshift().hold_copies();
-    world.drop_numbers(0..12);
+    world.drop_numbers(1..13);
     world.site.deployed.tick().await.unwrap();
     hold.reached(1).await;
     world.site.deployed.idle().await;
@@ -128,9 +130,9 @@ async fn a_feed_that_is_removed_and_put_back_goes_on() {
         world.site.deployed.tick().await.unwrap();
         expire_leases(world.site.standin.storage(), BUCKET);
     }
-    assert_eq!(world.waiting().len(), 12, "{} is still there", name(0));
+    assert_eq!(world.waiting().len(), 12, "{} is still there", name(1));
     drop(hold);
     world.configure(SETTINGS, "");
-    world.heals(SOON, 12, &[]).await;
+    world.heals(SOON, 13, &[]).await;
     world.stop().await;
 }

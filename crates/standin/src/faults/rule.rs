@@ -139,9 +139,9 @@ impl Active {
         self.id
     }
 
-    /// Whether the rule is about this operation and no other.
-    pub(super) fn names(&self, operation: &str) -> bool {
-        self.rule.operation.as_deref() == Some(operation)
+    /// Whether the rule answers this operation, and no other, with an error of the test's choice.
+    pub(super) fn answers(&self, operation: &str) -> bool {
+        self.rule.operation.as_deref() == Some(operation) && matches!(self.rule.fault, Fault::Answer(..))
     }
 
     /// Counts the request if the rule is about it, and gives the fault if it strikes.

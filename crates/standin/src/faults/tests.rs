@@ -95,4 +95,9 @@ fn a_delete_among_others_meets_the_answer_that_it_would_meet_alone() {
     faults.clear();
     faults.add(Rule::new(Fault::LoseReply).operation("DeleteObject"));
     assert_eq!(faults.delete_among_others("me", "b", "k"), None, "it has no answer of its own that could be lost");
+    faults.clear();
+    faults.add(Rule::new(Fault::LoseReply).operation("DeleteObject").first(1));
+    assert_eq!(faults.delete_among_others("me", "b", "k"), None);
+    let alone = faults.plan(&seen("DeleteObject", "b/k"));
+    assert!(matches!(alone, Plan::Lose(Moment::After)), "a rule waits for the request that it is about");
 }
