@@ -279,8 +279,9 @@ impl<P: Ports> Loading<'_, P> {
             }
         }
         self.ports.destination().amend(self.feed, &pairs, &asking).await?;
+        // The planned ones of those are not loaded: what a producer writes back is a new file.
+        let mut versions: Vec<File> = held.claim.files.iter().filter(|file| read(file).is_none()).cloned().collect();
         // One that was away when it was noted, and is there again, has a size of its own.
-        let mut versions = held.claim.files.clone();
         for version in &held.claim.read {
             versions.push(self.version(version.clone(), &version.etag).await?);
         }

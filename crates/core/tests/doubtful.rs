@@ -46,6 +46,34 @@ async fn a_file_replaced_before_it_was_read_that_cannot_be_archived_is_loaded_on
     assert_eq!(world.keys("processed/").len(), 2);
 }
 
+/// Once the ledger knows that another version was read, the planned one is not loaded: written back, it is a new file.
+#[tokio::test]
+async fn a_version_that_is_written_back_while_its_load_is_settled_is_loaded() {
+    let world = World::new(4, 4);
+    world.drop_file("a", "old");
+    world.tick().await;
+    world.drop_file("a", "new");
+    let (objects, mut amended) = (world.ports.objects.clone(), false);
+    let faults = Faults::new(move |call| {
+        amended |= call.method == "amend";
+        if amended && call.method == "copy" && call.subject == "incoming/flights/a" {
+            objects.drop_file("incoming/flights/a", "old");
+            amended = false;
+        }
+        None
+    });
+    let ports = world.faulty(&faults);
+    for claim in world.ports.workers.take() {
+        work(&world.config, &ports, &world.run(), &claim).await.unwrap();
+    }
+    assert_eq!(world.rows(), once(["new"]));
+    assert_eq!(world.keys("incoming/"), ["incoming/flights/a"]);
+    world.ports.clock.advance(Duration::from_mins(5));
+    world.drain().await;
+    assert_eq!(world.rows(), once(["new", "old"]));
+    assert_eq!(world.keys("processed/").len(), 1);
+}
+
 /// The reply to a submission was lost, and the next one is refused: the first may have begun a transaction.
 #[tokio::test]
 async fn while_there_may_be_a_transaction_its_claim_keeps_its_files() {

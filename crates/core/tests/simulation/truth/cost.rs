@@ -71,7 +71,9 @@ impl World {
         *failed += 1;
         let (failed, slots) = (*failed, self.scenario.feeds[feed].slots() as u64);
         let hours = self.down_for(feed) / HOUR + 1;
-        if failed > AT_FIRST * slots + EACH_HOUR * hours {
+        // What never works besides has narrowed before.
+        let narrows = self.lasting.of(feed, self.now).any(|what| matches!(what, What::Copy(_)));
+        if failed > AT_FIRST * slots + if narrows { NARROWING } else { 0 } + EACH_HOUR * hours {
             let name = FEEDS[feed];
             self.truth.broken(format!("{failed} loads of {name} failed in {hours} hours, while its warehouse is down"));
         }

@@ -10,7 +10,7 @@ use sluice_core::object::{ETag, File, FileId, Key};
 
 use super::Truth;
 use crate::bucket::{CLAIMS, INCOMING, Object};
-use crate::clock::{Micros, SECOND};
+use crate::clock::{HOUR, Micros, SECOND};
 use crate::lasting::{Stage, What, feed_of};
 use crate::scenario::settings::FEEDS;
 use crate::scheduler::World;
@@ -81,13 +81,6 @@ impl Truth {
     fn may_rest(&self, feed: usize, file: FileId) -> bool {
         let Some(failed) = self.rests.failed.get(&file.to_string()) else { return false };
         self.commits(feed, file).any(|commit| commit.at > *failed)
-    }
-
-    /// Whether everybody must know that: since `calm`, another file was loaded that had not been there when a claim noted
-    /// that this one fails. What a function saw that died counts for nothing, nor does a load that began before.
-    fn must_rest(&self, feed: usize, file: FileId, calm: Micros) -> bool {
-        let Some(known) = self.rests.known.get(&file.to_string()) else { return false };
-        self.commits(feed, file).any(|commit| commit.at > calm && commit.written > known + SOON)
     }
 
     /// The last commits of other files.
@@ -230,6 +223,16 @@ impl World {
         file.or_else(|| held().map(|(key, _)| format!("{key} is still there")))
     }
 
+    /// Whether everybody must know that another file was loaded since this one failed first: one that had not been there
+    /// when a claim noted that this one fails, in calm weather. What a function saw that died counts for nothing, nor does
+    /// a load that began before, or that the Data API forgets before this file is tried again.
+    fn must_rest(&self, feed: usize, file: FileId) -> bool {
+        let Some(known) = self.truth.rests.known.get(&file.to_string()) else { return false };
+        let told = self.scenario.memory.1 > HOUR;
+        let calm = self.scenario.end;
+        told && self.truth.commits(feed, file).any(|commit| commit.at > calm && commit.written > known + SOON)
+    }
+
     fn is_settled(&self, key: &str, object: &Object, resting: &[(File, String)]) -> bool {
         let Some(feed) = feed_of(key) else { return false };
         let rests = |stage: Option<Stage>| {
@@ -240,7 +243,7 @@ impl World {
             return true;
         }
         match self.lasting.stage(key, &object.text(), self.now) {
-            Some(stage) => rests(Some(stage)) || !self.truth.must_rest(feed, object.id(key), self.scenario.end),
+            Some(stage) => rests(Some(stage)) || !self.must_rest(feed, object.id(key)),
             None => self.is_unread(feed, object) && rests(None),
         }
     }
