@@ -48,7 +48,7 @@ pub async fn load<P: Ports>(config: &Config, ports: &P, run: &Run, feed: &Feed, 
     let files = held.claim.files.len();
     let bytes: u64 = held.claim.files.iter().map(|file| file.size).sum();
     let begun = ports.clock().now();
-    let mut loading = Loading { config, ports, run, feed, tally: Tally::default() };
+    let mut loading = Loading { config, ports, run, feed, tally: Tally::default(), mended: false };
     let end = loading.run(held).await;
     let Loading { mut tally, .. } = loading;
     let report = tally.report(feed, batch, end);
@@ -87,6 +87,8 @@ struct Loading<'a, P> {
     run: &'a Run,
     feed: &'a Feed,
     tally: Tally,
+    /// What failed was mended in this run, and tried again at once.
+    mended: bool,
 }
 
 /// What a step leads to.

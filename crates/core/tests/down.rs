@@ -6,13 +6,15 @@ mod world;
 
 use std::time::Duration;
 
+use sluice_core::destination::FailureKind;
 use sluice_core::measure::Metric;
 use sluice_core::ports::{Clock, Ports};
 use sluice_core::retry::retry;
-use sluice_core::testing::{Faults, key};
+use sluice_core::testing::{Faults, Script, key};
 use sluice_core::tick::tick;
 use sluice_core::work::work;
-use world::World;
+use test_case::test_case;
+use world::{World, once};
 
 /// The most transactions that a feed of four slots begins in a day in vain.
 const TRANSACTIONS: usize = 150;
@@ -59,4 +61,29 @@ async fn a_day_without_a_warehouse_costs_little_and_all_is_loaded_two_ticks_afte
     assert!(world.keys("sluice/claims/").is_empty());
     minute().await;
     assert_eq!(ports.metrics.last("flights", Metric::FeedDown), Some(0.0));
+}
+
+/// What is mended and comes back all the same, such as a ledger that is made where nobody looks, is paced as well.
+#[test_case(FailureKind::LedgerMissing; "a ledger that is missing again")]
+#[test_case(FailureKind::AlreadyLoaded; "a guard that sees what the ledger has not")]
+#[tokio::test]
+async fn what_comes_back_after_it_was_mended_is_paced(kind: FailureKind) {
+    let world = World::new(4, 4);
+    for name in ["a", "b"] {
+        world.drop_file(name, name);
+    }
+    for _ in 0..200 {
+        world.ports.destination.next(Script::fails(kind));
+    }
+    for _ in 0..60 {
+        world.round().await;
+        world.ports.clock.advance(Duration::from_mins(1));
+    }
+    let started = world.ports.destination.started();
+    assert!((4..=40).contains(&started), "{started} transactions in an hour");
+    assert_eq!(world.keys("incoming/").len(), 2);
+    world.ports.destination.clear_scripts();
+    world.ports.clock.advance(Duration::from_hours(1));
+    world.drain().await;
+    assert_eq!(world.rows(), once(["a", "b"]));
 }

@@ -79,8 +79,8 @@ impl Slots {
         if let Some(seen) = waiting.filter(|_| free.is_empty() || files == 0)
             && let Ok(claim) = &seen.claim
         {
-            // What waits in it is not being loaded once others are.
-            files = (feed.max_files + claim.in_flight()).saturating_sub(in_flight);
+            // What waits in it is not being loaded while others are: one takes its place, even where X was lowered.
+            files = (feed.max_files + claim.in_flight()).saturating_sub(in_flight).max(1);
             free = vec![Free { slot: claim.slot, waiting: Some(Box::new(seen.clone())) }];
         }
         if health.down(&own).is_some() {

@@ -2,7 +2,7 @@
 //!
 //! Which way it is, `disposition` decides. Only what the warehouse says about a file quarantines it.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use futures_util::{StreamExt, stream};
 
@@ -16,7 +16,7 @@ use crate::copy;
 use crate::destination::{Asking, Begun, Destination, Failure, Load, Refusal, StatementId};
 use crate::disposition::{Disposition, Pace};
 use crate::measure::count;
-use crate::object::{File, FileId, Key};
+use crate::object::{File, Key};
 use crate::ports::{Clock, Objects, Ports};
 use crate::quarantine::{Cause, quarantine};
 
@@ -27,43 +27,41 @@ const LOOKS: u32 = 2;
 const HEADS_AT_ONCE: usize = 16;
 
 impl<P: Ports> Loading<'_, P> {
-    pub(super) async fn failed(&mut self, mut held: Held, begun: &Begun, failure: Failure) -> Result<Next, StepError> {
+    pub(super) async fn failed(&mut self, held: Held, begun: &Begun, failure: Failure) -> Result<Next, StepError> {
         match Disposition::from(failure.kind) {
-            Disposition::AskLedger => self.archive_loaded(held, begun).await,
+            Disposition::AskLedger => self.archive_loaded(held, begun, &failure).await,
             Disposition::Quarantine => self.set_aside(held, begun, &failure).await,
             Disposition::DropMissing => self.drop_missing(held, &failure).await,
             Disposition::CreateLedger => {
                 self.ports.destination().create_ledger(self.feed, &self.asking(&held, "")).await?;
-                held.claim.try_again();
-                held.save(self.ports.objects()).await?;
-                Ok(Next::Again(held))
+                self.once_more(held, &failure, Pace::Configuration).await
             }
             Disposition::Retry(pace) => Ok(self.trouble(held, Trouble::of_failure(&failure, pace)).await),
         }
     }
 
-    /// Some files are in the ledger: archive those, go on with the others.
-    async fn archive_loaded(&mut self, held: Held, begun: &Begun) -> Result<Next, StepError> {
-        let asking = self.asking(&held, "");
-        let ids = self.ports.destination().loaded(self.feed, &held.claim.files, &asking).await?;
-        self.archive_known(held, &begun.statement, &ids).await
+    /// What failed is mended: tried again at once, but no more than once in a run. What comes back all the same, such as a
+    /// ledger that was made in another schema than the one that is looked in, is paced as any other failure.
+    async fn once_more(&mut self, mut held: Held, failure: &Failure, pace: Pace) -> Result<Next, StepError> {
+        if std::mem::replace(&mut self.mended, true) {
+            return Ok(self.trouble(held, Trouble::of_failure(failure, pace)).await);
+        }
+        held.claim.try_again();
+        held.save(self.ports.objects()).await?;
+        Ok(Next::Again(held))
     }
 
-    async fn archive_known(
-        &mut self,
-        mut held: Held,
-        statement: &StatementId,
-        ids: &HashSet<FileId>,
-    ) -> Result<Next, StepError> {
+    /// Some files are in the ledger: archive those, go on with the others.
+    async fn archive_loaded(&mut self, mut held: Held, begun: &Begun, failure: &Failure) -> Result<Next, StepError> {
+        let asking = self.asking(&held, "");
+        let ids = self.ports.destination().loaded(self.feed, &held.claim.files, &asking).await?;
         let (loaded, rest): (Vec<File>, Vec<File>) =
             held.claim.files.iter().cloned().partition(|file| ids.contains(&file.id()));
         if loaded.is_empty() {
             // The guard saw a file that the ledger no longer has: somebody took it out to have it loaded again.
-            held.claim.try_again();
-            held.save(self.ports.objects()).await?;
-            return Ok(Next::Again(held));
+            return self.once_more(held, failure, Pace::Transient).await;
         }
-        let archived = self.archive_versions(&loaded, statement).await;
+        let archived = self.archive_versions(&loaded, &begun.statement).await;
         // Which statement loaded them, nobody knows here: not the one that has just failed on its guard.
         for (file, found) in &archived.replaced {
             self.unknown(None, file, Some(found));

@@ -72,6 +72,11 @@ impl MemoryWarehouse {
         lock(&self.state).scripts.push_back(script);
     }
 
+    /// What comes ends well again.
+    pub fn clear_scripts(&self) {
+        lock(&self.state).scripts.clear();
+    }
+
     /// From now on transactions with this key fail for bad data.
     pub fn refuse(&self, key: &Key, refusal: Refusal) {
         lock(&self.state).refused.insert(key.clone(), refusal);

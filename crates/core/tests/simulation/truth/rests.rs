@@ -118,6 +118,8 @@ impl World {
             statement.records().map(|row| (row.file.clone(), written(&row.key).unwrap_or_default())).collect();
         let commits = self.truth.rests.commits.entry(feed).or_default();
         for (file, written) in files {
+            // What fails from now on is its move, and that is noted anew.
+            self.truth.rests.known.remove(&file);
             commits.retain(|commit| commit.file != file);
             commits.push(Commit { file, at: now, written });
             if commits.len() > 2 {
