@@ -78,7 +78,8 @@ pub struct Claim {
     /// How many times in a row something went wrong; sets the pace of retries.
     #[serde(default)]
     pub failures: u32,
-    /// When something went wrong first, if nothing has been put right since.
+    /// When something went wrong first, if nothing has been put right since: by the clock that says when others were loaded,
+    /// or as late as it can have been.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failing_since: Option<Timestamp>,
     /// When something went wrong last.

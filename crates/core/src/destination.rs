@@ -230,6 +230,8 @@ pub struct Failure {
     pub advice: Option<&'static str>,
     /// The one file of the batch that the words name. That need not mean that it is to blame.
     pub file: Option<Key>,
+    /// When it ended, by the same clock that says when others were committed.
+    pub at: Option<Timestamp>,
 }
 
 /// Why a transaction was rolled back.

@@ -13,7 +13,7 @@ use crate::config::{Bucket, Feed};
 use crate::disposition::{Pace, signed};
 use crate::object::Key;
 use crate::ports::{Objects, PortError, PortErrorKind, PutIf};
-use crate::run::{CLOCK_SKEW, later};
+use crate::run::later;
 
 /// How many failures in a row say that a feed is down, if nothing of it was loaded meanwhile.
 pub const DOWN: u32 = 3;
@@ -75,14 +75,9 @@ impl Health {
         }
     }
 
-    /// Whether another batch than the claim's was loaded after `since`, whichever of two clocks is ahead.
+    /// Whether another batch than the claim's was loaded after `since`.
     #[must_use]
-    pub fn surely_worked_after(&self, claim: &Claim, since: Timestamp) -> bool {
-        self.batch.as_ref() != Some(&claim.batch) && self.succeeded_at.is_some_and(|at| is_after(at, since))
-    }
-
-    /// The same by the clocks as they are: where being wrong costs no more than one try.
-    fn worked_after(&self, claim: &Claim, since: Timestamp) -> bool {
+    pub fn worked_after(&self, claim: &Claim, since: Timestamp) -> bool {
         self.batch.as_ref() != Some(&claim.batch) && self.succeeded_at.is_some_and(|at| at > since)
     }
 
@@ -90,7 +85,7 @@ impl Health {
     /// this, too: else neither would another file be tried in its place, nor would they ever rest.
     #[must_use]
     pub fn is_unproven(&self, claim: &Claim) -> bool {
-        let failing = claim.failing_since.is_some_and(|since| !self.surely_worked_after(claim, since));
+        let failing = claim.failing_since.is_some_and(|since| !self.worked_after(claim, since));
         let since_then = claim.failed_at.is_some_and(|at| self.worked_after(claim, at));
         failing && !since_then && claim.rested.is_none() && !claim.vouched
     }
@@ -152,12 +147,6 @@ pub fn after_the_others(claims: &[&Claim], claim: &mut Claim, now: Timestamp) ->
     claim.failures = claim.failures.max(failures).max(claim.streak);
     let pause = Pace::Configuration.delay(claim.failures.saturating_sub(1).max(1), claim.batch.as_str());
     later(latest, signed(pause))
-}
-
-/// Whether the first time is after the second, whichever of two clocks is ahead.
-#[must_use]
-pub fn is_after(at: Timestamp, since: Timestamp) -> bool {
-    at > later(since, CLOCK_SKEW)
 }
 
 fn note(bucket: &Bucket, feed: &Feed) -> Result<Key, PortError> {

@@ -86,7 +86,11 @@ impl<S: Statements, O: Objects> Destination for RedshiftDestination<S, O> {
             Status::Failed | Status::Aborted => {
                 let failure = failure::of_transaction(roles(feed, begun), &description);
                 let file = failure::named_in(&failure.message, &self.bucket.name, files);
-                Progress::Failed(Failure { file: file.map(|file| file.key.clone()), ..failure })
+                Progress::Failed(Failure {
+                    file: file.map(|file| file.key.clone()),
+                    at: description.updated_at,
+                    ..failure
+                })
             }
         })
     }

@@ -14,7 +14,7 @@ use sluice_core::testing::{Faults, Script, key};
 use sluice_core::tick::tick;
 use sluice_core::work::work;
 use test_case::test_case;
-use world::{World, once};
+use world::{World, config, once};
 
 /// The most transactions that a feed of four slots begins in a day in vain.
 const TRANSACTIONS: usize = 150;
@@ -86,4 +86,27 @@ async fn what_comes_back_after_it_was_mended_is_paced(kind: FailureKind) {
     world.ports.clock.advance(Duration::from_hours(1));
     world.drain().await;
     assert_eq!(world.rows(), once(["a", "b"]));
+}
+
+/// X was lowered to what fails alone: one file is tried in the place of one of those all the same.
+#[tokio::test]
+async fn a_lower_x_leaves_room_for_the_file_that_shows_that_the_feed_works() {
+    let mut world = World::with("max_files = 2\nfiles_per_load = 1");
+    for name in ["a", "b"] {
+        world.drop_file(name, name);
+        world.ports.destination.curse(&key(&format!("incoming/flights/{name}")));
+    }
+    let hour = async |world: &World| {
+        for _ in 0..60 {
+            world.round().await;
+            world.ports.clock.advance(Duration::from_mins(1));
+        }
+    };
+    hour(&world).await;
+    assert!(world.rows().is_empty() && world.keys("sluice/claims/flights/resting/").is_empty());
+    world.config = config("max_files = 1\nfiles_per_load = 1");
+    world.drop_file("c", "c");
+    hour(&world).await;
+    assert_eq!(world.rows(), once(["c"]));
+    assert_eq!(world.keys("sluice/claims/flights/resting/").len(), 2);
 }

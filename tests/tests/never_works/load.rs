@@ -66,6 +66,7 @@ mod campaign {
     #[test_case(Shape::OneSlot, UNKNOWN; "unknown with one slot")]
     #[test_case(Shape::Inline, DENIED_SOMEWHERE; "denied and not named where the lister loads")]
     #[test_case(Shape::Inline, TIMED_OUT; "always timed out where the lister loads")]
+    #[test_case(Shape::Event, TIMED_OUT; "always timed out where events load")]
     #[tokio::test]
     async fn a_file_that_copy_never_loads_rests_whatever_is_said(shape: Shape, error: &str) {
         rests(shape, &[CULPRIT], error, false).await;

@@ -58,7 +58,9 @@ impl Others {
     pub fn leave_to_them(&self, feed: &Feed, claim: &mut Claim) -> bool {
         let older = |other: &&Claim| (other.created_at, other.slot) < (claim.created_at, claim.slot);
         let in_flight: usize = self.readable().filter(older).map(Claim::in_flight).sum();
-        if in_flight > 0 && in_flight + claim.in_flight() > feed.max_files {
+        // One file alone takes the place of one that waits in the claim: no more are in flight than were before.
+        let instead = claim.in_flight() == 1 && !claim.doubted.is_empty();
+        if in_flight > 0 && in_flight + claim.in_flight() > feed.max_files && !instead {
             // What is in doubt is known to this claim alone, and stays.
             claim.continue_with(Vec::new());
             (claim.rested, claim.unchecked) = (None, false);

@@ -47,17 +47,17 @@ impl Claim {
         self
     }
 
-    /// Something went wrong.
-    pub fn fail(&mut self, reason: &str, now: Timestamp) {
+    /// Something went wrong. `since`: since when, if nothing did before.
+    pub fn fail(&mut self, reason: &str, now: Timestamp, since: Timestamp) {
         self.failures = self.failures.saturating_add(1);
-        self.failing_since.get_or_insert(now);
+        self.failing_since.get_or_insert(since);
         self.failed_at = Some(now);
         self.last_error = Some(reason.to_owned());
         self.streak = self.streak.saturating_add(1);
         if self.vouched && self.streak > LONGEST_STREAK {
-            (self.vouched, self.failing_since, self.streak) = (false, Some(now), 0);
+            (self.vouched, self.failing_since, self.streak) = (false, Some(since), 0);
             if let Some(doubt) = &mut self.trying {
-                (doubt.vouched, doubt.since) = (false, now);
+                (doubt.vouched, doubt.since) = (false, since);
             }
         }
     }
@@ -99,14 +99,14 @@ impl Claim {
     }
 
     /// Takes the file that an error names out of the batch, to be tried alone after the others; answers whether it could.
-    pub fn single_out(&mut self, key: &Key, reason: &str, now: Timestamp) -> bool {
+    pub fn single_out(&mut self, key: &Key, reason: &str, since: Timestamp) -> bool {
         let at = self.files.iter().position(|file| file.key == *key);
         let Some(at) = at.filter(|_| self.files.len() > 1 && self.doubted.len() < MOST_SINGLED_OUT) else {
             return false;
         };
         let mut rest = std::mem::take(&mut self.files);
         let file = rest.remove(at);
-        self.doubted.push(Doubt::new(file, self.batch.clone(), self.begun(), reason, now));
+        self.doubted.push(Doubt::new(file, self.batch.clone(), self.begun(), reason, since));
         self.suspects = 0;
         self.go_on_with(rest);
         true
@@ -297,7 +297,7 @@ mod tests {
     #[test]
     fn a_file_that_fails_alone_is_tried_alone_each_time_with_a_token_of_its_own() {
         let (mut claim, now) = (claim(3), Timestamp::UNIX_EPOCH);
-        claim.fail("what is this", now);
+        claim.fail("what is this", now, now);
         claim.halve(false);
         assert_eq!((numbers(&claim.files), claim.failures), (vec![0], 1));
         let mut tokens = BTreeSet::new();
@@ -327,20 +327,20 @@ mod tests {
     #[test]
     fn a_success_vouches_for_the_feed_but_not_for_ever() {
         let (mut claim, now) = (claim(2), Timestamp::UNIX_EPOCH);
-        claim.fail("no", now);
+        claim.fail("no", now, now);
         claim.part_loaded();
         for _ in 0..LONGEST_STREAK {
-            claim.fail("no", now);
+            claim.fail("no", now, now);
             assert!(claim.vouched);
         }
-        claim.fail("no", now);
+        claim.fail("no", now, now);
         assert!(!claim.vouched && claim.failing_since.is_some());
     }
 
     #[test]
     fn others_are_loaded_in_the_slot_of_a_file_that_fails_alone() {
         let (mut claim, now) = (claim(1), Timestamp::from_second(1_800_000_000).unwrap());
-        claim.fail("no", now);
+        claim.fail("no", now, now);
         let doubt = claim.take_alone("no", now, SignedDuration::ZERO).unwrap();
         claim.doubted.push(doubt);
         claim.next_probe();

@@ -17,10 +17,10 @@ use crate::claim::{self, Claim, Doubt, Held, HeldError, Question, Stage, Survey,
 use crate::config::Feed;
 use crate::destination::{Begun, Destination, Failure, FailureKind, Progress, QueryError, StatementId};
 use crate::disposition::{Pace, signed};
-use crate::health::{DOWN, Health, after_the_others, is_after};
+use crate::health::{DOWN, Health, after_the_others};
 use crate::object::Key;
 use crate::ports::{Clock, PortError, Ports};
-use crate::run::later;
+use crate::run::{CLOCK_SKEW, later};
 
 /// How many other transactions a failing claim remembers.
 const MOST_BESIDE: usize = 16;
@@ -38,6 +38,8 @@ pub(super) struct Trouble {
     /// The one file of the batch that the error names.
     file: Option<Key>,
     what: What,
+    /// When, by the warehouse's clock, where it says so.
+    at: Option<Timestamp>,
 }
 
 /// What failed, as far as that decides what may be tried next.
@@ -58,12 +60,13 @@ enum What {
 impl Trouble {
     fn new(reason: &str, advice: Option<&str>, pace: Pace) -> Self {
         let reason = told(reason, advice.unwrap_or(pace.advice()));
-        Self { reason, pace, file: None, what: What::Call }
+        Self { reason, pace, file: None, what: What::Call, at: None }
     }
 
     /// A transaction failed.
     pub(super) fn of_failure(failure: &Failure, pace: Pace) -> Self {
-        Self { file: failure.file.clone(), what: What::Ended, ..Self::new(&failure.message, failure.advice, pace) }
+        let new = Self::new(&failure.message, failure.advice, pace);
+        Self { file: failure.file.clone(), what: What::Ended, at: failure.at, ..new }
     }
 
     /// A call about one file failed, after the transaction had.
@@ -73,6 +76,12 @@ impl Trouble {
             what: What::Ended,
             ..Self::new(&error.to_string(), None, Pace::from(error.kind))
         }
+    }
+
+    /// Since when it fails, where nothing failed before: to be compared with when others were loaded, which the warehouse's
+    /// clock says. The latest that it can have been, where only our own clock tells.
+    fn since(&self, now: Timestamp) -> Timestamp {
+        self.at.unwrap_or_else(|| later(now, CLOCK_SKEW))
     }
 
     /// A step failed.
@@ -104,7 +113,7 @@ impl<P: Ports> Loading<'_, P> {
     pub(super) async fn trouble(&mut self, mut held: Held, trouble: Trouble) -> Next {
         let now = self.ports.clock().now();
         self.tally.failed(self.feed, now);
-        held.claim.fail(&trouble.reason, now);
+        held.claim.fail(&trouble.reason, now, trouble.since(now));
         if trouble.what == What::Question {
             held.claim.asked = held.claim.asked.saturating_add(1);
             held.claim.question = None;
@@ -131,7 +140,7 @@ impl<P: Ports> Loading<'_, P> {
         }
         let works = self.works(&held.claim, now).await;
         if let Some(file) = &trouble.file
-            && held.claim.single_out(file, &trouble.reason, now)
+            && held.claim.single_out(file, &trouble.reason, trouble.since(now))
         {
             return if works || held.claim.failures < DOWN { self.again(held).await } else { self.wait(held).await };
         }
@@ -220,7 +229,7 @@ impl<P: Ports> Loading<'_, P> {
             let reason = told(&error.to_string(), Pace::from(error.kind).advice());
             let (batch, begun) = (held.claim.batch.clone(), held.claim.begun());
             let known = tried.clone().filter(|tried| tried.file == file);
-            let known = known.unwrap_or_else(|| Doubt::new(file.clone(), batch, begun, &reason, now));
+            let known = known.unwrap_or_else(|| Doubt::new(file.clone(), batch, begun, &reason, trouble.since(now)));
             let mut known = doubt(Doubt { file, stage, copied: copied.or(known.copied.clone()), ..known });
             let pause = Pace::Configuration.delay(known.failures.saturating_add(1), known.batch.as_str());
             known.fail(&reason, now, signed(pause));
@@ -240,7 +249,7 @@ impl<P: Ports> Loading<'_, P> {
     pub(super) async fn stuck(&mut self, mut held: Held, trouble: Trouble) -> Next {
         let now = self.ports.clock().now();
         self.tally.failed(self.feed, now);
-        held.claim.fail(&trouble.reason, now);
+        held.claim.fail(&trouble.reason, now, trouble.since(now));
         held.claim.next_probe();
         held.claim.last_error = Some(trouble.reason);
         self.wait(held).await
@@ -322,13 +331,13 @@ impl<P: Ports> Loading<'_, P> {
     async fn works(&self, claim: &Claim, now: Timestamp) -> bool {
         let since = since(claim, now);
         let health = Health::read(self.ports.objects(), &self.config.bucket, self.feed);
-        if claim.vouched || health.await.surely_worked_after(claim, since) {
+        if claim.vouched || health.await.worked_after(claim, since) {
             return true;
         }
         for statement in &claim.beside {
             let begun = Begun { statement: statement.clone(), roles: None };
             let stands = self.ports.destination().poll(self.feed, &begun, &[], Duration::ZERO).await;
-            if matches!(stands, Ok(Progress::Loaded(loaded)) if is_after(loaded.at, since)) {
+            if matches!(stands, Ok(Progress::Loaded(loaded)) if loaded.at > since) {
                 return true;
             }
         }

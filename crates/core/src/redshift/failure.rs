@@ -158,7 +158,7 @@ pub fn of_statement(description: &Description) -> Failure {
 }
 
 fn told(kind: FailureKind, text: &str) -> Failure {
-    Failure { kind, message: cut(text), advice: advice(kind, &own_words(text)), file: None }
+    Failure { kind, message: cut(text), advice: advice(kind, &own_words(text)), file: None, at: None }
 }
 
 /// So long is the context in the text of a columnar COPY at most; what is longer is cut off, a file's name as well.

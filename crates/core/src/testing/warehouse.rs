@@ -209,8 +209,9 @@ impl State {
 impl Table {
     /// Why the transaction cannot be committed: the ledger is checked first, as under its lock.
     fn objects_to(&self, transaction: &Transaction) -> Option<Failure> {
-        let failure =
-            |kind, message: &str| Some(Failure { kind, message: message.to_owned(), advice: None, file: None });
+        let failure = |kind, message: &str| {
+            Some(Failure { kind, message: message.to_owned(), advice: None, file: None, at: None })
+        };
         match &self.ledger {
             None => failure(FailureKind::LedgerMissing, "the ledger does not exist"),
             Some(ledger) if transaction.ids().any(|id| ledger.contains_key(&id)) => {

@@ -108,7 +108,7 @@ impl Transaction {
         match self.script.end {
             End::Natural => None,
             End::Failed(kind) => {
-                Some(Failure { kind, message: format!("{kind:?}, says the test"), advice: None, file: None })
+                Some(Failure { kind, message: format!("{kind:?}, says the test"), advice: None, file: None, at: None })
             }
         }
     }
@@ -120,12 +120,19 @@ impl Transaction {
             message: format!("no file {}", missing.planned.key),
             advice: None,
             file: None,
+            at: None,
         })
     }
 
     pub(super) fn refused(&self, refused: &BTreeMap<Key, Refusal>) -> Option<Failure> {
         let refusal = self.reads.iter().find_map(|read| refused.get(&read.planned.key))?;
-        Some(Failure { kind: FailureKind::BadData, message: refusal.message.clone(), advice: None, file: None })
+        Some(Failure {
+            kind: FailureKind::BadData,
+            message: refusal.message.clone(),
+            advice: None,
+            file: None,
+            at: None,
+        })
     }
 
     pub(super) fn cursed(&self, cursed: &BTreeSet<Key>) -> Option<Failure> {
@@ -135,6 +142,7 @@ impl Transaction {
             message: "what is this".to_owned(),
             advice: None,
             file: None,
+            at: None,
         })
     }
 
