@@ -112,13 +112,27 @@ impl Feed {
 
     /// Whether the feed takes an object with this name (what follows the feed's prefix) and size.
     ///
-    /// Zero-byte names that end in `/` are what consoles make for folders, not files.
+    /// Zero-byte names that end in `/` are what consoles make for folders, not files. Markers are taken only where a
+    /// pattern of `include` speaks of them.
     #[must_use]
     pub fn takes(&self, name: &str, size: u64) -> bool {
         let folder = size == 0 && (name.is_empty() || name.ends_with('/'));
-        let included = self.include.is_empty() || self.include.iter().any(|pattern| pattern.matches(name));
+        let marker = is_marker(name);
+        let mut include = self.include.iter().filter(|pattern| !marker || is_marker(pattern.as_str()));
+        let included = (self.include.is_empty() && !marker) || include.any(|pattern| pattern.matches(name));
         !folder && included && !self.exclude.iter().any(|pattern| pattern.matches(name))
     }
+}
+
+/// Whether a name is one of those that writers leave beside their data, and that readers of the field pass over: a part of
+/// it begins with `.`, or with `_` and is no partition (`_day=1`), or it ends in `_$folder$`.
+/// Source: Apache Hadoop, `FileInputFormat`'s filter of hidden files; Apache Spark, `HadoopFSUtils.shouldFilterOutPathName`.
+fn is_marker(name: &str) -> bool {
+    let hidden = |part: &str| {
+        let dotted = part.starts_with('.') && part != "." && part != "..";
+        dotted || (part.starts_with('_') && !part.contains('='))
+    };
+    name.split('/').any(hidden) || name.ends_with("_$folder$")
 }
 
 /// A feed's name: 1 to 63 lower-case letters, digits, `_` and `-`, beginning with a letter.

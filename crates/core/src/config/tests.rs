@@ -109,6 +109,23 @@ fn what_is_not_written_has_its_default() {
     assert_eq!(redshift.options.options(), [CopyOption::Flag("FORMAT AS CSV")]);
 }
 
+#[test_case("_SUCCESS", &[], false; "the marker of a job")]
+#[test_case("2026_$folder$", &[], false; "the marker of a folder")]
+#[test_case("a/_temporary/0/part-0.csv", &[], false; "what is not committed")]
+#[test_case("a/.part-0.csv.crc", &[], false; "a checksum")]
+#[test_case("_delta_log/00.json", &["*.json"], false; "a star does not speak of markers")]
+#[test_case("_day=1/part-0.csv", &[], true; "a partition")]
+#[test_case("a_b/c.d", &[], true; "signs within a name")]
+#[test_case("../a", &[], true; "a parent")]
+#[test_case("a/_b.csv", &["*/_*.csv"], true; "the pattern says so")]
+#[test_case(".a/b.csv", &[".*"], true; "the pattern begins so")]
+#[test_case("x.csv", &[".*", "*.csv"], true; "patterns for both")]
+fn markers_beside_the_data_are_no_files(name: &str, include: &[&str], taken: bool) {
+    let mut feed = parse(LEAST).feeds.remove(0);
+    feed.include = include.iter().map(|pattern| Pattern::new(pattern).unwrap()).collect();
+    assert_eq!(feed.takes(name, 1), taken);
+}
+
 #[test]
 fn what_is_written_is_taken() {
     let config = parse(
