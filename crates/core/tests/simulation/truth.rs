@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use sluice_core::claim::Claim;
 use sluice_core::config::Destination;
 use sluice_core::destination::StatementId;
-use sluice_core::object::ETag;
+use sluice_core::object::{ETag, File};
 use sluice_core::redshift::Submission;
 
 use crate::bucket::{CLAIMS, INCOMING, Object, STATE};
@@ -39,6 +39,10 @@ pub struct Version {
 impl Version {
     fn path(&self) -> &str {
         self.key.strip_prefix(INCOMING).unwrap_or_default()
+    }
+
+    fn is(&self, file: &File) -> bool {
+        self.key == file.key.as_str() && self.etags.contains(file.etag.as_str())
     }
 }
 
@@ -150,6 +154,7 @@ impl World {
             return self.truth.broken(broken);
         }
         self.check_filled(key, &claim);
+        self.check_unmoved(&claim);
         self.truth.claims.insert(key.to_owned(), claim);
         self.truth.writers.insert(key.to_owned(), self.truth.task);
     }

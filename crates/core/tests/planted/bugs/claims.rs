@@ -16,6 +16,10 @@ pub(super) const BUGS: &[Bug] = &[
         )],
     ),
     bug(
+        "a slot in which a file waits is filled without If-Match",
+        &[edit("claim/slots.rs", "PutIf::Matches(&waiting.etag)", "PutIf::Any")],
+    ),
+    bug(
         "one slot too many",
         &[
             edit("claim/slots.rs", "(0..feed.slots()).filter", "(0..=feed.slots()).filter"),
@@ -66,6 +70,15 @@ pub(super) const BUGS: &[Bug] = &[
         class: None,
         hidden: Some("files are counted as well; this is a second line of defence"),
     },
+    of_class(
+        "changes",
+        "the room of a claim that waits is given to an empty slot",
+        &[edit(
+            "claim/slots.rs",
+            "let mut files = feed.max_files.saturating_sub(in_flight);",
+            "let room = waiting.and_then(|seen| seen.claim.as_ref().ok()).map_or(0, Claim::in_flight);\n        let mut files = (feed.max_files + room).saturating_sub(in_flight);",
+        )],
+    ),
     bug(
         "files whose turn comes later are not held",
         &[
@@ -115,5 +128,32 @@ pub(super) const BUGS: &[Bug] = &[
             "let theirs: HashSet<&Key> = self.readable().flat_map(",
             "let theirs: HashSet<&Key> = self.readable().take(0).flat_map(",
         )],
+    ),
+    bug(
+        "a claim gives way to newer ones only",
+        &[
+            edit(
+                "claim/give_way.rs",
+                "(other.created_at, other.slot) < (claim.created_at, claim.slot);",
+                "(other.created_at, other.slot) > (claim.created_at, claim.slot);",
+            ),
+            edit(
+                "claim/give_way.rs",
+                "self.readable().flat_map(Claim::all_files)",
+                "self.readable().filter(older).flat_map(Claim::all_files)",
+            ),
+        ],
+    ),
+    bug(
+        "a claim gives way to a resting file of its own",
+        &[edit(
+            "claim/give_way.rs",
+            "&& claim.rested.as_ref() != Some(file);",
+            "&& claim.rested.as_ref() != Some(file) || claim.rested.is_some();",
+        )],
+    ),
+    bug(
+        "nobody looks for others once the lister died",
+        &[edit("load.rs", "if held.claim.unchecked {", "if held.claim.unchecked && held.claim.attempt > 1000 {")],
     ),
 ];

@@ -47,6 +47,33 @@ pub(super) const BUGS: &[Bug] = &[
     ),
     of_class(
         "move",
+        "one file that cannot be archived keeps all of its batch",
+        &[edit(
+            "archive.rs",
+            "    delete(objects, &mut archived).await;\n    archived\n",
+            "    if let Some(error) = archived.unmoved.first().map(|one| one.error.same()) {\n        let copied = std::mem::take(&mut archived.moved);\n        let keeps = |(file, _)| Unmoved { file, copied: None, error: error.same() };\n        archived.unmoved.extend(copied.into_iter().map(keeps));\n    }\n    delete(objects, &mut archived).await;\n    archived\n",
+        )],
+    ),
+    of_class(
+        "move",
+        "one file that cannot be set aside keeps all of its batch",
+        &[edit(
+            "quarantine.rs",
+            "    archive::delete(objects, &mut archived).await;",
+            "    if let Some(error) = archived.unmoved.first().map(|one| one.error.same()) {\n        let copied = std::mem::take(&mut archived.moved);\n        let keeps = |(file, _)| Unmoved { file, copied: None, error: error.same() };\n        archived.unmoved.extend(copied.into_iter().map(keeps));\n    }\n    archive::delete(objects, &mut archived).await;",
+        )],
+    ),
+    of_class(
+        "move",
+        "one delete that is refused counts for all",
+        &[edit(
+            "archive.rs",
+            "for ((file, key), deleted) in chunk",
+            "let first = deleted.iter().find_map(|one| one.as_ref().err().map(PortError::same));\n        let deleted = deleted.into_iter().map(|one| first.as_ref().map_or(one, |error| Err(error.same())));\n        for ((file, key), deleted) in chunk",
+        )],
+    ),
+    of_class(
+        "move",
         "a file that cannot be archived is loaded again",
         &[edit("load/trouble.rs", "Doubt { file, stage, copied: copied.or", "Doubt { file, copied: copied.or")],
     ),
@@ -65,6 +92,11 @@ pub(super) const BUGS: &[Bug] = &[
                 "if let Some(copied) = doubt.copied.as_ref().filter(|_| false) {",
             ),
         ],
+    ),
+    of_class(
+        "move",
+        "what was read in place of a file that cannot be moved is not asked",
+        &[edit("load/versions.rs", ".chain(&doubtful).cloned()", ".chain(doubtful.iter().take(0)).cloned()")],
     ),
     of_class(
         "move",

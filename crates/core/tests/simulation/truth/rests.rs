@@ -128,6 +128,26 @@ impl World {
         }
     }
 
+    /// A claim was written: what it says cannot be moved must be what never can be, where no other request fails.
+    pub(super) fn check_unmoved(&mut self, claim: &Claim) {
+        if self.scenario.fault_in < u64::MAX {
+            return;
+        }
+        let mut doubts =
+            claim.doubted.iter().chain(&claim.trying).filter(|doubt| doubt.stage.as_str() != Stage::Load.as_str());
+        if let Some(doubt) = doubts.find(|doubt| self.can_be_moved(&doubt.file)) {
+            let broken = format!("{} is noted at its {}, and can be moved", doubt.file.key, doubt.stage.as_str());
+            self.truth.broken(broken);
+        }
+    }
+
+    /// Whether nothing is wrong with this version, and no other one has taken its place.
+    fn can_be_moved(&self, file: &File) -> bool {
+        let replaced = self.bucket.get(file.key.as_str()).is_some_and(|object| object.etag != file.etag);
+        let mut versions = self.truth.versions.iter().filter(|(_, version)| version.is(file));
+        !replaced && versions.any(|(content, _)| !crate::lasting::is_stuck(content))
+    }
+
     /// Somebody lets a file rest, or tries it again in vain.
     pub(super) fn rest_was_written(&mut self, key: &str, before: Option<&Object>) {
         let Some((feed, resting)) = feed_of(key).zip(self.bucket.get(key).and_then(read)) else {
@@ -148,7 +168,8 @@ impl World {
         }
         let content = self.bucket.get(file.key.as_str()).map(Object::text).unwrap_or_default();
         let moves = resting.stage != Stage::Load.as_str();
-        if moves && self.calm && before.is_none() && !content.is_empty() && !crate::lasting::is_stuck(&content) {
+        let well = self.calm || self.scenario.fault_in == u64::MAX;
+        if moves && well && before.is_none() && !content.is_empty() && !crate::lasting::is_stuck(&content) {
             return self.truth.broken(format!("{} rests at its {}, and can be moved", file.key, resting.stage));
         }
         let unread = |what: &What| matches!(what, What::Denied(_));
