@@ -28,7 +28,11 @@ pub(super) const BUGS: &[Bug] = &[
                 "let mut files = feed.max_files.sat",
                 "let mut files = (feed.max_files + feed.files_per_load).sat",
             ),
-            edit("claim/give_way.rs", "> feed.max_files {", "> feed.max_files + feed.files_per_load {"),
+            edit(
+                "claim/give_way.rs",
+                "> feed.max_files && !instead {",
+                "> feed.max_files + feed.files_per_load && !instead {",
+            ),
         ],
     ),
     bug(

@@ -88,11 +88,15 @@ pub(super) const BUGS: &[Bug] = &[
     ),
     bug(
         "a success of the past is evidence",
-        &[edit("health.rs", "at > later(since, CLOCK_SKEW)", "at > later(since, CLOCK_SKEW) || at <= since")],
+        &[edit("health.rs", "is_some_and(|at| at > since)", "is_some_and(|at| at > since || at <= since)")],
     ),
     bug(
         "evidence knows nothing of skewed clocks",
-        &[edit("health.rs", "at > later(since, CLOCK_SKEW)", "at > later(since, CLOCK_SKEW - CLOCK_SKEW)")],
+        &[edit(
+            "load/trouble.rs",
+            "self.at.unwrap_or_else(|| later(now, CLOCK_SKEW))",
+            "later(now, CLOCK_SKEW - CLOCK_SKEW)",
+        )],
     ),
     bug(
         "a success is as new as its archive",
@@ -152,8 +156,8 @@ pub(super) const BUGS: &[Bug] = &[
         "the file that an error names is forgotten",
         &[edit(
             "claim/parts.rs",
-            "        self.doubted.push(Doubt::new(file, self.batch.clone(), self.begun(), reason, now));\n",
-            "        drop(Doubt::new(file, self.batch.clone(), self.begun(), reason, now));\n",
+            "        self.doubted.push(Doubt::new(file, self.batch.clone(), self.begun(), reason, since));\n",
+            "        drop(Doubt::new(file, self.batch.clone(), self.begun(), reason, since));\n",
         )],
     ),
     of_class(
