@@ -179,18 +179,6 @@ pub(super) const BUGS: &[Bug] = &[
         )],
     ),
     of_class(
-        "copy",
-        "a success of a part vouches for nothing",
-        &[
-            edit("claim/parts.rs", "self.vouched = self.failing_since.is_some();", "self.vouched = false;"),
-            edit(
-                "claim/parts.rs",
-                "self.doubted.iter_mut().for_each(|doubt| doubt.vouched = true);",
-                "self.doubted.iter_mut().for_each(|doubt| doubt.vouched = false);",
-            ),
-        ],
-    ),
-    of_class(
         "down",
         "a claim that failed vouches for itself",
         &[edit(
