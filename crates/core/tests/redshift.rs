@@ -111,6 +111,9 @@ fn other_statements() {
     insta::assert_snapshot!(statements.join(";\n"));
 }
 
+/// COPY's own words where a system view has the reasons.
+const SUMMARY: &str = "ERROR: Load into table 't' failed.  Check 'sys_load_error_detail' system table for details.";
+
 fn destination(
     statements: &ScriptedStatements,
 ) -> (Config, RedshiftDestination<ScriptedStatements, MemoryObjects>, MemoryObjects) {
@@ -171,8 +174,8 @@ async fn bad_files_are_named_by_one_pass_that_loads_nothing() {
     let load = Load { slot: 0, batch: &batch, files: &files, token: "token-0" };
     let failed = Begun { statement: StatementId("failed".into()), roles: None };
     let bad = destination.bad_files(&config.feeds[0], &load, &failed, &Asking::default()).await.unwrap();
-    assert_eq!(bad.len(), 1, "a name that is cut and fits two files names neither");
-    let refusal = &bad[&files[0].key];
+    assert_eq!((bad.files.len(), bad.late), (1, false), "a name that is cut and fits two files names neither");
+    let refusal = &bad.files[&files[0].key];
     assert_eq!((refusal.code, refusal.line, refusal.column.as_deref()), (Some(1207), Some(3), Some("year")));
 }
 
@@ -188,7 +191,7 @@ async fn where_a_file_is_gone_the_bad_ones_are_those_that_the_load_itself_noted(
             assert!(sql.contains("query_id = 77"), "{sql}");
             answer = answer.with_rows(0, &[&[Some("s3://bucket/incoming/flights/bad.csv")]]);
         } else {
-            answer = Answer::failed(submission, 4, "ERROR: Load into table 't' failed.  Check 'sys_load_error_detail'");
+            answer = Answer::failed(submission, 4, SUMMARY);
             answer.end.parts[3].query_id = Some(77);
         }
         answer
@@ -198,7 +201,7 @@ async fn where_a_file_is_gone_the_bad_ones_are_those_that_the_load_itself_noted(
     let batch = BatchId::of(&files);
     let load = Load { slot: 0, batch: &batch, files: &files, token: "token-0" };
     let failed = destination.start(&config.feeds[0], &load).await.unwrap();
-    let bad = destination.bad_files(&config.feeds[0], &load, &failed, &Asking::default()).await.unwrap();
+    let bad = destination.bad_files(&config.feeds[0], &load, &failed, &Asking::default()).await.unwrap().files;
     assert_eq!(bad.into_keys().collect::<Vec<_>>(), [files[0].key.clone()]);
 }
 
