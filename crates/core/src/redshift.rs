@@ -134,7 +134,7 @@ impl<S: Statements, O: Objects> Destination for RedshiftDestination<S, O> {
         if let (true, Some(trace)) =
             (refused.files.is_empty(), description.as_ref().and_then(|description| trace(description, Some(roles))))
         {
-            let noted = self.load_errors(feed, load.files, "the load", trace, asking).await?;
+            let noted = self.load_errors(feed, load.files, " of the load", trace, asking).await?;
             refused.late |= noted.late && failure::is_noted(text);
             refused.files = noted.files;
         }
@@ -249,7 +249,7 @@ impl<S: Statements, O: Objects> RedshiftDestination<S, O> {
         let text = description.error.as_deref().unwrap_or_default();
         let mut refused = Refused { files: failure::refused_in(text, &self.bucket.name, files), late: false };
         if let Some(trace) = trace(&description, None) {
-            let noted = self.load_errors(feed, files, "the look", trace, asking).await?;
+            let noted = self.load_errors(feed, files, "", trace, asking).await?;
             refused.late = refused.files.is_empty() && noted.late;
             refused.files.extend(noted.files);
         }
@@ -266,7 +266,7 @@ impl<S: Statements, O: Objects> RedshiftDestination<S, O> {
         asking: &Asking,
     ) -> Result<Refused, QueryError> {
         // What was asked once is not asked again: each look is a question of its own.
-        let what = format!("read load errors of {of}, {}", asking.look);
+        let what = format!("read load errors{of}{}", ".".repeat(asking.look));
         let rows = self.query(feed, &what, sql::load_errors(trace), asking).await?;
         let mut refused = Refused { files: HashMap::new(), late: rows.is_empty() };
         for row in &rows {
