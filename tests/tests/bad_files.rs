@@ -8,6 +8,8 @@
 mod causes;
 #[path = "bad_files/neighbours.rs"]
 mod neighbours;
+#[path = "bad_files/own_sql.rs"]
+mod own_sql;
 #[path = "bad_files/parquet.rs"]
 mod parquet;
 

@@ -47,14 +47,15 @@ pub trait Destination: Send + Sync {
 
     /// Which of the batch's files the warehouse refuses, and why, after its transaction failed for bad data.
     ///
-    /// Changes no table. May load nothing, and may name some of the bad files only: the rest is asked for again.
+    /// Changes no table. May load nothing, and may name some of the bad files only: the rest is asked for again. Where it
+    /// is late, it is asked again with the next [`Asking::look`].
     fn bad_files(
         &self,
         feed: &Feed,
         load: &Load<'_>,
         begun: &Begun,
         asking: &Asking,
-    ) -> impl Future<Output = Result<HashMap<Key, Refusal>, QueryError>> + Send;
+    ) -> impl Future<Output = Result<Refused, QueryError>> + Send;
 
     /// Which version of each file the transaction read, as far as the warehouse knows.
     fn versions_read(
@@ -183,6 +184,8 @@ pub struct Asking {
     pub token: Option<String>,
     /// The question that is under way already, by its name, and its statement.
     pub noted: Option<(String, StatementId)>,
+    /// How often the answer was late before: what was answered too early is asked anew.
+    pub look: usize,
     /// How long to wait for the answer; after that, [`QueryError::Slow`].
     pub wait: Duration,
 }
@@ -191,7 +194,7 @@ impl Asking {
     /// A question that nobody takes up again: an operator's.
     #[must_use]
     pub fn once(wait: Duration) -> Self {
-        Self { token: None, noted: None, wait }
+        Self { wait, ..Self::default() }
     }
 }
 
@@ -243,6 +246,8 @@ pub enum FailureKind {
     BadData,
     /// A file was not there.
     FileMissing,
+    /// An object was not there: a file, or something that the feed's options name.
+    ObjectMissing,
     /// There is no ledger yet.
     LedgerMissing,
     /// It may work when tried again as it is.
@@ -275,6 +280,15 @@ pub enum QueryError {
         /// Its statement.
         statement: StatementId,
     },
+}
+
+/// Which files the warehouse refuses.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Refused {
+    /// Those that it names by now, with its reasons.
+    pub files: HashMap<Key, Refusal>,
+    /// It has noted more, and does not show it yet.
+    pub late: bool,
 }
 
 /// Why the warehouse refuses a file.

@@ -17,8 +17,8 @@ pub enum Disposition {
     AskLedger,
     /// Find the bad files, move them to `failed/`, go on with the rest.
     Quarantine,
-    /// Look which files are still there; go on with those.
-    DropMissing,
+    /// Look which files are still there; go on with those. If all are, try again at this pace.
+    DropMissing(Pace),
     /// Make the ledger, and try again at once.
     CreateLedger,
     /// Try again later; if a file of the batch brings it about, the others get through. No file is ever quarantined for
@@ -40,7 +40,8 @@ impl From<FailureKind> for Disposition {
         match kind {
             FailureKind::AlreadyLoaded => Self::AskLedger,
             FailureKind::BadData => Self::Quarantine,
-            FailureKind::FileMissing => Self::DropMissing,
+            FailureKind::FileMissing => Self::DropMissing(Pace::Transient),
+            FailureKind::ObjectMissing => Self::DropMissing(Pace::Configuration),
             FailureKind::LedgerMissing => Self::CreateLedger,
             FailureKind::Transient => Self::Retry(Pace::Transient),
             FailureKind::Configuration | FailureKind::Unknown => Self::Retry(Pace::Configuration),
@@ -115,8 +116,10 @@ mod tests {
 
     #[test]
     fn only_bad_data_quarantines() {
-        use FailureKind::{AlreadyLoaded, BadData, Configuration, FileMissing, LedgerMissing, Transient, Unknown};
-        for kind in [AlreadyLoaded, BadData, FileMissing, LedgerMissing, Transient, Configuration, Unknown] {
+        use FailureKind::{AlreadyLoaded, BadData, Configuration, FileMissing, LedgerMissing, ObjectMissing};
+        use FailureKind::{Transient, Unknown};
+        let missing = [FileMissing, ObjectMissing, LedgerMissing];
+        for kind in [AlreadyLoaded, BadData, Transient, Configuration, Unknown].into_iter().chain(missing) {
             assert_eq!(Disposition::from(kind) == Disposition::Quarantine, kind == BadData);
         }
     }

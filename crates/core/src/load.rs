@@ -319,6 +319,6 @@ impl<P: Ports> Loading<'_, P> {
         let noted = claim.question.as_ref().map(|known| (known.what.clone(), known.statement_id.clone()));
         let token = format!("{}?{}{again}", copy::token(self.config, self.feed, claim), claim.asked);
         let wait = self.run.wait_left(self.ports.clock().now()).min(QUESTION_WAIT);
-        Asking { token: Some(token), noted, wait }
+        Asking { token: Some(token), noted, look: 0, wait }
     }
 }

@@ -109,7 +109,7 @@ pub enum RedriveError {
         /// Which.
         ledger: String,
         /// Why.
-        source: QueryError,
+        source: Box<QueryError>,
     },
     /// Nothing of a whole step worked.
     #[error("none of {0} files could be moved; the failures above say why. Run it again when they are mended")]
@@ -182,5 +182,5 @@ async fn held<P: Ports>(config: &Config, ports: &P, feed: &Feed) -> Result<Held,
 /// An answer that the ledger did not give.
 fn no_ledger(feed: &Feed, source: QueryError) -> RedriveError {
     let Target::Redshift(target) = &feed.destination;
-    RedriveError::Ledger { ledger: target.ledger.to_string(), source }
+    RedriveError::Ledger { ledger: target.ledger.to_string(), source: Box::new(source) }
 }

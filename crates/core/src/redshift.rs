@@ -13,8 +13,8 @@ use crate::completion;
 use crate::config::{Bucket, Destination as Target, Feed, Redshift};
 use crate::content;
 use crate::destination::{
-    Asking, Begun, Destination, Entry, Failure, FailureKind, Load, Loaded, Of, Progress, QueryError, Refusal, Roles,
-    StatementId,
+    Asking, Begun, Destination, Entry, Failure, FailureKind, Load, Loaded, Of, Progress, QueryError, Refusal, Refused,
+    Roles, StatementId,
 };
 use crate::hash;
 use crate::object::{ETag, File, FileId, Key};
@@ -42,9 +42,6 @@ const LONG_PATIENCE: Duration = Duration::from_mins(10);
 
 /// How long the warehouse itself lets files be taken out of the ledger: it has given up before we do.
 const FORGET_PATIENCE: Duration = Duration::from_mins(9);
-
-/// How many bytes of a file's name the system views keep. Source: Database Developer Guide, `SYS_LOAD_ERROR_DETAIL`.
-const FILE_NAME_BYTES: usize = 256;
 
 /// Redshift, through the ports to its Data API and to the bucket that holds manifests.
 #[derive(Debug)]
@@ -84,13 +81,8 @@ impl<S: Statements, O: Objects> Destination for RedshiftDestination<S, O> {
             Status::Running => Progress::Running,
             Status::Finished => Progress::Loaded(loaded(roles(feed, begun), &description)),
             Status::Failed | Status::Aborted => {
-                let failure = failure::of_transaction(roles(feed, begun), &description);
-                let file = failure::named_in(&failure.message, &self.bucket.name, files);
-                Progress::Failed(Failure {
-                    file: file.map(|file| file.key.clone()),
-                    at: description.updated_at,
-                    ..failure
-                })
+                let failure = failure::of_transaction(roles(feed, begun), &description, &self.bucket.name, files);
+                Progress::Failed(Failure { at: description.updated_at, ..naming_its_object(feed, failure) })
             }
         })
     }
@@ -118,29 +110,35 @@ impl<S: Statements, O: Objects> Destination for RedshiftDestination<S, O> {
         load: &Load<'_>,
         begun: &Begun,
         asking: &Asking,
-    ) -> Result<HashMap<Key, Refusal>, QueryError> {
+    ) -> Result<Refused, QueryError> {
         let description = self.statements.describe(&begun.statement, Duration::ZERO).await?;
         let text = description.as_ref().and_then(|description| description.error.as_deref()).unwrap_or_default();
-        let mut found = failure::refused_in(text, &self.bucket.name, load.files);
+        let mut refused = Refused { files: failure::refused_in(text, &self.bucket.name, load.files), late: false };
         if !target(feed).format.is_columnar() {
             // A file that cannot be unpacked ends even the pass that goes on after errors, and is the only one that it
-            // names. So those are looked for first, and the pass goes over the others.
-            for (key, damage) in content::damaged(&self.objects, feed, load.files).await {
-                found.entry(key).or_insert_with(|| failure::damaged(damage));
+            // names. So those are looked for first, once, and the pass goes over the others.
+            if asking.look == 0 {
+                for (key, damage) in content::damaged(&self.objects, feed, load.files).await {
+                    refused.files.entry(key).or_insert_with(|| failure::damaged(damage));
+                }
             }
-            let rest: Vec<File> = load.files.iter().filter(|file| !found.contains_key(&file.key)).cloned().collect();
+            let named = |file: &&File| refused.files.contains_key(&file.key);
+            let rest: Vec<File> = load.files.iter().filter(|file| !named(file)).cloned().collect();
             if !rest.is_empty() {
-                found.extend(self.try_all(feed, load, &rest, asking).await?);
+                let found = self.try_all(feed, load, &rest, asking).await?;
+                refused.late = refused.files.is_empty() && found.late;
+                refused.files.extend(found.files);
             }
-        }
-        if !found.is_empty() {
-            return Ok(found);
         }
         let roles = roles(feed, begun);
-        match description.as_ref().and_then(|description| trace(description, Some(roles))) {
-            Some(trace) => self.load_errors(feed, load.files, trace, asking).await,
-            None => Ok(HashMap::new()),
+        if let (true, Some(trace)) =
+            (refused.files.is_empty(), description.as_ref().and_then(|description| trace(description, Some(roles))))
+        {
+            let noted = self.load_errors(feed, load.files, " of the load", trace, asking).await?;
+            refused.late |= noted.late && failure::is_noted(text);
+            refused.files = noted.files;
         }
+        Ok(refused)
     }
 
     async fn versions_read(
@@ -157,7 +155,7 @@ impl<S: Statements, O: Objects> Destination for RedshiftDestination<S, O> {
         };
         let rows = self.query(feed, "read versions", sql::versions_read(trace), asking).await?;
         let version = |row: &Vec<Option<String>>| {
-            let file = self.named(files, row.first()?.as_deref()?)?;
+            let file = failure::read(row.first()?.as_deref()?, &self.bucket.name, files)?;
             Some((file.key.clone(), ETag::new(row.get(1)?.as_deref()?)))
         };
         Ok(rows.iter().filter_map(version).collect())
@@ -228,7 +226,7 @@ impl<S: Statements, O: Objects> RedshiftDestination<S, O> {
         load: &Load<'_>,
         files: &[File],
         asking: &Asking,
-    ) -> Result<HashMap<Key, Refusal>, QueryError> {
+    ) -> Result<Refused, QueryError> {
         let batch = BatchId::of(files);
         let manifest = self.write_manifest(feed, &Load { batch: &batch, files, ..*load }).await?;
         let statement = sql::try_all(&self.bucket.name, feed, target(feed), files, &manifest);
@@ -238,58 +236,54 @@ impl<S: Statements, O: Objects> RedshiftDestination<S, O> {
             Err(QueryError::Failed { statement, failure: Failure { kind: FailureKind::BadData, .. } }) => {
                 match self.statements.describe(&statement, Duration::ZERO).await? {
                     Some(description) => description,
-                    None => return Ok(HashMap::new()),
+                    None => return Ok(Refused::default()),
                 }
             }
             // One of them is gone by now, so this pass cannot be made: what the load itself noted has to do.
-            Err(QueryError::Failed { failure: Failure { kind: FailureKind::FileMissing, .. }, .. }) => {
-                return Ok(HashMap::new());
-            }
+            Err(QueryError::Failed {
+                failure: Failure { kind: FailureKind::FileMissing | FailureKind::ObjectMissing, .. },
+                ..
+            }) => return Ok(Refused::default()),
             Err(error) => return Err(error),
         };
         let text = description.error.as_deref().unwrap_or_default();
-        let mut found = failure::refused_in(text, &self.bucket.name, files);
+        let mut refused = Refused { files: failure::refused_in(text, &self.bucket.name, files), late: false };
         if let Some(trace) = trace(&description, None) {
-            found.extend(self.load_errors(feed, files, trace, asking).await?);
+            let noted = self.load_errors(feed, files, "", trace, asking).await?;
+            refused.late = refused.files.is_empty() && noted.late;
+            refused.files.extend(noted.files);
         }
-        Ok(found)
+        Ok(refused)
     }
 
+    /// What `of` has noted about files. It is late where nothing is there: at least one error made somebody ask.
     async fn load_errors(
         &self,
         feed: &Feed,
         files: &[File],
+        of: &str,
         trace: Trace,
         asking: &Asking,
-    ) -> Result<HashMap<Key, Refusal>, QueryError> {
-        let rows = self.query(feed, "read load errors", sql::load_errors(trace), asking).await?;
-        let mut refusals = HashMap::new();
+    ) -> Result<Refused, QueryError> {
+        // What was asked once is not asked again: each look is a question of its own.
+        let what = format!("read load errors{of}{}", ".".repeat(asking.look));
+        let rows = self.query(feed, &what, sql::load_errors(trace), asking).await?;
+        let mut refused = Refused { files: HashMap::new(), late: rows.is_empty() };
         for row in &rows {
-            let text = |at: usize| row.get(at).and_then(Option::as_deref);
-            if let Some(file) = text(0).and_then(|name| self.named(files, name)) {
-                refusals.entry(file.key.clone()).or_insert_with(|| Refusal {
-                    code: text(1).and_then(|code| code.trim().parse().ok()),
-                    message: text(2).unwrap_or_default().to_owned(),
-                    line: text(3).and_then(|line| line.trim().parse().ok()),
-                    column: text(4).filter(|column| !column.is_empty()).map(str::to_owned),
+            let text = |at: usize| row.get(at).and_then(Option::as_deref).unwrap_or_default();
+            let code = text(1).trim().parse().ok();
+            if let Some(file) = failure::noted(text(0), code, text(2), &self.bucket.name, files) {
+                refused.files.entry(file.key.clone()).or_insert_with(|| Refusal {
+                    code,
+                    message: text(2).to_owned(),
+                    // A columnar file has no lines.
+                    line: text(3).trim().parse().ok().filter(|line| *line > 0),
+                    column: Some(text(4)).filter(|column| !column.is_empty()).map(str::to_owned),
                     raw_line: None,
                 });
             }
         }
-        Ok(refusals)
-    }
-
-    /// The one file that a system view names; `None` where the name, which is cut there, fits several.
-    fn named<'f>(&self, files: &'f [File], name: &str) -> Option<&'f File> {
-        let name = name.trim_end();
-        let cut = name.len() >= FILE_NAME_BYTES - 3;
-        let fits = |file: &&File| {
-            let url = manifest::url(&self.bucket.name, file);
-            url.trim_end() == name || (cut && url.starts_with(name))
-        };
-        let mut fitting = files.iter().filter(fits);
-        let first = fitting.next()?;
-        fitting.next().is_none().then_some(first)
+        Ok(refused)
     }
 
     /// Runs a question and answers its rows.
@@ -313,6 +307,7 @@ impl<S: Statements, O: Objects> RedshiftDestination<S, O> {
         statements: Vec<String>,
         asking: &Asking,
     ) -> Result<(StatementId, Description), QueryError> {
+        let copies = statements.first().is_some_and(|statement| sql::is_copy(statement));
         let noted = asking.noted.as_ref().filter(|(noted, _)| noted == what).map(|(_, statement)| statement.clone());
         let mut stands = match &noted {
             Some(id) => self.statements.describe(id, asking.wait).await?.map(|description| (id.clone(), description)),
@@ -333,7 +328,8 @@ impl<S: Statements, O: Objects> RedshiftDestination<S, O> {
             Status::Finished => Ok((statement, description)),
             Status::Running => Err(QueryError::Slow { what: what.to_owned(), statement }),
             Status::Failed | Status::Aborted => {
-                Err(QueryError::Failed { statement, failure: failure::of_statement(&description) })
+                let failure = failure::of_statement(copies, &description);
+                Err(QueryError::Failed { statement, failure: naming_its_object(feed, failure) })
             }
         }
     }
@@ -342,6 +338,16 @@ impl<S: Statements, O: Objects> RedshiftDestination<S, O> {
 fn target(feed: &Feed) -> &Redshift {
     let Target::Redshift(redshift) = &feed.destination;
     redshift
+}
+
+/// The same failure; where something was missing, with what the feed's options name, since the warehouse does not.
+fn naming_its_object(feed: &Feed, failure: Failure) -> Failure {
+    match target(feed).options.jsonpaths().filter(|_| failure.kind == FailureKind::ObjectMissing) {
+        Some(object) => {
+            Failure { message: format!("{} (the jsonpaths object is {object})", failure.message), ..failure }
+        }
+        None => failure,
+    }
 }
 
 /// A row of the ledger. One that cannot be read is somebody else's; to pass over it would miscount.

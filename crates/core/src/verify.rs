@@ -76,7 +76,7 @@ pub enum VerifyError {
         /// Which.
         ledger: String,
         /// Why.
-        source: QueryError,
+        source: Box<QueryError>,
     },
     /// What is merged has to be in one order.
     #[error(

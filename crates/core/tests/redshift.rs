@@ -6,13 +6,19 @@ mod world;
 
 use std::time::Duration;
 
+use serde_json::json;
 use sluice_core::batch::BatchId;
 use sluice_core::config::{Config, Destination as Target};
-use sluice_core::destination::{Asking, Begun, Destination, Load, Progress, StatementId};
+use sluice_core::destination::{Asking, Begun, Destination, FailureKind, Load, Progress, StatementId};
 use sluice_core::object::{ETag, File};
+use sluice_core::ports::Clock as _;
 use sluice_core::redshift::{RedshiftDestination, Submission, sql};
 use sluice_core::testing::statements::{Answer, ScriptedStatements};
-use sluice_core::testing::{ManualClock, MemoryObjects, key};
+use sluice_core::testing::{ManualClock, MemoryObjects, TestPorts, key};
+use sluice_core::tick::tick;
+use sluice_core::work::work;
+use test_case::test_case;
+use world::World;
 
 fn file(name: &str) -> File {
     File {
@@ -111,6 +117,9 @@ fn other_statements() {
     insta::assert_snapshot!(statements.join(";\n"));
 }
 
+/// COPY's own words where a system view has the reasons.
+const SUMMARY: &str = "ERROR: Load into table 't' failed.  Check 'sys_load_error_detail' system table for details.";
+
 fn destination(
     statements: &ScriptedStatements,
 ) -> (Config, RedshiftDestination<ScriptedStatements, MemoryObjects>, MemoryObjects) {
@@ -171,8 +180,8 @@ async fn bad_files_are_named_by_one_pass_that_loads_nothing() {
     let load = Load { slot: 0, batch: &batch, files: &files, token: "token-0" };
     let failed = Begun { statement: StatementId("failed".into()), roles: None };
     let bad = destination.bad_files(&config.feeds[0], &load, &failed, &Asking::default()).await.unwrap();
-    assert_eq!(bad.len(), 1, "a name that is cut and fits two files names neither");
-    let refusal = &bad[&files[0].key];
+    assert_eq!((bad.files.len(), bad.late), (1, false), "a name that is cut and fits two files names neither");
+    let refusal = &bad.files[&files[0].key];
     assert_eq!((refusal.code, refusal.line, refusal.column.as_deref()), (Some(1207), Some(3), Some("year")));
 }
 
@@ -188,7 +197,7 @@ async fn where_a_file_is_gone_the_bad_ones_are_those_that_the_load_itself_noted(
             assert!(sql.contains("query_id = 77"), "{sql}");
             answer = answer.with_rows(0, &[&[Some("s3://bucket/incoming/flights/bad.csv")]]);
         } else {
-            answer = Answer::failed(submission, 4, "ERROR: Load into table 't' failed.  Check 'sys_load_error_detail'");
+            answer = Answer::failed(submission, 4, SUMMARY);
             answer.end.parts[3].query_id = Some(77);
         }
         answer
@@ -198,7 +207,7 @@ async fn where_a_file_is_gone_the_bad_ones_are_those_that_the_load_itself_noted(
     let batch = BatchId::of(&files);
     let load = Load { slot: 0, batch: &batch, files: &files, token: "token-0" };
     let failed = destination.start(&config.feeds[0], &load).await.unwrap();
-    let bad = destination.bad_files(&config.feeds[0], &load, &failed, &Asking::default()).await.unwrap();
+    let bad = destination.bad_files(&config.feeds[0], &load, &failed, &Asking::default()).await.unwrap().files;
     assert_eq!(bad.into_keys().collect::<Vec<_>>(), [files[0].key.clone()]);
 }
 
@@ -227,4 +236,87 @@ async fn a_ledger_that_is_not_there_has_no_file() {
         let loaded = destination.loaded(&config.feeds[0], &[file("a")], &Asking::default()).await;
         assert_eq!(loaded.map(|files| files.len()).ok(), known, "{text}");
     }
+}
+
+/// A warehouse whose COPYs refuse the only file, and whose views show why at the `shown`th question of each kind.
+fn refuses(shown: usize) -> ScriptedStatements {
+    let asked = std::sync::atomic::AtomicUsize::new(0);
+    ScriptedStatements::new(move |submission| {
+        let sql = &submission.statements[0];
+        if submission.statements.len() > 1 {
+            let mut failed = Answer::failed(submission, 4, SUMMARY);
+            failed.end.parts[3].query_id = Some(7);
+            return failed;
+        }
+        let mut answer = Answer::finished(submission);
+        answer.end.query_id = Some(8);
+        if !sql.starts_with("SELECT TRIM(file_name), error_code") {
+            return answer;
+        }
+        // Each look asks about the pass and, where that shows nothing, about the load.
+        let look = asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed) / 2;
+        let row = ["s3://bucket/incoming/flights/a.csv", "1207", "Invalid digit", "3", "year"].map(Some);
+        if look < shown { answer.with_rows(0, &[]) } else { answer.with_rows(0, &[&row]) }
+    })
+}
+
+/// Views show their rows late: by `looks` looks of two seconds. What is not there after ten seconds is not waited for.
+#[test_case(0 => (json!(1207), json!(3), json!("year"), 0); "at once")]
+#[test_case(1 => (json!(1207), json!(3), json!("year"), 2); "two seconds late")]
+#[test_case(3 => (json!(1207), json!(3), json!("year"), 6); "six seconds late")]
+#[test_case(99 => (json!(null), json!(null), json!(null), 8); "never")]
+#[tokio::test]
+async fn a_reason_has_its_line_though_the_views_are_late(
+    looks: usize,
+) -> (serde_json::Value, serde_json::Value, serde_json::Value, i64) {
+    let world = World::new(10, 10);
+    world.drop_file("a.csv", "1\n");
+    let (objects, clock) = (world.ports.objects.clone(), world.ports.clock.clone());
+    let destination = RedshiftDestination::new(world.config.bucket.clone(), refuses(looks), objects.clone());
+    let ports = TestPorts::of(objects.clone(), destination, &clock);
+    tick(&world.config, &ports, &world.run(), None).await.unwrap();
+    let before = clock.now();
+    work(&world.config, &ports, &world.run(), &key("sluice/claims/flights/0.json")).await.unwrap();
+    let reason = objects.body("failed/flights/a.csv.error.json").unwrap();
+    let mut reason: serde_json::Value = serde_json::from_slice(&reason).unwrap();
+    assert!(reason["message"].as_str().is_some_and(|message| !message.is_empty()));
+    let waited = clock.now().duration_since(before).as_secs();
+    (reason["code"].take(), reason["line"].take(), reason["column"].take(), waited)
+}
+
+/// What COPY misses is a file of the batch, or the jsonpaths object: the text does not say, and the options do.
+#[tokio::test]
+async fn a_missing_jsonpaths_object_is_named_and_is_the_operators_to_mend() {
+    let missing =
+        "ERROR: S3ServiceException:The specified key does not exist.,Status 404,Error NoSuchKey,Rid 0,ExtRid 0";
+    let statements = ScriptedStatements::new(move |submission| {
+        Answer::failed(submission, submission.statements.len().min(4), missing)
+    });
+    let config = r#"
+        [bucket]
+        name = "bucket"
+        [[feed]]
+        name = "flights"
+        prefix = "flights/"
+        [feed.redshift]
+        workgroup = "demo"
+        database = "dev"
+        table = "public.flights"
+        format = "json"
+        [feed.redshift.options]
+        json = "s3://bucket/config/paths.json"
+        "#;
+    let config = Config::parse(config, "test").unwrap_or_else(|error| panic!("{error}"));
+    let objects = MemoryObjects::new(&ManualClock::default());
+    let destination = RedshiftDestination::new(config.bucket.clone(), statements, objects);
+    let (feed, files) = (&config.feeds[0], [file("a")]);
+    let load = Load { slot: 0, batch: &BatchId::of(&files), files: &files, token: "token-0" };
+    let begun = destination.start(feed, &load).await.unwrap();
+    let Progress::Failed(failure) = destination.poll(feed, &begun, &files, Duration::ZERO).await.unwrap() else {
+        panic!("not failed")
+    };
+    assert_eq!(failure.kind, FailureKind::ObjectMissing);
+    assert!(failure.message.contains("s3://bucket/config/paths.json"), "{}", failure.message);
+    assert!(failure.advice.is_some_and(|advice| advice.contains("jsonpaths")));
+    assert!(destination.examine_copy(feed, key("incoming/flights/nobody")).await.is_err(), "doctor sees it");
 }

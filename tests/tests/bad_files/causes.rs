@@ -33,6 +33,15 @@ use Trouble::{Api, NoTable, Sql};
 #[test_case(Sql("deadlock detected"), "another transaction"; "deadlock")]
 #[test_case(Sql("Query (7) cancelled on user's request"), "statement_timeout"; "statement timeout")]
 #[test_case(Sql("connection to the warehouse lost: closed"), "paused or down"; "the connection is lost")]
+#[test_case(Sql("Spectrum Scan Error: Access throttled\n  Detail: \n  error:  Spectrum Scan Error: Access throttled\n  code:      15001\n  context:   Access throttled by Amazon S3."), "tried again"; "spectrum is throttled")]
+#[test_case(Sql("Spectrum Scan Error\n  Detail: \n  error:  Spectrum Scan Error\n  code:      15001\n  context:   HTTP response error code: 503 Message: SlowDown"), "tried again"; "spectrum is told to slow down")]
+#[test_case(Sql("Spectrum Scan Error\n  Detail: \n  error:  Spectrum Scan Error\n  code:      15007\n  context:   File 'https://s3.us-east-1.amazonaws.com/landing/incoming/numbers/0.csv': timeout was reached"), "nobody knows this error"; "a timeout that names a file")]
+#[test_case(Sql("Number of jsonpaths and the number of columns should match. JSONPath size: 1, Number of columns in table or column list: 2"), "a path for each column"; "too few jsonpaths")]
+#[test_case(Sql("S3ServiceException:The specified key does not exist.,Status 404,Error NoSuchKey,Rid 0,ExtRid 0,CanRetry 1"), "the jsonpaths object"; "an object is missing and no file")]
+#[test_case(Sql("COPY with MANIFEST parameter requires full path of an S3 object.\n  Detail: \n  code: 8001"), "`sluice/manifests/`"; "the manifest cannot be read")]
+#[test_case(Sql("Problem reading manifest file - S3ServiceException:Access Denied,Status 403,Error AccessDenied,Rid 0"), "`sluice/manifests/`"; "the manifest is denied")]
+#[test_case(Sql("Disk Full\n  Detail: \n  error:  Disk Full\n  code:      1016\n  context:   node: 3"), "no room"; "the disk is full")]
+#[test_case(Sql("Query (7) cancelled by WLM abort action of Query Monitoring Rule \"long\"."), "query monitoring rule"; "a rule ends the load")]
 #[test_case(Sql("something that nobody has seen before"), "nobody knows this error"; "unknown")]
 #[test_case(Api(|| Fault::Answer(400, "ValidationException", "Redshift cluster demo is paused")), "not paused"; "paused")]
 #[test_case(Api(|| Fault::Answer(400, "ResourceNotFoundException", "no such workgroup")), "check the name"; "no warehouse")]
@@ -107,9 +116,13 @@ fn failures(site: &Site) -> f64 {
     series.iter().map(|datum| datum.value * datum.count).sum()
 }
 
-/// An error that nobody knows, and that one file brings about: the others get through, and it is never quarantined.
+/// An error of the feed's own SQL that one file brings about, whatever the value that it quotes says: the others get through,
+/// and it is never quarantined.
+#[test_case("x"; "a value")]
+#[test_case("connection reset by peer"; "the words of an outage")]
+#[test_case("Spectrum Scan Error"; "the words of bad data")]
 #[tokio::test]
-async fn a_file_that_brings_about_an_unknown_error_lets_the_others_through() {
+async fn a_file_that_brings_about_an_unknown_error_lets_the_others_through(value: &str) {
     let config = numbers("max_files = 32\nfiles_per_load = 16").replace(
         "format = \"csv\"",
         "format = \"csv\"\npost_sql = [\"SELECT CAST(label AS NUMERIC(3)) FROM public.numbers WHERE id = 5\"]",
@@ -119,7 +132,7 @@ async fn a_file_that_brings_about_an_unknown_error_lets_the_others_through() {
     for number in 0..16 {
         site.drop_file(
             &format!("numbers/{number:02}.csv"),
-            &format!("{number},{}\n", if number == 5 { "x" } else { "1" }),
+            &format!("{number},{}\n", if number == 5 { value } else { "1" }),
         );
     }
     for _ in 0..20 {

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use sluice_core::config::{Destination as Target, Feed};
-use sluice_core::destination::{Asking, Destination as _};
+use sluice_core::destination::{Asking, Destination as _, QueryError};
 use sluice_core::ports::Ports as _;
 use sluice_core::redshift::Need;
+use sluice_core::redshift::failure::UNKNOWN;
 
 use super::Checks;
 use super::bucket::nobody;
@@ -30,12 +31,16 @@ async fn copy(deployment: &Deployment, feed: &Feed, checks: &mut Checks) {
     let bucket = &deployment.config.bucket;
     let Ok(missing) = nobody(&format!("{}{}", bucket.incoming, feed.prefix)) else { return };
     let copied = deployment.ports.destination().examine_copy(feed, missing).await;
-    let remedy = format!(
+    let own = match &copied {
+        Err(QueryError::Failed { failure, .. }) => failure.advice.filter(|advice| *advice != UNKNOWN),
+        _ => None,
+    };
+    let rights = format!(
         "the role in iam_role needs s3:GetObject on {} and {}manifests/, and s3:ListBucket; and this user may be granted its \
          use (GRANT ASSUMEROLE)",
         bucket.incoming, bucket.state
     );
-    checks.note("COPY may read the bucket", copied, &remedy);
+    checks.note("COPY may read the bucket", copied, own.unwrap_or(&rights));
 }
 
 /// Makes the feed's ledger.

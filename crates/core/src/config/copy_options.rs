@@ -130,6 +130,17 @@ impl CopyOptions {
         &self.0
     }
 
+    /// Where the jsonpaths object is, `s3://bucket/key`, if the options name one.
+    #[must_use]
+    pub fn jsonpaths(&self) -> Option<&str> {
+        self.0.iter().find_map(|option| match option {
+            CopyOption::Text(keyword, text) if keyword.starts_with("FORMAT AS ") && text.starts_with("s3://") => {
+                Some(text.as_str())
+            }
+            _ => None,
+        })
+    }
+
     /// How the files are compressed, where the options say so.
     #[must_use]
     pub fn compression(&self) -> Option<Compression> {

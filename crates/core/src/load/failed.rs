@@ -3,6 +3,7 @@
 //! Which way it is, `disposition` decides. Only what the warehouse says about a file quarantines it.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
 
@@ -23,6 +24,11 @@ use crate::quarantine::{Cause, quarantine};
 /// How often the look for bad files may fail, or how many invocations wait for it, before halves find them.
 const LOOKS: u32 = 2;
 
+/// How often, and how far apart, the warehouse is asked for its reasons: its own record may come some seconds late. After
+/// that, what is known is written.
+const REASON_LOOKS: usize = 5;
+const REASON_PAUSE: Duration = Duration::from_secs(2);
+
 /// How many files are looked at at once.
 const HEADS_AT_ONCE: usize = 16;
 
@@ -31,7 +37,7 @@ impl<P: Ports> Loading<'_, P> {
         match Disposition::from(failure.kind) {
             Disposition::AskLedger => self.archive_loaded(held, begun, &failure).await,
             Disposition::Quarantine => self.set_aside(held, begun, &failure).await,
-            Disposition::DropMissing => self.drop_missing(held, &failure).await,
+            Disposition::DropMissing(pace) => self.drop_missing(held, &failure, pace).await,
             Disposition::CreateLedger => {
                 self.ports.destination().create_ledger(self.feed, &self.asking(&held, "")).await?;
                 self.once_more(held, &failure, Pace::Configuration).await
@@ -151,15 +157,14 @@ impl<P: Ports> Loading<'_, P> {
         failure: &Failure,
     ) -> Result<HashMap<Key, Refusal>, StepError> {
         let mut refusals = HashMap::new();
-        let wait = self.run.wait_left(self.ports.clock().now());
-        let asking = Asking { wait, ..self.asking(held, "") };
+        let asking = self.asking(held, "");
         let claim = &mut held.claim;
         let waited = claim.question.as_ref().map_or(0, |question| question.waits);
         claim.blind |= claim.asked >= LOOKS || waited >= LOOKS;
         if !claim.blind {
             let token = copy::token(self.config, self.feed, claim);
             let load = Load { slot: claim.slot, batch: &claim.batch, files: &claim.files, token: &token };
-            refusals = self.ports.destination().bad_files(self.feed, &load, begun, &asking).await?;
+            refusals = self.told(&load, begun, asking).await?;
         }
         if let ([only], true) = (claim.files.as_slice(), refusals.is_empty()) {
             let message = failure.message.clone();
@@ -168,8 +173,26 @@ impl<P: Ports> Loading<'_, P> {
         Ok(refusals)
     }
 
+    /// What the warehouse says, as soon as it says all.
+    async fn told(
+        &self,
+        load: &Load<'_>,
+        begun: &Begun,
+        mut asking: Asking,
+    ) -> Result<HashMap<Key, Refusal>, StepError> {
+        loop {
+            asking.wait = self.run.wait_left(self.ports.clock().now());
+            let refused = self.ports.destination().bad_files(self.feed, load, begun, &asking).await?;
+            asking.look += 1;
+            if !refused.late || asking.look == REASON_LOOKS || asking.wait < REASON_PAUSE * 2 {
+                return Ok(refused.files);
+            }
+            self.ports.clock().sleep(REASON_PAUSE).await;
+        }
+    }
+
     /// Some files are not there any more: go on with those that are.
-    async fn drop_missing(&mut self, mut held: Held, failure: &Failure) -> Result<Next, StepError> {
+    async fn drop_missing(&mut self, mut held: Held, failure: &Failure, pace: Pace) -> Result<Next, StepError> {
         let objects = self.ports.objects();
         let looks = stream::iter(held.claim.files.iter().cloned())
             .map(async |file| (objects.head(&file.key).await.map(|there| there.is_some()), file));
@@ -189,7 +212,7 @@ impl<P: Ports> Loading<'_, P> {
             held.save(objects).await?;
             return Ok(Next::Again(held));
         }
-        let trouble = unseen.unwrap_or_else(|| Trouble::of_failure(failure, Pace::Transient));
+        let trouble = unseen.unwrap_or_else(|| Trouble::of_failure(failure, pace));
         Ok(self.trouble(held, trouble).await)
     }
 }

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::quote::{literal, table};
 use super::statements::{Statements, Submission};
-use super::{LONG_PATIENCE, PATIENCE, RedshiftDestination, sql, target};
+use super::{LONG_PATIENCE, PATIENCE, RedshiftDestination, failure, sql, target};
 use crate::batch::BatchId;
 use crate::config::{Feed, Redshift};
 use crate::destination::{Asking, Failure, FailureKind, Load, QueryError};
@@ -117,6 +117,14 @@ impl<S: Statements, O: Objects> RedshiftDestination<S, O> {
         let statement = sql::copy(&self.bucket.name, feed, target(feed), &files, &manifest);
         match self.run(feed, "doctor", vec![statement], &Asking::once(LONG_PATIENCE)).await {
             Ok(_) | Err(QueryError::Failed { failure: Failure { kind: FailureKind::FileMissing, .. }, .. }) => Ok(()),
+            // Which object S3 does not have, the text says, or only one can be meant.
+            Err(QueryError::Failed { failure, .. })
+                if failure.kind == FailureKind::ObjectMissing
+                    && (target(feed).options.jsonpaths().is_none()
+                        || failure::names(&failure.message, &self.bucket.name, &files[0])) =>
+            {
+                Ok(())
+            }
             Err(error) => Err(error),
         }
     }

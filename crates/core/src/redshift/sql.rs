@@ -106,6 +106,12 @@ pub fn copy(bucket: &str, feed: &Feed, target: &Redshift, files: &[File], manife
     sql
 }
 
+/// Whether it is one.
+#[must_use]
+pub fn is_copy(statement: &str) -> bool {
+    statement.starts_with("COPY ")
+}
+
 fn clause(option: &CopyOption) -> String {
     match option {
         CopyOption::Flag(keywords) => (*keywords).to_owned(),

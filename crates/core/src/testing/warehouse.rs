@@ -18,7 +18,8 @@ use transaction::Transaction;
 use super::{ManualClock, MemoryObjects, lock};
 use crate::config::Feed;
 use crate::destination::{
-    Asking, Begun, Destination, Entry, Failure, FailureKind, Load, Of, Progress, QueryError, Refusal, StatementId,
+    Asking, Begun, Destination, Entry, Failure, FailureKind, Load, Of, Progress, QueryError, Refusal, Refused,
+    StatementId,
 };
 use crate::object::{ETag, File, FileId, Key};
 use crate::ports::{Clock, PortError};
@@ -260,16 +261,10 @@ impl Destination for MemoryWarehouse {
         Ok(files.iter().map(File::id).filter(|id| ledger.contains(id)).collect())
     }
 
-    async fn bad_files(
-        &self,
-        _: &Feed,
-        load: &Load<'_>,
-        _: &Begun,
-        _: &Asking,
-    ) -> Result<HashMap<Key, Refusal>, QueryError> {
+    async fn bad_files(&self, _: &Feed, load: &Load<'_>, _: &Begun, _: &Asking) -> Result<Refused, QueryError> {
         let state = self.settled();
         let bad = load.files.iter().filter_map(|file| Some((file.key.clone(), state.refused.get(&file.key)?.clone())));
-        Ok(bad.take(state.named_at_most.unwrap_or(usize::MAX)).collect())
+        Ok(Refused { files: bad.take(state.named_at_most.unwrap_or(usize::MAX)).collect(), late: false })
     }
 
     async fn versions_read(

@@ -144,7 +144,7 @@ impl<P: Ports> Again<'_, P> {
         }
         self.ports.destination().entries(self.feed, of).await.map_err(|source| {
             let Target::Redshift(target) = &self.feed.destination;
-            VerifyError::Ledger { ledger: target.ledger.to_string(), source }
+            VerifyError::Ledger { ledger: target.ledger.to_string(), source: Box::new(source) }
         })
     }
 

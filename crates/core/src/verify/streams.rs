@@ -161,7 +161,7 @@ impl<'a, D: Destination> Ledger<'a, D> {
         let of = Of::Page { from: &self.from, skip: self.skip, limit: self.limit };
         let mut page = self.destination.entries(self.feed, of).await.map_err(|source| {
             let Target::Redshift(target) = &self.feed.destination;
-            VerifyError::Ledger { ledger: target.ledger.to_string(), source }
+            VerifyError::Ledger { ledger: target.ledger.to_string(), source: Box::new(source) }
         })?;
         self.ended = page.len() < self.limit;
         // Behind the feed's prefix come files that it had under another one; nobody lists them.

@@ -96,7 +96,10 @@ pub const TIMEOUT: Micros = 10 * MINUTE;
 pub const COPY_ERRORS: [Copying; 6] = [
     fails("ERROR: S3ServiceException:We encountered an internal error,Status 500,Error InternalError", true),
     fails("ERROR: S3ServiceException:Access Denied,Status 403,Error AccessDenied", true),
-    fails("ERROR: S3ServiceException:The operation is not valid for the object's storage class,Status 403", true),
+    fails(
+        "ERROR: S3ServiceException:The operation is not valid for the object's storage class,Status 403,Error InvalidObjectState",
+        true,
+    ),
     fails("ERROR: S3ServiceException:The specified key does not exist.,Status 404,Error NoSuchKey", true),
     fails("ERROR: something about a file that nobody has seen before", false),
     Copying { slow: true, ..fails("ERROR: Query (100) cancelled on user's request", false) },

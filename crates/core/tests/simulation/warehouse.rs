@@ -251,10 +251,12 @@ impl Transaction {
         if text.starts_with(BAD) {
             return match columnar {
                 true if views.names_files => Step::Fails(format!(
-                    "ERROR: Spectrum Scan Error DETAIL: code: 15007 context: File '{}' has an incompatible schema",
+                    "ERROR: Spectrum Scan Error DETAIL: code: 15007 context: File '{}' has an incompatible Parquet schema",
                     url.replace("s3://bucket/", "https://s3.us-east-1.amazonaws.com/bucket/")
                 )),
-                true => Step::Fails("ERROR: Spectrum Scan Error DETAIL: code: 15001".to_owned()),
+                true => Step::Fails(
+                    "ERROR: Spectrum Scan Error DETAIL: code: 15007 context: NULL value in column x".to_owned(),
+                ),
                 false => {
                     self.refused.push(url);
                     if no_load { Step::More(note) } else { Step::Fails(REFUSED.to_owned()) }

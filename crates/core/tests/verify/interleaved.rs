@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use sluice_core::config::Feed;
-use sluice_core::destination::{Asking, Begun, Destination, Entry, Load, Of, Progress, QueryError, Refusal};
+use sluice_core::destination::{Asking, Begun, Destination, Entry, Load, Of, Progress, QueryError, Refusal, Refused};
 use sluice_core::object::{ETag, File, FileId, Key, Prefix};
 use sluice_core::ports::{Content, Copy, Delete, Deleted, Objects, Page, PortError, Put, PutIf};
 use sluice_core::testing::{MemoryObjects, MemoryWarehouse, TestPorts};
@@ -100,7 +100,7 @@ impl<T: Destination> Destination for Halting<T> {
         load: &Load<'_>,
         begun: &Begun,
         asking: &Asking,
-    ) -> Result<HashMap<Key, Refusal>, QueryError> {
+    ) -> Result<Refused, QueryError> {
         halt().await;
         self.0.bad_files(feed, load, begun, asking).await
     }

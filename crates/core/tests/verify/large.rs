@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use sluice_core::config::Feed;
-use sluice_core::destination::{Asking, Begun, Destination, Entry, Load, Of, Progress, QueryError, Refusal};
+use sluice_core::destination::{Asking, Begun, Destination, Entry, Load, Of, Progress, QueryError, Refused};
 use sluice_core::object::{ETag, File, FileId, Key, Prefix};
 use sluice_core::ports::{Content, Copy, Delete, Deleted, Objects, Page, PortError, PortErrorKind, Put, PutIf};
 use sluice_core::testing::{ManualClock, TestPorts, key};
@@ -99,13 +99,7 @@ impl Destination for Made {
         Err(unasked("loaded").into())
     }
 
-    async fn bad_files(
-        &self,
-        _: &Feed,
-        _: &Load<'_>,
-        _: &Begun,
-        _: &Asking,
-    ) -> Result<HashMap<Key, Refusal>, QueryError> {
+    async fn bad_files(&self, _: &Feed, _: &Load<'_>, _: &Begun, _: &Asking) -> Result<Refused, QueryError> {
         Err(unasked("bad_files").into())
     }
 

@@ -55,7 +55,8 @@ impl SqlError {
         let Some(said) = error.as_db_error() else {
             return Self::from_postgres(error, query_id);
         };
-        if *said.code() == SqlState::INSUFFICIENT_PRIVILEGE {
+        // What somebody raises in a trigger is what they want to hear.
+        if [SqlState::INSUFFICIENT_PRIVILEGE, SqlState::RAISE_EXCEPTION].contains(said.code()) {
             return Self::from_postgres(error, query_id);
         }
         Self::of_transaction(said, query_id).unwrap_or_else(|| {

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::Faulty;
 use crate::config::Feed;
-use crate::destination::{Asking, Begun, Destination, Entry, Load, Of, Progress, QueryError, Refusal};
+use crate::destination::{Asking, Begun, Destination, Entry, Load, Of, Progress, QueryError, Refused};
 use crate::object::{ETag, File, FileId, Key};
 use crate::ports::PortError;
 
@@ -34,7 +34,7 @@ impl<T: Destination> Destination for Faulty<T> {
         load: &Load<'_>,
         begun: &Begun,
         asking: &Asking,
-    ) -> Result<HashMap<Key, Refusal>, QueryError> {
+    ) -> Result<Refused, QueryError> {
         self.call("bad_files", &begun.statement, self.inner.bad_files(feed, load, begun, asking)).await
     }
 

@@ -108,7 +108,7 @@ async fn a_failure_changes_nothing() {
     let load = Load { slot: 0, batch: &BatchId::of(&both), files: &both, token: "1" };
     let begun = Begun { statement: StatementId("statement-0".to_owned()), roles: None };
     let named = world.warehouse.bad_files(&world.feed, &load, &begun, &Asking::default()).await.unwrap();
-    assert_eq!(named.into_keys().collect::<Vec<_>>(), [bad.key]);
+    assert_eq!(named.files.into_keys().collect::<Vec<_>>(), [bad.key]);
     assert_eq!(world.end(&[good.clone(), missing], "2").await, Err(FailureKind::FileMissing));
     world.warehouse.next(Script::fails(FailureKind::Transient));
     assert_eq!(world.end(std::slice::from_ref(&good), "3").await, Err(FailureKind::Transient));

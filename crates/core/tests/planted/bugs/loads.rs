@@ -12,7 +12,7 @@ pub(super) const BUGS: &[Bug] = &[
                 "        guard(target, files),\n        format!(\"LOCK TABLE {}\", table(&target.ledger)),\n",
             ),
             edit("redshift/sql.rs", "Roles { lock: 1, guard: 2, copy", "Roles { lock: 2, guard: 1, copy"),
-            edit("redshift/failure.rs", "Some(part) if part == roles.lock && is_missing", "Some(_) if is_missing"),
+            edit("redshift/failure.rs", "(Means::NoRelation, Of::Lock)", "(Means::NoRelation, Of::Lock | Of::Guard)"),
         ],
     ),
     bug("the guard passes whatever the ledger has", &[edit("redshift/sql.rs", "ELSE 0 END)", "ELSE 1 END)")]),
