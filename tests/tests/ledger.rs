@@ -120,3 +120,21 @@ async fn with_the_lock_first_the_row_is_there_once() {
 async fn without_the_lock_the_row_is_there_twice() {
     assert_eq!(twice(&[GUARD, COPY, RECORD], 2).await, 2);
 }
+
+/// An exception of guarantee 1: S3 itself does not know that they are the same bytes.
+#[tokio::test]
+async fn where_etags_are_no_hashes_the_same_bytes_are_another_file() {
+    let site = Site::start(&numbers("")).await;
+    for hidden in [false, true] {
+        if hidden {
+            site.standin.storage().hide_hashes();
+        }
+        for _ in 0..2 {
+            site.drop_file("numbers/0.csv", "0,zero\n");
+            site.drain().await;
+        }
+        let expected: &[i64] = if hidden { &[0, 0, 0] } else { &[0] };
+        assert_eq!(site.ids("numbers").await, expected, "hidden: {hidden}");
+    }
+    site.stop().await;
+}

@@ -225,6 +225,16 @@ pub enum Warehouse {
     Cluster(String),
 }
 
+impl fmt::Display for Warehouse {
+    /// As tokens have it: another text here is another token for a submission whose reply was lost before an update.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Workgroup(name) => write!(f, "workgroup {name}"),
+            Self::Cluster(name) => write!(f, "cluster {name}"),
+        }
+    }
+}
+
 /// Who the functions are to the database.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Identity {

@@ -70,7 +70,7 @@ pub fn token(config: &Config, feed: &Feed, claim: &Claim) -> String {
         0 => String::new(),
         statements => format!("/{statements}"),
     };
-    let destination = format!("{:?}/{}/{}{before}", target.warehouse, target.database, target.table);
+    let destination = format!("{}/{}/{}{before}", target.warehouse, target.database, target.table);
     claim.token(&config.bucket.name, &destination)
 }
 

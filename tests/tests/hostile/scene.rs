@@ -470,7 +470,8 @@ fn is_ours(shape: &str) -> bool {
             ),
             format!("SELECT file FROM {ledger} WHERE file IN (?)"),
         ];
-        let by_session = "session_id = # AND start_time >= TIMESTAMP ? + # * INTERVAL ?";
+        let by_session = "query_id IN (SELECT query_id FROM sys_query_history WHERE session_id = # AND start_time >= \
+                          TIMESTAMP ? + # * INTERVAL ?)";
         let errors = "SELECT TRIM(file_name), error_code, TRIM(error_message), line_number, TRIM(column_name) FROM \
                       sys_load_error_detail WHERE";
         exact.iter().any(|exact| exact == shape)

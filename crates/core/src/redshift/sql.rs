@@ -270,7 +270,11 @@ impl Trace {
         match self {
             Self::Query(id) => format!("query_id = {id}"),
             Self::Session(pid, since) => {
-                format!("session_id = {pid} AND start_time >= TIMESTAMP 'epoch' + {since} * INTERVAL '1 second'")
+                // SYS_LOAD_DETAIL knows no session. Source: Amazon Redshift Database Developer Guide, SYS_LOAD_DETAIL.
+                format!(
+                    "query_id IN (SELECT query_id FROM sys_query_history WHERE session_id = {pid} \
+                     AND start_time >= TIMESTAMP 'epoch' + {since} * INTERVAL '1 second')"
+                )
             }
         }
     }

@@ -44,7 +44,6 @@ CREATE VIEW sys_load_error_detail AS SELECT
 CREATE VIEW sys_load_detail AS SELECT
     user_id, query_id::integer, file_name::char(256), least(bytes_scanned, 2147483647)::integer AS bytes_scanned, least(lines_scanned, 2147483647)::integer AS lines_scanned,
     end_time AS record_time, 1 AS splits_scanned, start_time, end_time, file_etag::char(256), file_last_modified
-    , session_id -- deviation: gone as soon as the core finds its query by sys_query_history
     FROM load_file;
 
 CREATE VIEW sys_load_history AS SELECT
