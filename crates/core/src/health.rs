@@ -85,7 +85,7 @@ impl Health {
     /// this, too: else neither would another file be tried in its place, nor would they ever rest.
     #[must_use]
     pub fn is_unproven(&self, claim: &Claim) -> bool {
-        let failing = claim.failing_since.is_some_and(|since| !self.worked_after(claim, since));
+        let failing = claim.fails_since().is_some_and(|since| !self.worked_after(claim, since));
         let since_then = claim.failed_at.is_some_and(|at| self.worked_after(claim, at));
         failing && !since_then && claim.rested.is_none() && !claim.vouched
     }

@@ -122,3 +122,30 @@ async fn of_two_claims_that_try_a_resting_file_one_gives_way_and_it_goes_on_rest
     assert!(objects.body(rests.as_str()).is_none());
     assert_eq!(world.rows(), once(["a"]));
 }
+
+/// A claim whose worker could not look at the others: they may have its file, in another version.
+#[tokio::test]
+async fn a_claim_that_has_not_seen_the_others_puts_nothing_in_doubt() {
+    let world = World::new(4, 2);
+    let old = world.drop_file("a", "old");
+    let new = world.drop_file("a", "new");
+    let slots = [FIRST, "sluice/claims/flights/1.json"].map(key);
+    for (slot, file) in [old, new].into_iter().enumerate() {
+        let mut claim = Claim::held(world.feed(), slot, vec![file], world.now(), &world.run());
+        claim.offer(world.now());
+        assert!(place(&world.ports.objects, slots[slot].clone(), claim).await.unwrap().is_some());
+    }
+    let faults = Faults::new(|call| {
+        let others = call.method == "list" && call.subject.starts_with("sluice/claims/flights/");
+        others.then_some(Fault::Before(PortErrorKind::Denied))
+    });
+    let ports = world.faulty(&faults);
+    for _ in 0..8 {
+        work(&world.config, &ports, &world.run(), &slots[0]).await.unwrap();
+        let claim = claim(&world);
+        assert!(claim.unchecked && claim.failures > 0 && claim.trying.is_none() && claim.doubted.is_empty());
+        world.ports.clock.advance(Duration::from_mins(20));
+    }
+    world.drain().await;
+    assert_eq!(world.rows(), once(["new"]));
+}

@@ -6,11 +6,11 @@ mod world;
 
 use std::time::Duration;
 
-use sluice_core::destination::FailureKind;
+use sluice_core::destination::{FailureKind, Refusal};
 use sluice_core::measure::Metric;
-use sluice_core::ports::{Clock, Ports};
+use sluice_core::ports::{Clock, PortErrorKind, Ports};
 use sluice_core::retry::retry;
-use sluice_core::testing::{Faults, Script, key};
+use sluice_core::testing::{Fault, Faults, Script, key};
 use sluice_core::tick::tick;
 use sluice_core::work::work;
 use test_case::test_case;
@@ -109,4 +109,45 @@ async fn a_lower_x_leaves_room_for_the_file_that_shows_that_the_feed_works() {
     hour(&world).await;
     assert_eq!(world.rows(), once(["c"]));
     assert_eq!(world.keys("sluice/claims/flights/resting/").len(), 2);
+}
+
+/// The feed worked after the claim had failed first, and before the file failed that it is left with: that is no word about
+/// this file, and others must be tried in its only slot.
+#[tokio::test]
+async fn a_success_between_two_failures_of_a_claim_is_none_after_the_last() {
+    let world = World::with("max_files = 1\nfiles_per_load = 1");
+    let bad = world.drop_file("a", "a");
+    world.ports.destination.refuse(&bad.key, Refusal::default());
+    let (objects, mut starts) = (world.ports.objects.clone(), 0);
+    let faults = Faults::new(move |call| {
+        starts += usize::from(call.method == "start");
+        if call.method == "start" && starts == 1 {
+            return Some(Fault::Before(PortErrorKind::Denied));
+        }
+        (call.method == "copy" && call.subject == "incoming/flights/a").then_some(Fault::Before(PortErrorKind::Denied))
+    });
+    let ports = world.faulty(&faults);
+    let minute = async || {
+        tick(&world.config, &ports, &world.run(), None).await.unwrap();
+        for claim in ports.workers().take() {
+            work(&world.config, &ports, &world.run(), &claim).await.unwrap();
+        }
+        world.ports.clock.advance(Duration::from_mins(1));
+    };
+    minute().await;
+    let between = world.ports.clock.now();
+    minute().await;
+    // Committed before the file could not be moved, and noted after that: its archive took a while.
+    let success = format!(r#"{{"succeeded_at": "{between}", "batch": "{}"}}"#, "0".repeat(32));
+    objects.drop_file("sluice/state/flights/success.json", success);
+    for _ in 0..10 {
+        minute().await;
+    }
+    assert!(world.keys("sluice/claims/flights/resting/").is_empty(), "nobody knows");
+    world.drop_file("b", "b");
+    for _ in 0..60 {
+        minute().await;
+    }
+    assert_eq!(world.rows(), once(["b"]));
+    assert_eq!(world.keys("sluice/claims/flights/resting/").len(), 1);
 }

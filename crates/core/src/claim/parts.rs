@@ -62,6 +62,18 @@ impl Claim {
         }
     }
 
+    /// Since when what it tries fails: one file alone, or all of it.
+    #[must_use]
+    pub fn fails_since(&self) -> Option<Timestamp> {
+        self.failing_since.map(|since| self.trying.as_ref().map_or(since, |doubt| doubt.since))
+    }
+
+    /// The warehouse took its transaction, and the claim waits for something else from now on: or all slots of the feed but
+    /// its own would be kept empty for as long as that takes.
+    pub fn was_taken(&mut self) {
+        self.refused = 0;
+    }
+
     /// A part of it was loaded: what else it holds failed although the feed works.
     pub fn part_loaded(&mut self) {
         self.vouched = self.failing_since.is_some();

@@ -114,12 +114,19 @@ impl<P: Ports> Loading<'_, P> {
         let now = self.ports.clock().now();
         self.tally.failed(self.feed, now);
         held.claim.fail(&trouble.reason, now, trouble.since(now));
+        if trouble.what == What::Ended {
+            held.claim.was_taken();
+        }
         if trouble.what == What::Question {
             held.claim.asked = held.claim.asked.saturating_add(1);
             held.claim.question = None;
         }
         if held.claim.begun().is_some() && trouble.what != What::Ended {
             // Its transaction may still run, or be committed: it is asked for again, and nothing else is tried meanwhile.
+            return self.retry(held, trouble.pace).await;
+        }
+        if held.claim.unchecked {
+            // Other claims may have its files: nothing is known of them yet, and nothing is narrowed or put in doubt.
             return self.retry(held, trouble.pace).await;
         }
         if trouble.what == What::Unknown {
@@ -250,6 +257,7 @@ impl<P: Ports> Loading<'_, P> {
         let now = self.ports.clock().now();
         self.tally.failed(self.feed, now);
         held.claim.fail(&trouble.reason, now, trouble.since(now));
+        held.claim.was_taken();
         held.claim.next_probe();
         held.claim.last_error = Some(trouble.reason);
         self.wait(held).await
@@ -329,7 +337,7 @@ impl<P: Ports> Loading<'_, P> {
 
     /// Whether the feed works: another batch of it was loaded since what the claim tries failed first.
     async fn works(&self, claim: &Claim, now: Timestamp) -> bool {
-        let since = since(claim, now);
+        let since = claim.fails_since().unwrap_or(now);
         let health = Health::read(self.ports.objects(), &self.config.bucket, self.feed);
         if claim.vouched || health.await.worked_after(claim, since) {
             return true;
@@ -361,11 +369,6 @@ fn note_others(feed: &Feed, survey: &Survey, held: &mut Held) {
     beside.dedup();
     beside.truncate(MOST_BESIDE);
     held.claim.beside = beside;
-}
-
-/// Since when what the claim is trying fails.
-fn since(claim: &Claim, now: Timestamp) -> Timestamp {
-    claim.trying.as_ref().map(|doubt| doubt.since).or(claim.failing_since).unwrap_or(now)
 }
 
 /// As much of an error as a claim bears, and what to do about it.

@@ -36,7 +36,7 @@ pub struct Statement {
     number: usize,
     pub feed: usize,
     dice: Dice,
-    name: String,
+    pub name: String,
     with_event: bool,
     sqls: Vec<Sql>,
     /// Which of them runs.

@@ -25,9 +25,10 @@ pub struct Flight {
     created: BTreeMap<String, Micros>,
 }
 
-/// How many files of a claim count for X.
+/// How many files of a claim count for X. One that has not looked at the others loads nothing yet, and may give way; then
+/// it is left with the one that had failed alone in it, if any.
 fn in_flight(claim: &Claim) -> usize {
-    claim.files.len() + claim.later.len()
+    if claim.unchecked { claim.doubted.len().min(1) } else { claim.files.len() + claim.later.len() }
 }
 
 impl Truth {
@@ -46,6 +47,16 @@ impl Truth {
     /// The configuration of the function whose call takes effect.
     pub(super) fn config(&self) -> Option<usize> {
         self.flight.tasks.get(&self.task).map(|(config, _)| *config)
+    }
+
+    /// When the function began whose call takes effect.
+    pub(super) fn began_at(&self) -> Option<Micros> {
+        self.flight.tasks.get(&self.task).map(|(_, began)| *began)
+    }
+
+    /// When the claim was made.
+    pub(super) fn made(&self, claim: &str) -> Option<Micros> {
+        self.flight.created.get(claim).copied()
     }
 
     fn held(&self, feed: usize) -> usize {

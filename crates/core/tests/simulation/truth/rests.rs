@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 use sluice_core::claim::Claim;
+use sluice_core::completion::claim_of;
 use sluice_core::object::{ETag, File, FileId, Key};
 
 use super::Truth;
@@ -35,8 +36,8 @@ pub struct Rests {
 struct Commit {
     file: String,
     at: Micros,
-    /// When the file was written.
-    written: Micros,
+    /// When its claim was made.
+    claimed: Micros,
 }
 
 /// A resting file, as far as it matters here.
@@ -111,17 +112,15 @@ impl World {
     pub(super) fn has_loaded(&mut self, number: usize) {
         let statement = &self.warehouse.api.statements[number];
         let (feed, now) = (statement.feed, self.now);
-        let versions = &self.truth.versions;
-        let written =
-            |key: &String| versions.values().filter(|version| version.key == *key).map(|version| version.since).max();
-        let files: Vec<(String, Micros)> =
-            statement.records().map(|row| (row.file.clone(), written(&row.key).unwrap_or_default())).collect();
+        let claim = claim_of(self.scenario.config(now).1, &statement.name);
+        let claimed = claim.and_then(|claim| self.truth.made(claim.as_str())).unwrap_or_default();
+        let files: Vec<String> = statement.records().map(|row| row.file.clone()).collect();
         let commits = self.truth.rests.commits.entry(feed).or_default();
-        for (file, written) in files {
+        for file in files {
             // What fails from now on is its move, and that is noted anew.
             self.truth.rests.known.remove(&file);
             commits.retain(|commit| commit.file != file);
-            commits.push(Commit { file, at: now, written });
+            commits.push(Commit { file, at: now, claimed });
             if commits.len() > 2 {
                 commits.remove(0);
             }
@@ -163,7 +162,9 @@ impl World {
             return;
         }
         let held = |claim: &Claim| claim.all_files().chain(&claim.read).any(|other| other.id() == file.id());
-        if before.is_none() && !self.truth.claims.values().any(held) {
+        // Whoever was overtaken writes this too late: what is gone is done with when it is tried.
+        let there = self.bucket.get(file.key.as_str()).is_some_and(|object| object.etag == file.etag);
+        if before.is_none() && there && !self.truth.claims.values().any(held) {
             return self.truth.broken(format!("{} rests after its claim let it go", file.key));
         }
         let content = self.bucket.get(file.key.as_str()).map(Object::text).unwrap_or_default();
@@ -202,7 +203,9 @@ impl World {
         }
         let claims = &self.truth.claims;
         let other = |other: &String| other != key && feed_of(other) == Some(feed) && claims.contains_key(other);
-        if self.calm && self.truth.rests.again.iter().any(other) {
+        // A lister that began before may have seen neither.
+        let calm = self.calm && self.truth.began_at().is_some_and(|began| began >= self.scenario.end);
+        if calm && self.truth.rests.again.iter().any(other) {
             self.truth.broken(format!("two resting files of {} are tried at once", FEEDS[feed]));
         }
         self.truth.rests.again.insert(key.to_owned());
@@ -246,14 +249,14 @@ impl World {
         file.or_else(|| held().map(|(key, _)| format!("{key} is still there")))
     }
 
-    /// Whether everybody must know that another file was loaded since this one failed first: one that had not been there
-    /// when a claim noted that this one fails, in calm weather. What a function saw that died counts for nothing, nor does
+    /// Whether everybody must know that another file was loaded since this one failed first: one whose claim was made
+    /// after one had noted that this file fails, in calm weather. What a function saw that died counts for nothing, nor does
     /// a load that began before, or that the Data API forgets before this file is tried again.
     fn must_rest(&self, feed: usize, file: FileId) -> bool {
         let Some(known) = self.truth.rests.known.get(&file.to_string()) else { return false };
         let told = self.scenario.memory.1 > HOUR;
         let calm = self.scenario.end;
-        told && self.truth.commits(feed, file).any(|commit| commit.at > calm && commit.written > known + SOON)
+        told && self.truth.commits(feed, file).any(|commit| commit.at > calm && commit.claimed > known + SOON)
     }
 
     fn is_settled(&self, key: &str, object: &Object, resting: &[(File, String)]) -> bool {
