@@ -78,7 +78,8 @@ impl World {
         let Some(feed) = feed_of(key) else { return };
         self.truth.has_noted(claim, self.now);
         if in_flight(claim) > before.unwrap_or_default() {
-            let began = self.truth.flight.tasks.get(&self.truth.task).map_or(self.now, |(_, began)| *began);
+            // It was made for what was allowed then, whoever goes on with it.
+            let began = self.truth.began_at().into_iter().chain(self.truth.made(key)).min().unwrap_or(self.now);
             let (held, most) =
                 (self.truth.held(feed) + in_flight(claim) - before.unwrap_or_default(), self.most(feed, began));
             if held > most {
