@@ -129,7 +129,7 @@ impl Feed {
 /// Source: Apache Hadoop, `FileInputFormat`'s filter of hidden files; Apache Spark, `HadoopFSUtils.shouldFilterOutPathName`.
 fn is_marker(name: &str) -> bool {
     let hidden = |part: &str| {
-        let dotted = part.starts_with('.') && part != "." && part != "..";
+        let dotted = part.starts_with('.') && !part.chars().all(|c| c == '.');
         dotted || (part.starts_with('_') && !part.contains('='))
     };
     name.split('/').any(hidden) || name.ends_with("_$folder$")

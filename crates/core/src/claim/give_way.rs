@@ -76,7 +76,7 @@ impl Others {
             // What was to be tried again goes on resting: another claim has a newer version of it.
             claim.rested = None;
         }
-        claim.notes_success |= self.readable().any(|other| other.failing_since.is_some());
+        claim.notes_success |= self.readable().any(Claim::has_failed);
         // From now on it keeps its files: a statement that nobody knows of any more may be loading them.
         claim.unchecked = false;
         true

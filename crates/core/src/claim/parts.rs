@@ -86,11 +86,16 @@ impl Claim {
         self.doubted.iter_mut().filter(|doubt| doubt.stage == stage).for_each(|doubt| doubt.vouched = true);
     }
 
-    /// Whether somebody should know when a part of it is loaded: others of its feed may have begun to fail since it was
-    /// made, and may have asked for a transaction that is forgotten by now.
+    /// Whether somebody should know when a part of it is loaded.
     #[must_use]
     pub fn tells_success(&self) -> bool {
-        self.notes_success || self.attempt > 0 || self.failing_since.is_some() || !self.doubted.is_empty()
+        self.notes_success || self.has_failed()
+    }
+
+    /// Whether something of it failed, and waits to be tried again.
+    #[must_use]
+    pub fn has_failed(&self) -> bool {
+        self.failing_since.is_some() || !self.doubted.is_empty()
     }
 
     /// Goes on with the first half of its files, since nobody can say which of them is bad; the second half comes later.
