@@ -29,6 +29,10 @@ const LOOKS: u32 = 2;
 const REASON_LOOKS: usize = 5;
 const REASON_PAUSE: Duration = Duration::from_secs(2);
 
+/// How many times in a run what was mended is tried again at once: two that make the same ledger may each see it missing
+/// twice.
+const MENDS: u32 = 3;
+
 /// How many files are looked at at once.
 const HEADS_AT_ONCE: usize = 16;
 
@@ -46,10 +50,11 @@ impl<P: Ports> Loading<'_, P> {
         }
     }
 
-    /// What failed is mended: tried again at once, but no more than once in a run. What comes back all the same, such as a
-    /// ledger that was made in another schema than the one that is looked in, is paced as any other failure.
+    /// What failed is mended: tried again at once, but no more than some times in a run. What comes back all the same, such
+    /// as a ledger that was made in another schema than the one that is looked in, is paced as any other failure.
     async fn once_more(&mut self, mut held: Held, failure: &Failure, pace: Pace) -> Result<Next, StepError> {
-        if std::mem::replace(&mut self.mended, true) {
+        self.mended += 1;
+        if self.mended > MENDS {
             return Ok(self.trouble(held, Trouble::of_failure(failure, pace)).await);
         }
         held.claim.try_again();
@@ -151,7 +156,7 @@ impl<P: Ports> Loading<'_, P> {
 
     /// Which files the warehouse refuses, and why; none where halves have to find them.
     async fn refusals(
-        &self,
+        &mut self,
         held: &mut Held,
         begun: &Begun,
         failure: &Failure,
@@ -175,7 +180,7 @@ impl<P: Ports> Loading<'_, P> {
 
     /// What the warehouse says, as soon as it says all.
     async fn told(
-        &self,
+        &mut self,
         load: &Load<'_>,
         begun: &Begun,
         mut asking: Asking,
@@ -184,7 +189,12 @@ impl<P: Ports> Loading<'_, P> {
             asking.wait = self.run.wait_left(self.ports.clock().now());
             let refused = self.ports.destination().bad_files(self.feed, load, begun, &asking).await?;
             asking.look += 1;
-            if !refused.late || asking.look == REASON_LOOKS || asking.wait < REASON_PAUSE * 2 {
+            if !refused.late || self.mute || asking.wait < REASON_PAUSE * 2 {
+                return Ok(refused.files);
+            }
+            if asking.look == REASON_LOOKS {
+                // Halves would wait as long at every step.
+                self.mute = true;
                 return Ok(refused.files);
             }
             self.ports.clock().sleep(REASON_PAUSE).await;
