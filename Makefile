@@ -15,7 +15,7 @@ MAKEFLAGS += --no-builtin-rules
 export SLUICE_TOOLS := $(abspath $(or $(SLUICE_TOOLS),.tools))
 
 ARGS ?=
-HISTORIES ?= 200000
+HISTORIES ?= 100000
 MINUTES ?= 10
 # CI builds what Cargo.lock says, or fails.
 LOCKED := $(if $(CI),--locked)

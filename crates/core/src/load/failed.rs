@@ -29,8 +29,7 @@ const LOOKS: u32 = 2;
 const REASON_LOOKS: usize = 5;
 const REASON_PAUSE: Duration = Duration::from_secs(2);
 
-/// How many times in a run what was mended is tried again at once: two that make the same ledger may each see it missing
-/// twice.
+/// How many times in a run what was mended is tried again: at once, and then after a second or two.
 const MENDS: u32 = 3;
 
 /// How many files are looked at at once.
@@ -50,12 +49,16 @@ impl<P: Ports> Loading<'_, P> {
         }
     }
 
-    /// What failed is mended: tried again at once, but no more than some times in a run. What comes back all the same, such
+    /// What failed is mended: tried again, but no more than some times in a run. What comes back all the same, such
     /// as a ledger that was made in another schema than the one that is looked in, is paced as any other failure.
     async fn once_more(&mut self, mut held: Held, failure: &Failure, pace: Pace) -> Result<Next, StepError> {
         self.mended += 1;
         if self.mended > MENDS {
             return Ok(self.trouble(held, Trouble::of_failure(failure, pace)).await);
+        }
+        if self.mended > 1 {
+            // Whoever else is making the same ledger has not committed it yet.
+            self.ports.clock().sleep(Pace::Transient.delay(self.mended - 1, held.claim.batch.as_str())).await;
         }
         held.claim.try_again();
         held.save(self.ports.objects()).await?;
