@@ -9,6 +9,9 @@ use tokio_postgres::error::{DbError, SqlState};
 
 /// What Redshift says, where it is known.
 pub(super) fn of(said: &DbError) -> Option<String> {
+    if *said.code() == SqlState::UNIQUE_VIOLATION && said.schema() == Some("pg_catalog") {
+        return made_twice(said.detail()?);
+    }
     translated(said.code(), said.message(), said.column())
 }
 
@@ -45,6 +48,13 @@ fn translated(code: &SqlState, message: &str, column: Option<&str>) -> Option<St
         SqlState::INVALID_PARAMETER_VALUE => begins(&["invalid value for parameter "]),
         _ => None,
     }
+}
+
+/// Two transactions made the same relation at the same moment, and PostgreSQL's own catalogue tells them apart: `Key
+/// (typname, typnamespace)=(t, 2200) already exists.` To Redshift the relation of the second is there already.
+fn made_twice(detail: &str) -> Option<String> {
+    let name = detail.split_once(")=(")?.1.split(',').next()?;
+    Some(format!("Relation \"{name}\" already exists"))
 }
 
 /// Errors that both tell in the same words.
@@ -112,6 +122,12 @@ mod tests {
     #[test_case("XX000", "cache lookup failed", None; "whatever else")]
     fn texts(code: &str, message: &str, expected: Option<&str>) {
         assert_eq!(translated(&SqlState::from_code(code), message, None).as_deref(), expected);
+    }
+
+    #[test_case("Key (typname, typnamespace)=(t, 2200) already exists.", Some("Relation \"t\" already exists"); "a type")]
+    #[test_case("something else", None; "whatever else")]
+    fn relations_that_were_made_twice(detail: &str, expected: Option<&str>) {
+        assert_eq!(made_twice(detail).as_deref(), expected);
     }
 
     #[test]
