@@ -32,6 +32,9 @@ fn translated(code: &SqlState, message: &str, column: Option<&str>) -> Option<St
         )),
         // enable_case_sensitive_identifier: Relation "mixedcasedtable2" already exists.
         SqlState::DUPLICATE_TABLE => Some(message.replacen("relation ", "Relation ", 1)),
+        // A relation's own type: two made the relation at the same moment.
+        SqlState::DUPLICATE_OBJECT if message.starts_with("type \"") => Some(message.replacen("type ", "Relation ", 1)),
+        SqlState::INTERNAL_ERROR => begins(&["tuple concurrently updated"]),
         // DROP VIEW: "can't drop view eventview because other objects depend on it".
         SqlState::DEPENDENT_OBJECTS_STILL_EXIST => Some(message.replacen("cannot drop ", "can't drop ", 1)),
         // MERGE: "Found multiple matches to update the same tuple."
@@ -111,6 +114,8 @@ mod tests {
     #[test_case("42501", "must be owner of table t", Some("must be owner of relation t"); "owner")]
     #[test_case("42P07", "relation \"t\" already exists", Some("Relation \"t\" already exists"); "twice")]
     #[test_case("22P02", "invalid input syntax for type integer: \"x\"", Some("invalid input syntax for integer: \"x\""); "integer")]
+    #[test_case("42710", "type \"t\" already exists", Some("Relation \"t\" already exists"); "twice at once")]
+    #[test_case("XX000", "tuple concurrently updated", Some("tuple concurrently updated"); "two owners")]
     #[test_case("22P02", "invalid input syntax for type json", None; "json")]
     #[test_case("22003", "\"1e-50\" is out of range for type real", None; "real")]
     #[test_case("22003", "integer out of range", Some("integer out of range"); "range")]
