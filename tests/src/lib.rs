@@ -125,9 +125,9 @@ impl Site {
         }
     }
 
-    /// Ticks until nothing waits and nothing is claimed.
+    /// Ticks until nothing waits and nothing is claimed. Many: where no function waits for a COPY, a tick is over at once.
     pub async fn drain(&self) {
-        for _ in 0..50 {
+        for _ in 0..400 {
             self.answer(LISTER, &json!({})).await;
             self.deployed.idle().await;
             if self.keys("incoming/").is_empty() && self.keys("sluice/claims/").is_empty() {
