@@ -48,7 +48,7 @@ pub async fn load<P: Ports>(config: &Config, ports: &P, run: &Run, feed: &Feed, 
     let files = held.claim.files.len();
     let bytes: u64 = held.claim.files.iter().map(|file| file.size).sum();
     let begun = ports.clock().now();
-    let mut loading = Loading { config, ports, run, feed, tally: Tally::default(), mended: 0, mute: false };
+    let mut loading = Loading { config, ports, run, feed, tally: Tally::default(), mended: 0, no_reasons: false };
     let end = loading.run(held).await;
     let Loading { mut tally, .. } = loading;
     let report = tally.report(feed, batch, end);
@@ -90,7 +90,7 @@ struct Loading<'a, P> {
     /// How many times what failed was mended in this run, and tried again at once.
     mended: u32,
     /// The warehouse's record of reasons did not come in this run, however long it was waited for.
-    mute: bool,
+    no_reasons: bool,
 }
 
 /// What a step leads to.

@@ -57,7 +57,7 @@ impl<P: Ports> Loading<'_, P> {
             return Ok(self.trouble(held, Trouble::of_failure(failure, pace)).await);
         }
         if self.mended > 1 {
-            // Whoever else is making the same ledger has not committed it yet.
+            // Whoever else is making the same ledger, or taking a file out of it, has not committed that yet.
             self.ports.clock().sleep(Pace::Transient.delay(self.mended - 1, held.claim.batch.as_str())).await;
         }
         held.claim.try_again();
@@ -172,7 +172,7 @@ impl<P: Ports> Loading<'_, P> {
         if !claim.blind {
             let token = copy::token(self.config, self.feed, claim);
             let load = Load { slot: claim.slot, batch: &claim.batch, files: &claim.files, token: &token };
-            refusals = self.told(&load, begun, asking).await?;
+            refusals = self.reasons(&load, begun, asking).await?;
         }
         if let ([only], true) = (claim.files.as_slice(), refusals.is_empty()) {
             let message = failure.message.clone();
@@ -182,7 +182,7 @@ impl<P: Ports> Loading<'_, P> {
     }
 
     /// What the warehouse says, as soon as it says all.
-    async fn told(
+    async fn reasons(
         &mut self,
         load: &Load<'_>,
         begun: &Begun,
@@ -192,12 +192,12 @@ impl<P: Ports> Loading<'_, P> {
             asking.wait = self.run.wait_left(self.ports.clock().now());
             let refused = self.ports.destination().bad_files(self.feed, load, begun, &asking).await?;
             asking.look += 1;
-            if !refused.late || self.mute || asking.wait < REASON_PAUSE * 2 {
+            if !refused.late || self.no_reasons || asking.wait < REASON_PAUSE * 2 {
                 return Ok(refused.files);
             }
             if asking.look == REASON_LOOKS {
                 // Halves would wait as long at every step.
-                self.mute = true;
+                self.no_reasons = true;
                 return Ok(refused.files);
             }
             self.ports.clock().sleep(REASON_PAUSE).await;

@@ -41,7 +41,7 @@ impl SqlError {
     /// What PostgreSQL said, as Redshift would have said it.
     pub(crate) fn from_postgres(error: &tokio_postgres::Error, query_id: i64) -> Self {
         let Some(said) = error.as_db_error() else {
-            return Self::own(format_args!("connection to the warehouse lost: {}", chain(error)));
+            return Self(lost(error));
         };
         Self::of_transaction(said, query_id).unwrap_or_else(|| match words::of(said) {
             Some(text) => Self(with_detail(text, said)),
@@ -90,6 +90,11 @@ impl From<TokenError> for SqlError {
     fn from(error: TokenError) -> Self {
         Self(error.to_string())
     }
+}
+
+/// The connection to PostgreSQL is lost: in words that are known for what they are, and say whose.
+pub(crate) fn lost(error: &(dyn std::error::Error + 'static)) -> String {
+    format!("connection to the warehouse lost: this stand-in's PostgreSQL: {}", chain(error))
 }
 
 /// An error with its causes on one line.

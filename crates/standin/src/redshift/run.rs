@@ -10,7 +10,7 @@ use tokio::sync::{Semaphore, broadcast};
 use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
 
 use super::databases::{DatabaseError, Databases};
-use super::error::{SqlError, chain};
+use super::error::{SqlError, lost};
 use super::hooks::Hooks;
 use super::queries;
 use super::statements::{Statement, Status, Table};
@@ -144,8 +144,8 @@ impl Runner {
 
     async fn session(&self, database: &str) -> Result<Session, Stop> {
         let client = self.databases.connect(database).await.map_err(|error| Stop::Failed(refusal(&error)))?;
-        let lost = |error: tokio_postgres::Error| Stop::Failed(format!("FATAL: stand-in: {}", chain(&error)));
-        let messages = client.simple_query("SELECT pg_backend_pid()").await.map_err(lost)?;
+        let failed = |error: tokio_postgres::Error| Stop::Failed(format!("FATAL: {}", lost(&error)));
+        let messages = client.simple_query("SELECT pg_backend_pid()").await.map_err(failed)?;
         let pid = messages.iter().find_map(|message| match message {
             SimpleQueryMessage::Row(row) => row.get(0)?.parse().ok(),
             _ => None,
@@ -222,7 +222,7 @@ enum Stop {
 fn refusal(error: &DatabaseError) -> String {
     match error {
         DatabaseError::Unknown(_) => format!("FATAL: {error}"),
-        _ => format!("FATAL: stand-in: {}", chain(error)),
+        _ => format!("FATAL: {}", lost(error)),
     }
 }
 

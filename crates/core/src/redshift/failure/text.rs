@@ -40,7 +40,8 @@ impl Text {
         let text: String = text.chars().take(LONGEST).collect();
         let text = text.split_whitespace().collect::<Vec<_>>().join(" ").to_ascii_lowercase();
         let text = numbered(&text).map_or(text.as_str(), |(_, rest)| rest);
-        let text = text.strip_prefix("error:").unwrap_or(text).trim_start();
+        let severity = ["error:", "fatal:"].into_iter().find_map(|severity| text.strip_prefix(severity));
+        let text = severity.unwrap_or(text).trim_start();
         // The Data API's own addition: *seen*.
         let text = match text.rsplit_once(" [errorid: ") {
             Some((text, id)) if id.ends_with(']') && !id.contains(' ') => text,
