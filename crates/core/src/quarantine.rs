@@ -45,7 +45,11 @@ pub async fn quarantine(
     refusals: &HashMap<Key, Refusal>,
 ) -> Archived {
     let bucket = &config.bucket;
-    let mut archived = archive::copy(objects, &bucket.incoming, &bucket.failed, files, cause.statement).await;
+    let (files, written) = untouched(objects, files).await;
+    let mut archived = archive::copy(objects, &bucket.incoming, &bucket.failed, &files, cause.statement).await;
+    archived.replaced.extend(written.replaced);
+    archived.gone.extend(written.gone);
+    archived.unmoved.extend(written.unmoved);
     let copied = std::mem::take(&mut archived.moved);
     let writes = stream::iter(copied).map(async |(file, at)| {
         let written = write_reason(objects, cause, &file, &at, refusals.get(&file.key)).await;
@@ -60,6 +64,26 @@ pub async fn quarantine(
     }
     archive::delete(objects, &mut archived).await;
     archived
+}
+
+/// The files that nobody has written since they were listed, and the others.
+///
+/// The warehouse refuses what it found under the name. Where a producer replaced that, and then wrote the listed content
+/// back, the name bears the listed `ETag` again, and nothing was said about it: only the time tells. What is as old as it
+/// was listed was there all the time. Times of S3 are whole seconds.
+async fn untouched(objects: &impl Objects, files: &[File]) -> (Vec<File>, Archived) {
+    let looks = stream::iter(files.to_vec()).map(async |file| (objects.head(&file.key).await, file));
+    let (mut same, mut others) = (Vec::new(), Archived::default());
+    for (look, file) in looks.buffered(WRITES_AT_ONCE).collect::<Vec<_>>().await {
+        let since = |there: &File| there.last_modified.as_second() - file.last_modified.as_second();
+        match look {
+            Ok(Some(there)) if there.etag == file.etag && since(&there) == 0 => same.push(file),
+            Ok(Some(there)) => others.replaced.push((file, there.etag)),
+            Ok(None) => others.gone.push(file),
+            Err(error) => others.unmoved.push(Unmoved { file, copied: None, error }),
+        }
+    }
+    (same, others)
 }
 
 /// What stands in `<path>.error.json`.

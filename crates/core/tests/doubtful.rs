@@ -8,6 +8,7 @@ mod world;
 use std::time::Duration;
 
 use sluice_core::claim::{Claim, Doubt, place};
+use sluice_core::destination::Refusal;
 use sluice_core::ports::PortErrorKind;
 use sluice_core::testing::{Fault, Faults, key};
 use sluice_core::work::work;
@@ -72,6 +73,34 @@ async fn a_version_that_is_written_back_while_its_load_is_settled_is_loaded() {
     world.drain().await;
     assert_eq!(world.rows(), once(["new", "old"]));
     assert_eq!(world.keys("processed/").len(), 1);
+}
+
+/// What was refused is not what is there by then, though it looks the same.
+#[tokio::test]
+async fn a_version_that_is_written_back_after_another_was_refused_in_its_place_is_loaded() {
+    let world = World::new(4, 4);
+    let good = world.drop_file("a", "good");
+    world.tick().await;
+    world.ports.clock.advance(Duration::from_secs(2));
+    world.drop_file("a", "bad");
+    world.ports.destination.refuse(&good.key, Refusal { message: "bad".into(), ..Refusal::default() });
+    let (objects, warehouse, key) = (world.ports.objects.clone(), world.ports.destination.clone(), good.key.clone());
+    let faults = Faults::new(move |call| {
+        if call.method == "bad_files" {
+            objects.drop_file(key.as_str(), "good");
+        } else if call.method == "head" || call.method == "copy" {
+            warehouse.accept(&key);
+        }
+        None
+    });
+    let ports = world.faulty(&faults);
+    for claim in world.ports.workers.take() {
+        work(&world.config, &ports, &world.run(), &claim).await.unwrap();
+    }
+    assert_eq!(world.keys("failed/"), [""; 0], "nothing was said about this version");
+    world.ports.clock.advance(Duration::from_mins(5));
+    world.drain().await;
+    assert_eq!(world.rows(), once(["good"]));
 }
 
 /// The reply to a submission was lost, and the next one is refused: the first may have begun a transaction.

@@ -3,6 +3,16 @@
 use super::{Bug, bug, edit, of_class};
 
 pub(super) const BUGS: &[Bug] = &[
+    Bug {
+        name: "a version that was written back is set aside for what another one was refused for",
+        edits: &[edit(
+            "quarantine.rs",
+            "there.etag == file.etag && since(&there) == 0",
+            "there.etag == file.etag && since(&there) < i64::MAX",
+        )],
+        class: None,
+        hidden: Some("one history in 400,000 shows it; doubtful.rs has a test of its own"),
+    },
     of_class(
         "copy",
         "a probe takes the same file again",

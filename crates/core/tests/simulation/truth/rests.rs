@@ -186,7 +186,9 @@ impl World {
     /// Somebody removed the object of a resting file: it must be done with.
     pub(super) fn rest_was_deleted(&mut self, before: &Object) {
         let Some(Resting { file, stage }) = read(before) else { return };
-        let there = self.bucket.get(file.key.as_str()).is_some_and(|object| object.etag == file.etag);
+        // What a producer wrote again since is a new arrival of it, which the next tick takes.
+        let old = |object: &Object| object.etag == file.etag && object.modified < before.modified;
+        let there = self.bucket.get(file.key.as_str()).is_some_and(old);
         let id = file.id().to_string();
         let recorded = stage == Stage::Load.as_str() && self.warehouse.recorded().any(|row| row.file == id);
         if there && !recorded && !self.truth.orphan {
