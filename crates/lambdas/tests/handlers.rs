@@ -65,6 +65,7 @@ macro_rules! sample {
 
 #[test_case("s3-put", &sample!("s3-put"))]
 #[test_case("s3-put-many", &sample!("s3-put-many"))]
+#[test_case("s3-put-2-6", &sample!("s3-put-2-6"))]
 #[test_case("s3-put-odd-key", &sample!("s3-put-odd-key"))]
 #[test_case("s3-other-bucket", &sample!("s3-other-bucket"))]
 #[test_case("s3-test", &sample!("s3-test"))]

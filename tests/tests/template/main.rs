@@ -64,6 +64,7 @@ fn roles(stack: &Stack<'_>, did: &Did, setting: &Setting) -> Vec<Role> {
         let on_failure = properties["EventInvokeConfig"]["DestinationConfig"]["OnFailure"]["Destination"].as_str();
         let group = properties["LoggingConfig"]["LogGroup"].as_str().unwrap();
         role.needs.extend(needs::of_lambda(group, on_failure, setting));
+        role.needs.extend(needs::of_looking(BUCKET, setting));
         role.needs.extend(did.entries(function).iter().flat_map(|entry| needs::of_request(entry, setting)));
     }
     roles.into_values().collect()
@@ -266,7 +267,8 @@ fn every_alarm_and_every_widget_is_about_what_is_published(more: &[(&str, &str)]
     let loads = ["FilesLoaded", "RowsLoaded", "TimeToLoad", "LoadDuration"];
     let trouble =
         ["LoadsFailed", "FilesQuarantined", "FilesReplaced", "FilesResting", "FeedDown", "Errors", "Throttles"];
-    for needed in backlog.iter().chain(&loads).chain(&trouble) {
+    let silence = ["FilesWithoutRows", "FilesNotTaken"];
+    for needed in backlog.iter().chain(&loads).chain(&trouble).chain(&silence) {
         assert!(seen.contains(*needed), "no alarm or widget is about {needed}: {seen:?}");
     }
 }
@@ -302,11 +304,150 @@ fn what_holds_data_outlives_the_stack() {
     let resources = Stack::new(&template, &with(&LEAST, &[("CreateWarehouse", "true")])).resources();
     for name in ["Bucket", "BucketPolicy", "Namespace", "Workgroup", "CopyRoleOfWarehouse"] {
         let kept = (&resources[name]["DeletionPolicy"], &resources[name]["UpdateReplacePolicy"]);
-        assert_eq!(kept, (&json!("Retain"), &json!("Retain")), "{name}");
+        assert_eq!(kept, (&json!("RetainExceptOnCreate"), &json!("Retain")), "{name}");
     }
     let holds_data = ["AWS::S3::Bucket", "AWS::RedshiftServerless::Namespace"];
     let others = resources.values().filter(|resource| !holds_data.contains(&resource["Type"].as_str().unwrap()));
     assert!(others.count() + 2 == resources.len(), "another resource that holds data: keep it, too");
+}
+
+/// A resource that is kept although its creation was rolled back has a name that the next deployment cannot take.
+#[test]
+fn a_first_deployment_that_fails_leaves_nothing_behind() {
+    let template = document::read();
+    for (name, resource) in template["Resources"].as_object().unwrap() {
+        assert_ne!(resource["DeletionPolicy"], "Retain", "{name}");
+        let kept = [&resource["DeletionPolicy"], &resource["UpdateReplacePolicy"]];
+        let both = kept == ["RetainExceptOnCreate", "Retain"];
+        assert!(both || !kept.iter().any(|policy| policy.as_str().unwrap_or_default().starts_with("Retain")), "{name}");
+    }
+}
+
+/// A new account has ten concurrent executions, of which AWS lets nobody reserve one.
+#[test]
+fn concurrency_is_reserved_only_for_whoever_asks() {
+    let template = document::read();
+    let all =
+        ["WorkerMaximumConcurrency", "LoaderMaximumConcurrency", "ListerMaximumConcurrency"].map(|name| (name, "2"));
+    let (stack, limited) = (Stack::new(&template, &LEAST), Stack::new(&template, &with(&LEAST, &all)));
+    for function in FUNCTIONS {
+        assert_eq!(stack.properties(&logical(function)).get("ReservedConcurrentExecutions"), None, "{function}");
+        assert_eq!(limited.properties(&logical(function))["ReservedConcurrentExecutions"], "2", "{function}");
+    }
+}
+
+/// The rule's ARN holds the account. With the account beside it, invocations by `EventBridge` were reported to fail.
+#[test]
+fn rules_are_known_by_their_arn_alone() {
+    let template = document::read();
+    let resources = Stack::new(&template, &with(&LEAST, &[("LoadOnArrival", "true")])).resources();
+    let permissions = resources.iter().filter(|(_, resource)| resource["Type"] == "AWS::Lambda::Permission");
+    let mut rules = 0;
+    for (name, permission) in permissions {
+        let properties = &permission["Properties"];
+        assert_eq!(properties["Principal"], "events.amazonaws.com", "{name}: of others, SourceAccount is asked for");
+        let rule = format!("arn:aws:events:{REGION}:{ACCOUNT}:rule/");
+        assert!(properties["SourceArn"].as_str().is_some_and(|arn| arn.starts_with(&rule)), "{name}: {properties}");
+        assert_eq!(properties.get("SourceAccount"), None, "{name}");
+        rules += 1;
+    }
+    assert_eq!(rules, 2);
+}
+
+#[test_case(None; "the keys of S3")]
+#[test_case(Some(KEY); "a key of KMS")]
+fn copy_reads_files_and_manifests_and_nothing_else(key: Option<&str>) {
+    let template = document::read();
+    let new = [("BucketName", BUCKET), ("CreateWarehouse", "true"), ("KmsKeyArn", key.unwrap_or_default())];
+    let statements = policy::statements(&Stack::new(&template, &new).properties("CopyRoleOfWarehouse"));
+    let bucket = format!("arn:aws:s3:::{BUCKET}");
+    let object = |action: &str, path: &str| Need::new(action, format!("{bucket}/{path}"));
+    let list = || Need::new("s3:ListBucket", &bucket);
+    let mut asks = vec![
+        object("s3:GetObject", "incoming/flights/1.csv"),
+        object("s3:GetObject", "sluice/manifests/flights/b.manifest"),
+        Need::new("s3:GetBucketLocation", &bucket),
+        list().with("s3:prefix", "incoming/flights/1.csv"),
+        list().with("s3:prefix", "sluice/manifests/flights/b.manifest"),
+        // Nobody documents which prefix COPY lists, if any.
+        list(),
+    ];
+    let through_s3 = |key| Need::new("kms:Decrypt", key).with("kms:ViaService", format!("s3.{REGION}.amazonaws.com"));
+    asks.extend(key.map(through_s3));
+    let asks = BTreeSet::from_iter(asks);
+    assert_eq!(missing(&statements, &asks), []);
+    assert_eq!(unused(&statements, &asks), Vec::<String>::new());
+    for forbidden in [
+        object("s3:GetObject", "processed/flights/1.csv"),
+        object("s3:GetObject", "sluice/claims/flights/0.json"),
+        object("s3:PutObject", "incoming/flights/1.csv"),
+        list().with("s3:prefix", "processed/"),
+    ] {
+        assert!(!policy::allowed(&statements, &forbidden), "{forbidden:?}");
+    }
+}
+
+const CLASS: &str = "s3:x-amz-storage-class";
+const KEY_OF_FILE: &str = "s3:x-amz-server-side-encryption-aws-kms-key-id";
+const ENCRYPTION: &str = "s3:x-amz-server-side-encryption";
+const KEY_OF_PRODUCER: &str = "s3:x-amz-server-side-encryption-customer-algorithm";
+
+/// What a producer says of a file, and whether it is taken by a bucket with S3's keys, and by one with the key `KEY`.
+#[test_case(&[] => (true, true); "nothing")]
+#[test_case(&[(CLASS, "STANDARD")] => (true, true); "the standard class")]
+#[test_case(&[(CLASS, "GLACIER")] => (false, false); "glacier")]
+#[test_case(&[(CLASS, "DEEP_ARCHIVE")] => (false, false); "deep archive")]
+#[test_case(&[(CLASS, "INTELLIGENT_TIERING")] => (false, false); "intelligent tiering")]
+#[test_case(&[(CLASS, "GLACIER_IR")] => (false, false); "glacier instant retrieval")]
+#[test_case(&[(CLASS, "STANDARD_IA")] => (false, false); "infrequent access")]
+#[test_case(&[(ENCRYPTION, "AES256")] => (true, true); "the keys of S3")]
+#[test_case(&[(ENCRYPTION, "aws:kms")] => (true, true); "KMS without a key")]
+#[test_case(&[(ENCRYPTION, "aws:kms"), (KEY_OF_FILE, KEY)] => (false, true); "the key of the bucket")]
+#[test_case(&[(ENCRYPTION, "aws:kms"), (KEY_OF_FILE, "arn:aws:kms:us-east-1:123456789012:key/other")] => (false, false); "another key")]
+#[test_case(&[(CLASS, "GLACIER"), (KEY_OF_FILE, KEY)] => (false, false); "the key of the bucket and glacier")]
+#[test_case(&[(KEY_OF_PRODUCER, "AES256")] => (false, false); "a key that only the producer has")]
+fn an_upload_is_taken_if_it_can_be_loaded(said: &[(&'static str, &str)]) -> (bool, bool) {
+    let template = document::read();
+    let taken = |key: &str| {
+        let stack = Stack::new(&template, &with(&LEAST, &[("KmsKeyArn", key)]));
+        let file = format!("arn:aws:s3:::{BUCKET}/incoming/flights/1.csv.gz");
+        let upload = Need::new("s3:PutObject", file).with("aws:SecureTransport", "true");
+        let upload = said.iter().fold(upload, |upload, (header, value)| upload.with(header, *value));
+        let allowed = policy::allowed(&policy::of_policy(&stack.properties("UploadPolicy")), &upload);
+        let denied = policy::denied(&policy::of_policy(&stack.properties("BucketPolicy")), &upload);
+        assert_eq!(allowed, !denied, "producer's policy and bucket's policy differ: {upload:?}");
+        allowed
+    };
+    (taken(""), taken(KEY))
+}
+
+/// For buckets that existed before, whose policies are not ours.
+#[test]
+fn the_documented_policy_is_the_template_s() {
+    let key = "arn:aws:kms:REGION:ACCOUNT:key/ID";
+    let given = [("BucketName", "acme-landing"), ("WorkgroupName", "analytics"), ("KmsKeyArn", key)];
+    let template = document::read();
+    let policy = Stack::new(&template, &given).properties("BucketPolicy")["PolicyDocument"]["Statement"].take();
+    let ours: Vec<&Value> =
+        policy.as_array().unwrap().iter().filter(|statement| statement["Sid"] != "OnlyOverTls").collect();
+    let producers = std::fs::read_to_string(document::root().join("docs/PRODUCERS.md")).unwrap();
+    let documented = producers.split_once("```json\n").unwrap().1.split_once("```").unwrap().0;
+    assert_eq!(json!(ours), serde_json::from_str::<Value>(documented).unwrap());
+}
+
+/// What becomes of a file after it was loaded is its owner's matter.
+#[test]
+fn only_uploads_are_refused_for_their_class() {
+    let template = document::read();
+    let statements = policy::of_policy(&Stack::new(&template, &LEAST).properties("BucketPolicy"));
+    let put = |path: &str| {
+        let need = Need::new("s3:PutObject", format!("arn:aws:s3:::{BUCKET}/{path}"));
+        need.with("aws:SecureTransport", "true").with(CLASS, "DEEP_ARCHIVE")
+    };
+    assert!(policy::denied(&statements, &put("incoming/flights/1.csv")));
+    assert!(!policy::denied(&statements, &put("processed/flights/1.csv")));
+    let plain = put("processed/flights/1.csv").with("aws:SecureTransport", "false");
+    assert!(policy::denied(&statements, &plain), "plain HTTP is refused everywhere");
 }
 
 #[test]

@@ -1,5 +1,7 @@
-//! What IAM makes of a role's policies, as far as the template's policies go: Allow statements with exact actions,
-//! resources with `*`, and the condition operators that are used. Fails on what it does not know.
+//! What IAM makes of policies, as far as the template's policies go: statements with actions and resources in which `*`
+//! stands for anything, and the condition operators that are used. Fails on what it does not know.
+//!
+//! Source for absent condition keys: IAM User Guide, "IAM JSON policy elements: Condition operators".
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -29,6 +31,7 @@ impl Need {
 #[derive(Clone, Debug)]
 pub(crate) struct Statement {
     pub(crate) sid: String,
+    allows: bool,
     pub(crate) actions: BTreeSet<String>,
     pub(crate) resources: BTreeSet<String>,
     conditions: Vec<Condition>,
@@ -41,16 +44,32 @@ struct Condition {
     values: BTreeSet<String>,
 }
 
-/// The statements of a role, resolved.
+/// The statements of a role, resolved. Each of them allows something.
 pub(crate) fn statements(role: &Value) -> Vec<Statement> {
     let policies = role["Policies"].as_array().unwrap().iter();
-    policies.flat_map(|policy| policy["PolicyDocument"]["Statement"].as_array().unwrap()).map(Statement::read).collect()
+    let statements: Vec<_> = policies.flat_map(of_policy).collect();
+    assert!(statements.iter().all(|one| one.allows), "{statements:?}");
+    statements
+}
+
+/// The statements of a policy of its own, resolved.
+pub(crate) fn of_policy(policy: &Value) -> Vec<Statement> {
+    policy["PolicyDocument"]["Statement"].as_array().unwrap().iter().map(Statement::read).collect()
+}
+
+/// Whether the statements let somebody do it, if no other policy forbids it.
+pub(crate) fn allowed(statements: &[Statement], need: &Need) -> bool {
+    statements.iter().any(|one| one.grants(need).is_some()) && !denied(statements, need)
+}
+
+/// Whether the statements forbid it, whatever other policies allow.
+pub(crate) fn denied(statements: &[Statement], need: &Need) -> bool {
+    statements.iter().any(|one| !one.allows && one.speaks_of(need).is_some())
 }
 
 impl Statement {
     fn read(statement: &Value) -> Self {
-        assert_eq!(statement["Effect"], "Allow", "{statement}");
-        let known = ["Sid", "Effect", "Action", "Resource", "Condition"];
+        let known = ["Sid", "Effect", "Principal", "Action", "Resource", "Condition"];
         let fields = statement.as_object().unwrap();
         assert!(fields.keys().all(|field| known.contains(&field.as_str())), "{statement}");
         let conditions = fields.get("Condition").and_then(Value::as_object).into_iter().flatten();
@@ -63,6 +82,11 @@ impl Statement {
         });
         Self {
             sid: statement["Sid"].as_str().expect("every statement says what it is for").to_owned(),
+            allows: match statement["Effect"].as_str() {
+                Some("Allow") => true,
+                Some("Deny") => false,
+                other => panic!("{other:?} in {statement}"),
+            },
             actions: texts(&statement["Action"]),
             resources: texts(&statement["Resource"]),
             conditions: conditions.collect(),
@@ -71,8 +95,13 @@ impl Statement {
 
     /// The resource pattern by which this statement grants the need.
     pub(crate) fn grants(&self, need: &Need) -> Option<&str> {
-        let right =
-            self.actions.contains(&need.action) && self.conditions.iter().all(|condition| condition.holds(need));
+        self.allows.then(|| self.speaks_of(need))?
+    }
+
+    /// The resource pattern by which this statement is about the need.
+    fn speaks_of(&self, need: &Need) -> Option<&str> {
+        let named = self.actions.iter().any(|action| like(action, &need.action));
+        let right = named && self.conditions.iter().all(|condition| condition.holds(need));
         let fits = |pattern: &&String| like(pattern, &need.resource);
         right.then(|| self.resources.iter().find(fits).map(String::as_str))?
     }
@@ -80,11 +109,18 @@ impl Statement {
 
 impl Condition {
     fn holds(&self, need: &Need) -> bool {
-        let Some(found) = need.context.get(self.key.as_str()) else {
-            return self.operator.ends_with("IfExists");
+        let found = need.context.get(self.key.as_str());
+        if self.operator == "Null" {
+            return self.values.contains(if found.is_none() { "true" } else { "false" });
+        }
+        let operator = self.operator.trim_end_matches("IfExists");
+        let Some(found) = found else {
+            // "Not equal" holds for a key that is not there, with IfExists and without.
+            return operator != self.operator || operator == "StringNotEquals";
         };
-        match self.operator.trim_end_matches("IfExists") {
-            "StringEquals" => self.values.contains(found),
+        match operator {
+            "StringEquals" | "Bool" => self.values.contains(found),
+            "StringNotEquals" => !self.values.contains(found),
             "StringLike" => self.values.iter().any(|pattern| like(pattern, found)),
             other => panic!("the test does not know the condition {other}"),
         }

@@ -25,6 +25,7 @@ macro_rules! sample {
 }
 
 #[test_case(sample!("s3-put") => vec![(EWR.into(), None)]; "s3")]
+#[test_case(sample!("s3-put-2-6") => vec![(EWR.into(), None), (JFK.into(), None)]; "s3 of version 2.6")]
 #[test_case(sample!("eventbridge-object-created") => vec![(EWR.into(), None)]; "eventbridge")]
 #[test_case(sample!("sns-s3") => vec![(EWR.into(), None)]; "s3 in sns")]
 #[test_case(sample!("sns-eventbridge") => vec![(EWR.into(), None)]; "eventbridge in sns")]
@@ -62,11 +63,23 @@ fn a_test_event_in_sns_is_nothing_to_load() {
 #[test_case("s3:ObjectCreated:Put" => true; "as compatible stores write it")]
 #[test_case("ObjectRemoved:Delete" => false)]
 #[test_case("ObjectRestore:Completed" => false)]
+#[test_case("ObjectAnnotation:Put" => false)]
 #[test_case("" => false; "no name")]
 fn only_created_objects_arrive(name: &str) -> bool {
     let event = decode(&json!({"Records": [record(name, "b", "k")]})).unwrap();
     assert_eq!(event.arrivals.len() + event.ignored.len(), 1);
     !event.arrivals.is_empty()
+}
+
+/// As long as S3 makes them since version 2.6.
+#[test]
+fn a_message_of_64_kb_is_read() {
+    let mut body: Value = serde_json::from_str(sample!("s3-put-2-6")).unwrap();
+    let room = (64 << 10) - body.to_string().len();
+    body["Records"][0]["s3"]["bucket"]["awsGeneratedTags"]["aws:servicecatalog:long"] = json!("x".repeat(room - 40));
+    assert!((63 << 10..=64 << 10).contains(&body.to_string().len()));
+    let event = decode(&json!({"Records": [message(&body)]})).unwrap();
+    assert_eq!((event.arrivals.len(), event.unreadable.len()), (2, 0));
 }
 
 #[test]
