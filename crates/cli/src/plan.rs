@@ -6,7 +6,9 @@ use clap::Args;
 use serde_json::json;
 use sluice_core::batch::BatchId;
 use sluice_core::config::{Config, Destination, Feed};
+use sluice_core::destination::Load;
 use sluice_core::object::File;
+use sluice_core::plan::compression;
 use sluice_core::ports::Ports as _;
 use sluice_core::preview::{Preview, claims, preview};
 use sluice_core::redshift::{manifest, sql};
@@ -73,7 +75,9 @@ impl<'a> Batch<'a> {
         let Destination::Redshift(target) = &feed.destination else {
             return Err(Failure::failed("this destination's plan cannot be shown"));
         };
-        let statements = sql::transaction(&config.bucket.name, feed, target, &id, files, &manifest).statements;
+        let compression = files.first().and_then(|file| compression(feed, &file.key));
+        let load = Load { slot, batch: &id, files, token: "", compression };
+        let statements = sql::transaction(&config.bucket.name, target, &load, &manifest).statements;
         Ok(Self { slot, id, files, statements })
     }
 

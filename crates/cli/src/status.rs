@@ -15,6 +15,8 @@ use sluice_core::config::{Config, Feed};
 use sluice_core::measure::Metric;
 use sluice_core::ports::{Objects, PortError, Ports as _};
 use sluice_core::preview::{Preview, Trouble, claims, preview};
+use sluice_core::strays;
+use sluice_core::without_rows::{self, Note};
 
 use crate::deployment::{self, Deployment};
 use crate::failure::Failure;
@@ -60,12 +62,17 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
     let feeds = deployment.feeds(&arguments.feed)?;
     loop {
         let seen = look(&deployment, &feeds).await?;
+        let all = arguments.feed.is_empty();
+        let strays = if all { Some(strays::count(&deployment.config, deployment.ports.objects()).await) } else { None };
         if arguments.watch.is_some() && !arguments.json {
             output::clear();
         }
         let now = Timestamp::now();
         for status in &seen {
             if arguments.json { output::json(&status.json(now)) } else { status.print(now) }
+        }
+        if let Some(strays) = &strays {
+            if arguments.json { print::json_of_strays(strays) } else { print::strays(&deployment.config, strays) }
         }
         let Some(seconds) = arguments.watch else {
             let failed = seen.iter().any(|status| status.seen.is_err());
@@ -82,8 +89,17 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
 struct Status<'a> {
     config: &'a Config,
     feed: &'a Feed,
-    seen: Result<(Preview, u64), PortError>,
+    seen: Result<Seen, PortError>,
     history: Result<History, PortError>,
+}
+
+/// What the bucket shows of a feed.
+struct Seen {
+    preview: Preview,
+    /// How many files are in `failed/`.
+    failed: u64,
+    /// Batches that had files without rows, the newest first.
+    without_rows: Vec<Note>,
 }
 
 /// What `CloudWatch` remembers of a feed.
@@ -114,18 +130,19 @@ impl<'a> Status<'a> {
 
     /// The claims whose last try went wrong.
     fn troubles(&self) -> impl Iterator<Item = Trouble<'_>> {
-        self.seen.iter().flat_map(|(preview, _)| preview.troubles())
+        self.seen.iter().flat_map(|seen| seen.preview.troubles())
     }
 }
 
-/// The feed as a tick sees it, and how many files of it are in `failed/`.
+/// The feed as a tick sees it, how many files of it are in `failed/`, and which brought no row.
 async fn see(
     config: &Config,
     objects: &impl Objects,
     feed: &Feed,
     claims: &Survey,
     now: Timestamp,
-) -> Result<(Preview, u64), PortError> {
+) -> Result<Seen, PortError> {
+    let without_rows = without_rows::read(objects, &config.bucket, feed).await?;
     let preview = preview(config, objects, feed, claims, now).await?;
     let prefix = config.bucket.failed.join(&feed.prefix);
     let (mut failed, mut after) = (0, None);
@@ -135,7 +152,7 @@ async fn see(
         failed += page.files.iter().filter(|file| !reason(file.key.as_str())).count() as u64;
         after = page.next;
         if after.is_none() {
-            return Ok((preview, failed));
+            return Ok(Seen { preview, failed, without_rows });
         }
     }
 }

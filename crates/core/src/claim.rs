@@ -6,20 +6,23 @@
 
 mod doubt;
 mod give_way;
+mod inspected;
 mod lease;
 mod parts;
 pub mod resting;
 mod slots;
 mod survey;
 
+use std::collections::BTreeMap;
+
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::batch::BatchId;
-use crate::config::{Bucket, Feed, FeedName};
+use crate::config::{Bucket, Compression, Feed, FeedName};
 use crate::destination::{Begun, Roles, StatementId};
 use crate::hash;
-use crate::object::{File, Key, KeyError, Prefix, PrefixError};
+use crate::object::{File, FileId, Key, KeyError, Prefix, PrefixError};
 use crate::run::{Run, later};
 
 pub use doubt::{Doubt, Stage};
@@ -126,6 +129,15 @@ pub struct Claim {
     /// Files that an older version let rest in their claim.
     #[serde(default, skip_serializing)]
     resting: Vec<OldResting>,
+    /// The heads of its files were looked at.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub inspected: bool,
+    /// Those of its files that are packed otherwise than their names or the feed say, and how; `None`: not at all.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub packed: BTreeMap<FileId, Option<Compression>>,
+    /// Those of its files that are not empty, and hold no row.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub without_rows: Vec<FileId>,
     /// Nobody has looked yet whether another claim has one of these files. What an older version wrote goes without.
     #[serde(default)]
     pub unchecked: bool,
@@ -204,6 +216,9 @@ impl Claim {
             rested: None,
             blind: false,
             resting: Vec::new(),
+            inspected: false,
+            packed: BTreeMap::new(),
+            without_rows: Vec::new(),
             unchecked: true,
         }
     }

@@ -85,6 +85,8 @@ pub struct Feed {
     pub order: Order,
     /// Whether the lister hands batches to workers, or loads them itself, one after another.
     pub fan_out: bool,
+    /// Whether the head of each file is looked at before it is loaded. Default true.
+    pub inspect: bool,
     /// How long a function waits for a COPY before it leaves the batch to whoever comes when it has ended. Default 5
     /// seconds, at most [`MAX_WAIT`].
     pub wait: Duration,
@@ -111,17 +113,48 @@ impl Feed {
     }
 
     /// Whether the feed takes an object with this name (what follows the feed's prefix) and size.
-    ///
-    /// Zero-byte names that end in `/` are what consoles make for folders, not files. Markers are taken only where a
-    /// pattern of `include` speaks of them.
     #[must_use]
     pub fn takes(&self, name: &str, size: u64) -> bool {
-        let folder = size == 0 && (name.is_empty() || name.ends_with('/'));
+        self.judges(name, size) == Taken::File
+    }
+
+    /// What an object with this name (what follows the feed's prefix) and size is to the feed.
+    ///
+    /// Markers are files only where a pattern of `include` speaks of them.
+    #[must_use]
+    pub fn judges(&self, name: &str, size: u64) -> Taken {
         let marker = is_marker(name);
         let mut include = self.include.iter().filter(|pattern| !marker || is_marker(pattern.as_str()));
         let included = (self.include.is_empty() && !marker) || include.any(|pattern| pattern.matches(name));
-        !folder && included && !self.exclude.iter().any(|pattern| pattern.matches(name))
+        match included {
+            _ if is_folder(name, size) || self.exclude.iter().any(|pattern| pattern.matches(name)) => Taken::NoFile,
+            true => Taken::File,
+            false if marker => Taken::NoFile,
+            false => Taken::NotIncluded,
+        }
     }
+}
+
+/// What an object is to a feed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Taken {
+    /// A file to load.
+    File,
+    /// Nothing: a folder, a marker, or excluded on purpose.
+    NoFile,
+    /// A file that no pattern of `include` matches: perhaps a mistake.
+    NotIncluded,
+}
+
+/// Whether an object of no feed looks like a file that somebody dropped in a wrong place.
+#[must_use]
+pub fn is_lost(name: &str, size: u64) -> bool {
+    !is_folder(name, size) && !is_marker(name)
+}
+
+/// Zero-byte names that end in `/` are what consoles make for folders.
+fn is_folder(name: &str, size: u64) -> bool {
+    size == 0 && (name.is_empty() || name.ends_with('/'))
 }
 
 /// Whether a name is one of those that writers leave beside their data, and that readers of the field pass over: a part of
@@ -146,6 +179,12 @@ impl FeedName {
         let begins = name.starts_with(|c: char| c.is_ascii_lowercase());
         let legal = name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '-');
         (begins && legal && name.len() <= 63).then(|| Self(name.to_owned()))
+    }
+
+    /// What stands for a name where a measure is of no feed. No feed has it.
+    #[must_use]
+    pub fn none() -> Self {
+        Self("-".to_owned())
     }
 
     /// The name's text.

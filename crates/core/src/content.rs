@@ -9,9 +9,8 @@ use std::io::{self, Write};
 use flate2::write::MultiGzDecoder;
 use futures_util::{StreamExt, stream};
 
-use crate::config::{Compression, Feed};
+use crate::config::Compression;
 use crate::object::{File, Key};
-use crate::plan::compression;
 use crate::ports::{Objects, PortError};
 
 /// How much of a file is asked for, and held, at once.
@@ -29,12 +28,18 @@ const LINE_BYTES: usize = 4 * 256;
 /// The first two bytes of every gzip. Source: RFC 1952, 2.3.1.
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 
-/// Those of the files that are to be unpacked as gzip and cannot be, with what is wrong with them.
+/// Those of the files that cannot be unpacked, where they are to be unpacked as gzip, with what is wrong with them.
 ///
 /// A file that is empty, too large, gone, replaced or unreadable is not judged, nor is what follows a whole gzip.
-pub async fn damaged(objects: &impl Objects, feed: &Feed, files: &[File]) -> Vec<(Key, &'static str)> {
-    let gzip = |file: &&File| compression(feed, &file.key) == Some(Compression::Gzip) && file.size > 0;
-    let mut files: Vec<&File> = files.iter().filter(gzip).collect();
+pub async fn damaged(
+    objects: &impl Objects,
+    compression: Option<Compression>,
+    files: &[File],
+) -> Vec<(Key, &'static str)> {
+    if compression != Some(Compression::Gzip) {
+        return Vec::new();
+    }
+    let mut files: Vec<&File> = files.iter().filter(|file| file.size > 0).collect();
     files.sort_unstable_by_key(|file| file.size);
     let mut left = STORED_AT_MOST;
     let within = files.into_iter().take_while(|file| {
@@ -78,8 +83,12 @@ async fn damage(objects: &impl Objects, file: &File) -> Result<Option<&'static s
 const DAMAGED: &str = "the gzip is damaged: it cannot be unpacked, or its checksum is not that of its content";
 
 /// The line with this number, from 1, without its end; `None` where it cannot be had cheaply.
-pub async fn line(objects: &impl Objects, feed: &Feed, file: &File, number: u64) -> Option<String> {
-    let compression = compression(feed, &file.key);
+pub async fn line(
+    objects: &impl Objects,
+    compression: Option<Compression>,
+    file: &File,
+    number: u64,
+) -> Option<String> {
     if !matches!(compression, None | Some(Compression::Gzip)) {
         return None;
     }
@@ -219,13 +228,10 @@ mod tests {
     use test_case::test_case;
 
     use super::*;
-    use crate::config::Config;
     use crate::testing::{ManualClock, MemoryObjects};
 
-    fn feed() -> Feed {
-        let text = "[bucket]\nname = \"bucket\"\n[[feed]]\nname = \"flights\"\nprefix = \"f/\"\n[feed.redshift]\nworkgroup = \"demo\"\n\
-                    database = \"dev\"\ntable = \"public.flights\"\nformat = \"csv\"\n";
-        Config::parse(text, "the test").unwrap().feeds.remove(0)
+    fn packed(name: &str) -> Option<Compression> {
+        name.ends_with(".gz").then_some(Compression::Gzip)
     }
 
     fn gzip(bytes: &[u8]) -> Vec<u8> {
@@ -266,7 +272,7 @@ mod tests {
     async fn damage_is_seen(name: &str, body: Vec<u8>) -> Option<&'static str> {
         let bucket = MemoryObjects::new(&ManualClock::default());
         let file = bucket.drop_file(&format!("incoming/f/{name}"), body);
-        let damaged = damaged(&bucket, &feed(), std::slice::from_ref(&file)).await;
+        let damaged = damaged(&bucket, packed(name), std::slice::from_ref(&file)).await;
         let (_, text) = damaged.first()?;
         ["not a gzip", "end is missing", "damaged"].into_iter().find(|words| text.contains(words))
     }
@@ -276,8 +282,8 @@ mod tests {
         let bucket = MemoryObjects::new(&ManualClock::default());
         let file = bucket.drop_file("incoming/f/a.gz", "no gzip");
         bucket.drop_file("incoming/f/a.gz", "no gzip either");
-        assert_eq!(damaged(&bucket, &feed(), std::slice::from_ref(&file)).await, []);
-        assert_eq!(line(&bucket, &feed(), &file, 1).await, None);
+        assert_eq!(damaged(&bucket, Some(Compression::Gzip), std::slice::from_ref(&file)).await, []);
+        assert_eq!(line(&bucket, None, &file, 1).await, None);
     }
 
     #[test_case("a.csv", b"one\ntwo\r\nthree".to_vec(), 2 => Some("two".to_owned()); "in the middle")]
@@ -293,6 +299,6 @@ mod tests {
     async fn lines(name: &str, body: Vec<u8>, number: u64) -> Option<String> {
         let bucket = MemoryObjects::new(&ManualClock::default());
         let file = bucket.drop_file(&format!("incoming/f/{name}"), body);
-        line(&bucket, &feed(), &file, number).await
+        line(&bucket, packed(name), &file, number).await
     }
 }

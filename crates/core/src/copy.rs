@@ -41,7 +41,8 @@ pub enum StartError {
 /// When it cannot be submitted, or the claim is no longer ours.
 pub async fn start<P: Ports>(config: &Config, ports: &P, feed: &Feed, held: &mut Held) -> Result<(), StartError> {
     let token = token(config, feed, &held.claim);
-    let load = Load { slot: held.claim.slot, batch: &held.claim.batch, files: &held.claim.files, token: &token };
+    let Claim { slot, batch, files, .. } = &held.claim;
+    let load = Load { slot: *slot, batch, files, token: &token, compression: held.claim.compression(feed) };
     let begun = ports.destination().start(feed, &load).await.map_err(refused)?;
     // A death between these two lines costs nothing: whoever comes next submits with the same token and is given the
     // same statement; and should the token be forgotten by then, the guard finds the files in the ledger.
@@ -61,8 +62,8 @@ fn refused(error: PortError) -> StartError {
 
 /// The token of the claim's attempt.
 ///
-/// How many statements go before COPY is part of it: where that was changed before the first submission was noted, the same
-/// token would be answered with a transaction of another shape.
+/// How many statements go before COPY is part of it, and how its files are packed if their names say otherwise: where that was
+/// changed before the first submission was noted, the same token would be answered with a transaction of another shape.
 #[must_use]
 pub fn token(config: &Config, feed: &Feed, claim: &Claim) -> String {
     let Target::Redshift(target) = &feed.destination;
@@ -70,7 +71,12 @@ pub fn token(config: &Config, feed: &Feed, claim: &Claim) -> String {
         0 => String::new(),
         statements => format!("/{statements}"),
     };
-    let destination = format!("{}/{}/{}{before}", target.warehouse, target.database, target.table);
+    let packed = match claim.packing() {
+        None => String::new(),
+        Some(None) => "/plain".to_owned(),
+        Some(Some(compression)) => format!("/{}", compression.keyword()),
+    };
+    let destination = format!("{}/{}/{}{before}{packed}", target.warehouse, target.database, target.table);
     claim.token(&config.bucket.name, &destination)
 }
 

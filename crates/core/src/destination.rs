@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::batch::BatchId;
-use crate::config::Feed;
+use crate::config::{Compression, Feed};
 use crate::object::{ETag, File, FileId, Key};
 use crate::port_error::PortError;
 
@@ -142,6 +142,8 @@ pub struct Load<'a> {
     pub files: &'a [File],
     /// Tells this attempt at this batch by this claim from all others.
     pub token: &'a str,
+    /// How all of the files are packed.
+    pub compression: Option<Compression>,
 }
 
 /// A transaction's id at its destination.

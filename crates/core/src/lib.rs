@@ -6,9 +6,9 @@
 //!                 │                       │                      │
 //!   list ──▶ plan ──▶ claim ── dispatch ──┼──────────────────────┤
 //!                                         ▼                      ▼
-//!                              load: copy ──▶ archive, or quarantine
-//!                                      │
-//!                            destination (one transaction: lock, guard, COPY, ledger)
+//!                              load: inspect ──▶ copy ──▶ archive, or quarantine
+//!                                                 │
+//!                                       destination (one transaction: lock, guard, COPY, ledger)
 //!                                         │
 //!                                      measure
 //! ```
@@ -34,6 +34,7 @@ pub mod disposition;
 pub mod event;
 mod hash;
 pub mod health;
+pub mod inspect;
 pub mod list;
 pub mod load;
 pub mod measure;
@@ -50,8 +51,10 @@ pub mod redshift;
 pub mod report;
 pub mod retry;
 pub mod run;
+pub mod strays;
 pub mod tick;
 pub mod verify;
+pub mod without_rows;
 pub mod work;
 
 #[cfg(any(test, feature = "testing"))]

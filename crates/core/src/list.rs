@@ -10,7 +10,7 @@ use std::collections::{BinaryHeap, HashSet};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::config::{Bucket, Config, Feed, Order};
+use crate::config::{Bucket, Config, Feed, Order, Taken};
 use crate::object::{File, FileId, Key, Prefix};
 use crate::ports::{Clock, Objects, Page, PortError, PortErrorKind, PutIf};
 use crate::run::later;
@@ -32,8 +32,21 @@ pub struct Listing {
     pub chosen: Vec<File>,
     /// When the oldest of the others was written.
     pub oldest_left: Option<Timestamp>,
+    /// Files that are not taken: none of `include` matches them, or they have to be restored before anybody can read them.
+    pub not_taken: u64,
+    /// The first of those.
+    pub first_not_taken: Option<(Key, NotTaken)>,
     /// It stopped in time: there are at least so many.
     pub at_least: bool,
+}
+
+/// Why a file under a feed's prefix is not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotTaken {
+    /// No pattern of `include` matches its name.
+    NotIncluded,
+    /// Its storage class is one that nobody can read before it is restored.
+    Frozen,
 }
 
 /// Which files are not to be chosen, and how many others are.
@@ -209,12 +222,25 @@ impl<'a> Counted<'a> {
         for file in page.files {
             self.count(file);
         }
+        for key in page.frozen.into_iter().filter(|key| end.is_none_or(|end| key <= end)) {
+            if self.prefix.strip(&key).is_some_and(|name| self.feed.takes(name, 1)) {
+                self.pass_over(key, NotTaken::Frozen);
+            }
+        }
         last
     }
 
+    fn pass_over(&mut self, key: Key, why: NotTaken) {
+        self.listing.not_taken += 1;
+        self.listing.first_not_taken.get_or_insert((key, why));
+    }
+
     fn count(&mut self, file: File) {
-        if !self.prefix.strip(&file.key).is_some_and(|name| self.feed.takes(name, file.size)) {
-            return;
+        let Some(name) = self.prefix.strip(&file.key) else { return };
+        match self.feed.judges(name, file.size) {
+            Taken::File => {}
+            Taken::NoFile => return,
+            Taken::NotIncluded => return self.pass_over(file.key, NotTaken::NotIncluded),
         }
         self.listing.listed += 1;
         let Wanted { held, resting, .. } = self.wanted;

@@ -1,4 +1,4 @@
-//! Load: one claimed batch from its files to its end: copy → record → archive, and whatever failures lead to.
+//! Load: one claimed batch from its files to its end: inspect → copy → record → archive, and whatever failures lead to.
 //!
 //! Every step may be done twice: whoever takes up a claim after a death does the rest. The claim is deleted last. A file
 //! leaves `incoming/` only when its rows are committed (or the warehouse refuses it), and that is known from the
@@ -20,6 +20,7 @@ use crate::report::{LoadReport, Outcome};
 use crate::run::Run;
 
 mod failed;
+mod inspected;
 mod moves;
 mod tally;
 mod trouble;
@@ -175,6 +176,9 @@ impl<P: Ports> Loading<'_, P> {
             return self.move_again(held).await;
         }
         let Some(begun) = held.claim.begun() else {
+            if self.feed.inspect && !held.claim.inspected {
+                return self.inspect(held).await;
+            }
             copy::start(self.config, self.ports, self.feed, &mut held).await?;
             return Ok(Next::Again(held));
         };
@@ -227,9 +231,13 @@ impl<P: Ports> Loading<'_, P> {
     /// The rows are committed: archive the files, then let the claim go.
     async fn loaded(&mut self, held: Held, begun: &Begun, loaded: &Loaded) -> Result<Next, StepError> {
         let files = held.claim.files.clone();
+        let without_rows = held.claim.files_without_rows(loaded.rows);
+        if without_rows > 0 {
+            self.tell_without_rows(&held, begun, loaded, without_rows).await;
+        }
         let next = self.archive_committed(held, begun, Some(loaded)).await?;
         // Counted once it cannot come again: a death before this line leads here a second time.
-        self.tally.loaded(self.feed, &files, loaded);
+        self.tally.loaded(self.feed, &files, loaded, without_rows);
         Ok(next)
     }
 

@@ -37,6 +37,10 @@ pub enum Metric {
     RowsLoaded,
     /// Files moved to `failed/`.
     FilesQuarantined,
+    /// Files loaded that are not empty and brought no row.
+    FilesWithoutRows,
+    /// Files that nobody takes: under `incoming/` and of no feed, or of a name that their feed does not include.
+    FilesNotTaken,
     /// Files that a producer replaced during the load, where the warehouse cannot say which version it read.
     FilesReplaced,
     /// Files that fail alone while others of the feed are loaded: they wait outside of all slots.
@@ -66,7 +70,7 @@ pub enum Unit {
 
 impl Metric {
     /// All of them.
-    pub const ALL: [Metric; 15] = [
+    pub const ALL: [Metric; 17] = [
         Self::UnprocessedFiles,
         Self::UnprocessedBytes,
         Self::OldestUnprocessedAge,
@@ -76,6 +80,8 @@ impl Metric {
         Self::BytesLoaded,
         Self::RowsLoaded,
         Self::FilesQuarantined,
+        Self::FilesWithoutRows,
+        Self::FilesNotTaken,
         Self::FilesReplaced,
         Self::FilesResting,
         Self::FeedDown,
@@ -97,6 +103,8 @@ impl Metric {
             Self::BytesLoaded => "BytesLoaded",
             Self::RowsLoaded => "RowsLoaded",
             Self::FilesQuarantined => "FilesQuarantined",
+            Self::FilesWithoutRows => "FilesWithoutRows",
+            Self::FilesNotTaken => "FilesNotTaken",
             Self::FilesReplaced => "FilesReplaced",
             Self::FilesResting => "FilesResting",
             Self::FeedDown => "FeedDown",

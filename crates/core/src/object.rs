@@ -236,8 +236,23 @@ impl File {
 
 /// A file's identity as the ledger holds it: SHA-256 of key and `ETag`, so that it is short and bears nothing a
 /// producer chose.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct FileId([u8; 32]);
+
+impl TryFrom<String> for FileId {
+    type Error = &'static str;
+
+    fn try_from(hex: String) -> Result<Self, &'static str> {
+        Self::parse(&hex).ok_or("a file's id has 64 hexadecimal digits")
+    }
+}
+
+impl From<FileId> for String {
+    fn from(id: FileId) -> Self {
+        id.to_string()
+    }
+}
 
 impl FileId {
     /// The identity of `key` with content `etag`.

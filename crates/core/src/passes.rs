@@ -8,6 +8,7 @@ use jiff::SignedDuration;
 use crate::config::Config;
 use crate::ports::{Clock, PortError, Ports};
 use crate::run::{Run, later};
+use crate::strays;
 use crate::tick::{FeedReport, Passes, TickReport, pass};
 
 const MINUTE: SignedDuration = SignedDuration::from_mins(1);
@@ -46,6 +47,7 @@ pub async fn passes<P: Ports>(
         }
         longest = longest.max(ports.clock().now().duration_since(at));
     }
+    strays::count_hourly(config, ports, run).await;
     Ok(report)
 }
 

@@ -84,10 +84,10 @@ pub fn compression(feed: &Feed, key: &Key) -> Option<Compression> {
 fn of_name(name: &str) -> Option<Compression> {
     let (_, ending) = name.rsplit_once('.')?;
     match ending.to_ascii_lowercase().as_str() {
-        "gz" => Some(Compression::Gzip),
-        "bz2" => Some(Compression::Bzip2),
-        "lzo" => Some(Compression::Lzop),
-        "zst" => Some(Compression::Zstd),
+        "gz" | "gzip" => Some(Compression::Gzip),
+        "bz2" | "bzip2" => Some(Compression::Bzip2),
+        "lzo" | "lzop" => Some(Compression::Lzop),
+        "zst" | "zstd" => Some(Compression::Zstd),
         _ => None,
     }
 }

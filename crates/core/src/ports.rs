@@ -87,6 +87,9 @@ pub const MAX_DELETES: usize = 1000;
 pub struct Page {
     /// At most 1,000 objects, in the byte order of their keys.
     pub files: Vec<File>,
+    /// The keys of those between them that nobody can read before they are restored.
+    /// Source: Amazon S3 User Guide, "Working with archived objects": GLACIER and `DEEP_ARCHIVE`.
+    pub frozen: Vec<Key>,
     /// Where the next page begins; `None` on the last.
     pub next: Option<String>,
 }

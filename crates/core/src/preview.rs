@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use crate::claim::{Claim, Doubt, Slots, Survey, of_feed};
 use crate::config::{Config, Feed};
 use crate::health::{Down, Health, turn};
-use crate::list::{Wanted, list_all, older};
+use crate::list::{NotTaken, Wanted, list_all, older};
 use crate::object::{File, Key};
 use crate::plan::plan;
 use crate::ports::{Objects, PortError};
@@ -27,6 +27,10 @@ pub struct Preview {
     pub unprocessed_bytes: u64,
     /// When the oldest of them was written.
     pub oldest: Option<Timestamp>,
+    /// Files under its prefix that are not taken.
+    pub not_taken: u64,
+    /// The first of those, and why.
+    pub first_not_taken: Option<(Key, NotTaken)>,
     /// The feed's claims, in the order of their slots.
     pub claims: Vec<Claim>,
     /// Files that fail alone while others are loaded.
@@ -108,6 +112,8 @@ pub async fn preview(
         unprocessed: listing.unprocessed,
         unprocessed_bytes: listing.unprocessed_bytes,
         oldest,
+        not_taken: listing.not_taken,
+        first_not_taken: listing.first_not_taken,
         down: health.down(&own),
         claims,
         resting: survey.doubts(objects).await?,

@@ -14,6 +14,7 @@ use crate::archive::{self, Archived, Unmoved};
 use crate::batch::BatchId;
 use crate::config::Config;
 use crate::destination::{Refusal, StatementId};
+use crate::disposition::Pace;
 use crate::object::{File, Key};
 use crate::ports::{Objects, PortError, PortErrorKind, Put, PutIf};
 
@@ -80,6 +81,8 @@ async fn untouched(objects: &impl Objects, files: &[File]) -> (Vec<File>, Archiv
             Ok(Some(there)) if there.etag == file.etag && since(&there) == 0 => same.push(file),
             Ok(Some(there)) => others.replaced.push((file, there.etag)),
             Ok(None) => others.gone.push(file),
+            // Who may not look at it may not copy it either, and the copy says so.
+            Err(error) if Pace::from(error.kind) == Pace::Configuration => same.push(file),
             Err(error) => others.unmoved.push(Unmoved { file, copied: None, error }),
         }
     }

@@ -62,7 +62,7 @@ impl<S: Statements, O: Objects> Destination for RedshiftDestination<S, O> {
     async fn start(&self, feed: &Feed, load: &Load<'_>) -> Result<Begun, PortError> {
         let manifest = self.write_manifest(feed, load).await?;
         let target = target(feed);
-        let transaction = sql::transaction(&self.bucket.name, feed, target, load.batch, load.files, &manifest);
+        let transaction = sql::transaction(&self.bucket.name, target, load, &manifest);
         let submission = Submission {
             statements: transaction.statements,
             token: Some(load.token.to_owned()),
@@ -118,7 +118,7 @@ impl<S: Statements, O: Objects> Destination for RedshiftDestination<S, O> {
             // A file that cannot be unpacked ends even the pass that goes on after errors, and is the only one that it
             // names. So those are looked for first, once, and the pass goes over the others.
             if asking.look == 0 {
-                for (key, damage) in content::damaged(&self.objects, feed, load.files).await {
+                for (key, damage) in content::damaged(&self.objects, load.compression, load.files).await {
                     refused.files.entry(key).or_insert_with(|| failure::damaged(damage));
                 }
             }
@@ -229,7 +229,7 @@ impl<S: Statements, O: Objects> RedshiftDestination<S, O> {
     ) -> Result<Refused, QueryError> {
         let batch = BatchId::of(files);
         let manifest = self.write_manifest(feed, &Load { batch: &batch, files, ..*load }).await?;
-        let statement = sql::try_all(&self.bucket.name, feed, target(feed), files, &manifest);
+        let statement = sql::try_all(&self.bucket.name, target(feed), load.compression, &manifest);
         let description = match self.run(feed, "find bad files", vec![statement], asking).await {
             Ok((_, description)) => description,
             // Some contents end even this pass; what it found until then counts.

@@ -5,6 +5,7 @@
 use proptest::prelude::*;
 use sluice_core::batch::BatchId;
 use sluice_core::config::{Config, Destination};
+use sluice_core::destination::Load;
 use sluice_core::object::{ETag, File, Key};
 use sluice_core::redshift::sql;
 
@@ -39,7 +40,8 @@ fn copy(given: &Given) -> Option<String> {
     };
     let files = [file];
     let manifest = Key::new("sluice/manifests/f/b.manifest").unwrap();
-    let transaction = sql::transaction("landing", feed, target, &BatchId::of(&files), &files, &manifest);
+    let load = Load { slot: 0, batch: &BatchId::of(&files), files: &files, token: "", compression: None };
+    let transaction = sql::transaction("landing", target, &load, &manifest);
     Some(transaction.statements[transaction.roles.copy].clone())
 }
 

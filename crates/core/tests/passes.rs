@@ -57,7 +57,11 @@ async fn a_minute_has_as_many_passes_as_configured() {
 async fn the_backlog_is_published_once_a_minute() {
     let world = World::new(10, 10);
     passes(&config(&world, 12), &world.ports, &run(&world, 90), None).await.unwrap();
-    assert_eq!(world.ports.metrics.calls().len(), 1);
+    let calls = world.ports.metrics.calls();
+    let backlogs = calls.iter().flatten().filter(|datum| datum.metric == Metric::UnprocessedFiles);
+    assert_eq!(backlogs.count(), 1);
+    let strays = calls.iter().flatten().filter(|datum| datum.feed.as_str() == "-");
+    assert_eq!(strays.count(), 1, "what is of no feed is counted once an hour");
     assert_eq!(world.ports.metrics.last("flights", Metric::UnprocessedFiles), Some(0.0));
 }
 

@@ -11,6 +11,7 @@ use sluice_core::batch::BatchId;
 use sluice_core::config::{Config, Destination as Target};
 use sluice_core::destination::{Asking, Begun, Destination, FailureKind, Load, Progress, StatementId};
 use sluice_core::object::{ETag, File};
+use sluice_core::plan::compression;
 use sluice_core::ports::Clock as _;
 use sluice_core::redshift::{RedshiftDestination, Submission, sql};
 use sluice_core::testing::statements::{Answer, ScriptedStatements};
@@ -60,14 +61,9 @@ fn full_config() -> Config {
 fn transaction(config: &Config, files: &[File]) -> sql::Transaction {
     let feed = &config.feeds[0];
     let Target::Redshift(target) = &feed.destination else { panic!("another destination") };
-    sql::transaction(
-        "acme-landing",
-        feed,
-        target,
-        &BatchId::of(files),
-        files,
-        &key("sluice/manifests/flights/b.manifest"),
-    )
+    let compression = compression(feed, &files[0].key);
+    let load = Load { slot: 0, batch: &BatchId::of(files), files, token: "", compression };
+    sql::transaction("acme-landing", target, &load, &key("sluice/manifests/flights/b.manifest"))
 }
 
 #[test]
@@ -139,7 +135,7 @@ async fn a_batch_is_submitted_with_its_manifest_and_token() {
     let (config, destination, objects) = destination(&statements);
     let files = [file("a"), file("b")];
     let batch = BatchId::of(&files);
-    let load = Load { slot: 0, batch: &batch, files: &files, token: "token-0" };
+    let load = Load { slot: 0, batch: &batch, files: &files, token: "token-0", compression: None };
     let id = destination.start(&config.feeds[0], &load).await.unwrap();
     let manifest = objects.body(&format!("sluice/manifests/flights/{batch}.manifest")).unwrap();
     assert!(String::from_utf8(manifest).unwrap().contains("s3://bucket/incoming/flights/b"));
@@ -177,7 +173,7 @@ async fn bad_files_are_named_by_one_pass_that_loads_nothing() {
     let (config, destination, _) = destination(&statements);
     let files = [file("bad.csv"), file("good.csv"), file(&one), file(&other)];
     let batch = BatchId::of(&files);
-    let load = Load { slot: 0, batch: &batch, files: &files, token: "token-0" };
+    let load = Load { slot: 0, batch: &batch, files: &files, token: "token-0", compression: None };
     let failed = Begun { statement: StatementId("failed".into()), roles: None };
     let bad = destination.bad_files(&config.feeds[0], &load, &failed, &Asking::default()).await.unwrap();
     assert_eq!((bad.files.len(), bad.late), (1, false), "a name that is cut and fits two files names neither");
@@ -205,7 +201,7 @@ async fn where_a_file_is_gone_the_bad_ones_are_those_that_the_load_itself_noted(
     let (config, destination, _) = destination(&statements);
     let files = [file("bad.csv"), file("good.csv")];
     let batch = BatchId::of(&files);
-    let load = Load { slot: 0, batch: &batch, files: &files, token: "token-0" };
+    let load = Load { slot: 0, batch: &batch, files: &files, token: "token-0", compression: None };
     let failed = destination.start(&config.feeds[0], &load).await.unwrap();
     let bad = destination.bad_files(&config.feeds[0], &load, &failed, &Asking::default()).await.unwrap().files;
     assert_eq!(bad.into_keys().collect::<Vec<_>>(), [files[0].key.clone()]);
@@ -310,7 +306,7 @@ async fn a_missing_jsonpaths_object_is_named_and_is_the_operators_to_mend() {
     let objects = MemoryObjects::new(&ManualClock::default());
     let destination = RedshiftDestination::new(config.bucket.clone(), statements, objects);
     let (feed, files) = (&config.feeds[0], [file("a")]);
-    let load = Load { slot: 0, batch: &BatchId::of(&files), files: &files, token: "token-0" };
+    let load = Load { slot: 0, batch: &BatchId::of(&files), files: &files, token: "token-0", compression: None };
     let begun = destination.start(feed, &load).await.unwrap();
     let Progress::Failed(failure) = destination.poll(feed, &begun, &files, Duration::ZERO).await.unwrap() else {
         panic!("not failed")

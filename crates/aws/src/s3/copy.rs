@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use aws_sdk_s3::config::timeout::TimeoutConfig;
+use aws_sdk_s3::types::AnnotationDirective;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use sluice_core::object::{File, Key};
 use sluice_core::ports::{Copy, PortError, PortErrorKind};
@@ -20,7 +21,8 @@ pub(super) async fn copy(bucket: &S3Objects, from: &File, to: &Key) -> Result<Co
     let attempts = Attempts::default();
     let copy = bucket.client.copy_object().bucket(&bucket.bucket).key(to.as_str());
     let copy = copy.copy_source(source(&bucket.bucket, &from.key)).copy_source_if_match(from.etag.quoted());
-    let copy = copy.if_none_match("*").customize().config_override(patient()).mutate_request(attempts.counter());
+    // Annotations may come and go without a new ETag, and copies in parts take none: nobody could rely on them.
+    let copy = copy.if_none_match("*").annotation_directive(AnnotationDirective::Exclude).customize().config_override(patient()).mutate_request(attempts.counter());
     match copy.send().await {
         Ok(_) => Ok(Copy::Copied),
         Err(error) if refused(&error) || no_such_key(&error) => {

@@ -1,8 +1,12 @@
 //! Deletes, each of one version: `DeleteObject` and `DeleteObjects`.
+//!
+//! Every result of many is looked at. What S3 refuses for its `ETag` is settled alone: it may have understood the `ETag` of
+//! one among many in another way than the condition of a single call.
 
 use std::collections::HashMap;
 
 use aws_sdk_s3::types::{Delete as Request, Error, ObjectIdentifier};
+use futures_util::{StreamExt, stream};
 use sluice_core::object::{ETag, Key};
 use sluice_core::ports::{Delete, Deleted, PortError, PortErrorKind};
 
@@ -11,6 +15,9 @@ use crate::error::{failed, kind_of_code, status};
 
 const ONE: &str = "s3:DeleteObject";
 const MANY: &str = "s3:DeleteObjects";
+
+/// How many are settled alone at a time.
+const SETTLED_AT_ONCE: usize = 16;
 
 pub(super) async fn one(bucket: &S3Objects, key: &Key, etag: &ETag) -> Result<Delete, PortError> {
     let delete = bucket.client.delete_object().bucket(&bucket.bucket).key(key.as_str()).if_match(etag.quoted());
@@ -29,15 +36,12 @@ pub(super) async fn many(bucket: &S3Objects, objects: &[(Key, ETag)]) -> Result<
     let failures = if plain.is_empty() { Vec::new() } else { send(bucket, &plain).await? };
     let failures: HashMap<&str, &Error> =
         failures.iter().filter_map(|failure| Some((failure.key()?, failure))).collect();
-    let mut deleted = Vec::with_capacity(objects.len());
-    for (key, etag) in objects {
-        deleted.push(match failures.get(key.as_str()) {
-            _ if !fits_xml(key) => one(bucket, key, etag).await,
-            None => Ok(Delete::Deleted),
-            Some(failure) => outcome(bucket, key, failure),
-        });
-    }
-    Ok(deleted)
+    let deleted = stream::iter(objects.to_vec()).map(async |(key, etag)| match failures.get(key.as_str()) {
+        _ if !fits_xml(&key) => one(bucket, &key, &etag).await,
+        None => Ok(Delete::Deleted),
+        Some(failure) => outcome(bucket, &key, &etag, failure).await,
+    });
+    Ok(deleted.buffered(SETTLED_AT_ONCE).collect().await)
 }
 
 /// Deletes them and says which were not.
@@ -56,11 +60,11 @@ async fn send(bucket: &S3Objects, objects: &[&(Key, ETag)]) -> Result<Vec<Error>
     Ok(answer.errors.unwrap_or_default())
 }
 
-fn outcome(bucket: &S3Objects, key: &Key, failure: &Error) -> Deleted {
+async fn outcome(bucket: &S3Objects, key: &Key, etag: &ETag, failure: &Error) -> Deleted {
     let (code, message) = (failure.code().unwrap_or_default(), failure.message().unwrap_or_default());
     match code {
-        "PreconditionFailed" => Ok(Delete::Replaced),
-        "NoSuchKey" => Ok(Delete::Deleted),
+        "PreconditionFailed" => one(bucket, key, etag).await,
+        "NoSuchKey" | "NotFound" => Ok(Delete::Deleted),
         _ => Err(PortError::new(MANY, bucket.subject(key), kind_of_code(code), format!("{code}: {message}"))),
     }
 }

@@ -1,6 +1,6 @@
 //! Listings: `ListObjectsV2`.
 
-use aws_sdk_s3::types::{EncodingType, Object};
+use aws_sdk_s3::types::{EncodingType, Object, ObjectStorageClass};
 use percent_encoding::percent_decode_str;
 use sluice_core::object::{File, Key, Prefix};
 use sluice_core::ports::{Page, PortError, PortErrorKind};
@@ -29,21 +29,30 @@ pub(super) async fn list(bucket: &S3Objects, prefix: &Prefix, from: From<'_>) ->
     };
     let page = list.encoding_type(EncodingType::Url).send().await.map_err(|error| failed(LIST, subject(), error))?;
     let encoded = page.encoding_type() == Some(&EncodingType::Url);
-    let files = page.contents().iter().map(|object| listed(object, encoded)).collect::<Result<_, _>>()?;
+    let frozen = |object: &&Object| {
+        matches!(object.storage_class(), Some(ObjectStorageClass::Glacier | ObjectStorageClass::DeepArchive))
+    };
+    let (frozen, there): (Vec<&Object>, Vec<&Object>) = page.contents().iter().partition(frozen);
+    let files = there.into_iter().map(|object| listed(object, encoded)).collect::<Result<_, _>>()?;
+    let frozen = frozen.into_iter().map(|object| key(object, encoded)).collect::<Result<_, _>>()?;
     let next = match (page.is_truncated(), page.next_continuation_token) {
         (Some(true), None) => return Err(incomplete(LIST, &subject(), "where the next page begins")),
         (truncated, next) => next.filter(|_| truncated == Some(true)),
     };
-    Ok(Page { files, next })
+    Ok(Page { files, frozen, next })
 }
 
 fn listed(object: &Object, encoded: bool) -> Result<File, PortError> {
+    let key = key(object, encoded)?;
+    file(LIST, &key, object.e_tag(), object.size(), object.last_modified())
+}
+
+fn key(object: &Object, encoded: bool) -> Result<Key, PortError> {
     let key = object.key().ok_or_else(|| incomplete(LIST, "", "a key"))?;
     let decoded = if encoded { form_decoded(key) } else { Some(key.to_owned()) };
     let decoded = decoded.ok_or_else(|| incomplete(LIST, key, "a key in UTF-8"))?;
     let invalid = |error| PortError::new(LIST, key, PortErrorKind::Invalid, error);
-    let key = Key::new(decoded).map_err(|error| invalid(Box::new(error)))?;
-    file(LIST, &key, object.e_tag(), object.size(), object.last_modified())
+    Key::new(decoded).map_err(|error| invalid(Box::new(error)))
 }
 
 /// S3 encodes as forms do: a space is `+`.

@@ -7,7 +7,13 @@ use sluice_core::claim::{Doubt, Stage};
 use sluice_core::health::Down;
 use sluice_core::preview::{Preview, Trouble};
 
-use super::{DRAWN, History, PERIOD, Status};
+use sluice_core::config::Config;
+use sluice_core::list::NotTaken;
+use sluice_core::ports::PortError;
+use sluice_core::strays::Strays;
+use sluice_core::without_rows::Note;
+
+use super::{DRAWN, History, PERIOD, Seen, Status};
 use crate::output::{self, BLUE, BOLD, DIM, Foreign, GREEN, RED};
 
 const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
@@ -17,7 +23,7 @@ impl Status<'_> {
         let mut all = json!({"feed": self.feed.name.as_str()});
         match &self.seen {
             Err(error) => all["error"] = json!(error.to_string()),
-            Ok((preview, failed)) => {
+            Ok(Seen { preview, failed, without_rows }) => {
                 all["waiting"] = json!(preview.unprocessed);
                 all["waiting_bytes"] = json!(preview.unprocessed_bytes);
                 all["oldest_age_seconds"] = json!(preview.oldest.map(|oldest| age(now, oldest).as_secs()));
@@ -27,6 +33,9 @@ impl Status<'_> {
                 all["max_files"] = json!(self.feed.max_files);
                 all["effective_max_files"] = json!(preview.effective_max_files);
                 all["failed"] = json!(failed);
+                all["not_taken"] = json!(preview.not_taken);
+                all["first_not_taken"] = json!(preview.first_not_taken.as_ref().map(|(key, _)| key));
+                all["without_rows"] = json!(without_rows);
                 let trouble = |trouble: Trouble<'_>| {
                     let Trouble { claim, failures, next_try, error } = trouble;
                     json!({"slot": claim.slot, "batch": claim.batch, "files": claim.files.len(),
@@ -62,7 +71,7 @@ impl Status<'_> {
         let name = &self.feed.name;
         match &self.seen {
             Err(error) => output::line(format_args!("{BOLD}{name}{BOLD:#}: {RED}{}{RED:#}", Foreign(error))),
-            Ok((preview, failed)) => {
+            Ok(Seen { preview, failed, without_rows }) => {
                 let word = if preview.down.is_some() {
                     format!("{RED}down{RED:#}: nothing of it can be loaded")
                 } else if self.troubles().next().is_some() {
@@ -90,6 +99,8 @@ impl Status<'_> {
                         "  failed     {RED}{files}{RED:#} in {prefix}; sluice errors {name} says why"
                     ));
                 }
+                print_not_taken(preview);
+                print_without_rows(without_rows, now);
                 if let Some(down) = &preview.down {
                     print_down(down, name.as_str(), now);
                 }
@@ -128,6 +139,66 @@ impl Status<'_> {
     }
 }
 
+/// What lies under `incoming/` and is of no feed.
+pub(super) fn strays(config: &Config, strays: &Result<Strays, PortError>) {
+    let incoming = &config.bucket.incoming;
+    match strays {
+        Err(error) => output::line(format_args!("{RED}files of no feed could not be counted: {}{RED:#}", Foreign(error))),
+        Ok(Strays { number: 0, .. }) => {}
+        Ok(Strays { number, first }) => {
+            let files = output::count(*number, "file");
+            output::line(format_args!("{BOLD}not taken{BOLD:#}: {RED}{files}{RED:#} under {incoming} of no feed, such as"));
+            for key in first {
+                output::line(format_args!("             {}", Foreign(key)));
+            }
+            output::line(format_args!("             drop them where a feed takes them, or add a feed for their prefix"));
+        }
+    }
+}
+
+/// The same as JSON: an object of no feed.
+pub(super) fn json_of_strays(strays: &Result<Strays, PortError>) {
+    output::json(&match strays {
+        Err(error) => json!({"feed": null, "error": error.to_string()}),
+        Ok(Strays { number, first }) => json!({"feed": null, "not_taken": number, "first_not_taken": first}),
+    });
+}
+
+/// Files under the feed's prefix that it does not take.
+fn print_not_taken(preview: &Preview) {
+    let Some((key, why)) = &preview.first_not_taken else { return };
+    let files = output::count(preview.not_taken, "file");
+    let why = match why {
+        NotTaken::NotIncluded => "no pattern of include matches its name",
+        NotTaken::Frozen => "its storage class has to be restored, and copied to another, before anybody can read it",
+    };
+    output::line(format_args!("  not taken  {RED}{files}{RED:#}, such as {}: {why}", Foreign(key)));
+}
+
+/// Files that were loaded, are not empty, and brought no row.
+fn print_without_rows(notes: &[Note], now: Timestamp) {
+    let Some(last) = notes.first() else { return };
+    let files = output::count(notes.iter().map(|note| note.number).sum(), "file");
+    let since = span(age(now, last.loaded_at));
+    output::line(format_args!(
+        "  rowless    {RED}{files}{RED:#} loaded that are not empty and brought no row, the last {since} ago:"
+    ));
+    for note in notes.iter().take(NOTES) {
+        match note.files.first() {
+            Some(file) if note.number > 1 => {
+                let more = output::thousands(format_args!("{}", note.number - 1));
+                output::line(format_args!("             {} and {more} more of batch {}", Foreign(&file.key), note.batch));
+            }
+            Some(file) => output::line(format_args!("             {} of batch {}", Foreign(&file.key), note.batch)),
+            None => output::line(format_args!(
+                "             {} of the {} of batch {}; SYS_LOAD_DETAIL of statement {} says which",
+                note.number, note.among, note.batch, note.statement_id
+            )),
+        }
+    }
+    output::line(format_args!("             see whether they should have rows; delete sluice/state/<feed>/without-rows/ to forget them"));
+}
+
 fn verdict(preview: &Preview) -> String {
     match (preview.unprocessed, preview.claims.len()) {
         (0, 0) if !preview.resting.is_empty() => {
@@ -160,6 +231,9 @@ fn trouble(trouble: &Trouble<'_>, now: Timestamp) {
     output::line(format_args!("  {RED}slot {slot}{RED:#}     {what}, {failures} in a row; {next}"));
     output::line(format_args!("             {}", Foreign(trouble.error)));
 }
+
+/// How many batches with files without rows are shown.
+const NOTES: usize = 5;
 
 /// Why nothing of the feed works, since when, and what to do.
 fn print_down(down: &Down, feed: &str, now: Timestamp) {

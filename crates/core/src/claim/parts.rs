@@ -195,7 +195,7 @@ impl Claim {
         // The pace stays that of a feed of which nobody knows whether it works; what comes new has not failed yet.
         self.failures = failures;
         (self.failing_since, self.failed_at, self.vouched) = (None, None, false);
-        self.unchecked = true;
+        (self.unchecked, self.inspected) = (true, false);
     }
 
     /// Goes on with what comes next, its files being done with.
@@ -210,7 +210,7 @@ impl Claim {
             let next = self.later.drain(..part).collect();
             self.go_on_with(next);
         } else if !self.later.is_empty() {
-            let next = std::mem::take(&mut self.later);
+            let next = self.of_a_kind();
             self.go_on_with(next);
         } else if !self.doubted.is_empty() {
             let doubt = self.doubted.remove(0);
@@ -222,7 +222,7 @@ impl Claim {
     }
 
     /// Goes on with these. What failed before is not forgotten: the next failure narrows at once.
-    fn go_on_with(&mut self, next: Vec<File>) {
+    pub(super) fn go_on_with(&mut self, next: Vec<File>) {
         let (failures, error) = (self.failures, self.last_error.take());
         self.continue_with(next);
         if self.failing_since.is_some() {

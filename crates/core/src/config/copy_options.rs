@@ -3,6 +3,7 @@
 //! Never renders SQL, and never adds an option that nobody wrote: the renderer quotes the texts and writes the keywords,
 //! and so no raw word of a configuration reaches a statement.
 
+use serde::{Deserialize, Serialize};
 use toml::de::DeValue;
 
 use super::fields::REDSHIFT_FIELDS;
@@ -66,7 +67,8 @@ impl CopyFormat {
 }
 
 /// How the files are compressed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Compression {
     /// gzip
     Gzip,
@@ -80,6 +82,12 @@ pub enum Compression {
 
 impl Compression {
     const ALL: [Self; 4] = [Self::Gzip, Self::Bzip2, Self::Lzop, Self::Zstd];
+
+    /// Whether a clause says that the files are compressed, in whichever way.
+    #[must_use]
+    pub fn is_said_by(option: &CopyOption) -> bool {
+        Self::ALL.iter().any(|one| *option == CopyOption::Flag(one.keyword()))
+    }
 
     /// COPY's keyword for it.
     #[must_use]
@@ -146,6 +154,40 @@ impl CopyOptions {
     pub fn compression(&self) -> Option<Compression> {
         let given = |compression: &Compression| self.0.contains(&CopyOption::Flag(compression.keyword()));
         Compression::ALL.into_iter().find(given)
+    }
+
+    /// Whether the files are UTF-8, which is COPY's default.
+    #[must_use]
+    pub fn is_utf8(&self) -> bool {
+        self.0.iter().all(|option| !matches!(option, CopyOption::Word("ENCODING", word) if *word != "UTF8"))
+    }
+
+    /// How many lines at the beginning of each file are no rows.
+    #[must_use]
+    pub fn header_lines(&self) -> usize {
+        let lines = |option: &CopyOption| match option {
+            CopyOption::Integer("IGNOREHEADER", lines) => usize::try_from(*lines).ok(),
+            _ => None,
+        };
+        self.0.iter().find_map(lines).unwrap_or_default()
+    }
+
+    /// The byte that quotes fields of CSV; none in other formats.
+    #[must_use]
+    pub fn quote(&self) -> Option<u8> {
+        let csv = self.0.contains(&CopyOption::Flag("FORMAT AS CSV"));
+        let quote = |option: &CopyOption| match option {
+            CopyOption::Text("QUOTE AS", quote) => quote.bytes().next(),
+            _ => None,
+        };
+        csv.then(|| self.0.iter().find_map(quote).unwrap_or(b'"'))
+    }
+
+    /// Whether JSON files hold objects whose names are columns.
+    #[must_use]
+    pub fn wants_objects(&self) -> bool {
+        let auto = |text: &str| matches!(text, "auto" | "auto ignorecase");
+        self.0.iter().any(|option| matches!(option, CopyOption::Text("FORMAT AS JSON", text) if auto(text)))
     }
 
     /// Reads `[feed.redshift.options]` for files of `format`; `owner` is the destination's place, for what is missing.

@@ -32,6 +32,7 @@ pub(super) struct Draft {
     max_bytes_per_load: u64,
     order: Order,
     fan_out: bool,
+    inspect: bool,
     wait: Duration,
 }
 
@@ -58,6 +59,7 @@ pub(super) fn read(section: &Section<'_>, report: &mut Report<'_>) -> Draft {
         max_bytes_per_load: read_bytes(section, report).unwrap_or(DEFAULT_MAX_BYTES_PER_LOAD),
         order: read_word(section, "order", &orders, report).unwrap_or(Order::Oldest),
         fan_out: section.flag("fan_out", report).is_none_or(|fan_out| fan_out.value),
+        inspect: section.flag("inspect", report).is_none_or(|inspect| inspect.value),
         wait: read_wait(section, report).unwrap_or(DEFAULT_WAIT),
     }
 }
@@ -76,6 +78,7 @@ impl Draft {
             max_bytes_per_load: self.max_bytes_per_load,
             order: self.order,
             fan_out: self.fan_out,
+            inspect: self.inspect,
             wait: self.wait,
             destination: Destination::Redshift(self.redshift?.finish()?),
         })

@@ -20,6 +20,7 @@ pub(super) const FEED_FIELDS: &[&str] = &[
     "max_bytes_per_load",
     "order",
     "fan_out",
+    "inspect",
     "wait_seconds",
     "redshift",
 ];

@@ -12,6 +12,7 @@ use super::{Loading, Next, StepError};
 use crate::archive::Archived;
 use crate::batch::BatchId;
 use crate::claim::{Doubt, Held, Stage};
+use crate::config::Compression;
 use crate::content;
 use crate::copy;
 use crate::destination::{Asking, Begun, Destination, Failure, Load, Refusal, StatementId};
@@ -105,9 +106,21 @@ impl<P: Ports> Loading<'_, P> {
             held.save(self.ports.objects()).await?;
             return Ok(Next::Again(held));
         }
-        self.show_lines(&bad, &mut refusals).await;
+        self.show_lines(held.claim.compression(self.feed), &bad, &mut refusals).await;
+        self.without_bad(held, &bad, rest, &refusals, &begun.statement).await
+    }
+
+    /// Bad files go to `failed/`, the rest on.
+    pub(super) async fn without_bad(
+        &mut self,
+        mut held: Held,
+        bad: &[File],
+        rest: Vec<File>,
+        refusals: &HashMap<Key, Refusal>,
+        statement: &StatementId,
+    ) -> Result<Next, StepError> {
         let batch = held.claim.batch.clone();
-        let archived = self.quarantine(&bad, &refusals, &batch, &begun.statement).await;
+        let archived = self.quarantine(bad, refusals, &batch, statement).await;
         let moved = !archived.moved.is_empty();
         let refusal = |doubt: Doubt| Doubt { refusal: refusals.get(&doubt.file.key).cloned(), ..doubt };
         let trouble = self.unmoved(&mut held, Stage::Quarantine, archived.unmoved, moved, refusal).await?;
@@ -142,11 +155,16 @@ impl<P: Ports> Loading<'_, P> {
     }
 
     /// Puts the line beside each reason that names one: the warehouse's own views do not all have it.
-    async fn show_lines(&self, bad: &[File], refusals: &mut HashMap<Key, Refusal>) {
+    async fn show_lines(
+        &self,
+        compression: Option<Compression>,
+        bad: &[File],
+        refusals: &mut HashMap<Key, Refusal>,
+    ) {
         let wanted = bad.iter().filter_map(|file| Some((file.clone(), refusals.get(&file.key)?.line?)));
         let wanted: Vec<(File, u64)> = wanted.collect();
         let looks = stream::iter(wanted).map(async |(file, number)| {
-            let line = content::line(self.ports.objects(), self.feed, &file, number).await;
+            let line = content::line(self.ports.objects(), compression, &file, number).await;
             (file.key, line)
         });
         let lines: Vec<_> = looks.buffered(HEADS_AT_ONCE).collect().await;
@@ -171,7 +189,8 @@ impl<P: Ports> Loading<'_, P> {
         claim.blind |= claim.asked >= LOOKS || waited >= LOOKS;
         if !claim.blind {
             let token = copy::token(self.config, self.feed, claim);
-            let load = Load { slot: claim.slot, batch: &claim.batch, files: &claim.files, token: &token };
+            let compression = claim.compression(self.feed);
+            let load = Load { slot: claim.slot, batch: &claim.batch, files: &claim.files, token: &token, compression };
             refusals = self.reasons(&load, begun, asking).await?;
         }
         if let ([only], true) = (claim.files.as_slice(), refusals.is_empty()) {

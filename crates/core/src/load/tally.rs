@@ -37,7 +37,7 @@ pub(super) enum End {
 
 impl Tally {
     /// A batch is committed and archived.
-    pub(super) fn loaded(&mut self, feed: &Feed, files: &[File], loaded: &Loaded) {
+    pub(super) fn loaded(&mut self, feed: &Feed, files: &[File], loaded: &Loaded, without_rows: u64) {
         let (feed, at) = (&feed.name, loaded.at);
         self.loaded += count(files);
         self.rows += loaded.rows.unwrap_or_default();
@@ -49,6 +49,7 @@ impl Tally {
         if let Some(rows) = loaded.rows {
             self.data.push(Datum::one(Metric::RowsLoaded, feed, at, float(rows)));
         }
+        self.data.push(Datum::one(Metric::FilesWithoutRows, feed, at, float(without_rows)));
         self.data.push(Datum::durations(Metric::LoadDuration, feed, at, &[loaded.duration]));
         self.data.push(Datum::durations(Metric::TimeToLoad, feed, at, &waits));
     }

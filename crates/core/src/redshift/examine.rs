@@ -11,6 +11,7 @@ use crate::batch::BatchId;
 use crate::config::{Feed, Redshift};
 use crate::destination::{Asking, Failure, FailureKind, Load, QueryError};
 use crate::object::{ETag, File, Key};
+use crate::plan::compression;
 use crate::ports::{Objects, PortError, PortErrorKind};
 
 /// Something a load needs of the warehouse.
@@ -112,9 +113,10 @@ impl<S: Statements, O: Objects> RedshiftDestination<S, O> {
     pub async fn examine_copy(&self, feed: &Feed, missing: Key) -> Result<(), QueryError> {
         let (etag, last_modified) = (ETag::new("none"), Timestamp::UNIX_EPOCH);
         let files = [File { key: missing, etag, size: 1, last_modified }];
-        let load = Load { slot: 0, batch: &BatchId::of(&files), files: &files, token: "" };
+        let compression = compression(feed, &files[0].key);
+        let load = Load { slot: 0, batch: &BatchId::of(&files), files: &files, token: "", compression };
         let manifest = self.write_manifest(feed, &load).await?;
-        let statement = sql::copy(&self.bucket.name, feed, target(feed), &files, &manifest);
+        let statement = sql::copy(&self.bucket.name, target(feed), compression, &manifest);
         match self.run(feed, "doctor", vec![statement], &Asking::once(LONG_PATIENCE)).await {
             Ok(_) | Err(QueryError::Failed { failure: Failure { kind: FailureKind::FileMissing, .. }, .. }) => Ok(()),
             // Which object S3 does not have, the text says, or only one can be meant.

@@ -10,10 +10,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::batch::BatchId;
-use crate::config::{CopyOption, Feed, IamRole, Redshift};
-use crate::destination::Roles;
+use crate::config::{Compression, CopyOption, IamRole, Redshift};
+use crate::destination::{Load, Roles};
 use crate::object::{File, FileId, Key};
-use crate::plan::compression;
 
 use super::quote::{identifier, literal, table};
 
@@ -45,25 +44,18 @@ pub fn roles(target: &Redshift) -> Roles {
     Roles { lock: 1, guard: 2, copy: 3 + target.pre_sql.len() }
 }
 
-/// The transaction that loads `files`, which `manifest` lists, and writes them into the ledger.
+/// The transaction that loads the files, which `manifest` lists, and writes them into the ledger.
 #[must_use]
-pub fn transaction(
-    bucket: &str,
-    feed: &Feed,
-    target: &Redshift,
-    batch: &BatchId,
-    files: &[File],
-    manifest: &Key,
-) -> Transaction {
+pub fn transaction(bucket: &str, target: &Redshift, load: &Load<'_>, manifest: &Key) -> Transaction {
     let mut statements = vec![
         format!("SET statement_timeout TO {}", target.statement_timeout.as_millis()),
         format!("LOCK TABLE {}", table(&target.ledger)),
-        guard(target, files),
+        guard(target, load.files),
     ];
     statements.extend(target.pre_sql.iter().cloned());
-    statements.push(copy(bucket, feed, target, files, manifest));
+    statements.push(copy(bucket, target, load.compression, manifest));
     statements.extend(target.post_sql.iter().cloned());
-    statements.extend(record(target, batch, files));
+    statements.extend(record(target, load.batch, load.files));
     Transaction { statements, roles: roles(target) }
 }
 
@@ -78,9 +70,9 @@ fn guard(target: &Redshift, files: &[File]) -> String {
     )
 }
 
-/// COPY of everything that the manifest lists.
+/// COPY of everything that the manifest lists, all of it packed in one way.
 #[must_use]
-pub fn copy(bucket: &str, feed: &Feed, target: &Redshift, files: &[File], manifest: &Key) -> String {
+pub fn copy(bucket: &str, target: &Redshift, compression: Option<Compression>, manifest: &Key) -> String {
     let columns: Vec<String> = target.columns.iter().map(|column| identifier(column)).collect();
     let columns = if columns.is_empty() { String::new() } else { format!(" ({})", columns.join(", ")) };
     let role = match &target.iam_role {
@@ -92,14 +84,13 @@ pub fn copy(bucket: &str, feed: &Feed, target: &Redshift, files: &[File], manife
         table(&target.table),
         literal(&format!("s3://{bucket}/{manifest}"))
     );
-    for option in target.options.options() {
+    // What names and contents say goes before what the options do.
+    let said = target.options.compression();
+    for option in target.options.options().iter().filter(|option| said == compression || !Compression::is_said_by(option)) {
         sql.push(' ');
         sql.push_str(&clause(option));
     }
-    // What the names say, where the options do not: the plan has put files of one compression together.
-    if target.options.compression().is_none()
-        && let Some(compression) = files.first().and_then(|file| compression(feed, &file.key))
-    {
+    if let Some(compression) = compression.filter(|_| said != compression) {
         sql.push(' ');
         sql.push_str(compression.keyword());
     }
@@ -252,8 +243,8 @@ pub fn forget(target: &Redshift, files: &[FileId], until: Timestamp, patience: D
 
 /// Reads the files without loading them, going on after every error, so that each bad one is named.
 #[must_use]
-pub fn try_all(bucket: &str, feed: &Feed, target: &Redshift, files: &[File], manifest: &Key) -> String {
-    format!("{} NOLOAD MAXERROR {MAX_ERRORS}", copy(bucket, feed, target, files, manifest))
+pub fn try_all(bucket: &str, target: &Redshift, compression: Option<Compression>, manifest: &Key) -> String {
+    format!("{} NOLOAD MAXERROR {MAX_ERRORS}", copy(bucket, target, compression, manifest))
 }
 
 /// Where a COPY's traces are in the system views.

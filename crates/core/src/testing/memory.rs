@@ -2,7 +2,7 @@
 //!
 //! Never answers otherwise than S3 would; one contract suite holds both to the same promises.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::sync::{Arc, Mutex};
 
@@ -20,6 +20,7 @@ use crate::ports::{
 pub struct MemoryObjects {
     // `String` sorts by bytes, which is the order that S3 lists in.
     objects: Arc<Mutex<BTreeMap<String, Object>>>,
+    frozen: Arc<Mutex<BTreeSet<Key>>>,
     clock: ManualClock,
     page_size: usize,
 }
@@ -34,7 +35,7 @@ impl MemoryObjects {
     /// An empty bucket whose objects are dated by `clock`.
     #[must_use]
     pub fn new(clock: &ManualClock) -> Self {
-        Self { objects: Arc::default(), clock: clock.clone(), page_size: 1000 }
+        Self { objects: Arc::default(), frozen: Arc::default(), clock: clock.clone(), page_size: 1000 }
     }
 
     /// The same bucket, listed `page_size` objects a page.
@@ -53,6 +54,11 @@ impl MemoryObjects {
         let file = object.file.clone();
         lock(&self.objects).insert(name.to_owned(), object);
         file
+    }
+
+    /// From now on a listing shows the object in a storage class that nobody can read.
+    pub fn freeze(&self, file: &File) {
+        lock(&self.frozen).insert(file.key.clone());
     }
 
     /// Deletes an object as anyone with the right to might.
@@ -93,9 +99,11 @@ impl Objects for MemoryObjects {
             .range::<str, _>((begin, Bound::Unbounded))
             .take_while(|(key, _)| key.starts_with(prefix.as_str()))
             .map(|(_, object)| object.file.clone());
-        let files: Vec<File> = rest.by_ref().take(self.page_size).collect();
-        let next = rest.next().and(files.last()).map(|file| file.key.to_string());
-        Ok(Page { files, next })
+        let page: Vec<File> = rest.by_ref().take(self.page_size).collect();
+        let next = rest.next().and(page.last()).map(|file| file.key.to_string());
+        let frozen = lock(&self.frozen);
+        let (frozen, files): (Vec<File>, Vec<File>) = page.into_iter().partition(|file| frozen.contains(&file.key));
+        Ok(Page { files, frozen: frozen.into_iter().map(|file| file.key).collect(), next })
     }
 
     async fn list_after(&self, prefix: &Prefix, key: &str) -> Result<Page, PortError> {

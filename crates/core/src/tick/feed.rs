@@ -217,6 +217,7 @@ impl<'a, P: Ports> Tick<'a, P> {
         report.unprocessed = listing.unprocessed;
         report.unprocessed_bytes = listing.unprocessed_bytes;
         report.at_least = listing.at_least;
+        report.not_taken = listing.not_taken;
         let mut unclaimed: HashMap<Key, Timestamp> =
             listing.chosen.iter().map(|file| (file.key.clone(), file.last_modified)).collect();
         let batches = plan(self.feed, listing.chosen, slots.free.len(), slots.files);
@@ -386,6 +387,7 @@ impl<'a> Planned<'a> {
             all.push((Metric::UnprocessedFiles, report.unprocessed));
             all.push((Metric::UnprocessedBytes, report.unprocessed_bytes));
             all.push((Metric::OldestUnprocessedAge, report.oldest_age_seconds));
+            all.push((Metric::FilesNotTaken, report.not_taken));
         }
         all.into_iter().map(|(metric, value)| Datum::one(metric, &self.feed.name, at, float(value))).collect()
     }

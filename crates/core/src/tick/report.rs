@@ -30,6 +30,9 @@ pub struct FeedReport {
     pub unprocessed_bytes: u64,
     /// Seconds since the oldest of them was written; 0 when there is none.
     pub oldest_age_seconds: u64,
+    /// Files under its prefix that it does not take, since none of `include` matches them or nobody can read them.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub not_taken: u64,
     /// The listing stopped in time: there are at least so many.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub at_least: bool,
@@ -72,7 +75,7 @@ pub struct BatchReport {
 pub(super) fn log(report: &FeedReport) {
     let FeedReport { feed, listed, claimed, in_flight, unprocessed, unprocessed_bytes, oldest_age_seconds, .. } =
         report;
-    let FeedReport { at_least, resting, down, .. } = report;
+    let FeedReport { at_least, not_taken, resting, down, .. } = report;
     let batches = report.batches.len();
     macro_rules! line {
         ($level:ident, $message:literal) => {
@@ -85,6 +88,7 @@ pub(super) fn log(report: &FeedReport) {
                 unprocessed,
                 unprocessed_bytes,
                 oldest_age_seconds,
+                not_taken,
                 resting,
                 batches,
                 down,

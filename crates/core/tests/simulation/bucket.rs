@@ -96,7 +96,7 @@ impl Bucket {
             .filter_map(|(key, object)| Some(object.file(Key::new(key.as_str()).ok()?)));
         let files: Vec<File> = rest.by_ref().take(self.page).collect();
         let next = rest.next().and(files.last()).map(|file| file.key.to_string());
-        Page { files, next }
+        Page { files, frozen: Vec::new(), next }
     }
 
     fn put(&mut self, key: &str, body: Arc<[u8]>, when: &Condition, now: Micros) -> Put {

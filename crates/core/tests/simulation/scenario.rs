@@ -200,6 +200,7 @@ fn setting(with: &mut Dice) -> Setting {
         events,
         by_key: false,
         wait: 5,
+        inspect: with.one_in(2),
         before_copy: 0,
     }
 }

@@ -10,7 +10,7 @@ mod rests;
 use std::collections::{BTreeMap, BTreeSet};
 
 use sluice_core::claim::Claim;
-use sluice_core::config::Destination;
+use sluice_core::copy;
 use sluice_core::destination::StatementId;
 use sluice_core::object::{ETag, File};
 use sluice_core::redshift::Submission;
@@ -155,14 +155,16 @@ impl World {
         }
         self.check_filled(key, &claim);
         self.check_unmoved(&claim);
-        self.truth.claims.insert(key.to_owned(), claim);
+        let before = self.truth.claims.insert(key.to_owned(), claim);
+        self.was_let_go(before);
         self.truth.writers.insert(key.to_owned(), self.truth.task);
     }
 
     fn token(&self, claim: &Claim) -> String {
-        let feed = self.scenario.configs.iter().find_map(|(_, config)| config.feed(&claim.feed)).expect("a feed");
-        let Destination::Redshift(target) = &feed.destination else { panic!("another destination") };
-        claim.token("bucket", &format!("{:?}/{}/{}", target.warehouse, target.database, target.table))
+        let mine = self.truth.config().and_then(|config| self.scenario.configs.get(config));
+        let all = mine.into_iter().chain(&self.scenario.configs).map(|(_, config)| config);
+        let mut known = all.filter_map(|config| Some(copy::token(config, config.feed(&claim.feed)?, claim)));
+        known.next().expect("a feed")
     }
 
     /// The Data API answered a submission.
@@ -186,8 +188,8 @@ impl World {
             return self.rest_was_deleted(before);
         }
         if key.starts_with(CLAIMS) {
-            self.truth.claims.remove(key);
-            return;
+            let before = self.truth.claims.remove(key);
+            return self.was_let_go(before);
         }
         if key.starts_with(STATE) {
             return;

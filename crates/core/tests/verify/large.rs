@@ -54,7 +54,7 @@ impl Objects for Made {
         let begin = after.map_or(0, |after| after.parse().unwrap());
         let end = self.0.min(begin + 1000);
         let next = (end < self.0).then(|| end.to_string());
-        Ok(Page { files: (begin..end).map(at).collect(), next })
+        Ok(Page { files: (begin..end).map(at).collect(), frozen: Vec::new(), next })
     }
 
     async fn get(&self, _: &Key) -> Result<Option<Content>, PortError> {

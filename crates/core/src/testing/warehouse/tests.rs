@@ -28,7 +28,7 @@ fn world() -> World {
 impl World {
     async fn start(&self, files: &[File], token: &str) -> Begun {
         let batch = BatchId::of(files);
-        self.warehouse.start(&self.feed, &Load { slot: 0, batch: &batch, files, token }).await.unwrap()
+        self.warehouse.start(&self.feed, &Load { slot: 0, batch: &batch, files, token, compression: None }).await.unwrap()
     }
 
     async fn poll(&self, statement: &Begun, seconds: u64) -> Progress {
@@ -105,7 +105,7 @@ async fn a_failure_changes_nothing() {
     world.warehouse.refuse(&bad.key, Refusal { message: "Invalid digit".to_owned(), ..Refusal::default() });
     let both = [good.clone(), bad.clone()];
     assert_eq!(world.end(&both, "1").await, Err(FailureKind::BadData));
-    let load = Load { slot: 0, batch: &BatchId::of(&both), files: &both, token: "1" };
+    let load = Load { slot: 0, batch: &BatchId::of(&both), files: &both, token: "1", compression: None };
     let begun = Begun { statement: StatementId("statement-0".to_owned()), roles: None };
     let named = world.warehouse.bad_files(&world.feed, &load, &begun, &Asking::default()).await.unwrap();
     assert_eq!(named.files.into_keys().collect::<Vec<_>>(), [bad.key]);

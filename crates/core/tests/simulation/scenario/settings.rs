@@ -38,6 +38,8 @@ pub struct Setting {
     /// Whether files go by key, and not the oldest first.
     pub by_key: bool,
     pub wait: u64,
+    /// Whether heads are looked at.
+    pub inspect: bool,
     /// How many statements come before COPY.
     pub before_copy: usize,
 }
@@ -86,7 +88,7 @@ impl Setting {
         let written = write!(
             text,
             "[[feed]]\nname = \"{name}\"\nprefix = \"{name}/\"\nmax_files = {}\nfiles_per_load = {}\n\
-             max_bytes_per_load = {}\nfan_out = {}\n\
+             max_bytes_per_load = {}\nfan_out = {}\ninspect = {}\n\
              trigger = \"{trigger}\"\norder = \"{order}\"\nwait_seconds = {}\n[feed.redshift]\nworkgroup = \"w\"\n\
              database = \"d\"\ntable = \"public.t_{name}\"\nformat = \"{format}\"\n\
              statement_timeout = \"{STATEMENT_TIMEOUT}\"\npre_sql = [{}]\n",
@@ -94,6 +96,8 @@ impl Setting {
             self.files_per_load,
             if self.two_by_bytes { TWO_FILES } else { 1 << 30 },
             self.fan_out,
+            // The model's files have no footers.
+            self.inspect && !columnar,
             self.wait,
             before.join(", ")
         );

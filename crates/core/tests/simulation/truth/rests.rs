@@ -108,6 +108,20 @@ impl World {
         }
     }
 
+    /// A claim has changed or is gone: what it let go, and nobody else holds, is a new file when it is planned again.
+    pub(super) fn was_let_go(&mut self, before: Option<Claim>) {
+        let Some(before) = before else { return };
+        let held = |file: &File| self.truth.claims.values().flat_map(Claim::all_files).any(|other| other.id() == file.id());
+        let gone: Vec<&File> = before.all_files().filter(|file| !held(file)).collect();
+        if gone.is_empty() {
+            return;
+        }
+        let resting = self.resting();
+        for file in gone.into_iter().filter(|file| resting.iter().all(|(other, _)| other.id() != file.id())) {
+            self.truth.rests.known.remove(&file.id().to_string());
+        }
+    }
+
     /// A transaction with these files was committed.
     pub(super) fn has_loaded(&mut self, number: usize) {
         let statement = &self.warehouse.api.statements[number];
@@ -169,7 +183,9 @@ impl World {
         }
         let content = self.bucket.get(file.key.as_str()).map(Object::text).unwrap_or_default();
         let moves = resting.stage != Stage::Load.as_str();
-        let well = self.calm || self.scenario.fault_in == u64::MAX;
+        // A function that began before may have been told of a failure then.
+        let calm = self.calm && self.truth.began_at().is_some_and(|began| began >= self.scenario.end);
+        let well = calm || self.scenario.fault_in == u64::MAX;
         if moves && well && before.is_none() && !content.is_empty() && !crate::lasting::is_stuck(&content) {
             return self.truth.broken(format!("{} rests at its {}, and can be moved", file.key, resting.stage));
         }
@@ -187,7 +203,7 @@ impl World {
     pub(super) fn rest_was_deleted(&mut self, before: &Object) {
         let Some(Resting { file, stage }) = read(before) else { return };
         // What a producer wrote again since is a new arrival of it, which the next tick takes.
-        let old = |object: &Object| object.etag == file.etag && object.modified < before.modified;
+        let old = |object: &Object| object.etag == file.etag && object.modified == file.last_modified;
         let there = self.bucket.get(file.key.as_str()).is_some_and(old);
         let id = file.id().to_string();
         let recorded = stage == Stage::Load.as_str() && self.warehouse.recorded().any(|row| row.file == id);

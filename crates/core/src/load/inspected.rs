@@ -1,0 +1,77 @@
+//! Inspected: what becomes of what the heads of the files say, before anything is loaded.
+//!
+//! A file that certainly cannot be loaded goes to `failed/` without troubling the warehouse; what is packed otherwise than
+//! its name says gets the COPY that it needs. The findings are in the claim before the transaction that rests on them.
+
+use jiff::SignedDuration;
+
+use super::{Loading, Next, StepError};
+use crate::claim::Held;
+use crate::copy;
+use crate::destination::{Begun, Loaded, StatementId};
+use crate::inspect::inspect;
+use crate::measure::count;
+use crate::object::File;
+use crate::ports::{Clock, Ports};
+use crate::run::later;
+use crate::without_rows::{self, Note, Version};
+
+/// How long the look at a batch's heads may take. What is not seen by then, the warehouse judges.
+const LOOK_TIME: SignedDuration = SignedDuration::from_secs(20);
+
+impl<P: Ports> Loading<'_, P> {
+    pub(super) async fn inspect(&mut self, mut held: Held) -> Result<Next, StepError> {
+        let (objects, clock) = (self.ports.objects(), self.ports.clock());
+        let until = later(clock.now(), LOOK_TIME);
+        let files: Vec<File> = held.claim.files.iter().chain(&held.claim.later).cloned().collect();
+        let inspected = inspect(objects, clock, self.feed, &files, until).await;
+        let is_bad = |file: &File| inspected.refused.contains_key(&file.key);
+        if inspected.refused.is_empty() {
+            held.claim.was_inspected(&inspected);
+            // Where all is seen and nothing found, whoever looks again sees the same: it is noted with the transaction.
+            if inspected.unseen || !inspected.packed.is_empty() {
+                held.save(objects).await?;
+            }
+            return Ok(Next::Again(held));
+        }
+        // No statement found it out. What stands in its place only has to be such that no producer knows it beforehand.
+        let token = copy::token(self.config, self.feed, &held.claim);
+        let statement = StatementId(format!("inspection-{token}"));
+        let bad: Vec<File> = files.iter().filter(|file| is_bad(file)).cloned().collect();
+        for file in &bad {
+            let reason = inspected.refused.get(&file.key).map(|refusal| refusal.message.as_str());
+            tracing::warn!(feed = %self.feed.name, key = %file.key, reason, "a file is set aside before it is loaded");
+        }
+        held.claim.files.retain(|file| !is_bad(file));
+        held.claim.later.retain(|file| !is_bad(file));
+        held.claim.was_inspected(&inspected);
+        let rest = held.claim.files.clone();
+        self.without_bad(held, &bad, rest, &inspected.refused, &statement).await
+    }
+
+    /// Tells that files of a committed batch are not empty and brought no row.
+    pub(super) async fn tell_without_rows(&self, held: &Held, begun: &Begun, loaded: &Loaded, number: u64) {
+        let claim = &held.claim;
+        let all = number == count(&claim.files);
+        let seen = claim.files.iter().filter(|file| all || claim.without_rows.contains(&file.id()));
+        let files: Vec<Version> =
+            seen.map(|file| Version { key: file.key.clone(), etag: file.etag.clone() }).collect();
+        let first = files.first().map(|file| tracing::field::display(&file.key));
+        tracing::warn!(
+            feed = %self.feed.name, batch = %claim.batch, statement = %begun.statement, files_without_rows = number,
+            first, "files were loaded that are not empty and brought no row; sluice status names them"
+        );
+        let note = Note {
+            batch: claim.batch.clone(),
+            statement_id: begun.statement.clone(),
+            loaded_at: loaded.at,
+            number,
+            files,
+            among: count(&claim.files),
+        };
+        let written = without_rows::write(self.ports.objects(), &self.config.bucket, self.feed, &note).await;
+        if let Err(error) = written {
+            tracing::warn!(feed = %self.feed.name, %error, "that files brought no row could not be noted");
+        }
+    }
+}
