@@ -10,8 +10,8 @@ use super::super::statements::{Accepted, Parameter, Submission};
 use super::super::tokens;
 use super::{ApiError, addressed, epoch, waiting};
 
-/// "Query statement size", in bytes. Source: Amazon Redshift Management Guide, "Using the Amazon Redshift
-/// Data API".
+/// "Query statement size", in bytes.
+/// Source: Amazon Redshift Management Guide, "Using the Amazon Redshift Data API".
 const LONGEST_STATEMENT: usize = 100 * 1024;
 
 /// Source: Amazon Redshift Data API Reference, `BatchExecuteStatement`, `Sqls`.
