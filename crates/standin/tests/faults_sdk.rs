@@ -14,6 +14,7 @@ use aws_sdk_s3::types::{Delete, ObjectIdentifier};
 use bytes::Bytes;
 use sdk::{BUCKET, client, client_with, refusal, standin};
 use sluice_standin::faults::{Fault, Latency, Moment, Rule, Then};
+use test_case::test_case;
 
 fn create(client: &Client, key: &str) -> aws_sdk_s3::operation::put_object::builders::PutObjectFluentBuilder {
     client.put_object().bucket(BUCKET).key(key).if_none_match("*").body(Bytes::from("x").into())
@@ -105,6 +106,27 @@ async fn one_object_of_many_is_not_deleted_and_the_others_are() {
     assert_eq!((errors, answer.deleted().len()), (vec![("b", "AccessDenied")], 2));
     assert_eq!(standin.storage().keys_under(BUCKET, "").unwrap(), ["b"]);
     assert_eq!(refusal(client(&standin, "me").delete_object().bucket(BUCKET).key("b").send().await).0, 403);
+    standin.shutdown().await;
+}
+
+/// S3 may refuse a key of a `DeleteObjects` for its `ETag`, although it is right.
+#[test_case(false; "unquoted")]
+#[test_case(true; "quoted")]
+#[tokio::test]
+async fn a_key_that_is_refused_among_others_is_deleted_alone(quoted: bool) {
+    let standin = standin().await;
+    let etag = ["a", "b", "c"].map(|key| standin.storage().put(BUCKET, key, "x").unwrap().etag)[0].clone();
+    let given = if quoted { format!("\"{etag}\"") } else { etag };
+    standin.faults().add(Rule::new(Fault::KEY_MISMATCH).subject(format!("{BUCKET}/b")));
+    let object = |key: &str| ObjectIdentifier::builder().key(key).e_tag(&given).build().unwrap();
+    let delete = Delete::builder().set_objects(Some(["a", "b", "c"].map(object).to_vec())).build().unwrap();
+    let client = client(&standin, "me");
+    let answer = client.delete_objects().bucket(BUCKET).delete(delete).send().await.unwrap();
+    let errors: Vec<_> = answer.errors().iter().map(|error| (error.key().unwrap(), error.code().unwrap())).collect();
+    assert_eq!((errors, answer.deleted().len()), (vec![("b", "PreconditionFailed")], 2));
+    assert_eq!(standin.storage().keys_under(BUCKET, "").unwrap(), ["b"]);
+    client.delete_object().bucket(BUCKET).key("b").if_match(&given).send().await.unwrap();
+    assert_eq!(standin.storage().keys_under(BUCKET, "").unwrap(), [""; 0]);
     standin.shutdown().await;
 }
 

@@ -6,6 +6,7 @@ mod sdk;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::operation::put_object::PutObjectOutput;
 use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::types::ServerSideEncryption::Aes256;
 use aws_sdk_s3::types::{
     CompletedMultipartUpload, CompletedPart, MetadataDirective, ServerSideEncryption, ServerSideEncryptionByDefault,
     ServerSideEncryptionConfiguration, ServerSideEncryptionRule, StorageClass, Tag, Tagging, TaggingDirective,
@@ -116,6 +117,60 @@ async fn a_bucket_may_encrypt_what_says_nothing_about_it() {
     assert_eq!(by_default.sse_algorithm, ServerSideEncryption::AwsKms);
     client.delete_bucket_encryption().bucket(BUCKET).send().await.unwrap();
     assert_eq!(put(&client, "a", None).await.e_tag.as_deref(), Some(HELLO));
+    standin.shutdown().await;
+}
+
+#[tokio::test]
+async fn every_answer_of_an_upload_in_parts_names_the_encryption() {
+    let standin = standin().await;
+    let client = client(&standin, "me");
+    put(&client, "source", None).await;
+    for (asked, told) in [(Some(ServerSideEncryption::AwsKms), ServerSideEncryption::AwsKms), (None, Aes256)] {
+        let create = client.create_multipart_upload().bucket(BUCKET).key("a").set_server_side_encryption(asked);
+        let created = create.send().await.unwrap();
+        let id = created.upload_id().unwrap();
+        let upload = client.upload_part().bucket(BUCKET).key("a").upload_id(id).part_number(1).body(hello());
+        let copy = client.upload_part_copy().bucket(BUCKET).key("a").upload_id(id).part_number(2);
+        let copy = copy.copy_source(format!("{BUCKET}/source"));
+        let answers = [
+            created.server_side_encryption.clone(),
+            upload.send().await.unwrap().server_side_encryption,
+            copy.send().await.unwrap().server_side_encryption,
+        ];
+        assert_eq!(answers, [(); 3].map(|()| Some(told.clone())));
+    }
+    standin.shutdown().await;
+}
+
+/// A copy resets what the source's writer chose, and keeps what describes the content.
+#[tokio::test]
+async fn a_copy_keeps_metadata_and_tags_and_nothing_else() {
+    let standin = standin().await;
+    let client = client(&standin, "me");
+    let put = client.put_object().bucket(BUCKET).key("a").content_type("text/csv").metadata("producer", "firehose");
+    let put = put.tagging("team=data").storage_class(StorageClass::StandardIa);
+    put.server_side_encryption(ServerSideEncryption::AwsKms).body(hello()).send().await.unwrap();
+    copy(&client, "a", "b", None).await;
+    let head = client.head_object().bucket(BUCKET).key("b").send().await.unwrap();
+    assert_eq!(head.content_type(), Some("text/csv"));
+    assert_eq!(head.metadata().unwrap()["producer"], "firehose");
+    assert_eq!((head.storage_class, head.server_side_encryption), (None, Some(Aes256)));
+    assert_eq!(tags(&client, "b").await, pairs(&[("team", "data")]));
+    standin.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_copy_may_say_what_becomes_of_annotations() {
+    let standin = standin().await;
+    let client = client(&standin, "me");
+    put(&client, "a", None).await;
+    let copy = |directive: &str| {
+        let copy = client.copy_object().bucket(BUCKET).key("b").copy_source(format!("{BUCKET}/a"));
+        copy.annotation_directive(directive.into()).send()
+    };
+    copy("COPY").await.unwrap();
+    copy("EXCLUDE").await.unwrap();
+    assert_eq!(refusal(copy("REPLACE").await), (400, "InvalidArgument".to_owned()));
     standin.shutdown().await;
 }
 
@@ -232,10 +287,14 @@ async fn all_of_it_survives_a_restart() {
         .send()
         .await
         .unwrap();
-    let before = first.storage().head(BUCKET, "a").unwrap();
+    in_parts(&me, "parts", &Bytes::from_static(b"hello"), 5 * MIB).await;
+    let before = ["a", "parts"].map(|key| first.storage().head(BUCKET, key).unwrap());
     first.shutdown().await;
     let second = sluice_standin::StandIn::start(options()).await.unwrap();
-    assert_eq!(second.storage().head(BUCKET, "a").unwrap(), before);
+    assert_eq!(["a", "parts"].map(|key| second.storage().head(BUCKET, key).unwrap()), before);
+    let head = client(&second, "me").head_object().bucket(BUCKET).key("a").send().await.unwrap();
+    assert_eq!(head.storage_class, Some(StorageClass::Glacier));
+    assert_eq!(head.server_side_encryption, Some(ServerSideEncryption::AwsKms));
     assert_eq!(second.storage().tags(BUCKET, "a").unwrap()["c"], "d");
     assert_eq!(second.storage().encryption(BUCKET).unwrap(), Some(Encryption::kms()));
     second.shutdown().await;

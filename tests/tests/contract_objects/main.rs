@@ -6,12 +6,16 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod moto;
+mod uploads;
 mod wire;
 
 use sluice_aws::{Aws, ConfigOrigin, Copies, Endpoint, S3Objects, Settings};
 use sluice_core::testing::contract::{self, Report};
 use sluice_core::testing::prefix;
+use sluice_standin::s3::Encryption;
 use sluice_standin::{Options, StandIn};
+
+use uploads::{Encrypted, InParts};
 
 const BUCKET: &str = "contract";
 
@@ -35,6 +39,15 @@ const MOTO: &[&str] = &[
     "names::control_characters_are_kept",
 ];
 
+/// The same of what is uploaded in parts.
+const MOTO_OF_UPLOADS: &[&str] = &[
+    // CopyObject looks at no condition.
+    "uploads::are_copied_with_their_content",
+    "uploads::of_the_same_bytes_may_be_two_versions",
+    // DeleteObjects does not look at the ETags.
+    "uploads::are_deleted_together",
+];
+
 /// Where moto looks first and acts after, so that of many at once more than one wins, by chance.
 const MOTO_RACES: &[&str] = &["put::one_of_many_absent_puts_wins", "put::one_of_many_matching_puts_wins"];
 
@@ -50,12 +63,36 @@ async fn the_stand_in_keeps_the_contract() {
     standin.shutdown().await;
 }
 
+/// Each write has an `ETag` of its own here, which is no hash of anything: claims and moves must not need one.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_stand_in_keeps_the_contract_where_kms_encrypts() {
+    let standin = standin().await;
+    standin.storage().set_encryption(BUCKET, Some(Encryption::kms())).unwrap();
+    let bucket = bucket_at(standin.endpoint()).await;
+    expect(&contract::objects(&bucket, &prefix("whole/")).await, &[], &[]);
+    expect(&contract::large_copies(&bucket.clone().with_copies(SMALL_PARTS), &prefix("parts/")).await, &[], &[]);
+    expect(&contract::uploads(&bucket, &prefix("uploads/"), &InParts::to(&bucket)).await, &[], &[]);
+    standin.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_stand_in_keeps_the_contract_of_what_others_upload() {
+    let standin = standin().await;
+    let bucket = bucket_at(standin.endpoint()).await;
+    let encrypted = |in_parts| Encrypted { storage: standin.storage().clone(), in_parts };
+    expect(&contract::uploads(&bucket, &prefix("in-parts/"), &InParts::to(&bucket)).await, &[], &[]);
+    expect(&contract::uploads(&bucket, &prefix("encrypted/"), &encrypted(false)).await, &[], &[]);
+    expect(&contract::uploads(&bucket, &prefix("encrypted-in-parts/"), &encrypted(true)).await, &[], &[]);
+    standin.shutdown().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn moto_keeps_the_contract_but_for_known_deviations() {
     let moto = moto::Moto::start();
     moto.create_bucket(BUCKET);
     let bucket = bucket_at(moto.endpoint()).await;
     expect(&contract::objects(&bucket, &prefix("whole/")).await, MOTO, MOTO_RACES);
+    expect(&contract::uploads(&bucket, &prefix("uploads/"), &InParts::to(&bucket)).await, MOTO_OF_UPLOADS, &[]);
     expect(
         &contract::large_copies(&bucket.with_copies(SMALL_PARTS), &prefix("parts/")).await,
         &[],

@@ -134,6 +134,27 @@ async fn a_thousand_deletes_are_one_request() {
     standin.shutdown().await;
 }
 
+/// S3 may refuse a key among many for its `ETag`, although it is right: alone, `If-Match` decides.
+#[tokio::test]
+async fn a_key_that_is_refused_among_many_is_asked_for_alone() {
+    let standin = standin().await;
+    let bucket = bucket_at(standin.endpoint()).await;
+    let file = |name: &str| {
+        let etag = standin.storage().put(BUCKET, name, "x").unwrap().etag;
+        (key(name), ETag::new(&etag))
+    };
+    let files = ["right", "replaced", "plain"].map(file);
+    standin.storage().put(BUCKET, "replaced", "another").unwrap();
+    standin.faults().add(Rule::new(Fault::KEY_MISMATCH).subject(format!("{BUCKET}/r")));
+    let mark = standin.journal().mark();
+    let deleted: Result<Vec<Delete>, _> = bucket.delete_many(&files).await.unwrap().into_iter().collect();
+    assert_eq!(deleted.unwrap(), [Delete::Deleted, Delete::Replaced, Delete::Deleted]);
+    assert_eq!(standin.storage().keys_under(BUCKET, "").unwrap(), ["replaced"]);
+    let counts: Vec<_> = standin.journal().counts(mark, "").into_values().collect();
+    assert_eq!(counts, [2, 1], "one for all, and one for each that was refused");
+    standin.shutdown().await;
+}
+
 /// An object of zeros that takes no room.
 fn large(standin: &StandIn, name: &str, size: u64) -> File {
     let hole = standin.storage().put_hole(BUCKET, name, size).unwrap();

@@ -11,18 +11,23 @@ mod list;
 mod names;
 mod put;
 mod read;
+mod uploads;
 
 use std::fmt;
 
 use crate::object::{File, Key, KeyError, Prefix, PrefixError};
 use crate::ports::{Objects, PortError, Put, PutIf};
 
-/// Runs checks under a root and notes what came of each under its name.
+pub use uploads::Producer;
+use uploads::Uploads;
+
+/// Runs checks, each in the space that `space` makes for it, and notes what came of each under its name.
 macro_rules! run {
-    ($objects:expr, $root:expr, $report:expr, $($module:ident: $($check:ident),+;)+) => {
+    ($space:expr, $report:expr, $($module:ident: $($check:ident),+;)+) => {
+        let space = $space;
         $($({
             let name = concat!(stringify!($module), "::", stringify!($check));
-            let outcome = match Space::new($objects, $root, name) {
+            let outcome = match space(name) {
                 // Boxed, because the futures of an SDK are large and all of them would lie in one.
                 Ok(space) => Box::pin($module::$check(&space)).await,
                 Err(broken) => Err(broken),
@@ -35,7 +40,7 @@ macro_rules! run {
 /// Runs every check of [`Objects`] under `root`, where nothing may be yet.
 pub async fn objects<O: Objects>(objects: &O, root: &Prefix) -> Report {
     let mut report = large_copies(objects, root).await;
-    run! { objects, root, report,
+    run! { |check| Space::new(objects, root, check), report,
         put: absent_on_nothing_writes, absent_on_something_is_refused, absent_on_the_same_content_is_refused,
             matches_writes, matches_another_etag_is_refused, matches_on_nothing_is_refused, any_overwrites,
             one_of_many_absent_puts_wins, one_of_many_matching_puts_wins, a_missing_object_is_none, empty_content;
@@ -57,8 +62,20 @@ pub async fn objects<O: Objects>(objects: &O, root: &Prefix) -> Report {
 /// Runs the checks of copies of 12 MiB only: for an implementation that is set to copy so much in parts.
 pub async fn large_copies<O: Objects>(objects: &O, root: &Prefix) -> Report {
     let mut report = Report::default();
-    run! { objects, root, report,
+    run! { |check| Space::new(objects, root, check), report,
         large: copies_12_mib, never_overwrites, of_a_replaced_source, of_a_missing_source, one_of_two_copies_wins;
+    }
+    report
+}
+
+/// Runs the checks of what `producer` uploads: for each way in which files come into a bucket.
+pub async fn uploads<O: Objects, P: Producer>(objects: &O, root: &Prefix, producer: &P) -> Report {
+    let mut report = Report::default();
+    let uploads = |check| Ok(Uploads { space: Space::new(objects, root, check)?, producer });
+    run! { uploads, report,
+        uploads: have_one_etag_everywhere, are_read_whole_and_by_part, of_the_same_bytes_may_be_two_versions,
+            are_copied_with_their_content, are_moved_by_the_etags_of_each_place, are_overwritten_by_their_etag,
+            are_deleted_together;
     }
     report
 }
@@ -204,6 +221,23 @@ mod tests {
             let report = objects(&bucket, &prefix("contract/")).await;
             assert_eq!(report.surprises(&[], &[]), Vec::<String>::new());
         }
+    }
+
+    /// Uploads as any producer does: in one piece, without a key.
+    struct Plainly(MemoryObjects);
+
+    impl Producer for Plainly {
+        async fn upload(&self, key: &Key, body: Vec<u8>) -> Result<(), PortError> {
+            self.0.drop_file(key.as_str(), body);
+            Ok(())
+        }
+    }
+
+    #[tokio::test]
+    async fn the_bucket_in_memory_keeps_the_contract_of_uploads() {
+        let bucket = MemoryObjects::new(&ManualClock::default());
+        let report = uploads(&bucket, &prefix("contract/"), &Plainly(bucket.clone())).await;
+        assert_eq!(report.surprises(&[], &[]), Vec::<String>::new());
     }
 
     #[test]

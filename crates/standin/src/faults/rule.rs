@@ -139,9 +139,19 @@ impl Active {
         self.id
     }
 
-    /// Whether the rule answers this operation, and no other, with an error of the test's choice.
-    pub(super) fn answers(&self, operation: &str) -> bool {
-        self.rule.operation.as_deref() == Some(operation) && matches!(self.rule.fault, Fault::Answer(..))
+    /// Whether the rule strikes requests, and not objects within them.
+    pub(super) fn is_about_requests(&self) -> bool {
+        !matches!(self.rule.fault, Fault::RefuseKey(..))
+    }
+
+    /// The operation as which an object of a `DeleteObjects` meets this rule: itself, or a delete of the object alone,
+    /// which the rule, and no other operation, answers with an error of the test's choice.
+    pub(super) fn about_an_object(&self) -> Option<&'static str> {
+        match (&self.rule.fault, self.rule.operation.as_deref()) {
+            (Fault::RefuseKey(..), _) => Some("DeleteObjects"),
+            (Fault::Answer(..), Some("DeleteObject")) => Some("DeleteObject"),
+            _ => None,
+        }
     }
 
     /// Counts the request if the rule is about it, and gives the fault if it strikes.

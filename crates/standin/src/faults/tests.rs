@@ -101,3 +101,15 @@ fn a_delete_among_others_meets_the_answer_that_it_would_meet_alone() {
     let alone = faults.plan(&seen("DeleteObject", "b/k"));
     assert!(matches!(alone, Plan::Lose(Moment::After)), "a rule waits for the request that it is about");
 }
+
+#[test]
+fn a_key_that_is_refused_among_others_is_not_alone() {
+    let faults = Faults::new(1, Latency::None);
+    faults.add(Rule::new(Fault::KEY_MISMATCH).operation("DeleteObjects").subject("b/k").first(1));
+    assert!(!struck(&faults, &seen("DeleteObjects", "b")), "the request is not struck, and not counted");
+    assert!(!struck(&faults, &seen("DeleteObject", "b/k")));
+    assert_eq!(faults.delete_among_others("me", "b", "l"), None);
+    let refused = faults.delete_among_others("me", "b", "k").map(|(code, _)| code);
+    assert_eq!(refused, Some("PreconditionFailed"));
+    assert_eq!(faults.delete_among_others("me", "b", "k"), None, "only the first");
+}

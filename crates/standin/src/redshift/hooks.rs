@@ -1,4 +1,5 @@
-//! What tests do to the warehouse: hold COPYs, slow them down, let statements fail, spoil single files.
+//! What tests do to the warehouse: hold COPYs, slow them down, let statements fail, spoil single files, name files in
+//! another form, take no large submissions.
 //!
 //! Never active unless somebody asked.
 
@@ -7,6 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
+
+use super::copy::FileNames;
 
 /// While this lives, no COPY that reaches it goes on.
 #[derive(Debug)]
@@ -63,6 +66,8 @@ pub(crate) struct Hooks {
     troubles: Mutex<Vec<(String, Trouble)>>,
     hold: Mutex<Option<(Holding, Arc<watch::Sender<Held>>)>>,
     delay: Mutex<Duration>,
+    names: Mutex<Option<FileNames>>,
+    largest: Mutex<Option<usize>>,
 }
 
 impl Hooks {
@@ -113,6 +118,24 @@ impl Hooks {
 
     pub(crate) fn slow_copies(&self, by: Duration) {
         *self.delay.lock().unwrap_or_else(PoisonError::into_inner) = by;
+    }
+
+    pub(crate) fn name_files(&self, names: Option<FileNames>) {
+        *self.names.lock().unwrap_or_else(PoisonError::into_inner) = names;
+    }
+
+    /// How the system views name files, where somebody said so.
+    pub(crate) fn file_names(&self) -> Option<FileNames> {
+        *self.names.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn refuse_submissions_over(&self, bytes: Option<usize>) {
+        *self.largest.lock().unwrap_or_else(PoisonError::into_inner) = bytes;
+    }
+
+    /// How many bytes the statements of a submission may have in all, where somebody said so.
+    pub(crate) fn largest_submission(&self) -> Option<usize> {
+        *self.largest.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The failure that somebody ordered for this statement.

@@ -31,6 +31,7 @@ use tokio::sync::broadcast;
 
 pub use api::{operation, subject};
 pub use cluster::ClusterError;
+pub use copy::FileNames;
 pub use databases::DatabaseError;
 pub use hooks::{Hold, Trouble};
 pub use install::InstallError;
@@ -217,6 +218,18 @@ impl Redshift {
     /// From now on every COPY fails with this error; `None`: none does.
     pub fn fail_copies(&self, error: Option<&str>) {
         self.hooks().fail_copies(error.map(str::to_owned));
+    }
+
+    /// From now on the system views name the files of every COPY in this form; `None`: Parquet that is refused by its
+    /// encoded URL, everything else by `s3://`.
+    pub fn name_files(&self, names: Option<FileNames>) {
+        self.hooks().name_files(names);
+    }
+
+    /// From now on a submission is refused whose statements have more than so many bytes in all; `None`: none is. AWS
+    /// documents no such limit, only 100 KB for each statement and 40 statements.
+    pub fn refuse_submissions_over(&self, bytes: Option<usize>) {
+        self.hooks().refuse_submissions_over(bytes);
     }
 
     /// Makes every COPY take this much longer.

@@ -81,6 +81,20 @@ async fn what_is_wrong_is_refused_as_aws_refuses_it(operation: &str, body: Value
 }
 
 #[tokio::test]
+async fn a_submission_may_be_too_large_in_all() {
+    let warehouse = warehouse().await;
+    let sql = "SELECT 123456";
+    let submit = |sqls: usize| json!({ "Sqls": vec![sql; sqls], "Database": "dev", "WorkgroupName": "w" });
+    warehouse.redshift.refuse_submissions_over(Some(2 * sql.len()));
+    warehouse.ok("BatchExecuteStatement", submit(2)).await;
+    let (kind, message) = warehouse.refused("BatchExecuteStatement", submit(3)).await;
+    assert_eq!(kind, "ValidationException");
+    assert!(message.starts_with("stand-in: ") && message.contains("39 bytes"), "{message}");
+    warehouse.redshift.refuse_submissions_over(None);
+    warehouse.ok("BatchExecuteStatement", submit(40)).await;
+}
+
+#[tokio::test]
 async fn an_unknown_database_is_an_sql_error() {
     let warehouse = warehouse().await;
     let body = json!({ "Sql": "SELECT 1", "Database": "nowhere", "WorkgroupName": "w" });

@@ -2,8 +2,11 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Instant;
 
+use sluice_standin::redshift::{Options, Redshift};
+use sluice_standin::s3::{Extras, Put, Storage};
 use test_case::test_case;
 
 use super::support::{Warehouse, gzip, warehouse, zstd};
@@ -26,6 +29,34 @@ async fn loading(columns: &str, files: &[&[u8]]) -> Warehouse {
 async fn errors(warehouse: &Warehouse) -> Vec<String> {
     let sql = "SELECT trim(file_name), line_number, trim(column_name), trim(column_type), trim(column_length), position, error_code, trim(error_message) FROM sys_load_error_detail ORDER BY 1, 2";
     warehouse.rows(sql).await
+}
+
+/// S3 gives nobody what lies in an archive, COPY neither, wherever it comes upon it.
+#[test_case("GLACIER", "f"; "a file")]
+#[test_case("DEEP_ARCHIVE", "f"; "a file in the deep archive")]
+#[test_case("GLACIER", "m"; "the manifest")]
+#[tokio::test]
+async fn what_lies_in_an_archive_is_not_loaded(class: &str, archived: &str) {
+    let storage = Storage::in_memory();
+    storage.create_bucket("landing").unwrap();
+    let redshift = Redshift::start(Options::default(), Arc::new(storage.clone())).await.unwrap();
+    let warehouse = Warehouse { redshift: Arc::new(redshift), bucket: Arc::default() };
+    warehouse.run("CREATE TABLE t (n int)").await;
+    let put = |key: &str, class: Option<&str>| {
+        let manifest = r#"{"entries": [{"url": "s3://landing/f", "mandatory": true}]}"#;
+        let extras = Extras { storage_class: class.map(str::to_owned), ..Extras::default() };
+        let body = if key == "m" { manifest } else { "1\n" };
+        storage.put_with("landing", key, body, Put { extras, ..Put::default() }).unwrap();
+    };
+    let copy = "COPY t FROM 's3://landing/m' IAM_ROLE default CSV MANIFEST";
+    for key in ["f", "m"] {
+        put(key, (key == archived).then_some(class));
+    }
+    let error = warehouse.error(copy).await;
+    let words = "S3ServiceException:The operation is not valid for the object's storage class,Status 403,Error InvalidObjectState";
+    assert!(error.contains(words) && error.contains(archived), "{error}");
+    put(archived, Some("GLACIER_IR"));
+    warehouse.run(copy).await;
 }
 
 #[tokio::test]

@@ -1,5 +1,8 @@
 //! The system views: the documented columns and types, and how a session leads to its query.
 
+use sluice_standin::redshift::FileNames;
+use test_case::test_case;
+
 use super::support::warehouse;
 
 const DOCUMENTED: &str = include_str!("../data/system-views.txt");
@@ -38,6 +41,64 @@ async fn the_views_have_the_documented_columns_and_types_and_no_others() {
     let mut views: Vec<&str> = documented().into_iter().map(|(view, _)| view).collect();
     views.sort_unstable();
     assert_eq!(warehouse.rows(sql).await, views);
+}
+
+#[test_case(None, "s3://b/day=1/f", "s3://b/day=1/bad"; "as ever")]
+#[test_case(Some(FileNames::Url), "s3://b/day=1/f", "s3://b/day=1/bad"; "with the bucket")]
+#[test_case(Some(FileNames::Encoded), "https://s3.us-east-1.amazonaws.com/b/day%3D1/f", "https://s3.us-east-1.amazonaws.com/b/day%3D1/bad"; "encoded")]
+#[test_case(Some(FileNames::Key), "day=1/f", "day=1/bad"; "the key alone")]
+#[tokio::test]
+async fn files_are_named_in_any_of_three_forms(names: Option<FileNames>, good: &str, bad: &str) {
+    let warehouse = warehouse().await;
+    warehouse.redshift.name_files(names);
+    warehouse.run("CREATE TABLE t (n int)").await;
+    warehouse.bucket.put("day=1/f", "1\n");
+    warehouse.bucket.put("day=1/bad", "x\n");
+    warehouse.run("COPY t FROM 's3://b/day=1/f' CSV").await;
+    warehouse.error("COPY t FROM 's3://b/day=1/bad' CSV").await;
+    for (view, column) in [("sys_load_detail", "file_name"), ("stl_load_commits", "filename")] {
+        let sql = format!("SELECT trim({column}) FROM {view} WHERE {column} LIKE '%/f%'");
+        assert_eq!(warehouse.rows(&sql).await, [good], "{view}");
+    }
+    for (view, column) in [("sys_load_error_detail", "file_name"), ("stl_load_errors", "filename")] {
+        assert_eq!(warehouse.rows(&format!("SELECT trim({column}) FROM {view}")).await, [bad], "{view}");
+    }
+}
+
+#[tokio::test]
+async fn a_parquet_file_that_is_refused_can_be_named_otherwise() {
+    let warehouse = warehouse().await;
+    warehouse.redshift.name_files(Some(FileNames::Key));
+    warehouse.run("CREATE TABLE t (n int)").await;
+    warehouse.bucket.put("day=1/f", "no Parquet at all");
+    warehouse.bucket.manifest("m", &["day=1/f"]);
+    let error = warehouse.error("COPY t FROM 's3://b/m' IAM_ROLE default PARQUET MANIFEST").await;
+    assert!(error.contains("'https://s3.us-east-1.amazonaws.com/b/day%3D1/f'"), "{error}");
+    assert_eq!(warehouse.rows("SELECT trim(file_name) FROM sys_load_error_detail").await, ["day=1/f"]);
+}
+
+/// The column is character(256): of a longer name nobody can tell the end.
+#[test_case(FileNames::Url; "with the bucket")]
+#[test_case(FileNames::Encoded; "encoded")]
+#[test_case(FileNames::Key; "the key alone")]
+#[tokio::test]
+async fn a_long_name_is_cut_after_256_bytes(names: FileNames) {
+    let warehouse = warehouse().await;
+    warehouse.redshift.name_files(Some(names));
+    warehouse.run("CREATE TABLE t (n int)").await;
+    let key = format!("{}é{}", "a".repeat(248), "b".repeat(100));
+    warehouse.bucket.put(&key, "1\nx\n");
+    warehouse.error(&format!("COPY t FROM 's3://b/{key}' CSV")).await;
+    let whole = match names {
+        FileNames::Url => format!("s3://b/{key}"),
+        FileNames::Encoded => format!("https://s3.us-east-1.amazonaws.com/b/{}", key.replace('é', "%C3%A9")),
+        FileNames::Key => key,
+    };
+    // In the `s3://` form the é would be cut in two, and is left out.
+    let expected = &whole[..whole.floor_char_boundary(256)];
+    for view in ["sys_load_error_detail", "sys_load_detail"] {
+        assert_eq!(warehouse.rows(&format!("SELECT file_name FROM {view}")).await, [expected], "{view}");
+    }
 }
 
 #[tokio::test]

@@ -1,13 +1,8 @@
 //! What is said: names, settings, errors and refusals, where they would be `PostgreSQL`'s and not Redshift's.
 
-use std::sync::Arc;
-
 use serde_json::json;
-use sluice_standin::redshift::{Options, Redshift};
-use sluice_standin::s3::{Extras, Put, Storage};
-use sluice_standin::source::Source;
 
-use super::support::{Warehouse, warehouse};
+use super::support::warehouse;
 
 #[tokio::test]
 async fn names_in_quotes_are_folded() {
@@ -142,19 +137,4 @@ async fn redshift_s_settings_are_taken_and_end_with_their_transaction() {
     assert_eq!(result["Records"][0][0]["stringValue"], "off");
     let error = warehouse.error("SET enable_nonsense TO off").await;
     assert_eq!(error, "ERROR: unrecognized configuration parameter \"enable_nonsense\"");
-}
-
-#[tokio::test]
-async fn an_object_in_an_archive_is_not_read() {
-    let storage = Storage::in_memory();
-    storage.create_bucket("bucket").unwrap();
-    let extras = Extras { storage_class: Some("DEEP_ARCHIVE".to_owned()), ..Extras::default() };
-    storage.put_with("bucket", "f", "1\n", Put { extras, ..Put::default() }).unwrap();
-    let redshift = Redshift::start(Options::default(), Arc::new(storage) as Arc<dyn Source>).await.unwrap();
-    let warehouse = Warehouse { redshift: Arc::new(redshift), bucket: Arc::default() };
-    warehouse.run("CREATE TABLE t (n int)").await;
-    let error = warehouse.error("COPY t FROM 's3://bucket/f' CSV").await;
-    let text = "ERROR: S3ServiceException:The operation is not valid for the object's storage class,Status 403,Error \
-                InvalidObjectState";
-    assert!(error.starts_with(text), "{error}");
 }

@@ -11,10 +11,13 @@ use super::super::queries::sql_time;
 use super::super::run::{Runner, Session};
 use super::super::tokens::postgres_literal;
 use super::columns::Target;
+use super::files::Listed;
 use super::load::{FileRead, LoadError, Report};
+use super::names::FileNames;
 use super::parse::{Copy, Format};
 
-/// `file_name` is char(256).
+/// `file_name` is char(256), and a CHAR of Redshift is measured in bytes.
+/// Source: Amazon Redshift Database Developer Guide, `SYS_LOAD_DETAIL` and "Character types".
 const FILE_NAME: usize = 256;
 
 /// Which load it was.
@@ -26,6 +29,9 @@ pub(crate) struct Entry<'a> {
     pub(crate) started: Timestamp,
     pub(crate) ended: Timestamp,
     pub(crate) aborted: bool,
+    /// The form of all names of files, where somebody asked for one.
+    pub(crate) names: Option<FileNames>,
+    pub(crate) region: &'a str,
 }
 
 /// Writes everything about one load.
@@ -68,7 +74,7 @@ fn error_row(entry: &Entry<'_>, error: &LoadError) -> String {
         common(entry),
         entry.target.oid,
         sql_time(entry.started),
-        file_name(&error.file),
+        file_name(entry, &error.file, error.names),
         error.line,
         postgres_literal(&name),
         postgres_literal(kind),
@@ -88,7 +94,7 @@ fn file_row(entry: &Entry<'_>, file: &FileRead) -> String {
         common(entry),
         sql_time(entry.started),
         sql_time(entry.ended),
-        file_name(&file.url),
+        file_name(entry, &file.file, FileNames::Url),
         format_name(entry.copy),
         file.bytes,
         file.lines,
@@ -125,8 +131,9 @@ fn format_name(copy: &Copy) -> &'static str {
     }
 }
 
-fn file_name(url: &str) -> String {
-    postgres_literal(cut(url, FILE_NAME))
+fn file_name(entry: &Entry<'_>, file: &Listed, names: FileNames) -> String {
+    let name = entry.names.unwrap_or(names).name(entry.region, file);
+    postgres_literal(cut(&name, FILE_NAME))
 }
 
 fn cut(text: &str, bytes: usize) -> &str {

@@ -13,6 +13,7 @@ use super::super::error::SqlError;
 use super::columns::Target;
 use super::convert::convert;
 use super::files::{self, Listed};
+use super::names::FileNames;
 use super::parse::{Copy, Format};
 use super::record::{Fault, Fields, Flow, Record};
 use super::shape::shown;
@@ -55,7 +56,9 @@ pub(crate) enum Ended {
 /// A row of `sys_load_error_detail`.
 #[derive(Debug)]
 pub(crate) struct LoadError {
-    pub(crate) file: String,
+    pub(crate) file: Listed,
+    /// How it names its file, unless somebody wants another form.
+    pub(crate) names: FileNames,
     pub(crate) line: u64,
     /// Which column, where it is one's fault.
     pub(crate) column: Option<usize>,
@@ -69,7 +72,7 @@ pub(crate) struct LoadError {
 /// A row of `sys_load_detail`.
 #[derive(Debug)]
 pub(crate) struct FileRead {
-    pub(crate) url: String,
+    pub(crate) file: Listed,
     pub(crate) etag: String,
     pub(crate) last_modified: Timestamp,
     pub(crate) bytes: usize,
@@ -136,20 +139,19 @@ impl Rows<'_> {
     }
 
     fn file(&mut self, file: &Listed, object: &SourceObject, paths: Option<&json::Paths>) -> Result<Flow, SqlError> {
-        let url = file.url();
         let options = &self.job.copy.options;
-        let data = unpack::unpack(&object.body, options.compression, &url)?;
+        let data = unpack::unpack(&object.body, options.compression, &file.url())?;
         let data = match encoding::decode(data, options.encoding) {
             Ok(data) => data,
             Err(fault) => {
                 self.read(file, object, 0);
                 let nothing = Record { line: 1, raw: b"", fields: &Fields::default(), fault: None };
-                return Ok(self.fault(&url, &nothing, None, fault));
+                return Ok(self.fault(file, &nothing, None, fault));
             }
         };
         let mut flow = Flow::Continue;
         let mut take = |record: Record<'_>| {
-            flow = self.record(&url, &record);
+            flow = self.record(file, &record);
             flow
         };
         let lines = match (&options.format, paths) {
@@ -197,7 +199,7 @@ impl Rows<'_> {
 
     fn read(&mut self, file: &Listed, object: &SourceObject, lines: u64) {
         self.report.files.push(FileRead {
-            url: file.url(),
+            file: file.clone(),
             etag: object.etag.clone(),
             last_modified: object.last_modified,
             bytes: object.body.len(),
@@ -205,7 +207,7 @@ impl Rows<'_> {
         });
     }
 
-    fn record(&mut self, url: &str, record: &Record<'_>) -> Flow {
+    fn record(&mut self, file: &Listed, record: &Record<'_>) -> Flow {
         if self.job.stop.load(Ordering::Relaxed) {
             return Flow::Stop;
         }
@@ -220,7 +222,7 @@ impl Rows<'_> {
             }
             Err((column, fault)) => {
                 self.out.truncate(begun);
-                self.fault(url, record, column, fault)
+                self.fault(file, record, column, fault)
             }
         }
     }
@@ -246,7 +248,7 @@ impl Rows<'_> {
         Ok(())
     }
 
-    fn fault(&mut self, url: &str, record: &Record<'_>, column: Option<usize>, fault: Fault) -> Flow {
+    fn fault(&mut self, file: &Listed, record: &Record<'_>, column: Option<usize>, fault: Fault) -> Flow {
         let fields: &Fields = record.fields;
         let (begin, value) = match column.filter(|column| *column < fields.len()) {
             Some(column) => (fields.position(column), shown(fields.get(column))),
@@ -254,7 +256,8 @@ impl Rows<'_> {
         };
         let position = begin + fault.position;
         self.report.errors.push(LoadError {
-            file: url.to_owned(),
+            file: file.clone(),
+            names: FileNames::Url,
             line: record.line,
             column,
             position,

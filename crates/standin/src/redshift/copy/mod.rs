@@ -13,6 +13,7 @@ mod fixed;
 mod history;
 mod json;
 mod load;
+mod names;
 mod parquet;
 mod parse;
 mod record;
@@ -35,6 +36,7 @@ use super::run::{Done, Runner, Session};
 use super::tokens::{Token, quoted_name};
 use columns::Target;
 use load::{Ended, Job, Report};
+pub use names::FileNames;
 use parse::Copy;
 
 /// Chunks of rows on their way to PostgreSQL.
@@ -70,6 +72,8 @@ pub(crate) async fn copy(
         started,
         ended: (runner.clock)(),
         aborted: outcome.is_err(),
+        names: runner.hooks.file_names(),
+        region: &runner.region,
     };
     history::keep(runner, &entry, &report).await;
     outcome?;

@@ -4,12 +4,12 @@
 
 use std::sync::Arc;
 
-use s3s::S3Result;
 use s3s::dto::{
     GetBucketEncryptionOutput, GetObjectTaggingOutput, SSEKMSKeyId, ServerSideEncryption,
     ServerSideEncryptionByDefault, ServerSideEncryptionConfiguration, ServerSideEncryptionRule, StorageClass, Tag,
     TagSet,
 };
+use s3s::{S3Result, s3_error};
 
 use super::convert::error;
 use crate::s3::error::StorageError;
@@ -61,6 +61,18 @@ pub(super) fn tags_of(set: TagSet) -> S3Result<Tags> {
     tags::set(pairs).map_err(error)
 }
 
+/// What a copy does with annotations. Nothing has any here, so that both directives come to the same.
+const ANNOTATIONS: &str = "x-amz-object-annotation-directive";
+
+/// Refuses a directive that S3 does not know. `s3s` has no field for it.
+/// Source: Amazon S3 API Reference, `CopyObject`, "Valid Values: COPY | EXCLUDE".
+pub(super) fn check_annotations(headers: &http::HeaderMap) -> S3Result<()> {
+    match headers.get(ANNOTATIONS).map(http::HeaderValue::as_bytes) {
+        None | Some(b"COPY" | b"EXCLUDE") => Ok(()),
+        Some(_) => Err(s3_error!(InvalidArgument, "Unknown annotation directive.")),
+    }
+}
+
 pub(super) fn tagging(tags: Tags) -> GetObjectTaggingOutput {
     let tag = |(key, value)| Tag { key: Some(key), value: Some(value) };
     GetObjectTaggingOutput { tag_set: tags.into_iter().map(tag).collect(), version_id: None }
@@ -77,16 +89,22 @@ pub(super) struct Told {
 /// S3 names every class but STANDARD, and every encryption.
 /// Source: Amazon S3 API Reference, `HeadObject`, `x-amz-storage-class` and `x-amz-server-side-encryption`.
 pub(super) fn told(extras: Option<&Arc<Extras>>) -> Told {
-    let encryption = extras.and_then(|extras| extras.encryption.clone()).unwrap_or_else(Encryption::s3);
+    let (encryption, key) = told_encryption(extras.and_then(|extras| extras.encryption.clone()));
     Told {
         storage_class: extras.and_then(|extras| extras.storage_class.clone()).map(StorageClass::from),
-        encryption: Some(ServerSideEncryption::from(encryption.algorithm)),
-        key: encryption.key,
+        encryption,
+        key,
         tags: extras
             .map(|extras| extras.tags.len())
             .filter(|count| *count > 0)
             .and_then(|count| i32::try_from(count).ok()),
     }
+}
+
+/// What an answer says about an encryption; `None`: by S3's own keys.
+pub(super) fn told_encryption(encryption: Option<Encryption>) -> (Option<ServerSideEncryption>, Option<SSEKMSKeyId>) {
+    let encryption = encryption.unwrap_or_else(Encryption::s3);
+    (Some(ServerSideEncryption::from(encryption.algorithm)), encryption.key)
 }
 
 /// How a bucket encrypts, as the request says it; `None`: by S3's own keys.

@@ -20,7 +20,7 @@ use super::checksum::{answer, receive};
 use super::convert::{
     condition_in, delete_condition, error, etag, int, read_conditions, read_error, source, timestamp, write_condition,
 };
-use super::extras::{extras_of, no_customer_key, told};
+use super::extras::{check_annotations, extras_of, no_customer_key, told};
 use crate::s3::condition::Condition;
 use crate::s3::copy::Copy;
 use crate::s3::error::StorageError;
@@ -146,6 +146,7 @@ pub(super) fn head(storage: &Storage, input: HeadObjectInput) -> S3Result<HeadOb
 
 pub(super) fn copy(storage: &Storage, req: S3Request<CopyObjectInput>) -> S3Result<CopyObjectOutput> {
     let condition = condition_in(&req.headers)?;
+    check_annotations(&req.headers)?;
     let input = req.input;
     let (bucket, key) = source(&input.copy_source)?;
     let from = (bucket.to_owned(), key.to_owned());

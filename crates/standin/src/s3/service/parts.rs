@@ -12,7 +12,7 @@ use s3s::{S3Request, S3Result, s3_error};
 
 use super::checksum::{answer, receive};
 use super::convert::{error, etag, int, part_etag, read_conditions, source, timestamp, write_condition};
-use super::extras::{extras_of, told};
+use super::extras::{extras_of, told, told_encryption};
 use super::objects::headers_of;
 use crate::s3::multipart::UploadName;
 use crate::s3::object::Headers;
@@ -26,11 +26,14 @@ const MAX_LISTED: usize = 1000;
 pub(super) fn create(storage: &Storage, input: CreateMultipartUploadInput) -> S3Result<CreateMultipartUploadOutput> {
     let extras = extras_of!(input);
     let headers = headers_of!(input);
-    let id = storage.start_upload(&input.bucket, &input.key, headers, extras).map_err(error)?;
+    let started = storage.start_upload(&input.bucket, &input.key, headers, extras).map_err(error)?;
+    let (server_side_encryption, ssekms_key_id) = told_encryption(started.encryption);
     Ok(CreateMultipartUploadOutput {
         bucket: Some(input.bucket),
         key: Some(input.key),
-        upload_id: Some(id),
+        upload_id: Some(started.id),
+        server_side_encryption,
+        ssekms_key_id,
         checksum_algorithm: input.checksum_algorithm,
         checksum_type: input.checksum_type,
         ..CreateMultipartUploadOutput::default()
@@ -45,8 +48,11 @@ pub(super) async fn upload(storage: &Storage, req: S3Request<UploadPartInput>) -
     let name = UploadName { bucket: &input.bucket, key: &input.key, id: &input.upload_id };
     let part = storage.put_part(name, input.part_number, received.content, received.etag).map_err(error)?;
     let checksum = answer(received.checksum.as_ref());
+    let (server_side_encryption, ssekms_key_id) = told_encryption(part.encryption);
     Ok(UploadPartOutput {
         e_tag: Some(etag(part.etag)),
+        server_side_encryption,
+        ssekms_key_id,
         checksum_crc32: checksum.checksum_crc32,
         checksum_crc32c: checksum.checksum_crc32c,
         checksum_crc64nvme: checksum.checksum_crc64nvme,
@@ -68,7 +74,10 @@ pub(super) fn copy(storage: &Storage, input: UploadPartCopyInput) -> S3Result<Up
     let name = UploadName { bucket: &input.bucket, key: &input.key, id: &input.upload_id };
     let from = source(&input.copy_source)?;
     let part = storage.copy_part(name, input.part_number, from, &conditions, range).map_err(error)?;
+    let (server_side_encryption, ssekms_key_id) = told_encryption(part.encryption);
     Ok(UploadPartCopyOutput {
+        server_side_encryption,
+        ssekms_key_id,
         copy_part_result: Some(CopyPartResult {
             e_tag: Some(etag(part.etag)),
             last_modified: Some(timestamp(part.modified)),

@@ -3,12 +3,12 @@
 //! Never decides what cannot be loaded.
 
 use parquet::errors::ParquetError;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::super::super::error::SqlError;
 use super::super::columns::{Column, Kind};
 use super::super::files::Listed;
 use super::super::load::LoadError;
+use super::super::names::FileNames;
 use super::super::record;
 use super::value::Fault;
 
@@ -20,9 +20,6 @@ const CONTEXT: usize = 256;
 /// strings that are too long, which were 15001 in 2021.
 const USER_ERROR: u32 = 15007;
 
-/// *Seen*: the name of an object in a text has `=` as `%3D`.
-const IN_URL: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
-
 /// What is put on record about a file that is refused. *Seen*: a row whose file is named by its URL. What else stands in
 /// it is *inferred*.
 pub(in super::super) fn noted(file: &File<'_>, error: &SqlError) -> Option<LoadError> {
@@ -31,7 +28,8 @@ pub(in super::super) fn noted(file: &File<'_>, error: &SqlError) -> Option<LoadE
     let (code, context) = code.split_once("\n  context:   ")?;
     let (context, _) = context.split_once("\n  query: ")?;
     Some(LoadError {
-        file: file.url(),
+        file: file.listed.clone(),
+        names: FileNames::Encoded,
         line: 0,
         column: None,
         position: 0,
@@ -141,8 +139,7 @@ impl File<'_> {
 
     /// *Seen*: such a URL, whatever Region the bucket is in by its own name.
     fn url(&self) -> String {
-        let key = utf8_percent_encode(&self.listed.key, IN_URL);
-        format!("https://s3.{}.amazonaws.com/{}/{key}", self.region, self.listed.bucket)
+        FileNames::Encoded.name(self.region, self.listed)
     }
 
     fn refused(&self, context: &str) -> SqlError {
