@@ -46,7 +46,7 @@ fn bad_in_seven_ways() -> Vec<(&'static str, Vec<u8>, Fate)> {
         ("too-many-columns", rows(b"-2,x,y\n"), (1202, Some(2), None, Some("-2,x,y"))),
         ("no-utf-8", rows(b"-3,\xff\xfe\n"), (1220, Some(2), Some("label"), Some("-3,\u{fffd}\u{fffd}"))),
         ("truncated", truncated[..truncated.len() - 12].to_vec(), (9001, None, None, None)),
-        ("not-gzip", b"id,label\n-5,plain\n".to_vec(), (9001, None, None, None)),
+        ("not-gzip", b"id,label\n-5,no text\xff\0\n".to_vec(), (9001, None, None, None)),
         ("too-long", rows(long.as_bytes()), (1204, Some(2), Some("label"), Some("-6,xxx"))),
         ("null", rows(b"-7,fine\n,nobody\n"), (1213, Some(3), Some("id"), Some(",nobody"))),
     ]
@@ -125,7 +125,7 @@ async fn however_many_gzips_are_broken_3_copies_are_enough() {
         let whole = rows(format!("{number},good\n").as_bytes());
         match number % 4 {
             1 => put(&site, &format!("{number:03}"), whole[..whole.len() - 1 - number % 11].to_vec()),
-            2 => put(&site, &format!("{number:03}"), format!("plain {number}").into_bytes()),
+            2 => put(&site, &format!("{number:03}"), [format!("no text {number}").as_bytes(), b"\xff\0"].concat()),
             _ => put(&site, &format!("{number:03}"), whole),
         }
     }

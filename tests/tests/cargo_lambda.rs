@@ -50,6 +50,10 @@ async fn every_sample_event_does_what_it_says() {
     let three = [(EWR, "weather/EWR-2013-09"), (JFK, "weather/JFK-2013-02"), (FLIGHTS, "flights/2013-01-01")];
     laptop.loader("s3-put-many", &three, &[(EWR, "loaded"), (JFK, "loaded"), (FLIGHTS, "deferred")]).await;
 
+    // Messages of the newest version, one of them about a copy.
+    let both = [(EWR, "weather/EWR-2013-10"), (JFK, "weather/JFK-2013-03")];
+    laptop.loader("s3-put-2-6", &both, &[(EWR, "loaded"), (JFK, "loaded")]).await;
+
     // The lister invokes the worker where `cargo lambda watch` listens: its files are loaded when it answers.
     assert_eq!(laptop.lister("schedule-feeds").await, [("flights".into(), 1)]);
     assert_eq!(laptop.lister("schedule").await, [("flights".into(), 0), ("weather".into(), 0)]);
@@ -68,7 +72,7 @@ async fn every_sample_event_does_what_it_says() {
 
     assert!(!watch.process.log().contains("Compiling aws-"), "what was built is not used:\n{}", watch.process.log());
     assert_eq!(local.keys("incoming/").await, Vec::<String>::new());
-    assert_eq!(local.keys("processed/").await.len(), 15);
+    assert_eq!(local.keys("processed/").await.len(), 17);
     laptop.used_all_events();
 }
 

@@ -59,7 +59,7 @@ impl Bad {
     fn content(self) -> Vec<u8> {
         match self {
             Self::Type => file(Some(-1), "bad", "binary"),
-            Self::NoParquet => b"id,label\n-1,bad\n".to_vec(),
+            Self::NoParquet => b"id,label\n-1,bad\nPAR1".to_vec(),
             Self::TooLong => file(Some(-1), &"x".repeat(2001), "int32"),
             Self::Null => file(None, "bad", "int32"),
         }

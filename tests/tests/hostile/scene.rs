@@ -301,7 +301,7 @@ impl Scene {
             .map(|file| (file.key.as_str(), file))
             .collect();
         let mut explained = BTreeSet::new();
-        for (key, body) in left {
+        for (key, body) in left.into_iter().filter(|(key, _)| !key.starts_with("sluice/state/")) {
             assert!(key.starts_with("failed/") && key.ends_with(".error.json"), "{key:?} is nobody's");
             let reason: Value = serde_json::from_slice(body).unwrap();
             let of = reason["key"].as_str().unwrap().to_owned();

@@ -178,9 +178,6 @@ async fn large_copies() -> Vec<Entry> {
     entries
 }
 
-/// What the lister and the functions that load begin to publish, in counts, beside what `Metric` knows.
-const NEW: [&str; 2] = ["FilesWithoutRows", "FilesNotTaken"];
-
 /// A metric as an alarm or a widget names it.
 #[derive(Debug)]
 pub(crate) struct Named {
@@ -200,7 +197,6 @@ impl Named {
         if self.namespace == NAMESPACE {
             let metric = Metric::ALL.into_iter().find(|metric| metric.name() == self.name);
             let unit = metric.map(|metric| format!("{:?}", metric.unit()));
-            let unit = unit.or_else(|| NEW.contains(&self.name.as_str()).then(|| "Count".to_owned()));
             let unit = unit.unwrap_or_else(|| panic!("{who} names {self:?}, which is not published"));
             assert_eq!(self.dimensions, [DIMENSION], "{who}: {self:?}");
             assert!(self.unit.as_ref().is_none_or(|named| *named == unit), "{who}: {self:?} is in {unit}");

@@ -64,7 +64,7 @@ fn roles(stack: &Stack<'_>, did: &Did, setting: &Setting) -> Vec<Role> {
         let on_failure = properties["EventInvokeConfig"]["DestinationConfig"]["OnFailure"]["Destination"].as_str();
         let group = properties["LoggingConfig"]["LogGroup"].as_str().unwrap();
         role.needs.extend(needs::of_lambda(group, on_failure, setting));
-        role.needs.extend(needs::of_looking(BUCKET, setting));
+        role.needs.extend(needs::of_looking(BUCKET, setting, name != "ListerRole"));
         role.needs.extend(did.entries(function).iter().flat_map(|entry| needs::of_request(entry, setting)));
     }
     roles.into_values().collect()

@@ -41,19 +41,22 @@ pub(crate) fn of_request(entry: &Entry, setting: &Setting) -> Vec<Need> {
 }
 
 /// What each function may ask where it looks at files, whether or not one run of it meets that: whatever lies under
-/// incoming/, the head of a file that is to be loaded, what has a name in the archive, or has not, and hints.
-pub(crate) fn of_looking(bucket: &str, setting: &Setting) -> Vec<Need> {
-    let looks = [
+/// incoming/, and hints; and where it loads the head of a file, and what has a name in the archive, or has not.
+pub(crate) fn of_looking(bucket: &str, setting: &Setting, loads: bool) -> Vec<Need> {
+    let all = [
         ("ListObjectsV2", 200, bucket.to_owned(), Some("incoming/")),
+        ("GetObject", 200, format!("{bucket}/sluice/state/numbers/success.json"), None),
+        ("PutObject", 200, format!("{bucket}/sluice/state/not-taken.json"), None),
+    ];
+    let of_loads = [
         ("GetObject", 206, format!("{bucket}/incoming/numbers/1.csv"), None),
         ("GetObject", 404, format!("{bucket}/incoming/numbers/1.csv"), None),
         ("HeadObject", 200, format!("{bucket}/processed/numbers/1.csv"), None),
         ("HeadObject", 404, format!("{bucket}/processed/numbers/1.csv"), None),
-        ("GetObject", 200, format!("{bucket}/sluice/state/numbers/success.json"), None),
-        ("PutObject", 200, format!("{bucket}/sluice/state/numbers/success.json"), None),
+        ("PutObject", 200, format!("{bucket}/sluice/state/numbers/without-rows/b.json"), None),
     ];
-    looks
-        .into_iter()
+    all.into_iter()
+        .chain(of_loads.into_iter().filter(|_| loads))
         .flat_map(|(operation, status, subject, also)| of_s3(operation, status, &subject, also.unwrap_or(""), setting))
         .collect()
 }

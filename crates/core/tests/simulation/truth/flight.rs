@@ -73,7 +73,9 @@ impl World {
             if let Some(feed) = feed_of(key) {
                 self.check_tried(feed, key, claim);
             }
-            self.truth.flight.created.insert(key.to_owned(), self.now);
+            // What a dead function had asked for, it asked for by the X of its time.
+            let began = self.truth.began_at().filter(|_| self.truth.orphan);
+            self.truth.flight.created.insert(key.to_owned(), began.unwrap_or(self.now));
         }
         let Some(feed) = feed_of(key) else { return };
         self.truth.has_noted(claim, self.now);
