@@ -7,8 +7,9 @@ use std::time::Duration;
 use aws_sdk_redshiftdata::Client;
 use aws_sdk_redshiftdata::types::StatusString;
 use serde_json::json;
-use sluice_standin::deployment::WORKER;
-use sluice_tests::{BUCKET, Site, numbers};
+use sluice_standin::deployment::{Deployment, WORKER};
+use sluice_standin::s3::{Encryption, Extras, Put};
+use sluice_tests::{BUCKET, Site, binaries, numbers};
 
 /// Two claims hold the same files (as those of an older version may for a moment); their workers run at the same time.
 #[tokio::test]
@@ -136,5 +137,89 @@ async fn where_etags_are_no_hashes_the_same_bytes_are_another_file() {
         let expected: &[i64] = if hidden { &[0, 0, 0] } else { &[0] };
         assert_eq!(site.ids("numbers").await, expected, "hidden: {hidden}");
     }
+    site.stop().await;
+}
+
+/// A feed that loads each name once: the same again is archived, another content under the name is set aside.
+#[tokio::test]
+async fn a_name_is_loaded_once_where_the_feed_says_so() {
+    let site = Site::start(&numbers("identity = \"name\"")).await;
+    site.drop_file("numbers/a.csv", "1,one\n");
+    site.drain().await;
+    site.drop_file("numbers/a.csv", "1,one\n");
+    site.drain().await;
+    assert_eq!(site.ids("numbers").await, [1]);
+    assert_eq!(site.keys("failed/"), [""; 0], "the same content is the same file");
+    site.drop_file("numbers/a.csv", "2,another\n");
+    site.drop_file("numbers/b.csv", "3,three\n");
+    site.drain().await;
+    assert_eq!(site.ids("numbers").await, [1, 3]);
+    let reason = site.standin.storage().get(BUCKET, "failed/numbers/a.csv.error.json").unwrap();
+    let reason: serde_json::Value = serde_json::from_slice(&reason).unwrap();
+    assert!(reason["message"].as_str().unwrap().contains("a file of this name was loaded before"), "{reason}");
+    // The same bytes under another ETag are another version to S3, and the same name here.
+    let storage = site.standin.storage();
+    let put = || Put { extras: Extras { encryption: Some(Encryption::kms()), ..Extras::default() }, ..Put::default() };
+    for _ in 0..2 {
+        storage.put_with(BUCKET, "incoming/numbers/c.csv", "4,four\n", put()).unwrap();
+        site.drain().await;
+    }
+    assert_eq!(site.ids("numbers").await, [1, 3, 4]);
+    assert_eq!(site.keys("failed/numbers/c").len(), 2);
+    site.stop().await;
+}
+
+/// Another identity on a ledger with entries is refused, and `sluice ledger rebuild` converts it.
+#[tokio::test]
+async fn another_identity_waits_until_the_ledger_is_rebuilt() {
+    let mut site = Site::start(&numbers("")).await;
+    for (name, content) in [("a", "1,one\n"), ("a", "2,two\n"), ("b", "3,three\n")] {
+        site.drop_file(&format!("numbers/{name}.csv"), content);
+        site.drain().await;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("sluice.toml");
+    let text = format!("[bucket]\nname = \"{BUCKET}\"\n{}", numbers("identity = \"name\""));
+    std::fs::write(&config, &text).unwrap();
+    site.deployed = site.standin.deploy(&Deployment::new(BUCKET, text, binaries())).unwrap();
+    site.drop_file("numbers/a.csv", "4,four\n");
+    site.drop_file("numbers/c.csv", "5,five\n");
+    for _ in 0..4 {
+        site.tick(0).await;
+        site.deployed.idle().await;
+    }
+    assert_eq!(site.ids("numbers").await, [1, 2, 3], "nothing is loaded by a ledger that knows other files");
+    assert_eq!((site.keys("incoming/").len(), site.keys("failed/").len()), (2, 0));
+    assert!(site.logs(WORKER).contains("sluice ledger rebuild"), "{}", site.logs(WORKER));
+
+    let rebuild = ["ledger", "rebuild", "numbers", "--config", config.to_str().unwrap()];
+    let said = site.sluice(&rebuild).output().await.unwrap();
+    assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
+    let out = String::from_utf8(said.stdout).unwrap();
+    assert!(out.contains("2 of 3 entries converted, 1 older versions taken out"), "{out}");
+    let again = site.sluice(&rebuild).output().await.unwrap();
+    assert!(String::from_utf8(again.stdout).unwrap().contains("0 of 2 entries converted, 0 older"));
+    let retry = ["retry", "numbers", "--config", config.to_str().unwrap()];
+    assert!(site.sluice(&retry).output().await.unwrap().status.success());
+    site.drain().await;
+    assert_eq!(site.ids("numbers").await, [1, 2, 3, 5]);
+    assert_eq!(site.keys("failed/").len(), 2, "a.csv has been loaded before");
+    site.stop().await;
+}
+
+/// The fence has lost its row: that is put right, and nothing is loaded without it.
+#[tokio::test]
+async fn a_fence_without_a_row_is_put_right() {
+    let site = Site::start(&numbers("")).await;
+    site.drop_file("numbers/a.csv", "1,one\n");
+    site.drain().await;
+    for lost in ["DELETE FROM public.sluice_ledger_numbers_fence", "DROP TABLE public.sluice_ledger_numbers_fence"] {
+        site.sql(lost).await;
+        site.drop_file(&format!("numbers/{}.csv", &lost[..4]), "2,two\n");
+        site.drain().await;
+        let row = site.sql("SELECT identity, loads FROM public.sluice_ledger_numbers_fence").await;
+        assert_eq!(row, [[Some("version".to_owned()), Some("1".to_owned())]], "{lost}");
+    }
+    assert_eq!(site.ids("numbers").await, [1, 2, 2]);
     site.stop().await;
 }

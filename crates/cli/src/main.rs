@@ -9,6 +9,7 @@ mod deployment;
 mod doctor;
 mod errors;
 mod failure;
+mod ledger;
 mod local;
 mod manual;
 mod output;
@@ -59,6 +60,9 @@ enum Command {
     Redrive(redrive::Arguments),
     /// Load files of processed/ once more: out of the ledger, and back to incoming/
     Reload(reload::Arguments),
+    /// Handle a ledger as a whole
+    #[command(subcommand)]
+    Ledger(ledger::Command),
     /// Try failing batches and resting files now, once their cause is fixed
     Retry(retry::Arguments),
     /// Run all of it on this machine: the services, the three functions, the tables
@@ -95,6 +99,7 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Errors(arguments) => asynchronously(errors::run(arguments)),
         Command::Redrive(arguments) => asynchronously(redrive::run(arguments)),
         Command::Reload(arguments) => asynchronously(reload::run(arguments)),
+        Command::Ledger(command) => asynchronously(ledger::run(command)),
         Command::Retry(arguments) => asynchronously(retry::run(arguments)),
         Command::Local(arguments) => asynchronously(local::run(arguments)),
         Command::Demo(arguments) => asynchronously(demo::run(arguments)),

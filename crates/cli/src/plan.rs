@@ -5,7 +5,7 @@
 use clap::Args;
 use serde_json::json;
 use sluice_core::batch::BatchId;
-use sluice_core::config::{Config, Destination, Feed};
+use sluice_core::config::{Config, Feed};
 use sluice_core::destination::Load;
 use sluice_core::object::File;
 use sluice_core::plan::compression;
@@ -72,12 +72,9 @@ impl<'a> Batch<'a> {
     fn of(config: &Config, feed: &Feed, slot: usize, files: &'a [File]) -> Result<Self, Failure> {
         let id = BatchId::of(files);
         let manifest = manifest::key(&config.bucket, feed, &id).map_err(Failure::failed)?;
-        let Destination::Redshift(target) = &feed.destination else {
-            return Err(Failure::failed("this destination's plan cannot be shown"));
-        };
         let compression = files.first().and_then(|file| compression(feed, &file.key));
         let load = Load { slot, batch: &id, files, token: "", compression };
-        let statements = sql::transaction(&config.bucket.name, target, &load, &manifest).statements;
+        let statements = sql::transaction(&config.bucket.name, feed, &load, &manifest).statements;
         Ok(Self { slot, id, files, statements })
     }
 

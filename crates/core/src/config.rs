@@ -5,7 +5,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::object::{Key, Prefix};
+use crate::object::{ETag, File, FileId, Key, Prefix};
 
 mod amount;
 mod bucket;
@@ -81,6 +81,8 @@ pub struct Feed {
     pub files_per_load: usize,
     /// The most bytes of one COPY, as stored. A single larger file is a batch of its own.
     pub max_bytes_per_load: u64,
+    /// What makes two files the same one.
+    pub identity: FileIdentity,
     /// Which files go first.
     pub order: Order,
     /// Whether the lister hands batches to workers, or loads them itself, one after another.
@@ -106,6 +108,12 @@ pub const MAX_FILES: usize = 100_000;
 pub const MAX_WAIT: Duration = Duration::from_mins(10);
 
 impl Feed {
+    /// By what the feed's ledger knows a file.
+    #[must_use]
+    pub fn ledger_id(&self, file: &File) -> FileId {
+        self.identity.of(&file.key, &file.etag)
+    }
+
     /// How many batches may be loading at once: `max_files / files_per_load`, which is what bounds the feed to X files.
     #[must_use]
     pub fn slots(&self) -> usize {
@@ -209,6 +217,35 @@ pub enum Trigger {
     Event,
 }
 
+/// What makes two files the same one, so that one of them is loaded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileIdentity {
+    /// Key and `ETag`: new content under an old name is a new file.
+    Version,
+    /// The key alone: a name is loaded once, whatever is written under it later.
+    Name,
+}
+
+impl FileIdentity {
+    /// Its name, as the configuration and the ledger's fence have it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Version => "version",
+            Self::Name => "name",
+        }
+    }
+
+    /// The id of a file in a ledger that knows files by this.
+    #[must_use]
+    pub fn of(self, key: &Key, etag: &ETag) -> FileId {
+        match self {
+            Self::Version => FileId::of(key, etag),
+            Self::Name => FileId::of_name(key),
+        }
+    }
+}
+
 /// Which files go first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
@@ -253,6 +290,14 @@ pub struct Redshift {
     pub pre_sql: Vec<String>,
     /// SQL run in the transaction after COPY.
     pub post_sql: Vec<String>,
+}
+
+impl Redshift {
+    /// The table whose one row every load of the ledger updates: beside the ledger, and called after it.
+    #[must_use]
+    pub fn fence(&self) -> Table {
+        Table { schema: self.ledger.schema.clone(), name: format!("{}_fence", self.ledger.name) }
+    }
 }
 
 /// Which warehouse a statement goes to.

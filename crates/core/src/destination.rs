@@ -4,7 +4,7 @@
 //! Nothing here knows SQL. Each destination keeps the promise that matters: rows and ledger change in one transaction,
 //! and a batch of which any file is in the ledger changes nothing.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::fmt;
 use std::future::Future;
 use std::time::Duration;
@@ -34,16 +34,18 @@ pub trait Destination: Send + Sync {
         wait: Duration,
     ) -> impl Future<Output = Result<Progress, PortError>> + Send;
 
-    /// Makes the feed's ledger where there is none.
+    /// Makes the feed's ledger where there is none, and what belongs to it. Fails where there is one that knows files by
+    /// something else than the feed says.
     fn create_ledger(&self, feed: &Feed, asking: &Asking) -> impl Future<Output = Result<(), QueryError>> + Send;
 
-    /// Which of the files the ledger has; none where there is no ledger yet. Waits for a load that holds the ledger.
+    /// Which of the files the ledger has, by what it knows them by, and in which version each was loaded; none where there
+    /// is no ledger yet. Waits for a load that holds the ledger.
     fn loaded(
         &self,
         feed: &Feed,
         files: &[File],
         asking: &Asking,
-    ) -> impl Future<Output = Result<HashSet<FileId>, QueryError>> + Send;
+    ) -> impl Future<Output = Result<HashMap<FileId, ETag>, QueryError>> + Send;
 
     /// Which of the batch's files the warehouse refuses, and why, after its transaction failed for bad data.
     ///

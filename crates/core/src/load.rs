@@ -285,10 +285,13 @@ impl<P: Ports> Loading<'_, P> {
         let asking = self.asking(&held, "");
         let known = self.ports.destination().loaded(self.feed, &both, &asking).await?;
         // Where the planned version is not there any more, the ledger was put right already.
-        for (planned, read) in pairs.iter().filter(|(planned, _)| known.contains(&planned.id())) {
-            if known.contains(&read.id()) {
-                self.twice(planned, read);
-            }
+        let has = |file: &File| known.contains_key(&self.feed.ledger_id(file));
+        // Where a name is all that the ledger knows, both are one to it.
+        let two = |planned: &File, read: &File| self.feed.ledger_id(planned) != self.feed.ledger_id(read);
+        let twice: Vec<&(File, File)> =
+            pairs.iter().filter(|(planned, read)| has(planned) && has(read) && two(planned, read)).collect();
+        for (planned, read) in twice {
+            self.twice(planned, read);
         }
         self.ports.destination().amend(self.feed, &pairs, &asking).await?;
         // The planned ones of those are not loaded: what a producer writes back is a new file.

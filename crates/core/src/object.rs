@@ -261,6 +261,12 @@ impl FileId {
         Self(hash::of_parts([key.as_str(), etag.as_str()]))
     }
 
+    /// The identity of whatever is under `key`, for feeds that load each name once.
+    #[must_use]
+    pub fn of_name(key: &Key) -> Self {
+        Self(hash::of_parts([key.as_str()]))
+    }
+
     /// Reads the 64 hexadecimal digits that `Display` writes; `None` for anything else.
     #[must_use]
     pub fn parse(hex: &str) -> Option<Self> {

@@ -3,7 +3,7 @@
 //! Builds all SQL there is; everything a key, a file or the configuration says goes through [`quote`].
 //! Never calls an SDK: the Data API is the port [`Statements`].
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -25,11 +25,13 @@ pub mod failure;
 pub mod manifest;
 pub mod prove;
 pub mod quote;
+pub mod rebuild;
 pub mod sql;
 pub mod statements;
 
 pub use examine::Need;
 pub use prove::{Proof, Trial, Verdict};
+pub use rebuild::Rebuilt;
 pub use statements::{Description, Part, Statements, Status, Submission};
 
 use sql::Trace;
@@ -62,7 +64,7 @@ impl<S: Statements, O: Objects> Destination for RedshiftDestination<S, O> {
     async fn start(&self, feed: &Feed, load: &Load<'_>) -> Result<Begun, PortError> {
         let manifest = self.write_manifest(feed, load).await?;
         let target = target(feed);
-        let transaction = sql::transaction(&self.bucket.name, target, load, &manifest);
+        let transaction = sql::transaction(&self.bucket.name, feed, load, &manifest);
         let submission = Submission {
             statements: transaction.statements,
             token: Some(load.token.to_owned()),
@@ -88,20 +90,30 @@ impl<S: Statements, O: Objects> Destination for RedshiftDestination<S, O> {
     }
 
     async fn create_ledger(&self, feed: &Feed, asking: &Asking) -> Result<(), QueryError> {
-        let statement = sql::create_ledger(target(feed));
-        match self.run(feed, "create ledger", vec![statement], asking).await {
+        match self.run(feed, "create ledger", sql::create_ledger(feed), asking).await {
             // Two at the same moment: IF NOT EXISTS saves neither Redshift's nor PostgreSQL's second from an error.
             Err(QueryError::Failed { failure, .. }) if failure::made_by_another(&failure) => Ok(()),
+            Err(QueryError::Failed { statement, failure }) if failure::is_guarded(&failure) => {
+                Err(QueryError::Failed { statement, failure: of_another_identity(feed) })
+            }
             made => made.map(drop),
         }
     }
 
-    async fn loaded(&self, feed: &Feed, files: &[File], asking: &Asking) -> Result<HashSet<FileId>, QueryError> {
-        let rows = match self.query(feed, "read ledger", sql::loaded(target(feed), files), asking).await {
+    async fn loaded(
+        &self,
+        feed: &Feed,
+        files: &[File],
+        asking: &Asking,
+    ) -> Result<HashMap<FileId, ETag>, QueryError> {
+        let rows = match self.query(feed, "read ledger", sql::loaded(feed, files), asking).await {
             Err(QueryError::Failed { failure, .. }) if failure::is_missing_relation(&failure.message) => Vec::new(),
             rows => rows?,
         };
-        Ok(rows.iter().filter_map(|row| FileId::parse(row.first()?.as_deref()?.trim())).collect())
+        let entry = |row: &Vec<Option<String>>| {
+            Some((FileId::parse(row.first()?.as_deref()?.trim())?, ETag::new(row.get(1)?.as_deref()?)))
+        };
+        Ok(rows.iter().filter_map(entry).collect())
     }
 
     async fn bad_files(
@@ -165,7 +177,7 @@ impl<S: Statements, O: Objects> Destination for RedshiftDestination<S, O> {
         // LOCK and at most 39 updates are one transaction of 40 statements.
         for (number, chunk) in replaced.chunks(39).enumerate() {
             let what = format!("amend ledger {number}");
-            self.run(feed, &what, sql::amend(target(feed), chunk), asking).await?;
+            self.run(feed, &what, sql::amend(feed, chunk), asking).await?;
         }
         Ok(())
     }
@@ -371,7 +383,22 @@ fn entry(feed: &Feed, row: &[Option<String>]) -> Result<Entry, PortError> {
 
 /// Which statement of the transaction does what; of one that an older version started, by today's configuration.
 fn roles(feed: &Feed, begun: &Begun) -> Roles {
-    begun.roles.unwrap_or(sql::roles(target(feed)))
+    begun.roles.unwrap_or(sql::first_roles(target(feed)))
+}
+
+/// The ledger has entries by another identity than the feed's.
+fn of_another_identity(feed: &Feed) -> Failure {
+    let (ledger, identity) = (&target(feed).ledger, feed.identity.as_str());
+    Failure {
+        kind: FailureKind::Configuration,
+        message: format!("the ledger {ledger} does not know its files as identity = {identity:?} would"),
+        advice: Some(
+            "write the identity that it was filled with, or convert it: `sluice ledger rebuild`. The files stay where \
+             they are",
+        ),
+        file: None,
+        at: None,
+    }
 }
 
 fn loaded(roles: Roles, description: &Description) -> Loaded {

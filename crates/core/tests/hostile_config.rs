@@ -4,7 +4,7 @@
 
 use proptest::prelude::*;
 use sluice_core::batch::BatchId;
-use sluice_core::config::{Config, Destination};
+use sluice_core::config::Config;
 use sluice_core::destination::Load;
 use sluice_core::object::{ETag, File, Key};
 use sluice_core::redshift::sql;
@@ -31,7 +31,6 @@ fn copy(given: &Given) -> Option<String> {
     );
     let config = Config::parse(&text, "the test").ok()?;
     let feed = &config.feeds[0];
-    let Destination::Redshift(target) = &feed.destination else { return None };
     let file = File {
         key: Key::new("incoming/f/a").unwrap(),
         etag: ETag::new("e"),
@@ -41,7 +40,7 @@ fn copy(given: &Given) -> Option<String> {
     let files = [file];
     let manifest = Key::new("sluice/manifests/f/b.manifest").unwrap();
     let load = Load { slot: 0, batch: &BatchId::of(&files), files: &files, token: "", compression: None };
-    let transaction = sql::transaction("landing", target, &load, &manifest);
+    let transaction = sql::transaction("landing", feed, &load, &manifest);
     Some(transaction.statements[transaction.roles.copy].clone())
 }
 

@@ -60,10 +60,9 @@ fn full_config() -> Config {
 
 fn transaction(config: &Config, files: &[File]) -> sql::Transaction {
     let feed = &config.feeds[0];
-    let Target::Redshift(target) = &feed.destination else { panic!("another destination") };
     let compression = compression(feed, &files[0].key);
     let load = Load { slot: 0, batch: &BatchId::of(files), files, token: "", compression };
-    sql::transaction("acme-landing", target, &load, &key("sluice/manifests/flights/b.manifest"))
+    sql::transaction("acme-landing", feed, &load, &key("sluice/manifests/flights/b.manifest"))
 }
 
 #[test]
@@ -104,10 +103,11 @@ fn the_largest_batch_with_the_longest_keys_fits_the_data_api() {
 #[test]
 fn other_statements() {
     let config = full_config();
-    let Target::Redshift(target) = &config.feeds[0].destination else { panic!("another destination") };
+    let feed = &config.feeds[0];
     let (old, new) = (file("a"), File { etag: ETag::new("new"), ..file("a") });
-    let mut statements = vec![sql::create_ledger(target), sql::loaded(target, std::slice::from_ref(&old))];
-    statements.extend(sql::amend(target, &[(old, new)]));
+    let mut statements = sql::create_ledger(feed);
+    statements.push(sql::loaded(feed, std::slice::from_ref(&old)));
+    statements.extend(sql::amend(feed, &[(old, new)]));
     statements.push(sql::load_errors(sql::Trace::Query(7)));
     statements.push(sql::versions_read(sql::Trace::Session(8, 1_700_000_000)));
     insta::assert_snapshot!(statements.join(";\n"));

@@ -26,11 +26,18 @@ pub(super) async fn check(deployment: &Deployment, feed: &Feed, checks: &mut Che
 }
 
 fn said(proof: &Proof) -> String {
-    let Trial { pairs, overlapped, once, .. } = proof.locked;
+    let Trial { pairs, overlapped, once, .. } = proof.recipe;
+    let twice = |trial: &Trial| format!("{} of {}", trial.twice, trial.pairs);
+    let Proof { locked, fenced, bare, early, early_locked, .. } = proof;
     format!(
-        "with LOCK, {once} of {pairs} pairs of transactions loaded their file once ({overlapped} overlapped); without it, {} \
-         of {} loaded it twice",
-        proof.unlocked.twice, proof.unlocked.pairs
+        "with lock and fence, {once} of {pairs} pairs of transactions loaded their file once ({overlapped} overlapped). Loaded \
+         twice: with the lock alone {}, with the fence alone {}, with neither {}; and where a snapshot was taken before the \
+         lock, {} with the fence and {} without it",
+        twice(locked),
+        twice(fenced),
+        twice(bare),
+        twice(early),
+        twice(early_locked)
     )
 }
 
@@ -50,7 +57,7 @@ impl fmt::Display for Tried {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0.verdict() {
             Verdict::NotShown => f.write_str("no two transactions ran at the same time, so nothing is shown"),
-            _ => write!(f, "{} files were loaded twice", self.0.locked.twice),
+            _ => write!(f, "{} files were loaded twice", self.0.recipe.twice),
         }
     }
 }

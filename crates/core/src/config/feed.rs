@@ -8,7 +8,7 @@ use super::fields::{FEED_FIELDS, LATER_DESTINATIONS, REDSHIFT_FIELDS};
 use super::pattern::PatternError;
 use super::problem::{Report, shown};
 use super::section::{Entry, Section, read_word};
-use super::{Destination, Feed, FeedName, MAX_FILES, MAX_FILES_PER_LOAD, MAX_WAIT, Order, Pattern, Trigger};
+use super::{Destination, Feed, FeedName, FileIdentity, MAX_FILES, MAX_FILES_PER_LOAD, MAX_WAIT, Order, Pattern, Trigger};
 use super::{amount, bucket, redshift};
 use crate::object::Prefix;
 
@@ -31,6 +31,7 @@ pub(super) struct Draft {
     files_per_load: usize,
     max_bytes_per_load: u64,
     order: Order,
+    identity: FileIdentity,
     fan_out: bool,
     inspect: bool,
     wait: Duration,
@@ -47,6 +48,7 @@ pub(super) fn read(section: &Section<'_>, report: &mut Report<'_>) -> Draft {
     let redshift = read_destination(section, name.as_ref(), report);
     let triggers = [("schedule", Trigger::Schedule), ("event", Trigger::Event)];
     let orders = [("oldest", Order::Oldest), ("key", Order::Key)];
+    let identities = [FileIdentity::Version, FileIdentity::Name].map(|identity| (identity.as_str(), identity));
     Draft {
         name,
         prefix,
@@ -58,6 +60,7 @@ pub(super) fn read(section: &Section<'_>, report: &mut Report<'_>) -> Draft {
         files_per_load,
         max_bytes_per_load: read_bytes(section, report).unwrap_or(DEFAULT_MAX_BYTES_PER_LOAD),
         order: read_word(section, "order", &orders, report).unwrap_or(Order::Oldest),
+        identity: read_word(section, "identity", &identities, report).unwrap_or(FileIdentity::Version),
         fan_out: section.flag("fan_out", report).is_none_or(|fan_out| fan_out.value),
         inspect: section.flag("inspect", report).is_none_or(|inspect| inspect.value),
         wait: read_wait(section, report).unwrap_or(DEFAULT_WAIT),
@@ -77,6 +80,7 @@ impl Draft {
             files_per_load: self.files_per_load,
             max_bytes_per_load: self.max_bytes_per_load,
             order: self.order,
+            identity: self.identity,
             fan_out: self.fan_out,
             inspect: self.inspect,
             wait: self.wait,

@@ -19,6 +19,7 @@ pub(super) const FEED_FIELDS: &[&str] = &[
     "files_per_load",
     "max_bytes_per_load",
     "order",
+    "identity",
     "fan_out",
     "inspect",
     "wait_seconds",

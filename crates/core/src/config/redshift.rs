@@ -11,6 +11,9 @@ use super::section::{Entry, Section, read_word};
 use super::{FeedName, IamRole, Identity, Redshift, Table, Warehouse};
 use super::{amount, copy_options, names, statement, table};
 
+/// The longest name of a ledger: a name has 127 bytes at most, and `_fence` is appended.
+/// Source: Amazon Redshift Database Developer Guide, "Names and identifiers".
+const MAX_LEDGER_BYTES: usize = 121;
 const OPTIONS: &str = "under [feed.redshift.options]";
 const DEFAULT_TIMEOUT: Duration = Duration::from_hours(4);
 /// The Data API ends every statement after this long.
@@ -47,6 +50,10 @@ pub(super) fn read(section: &Section<'_>, name: Option<&FeedName>, report: &mut 
             .zip(name)
             .map(|(table, name)| Entry { spot: section.spot_at("ledger"), value: default_ledger(&table.value, name) }),
     };
+    if let Some(ledger) = ledger.as_ref().filter(|ledger| ledger.value.name.len() > MAX_LEDGER_BYTES) {
+        let what = format!("the name has {} bytes, and the ledger's fence is called after it", ledger.value.name.len());
+        report.add(&ledger.spot, what, format!("write ledger = \"…\" with a name of {MAX_LEDGER_BYTES} bytes at most"));
+    }
     let format = read_format(section, report);
     let options = section.section("options", report);
     let options = format.map(|format| CopyOptions::read(format, options.as_ref(), &section.spot, report));

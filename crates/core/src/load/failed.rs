@@ -18,7 +18,7 @@ use crate::copy;
 use crate::destination::{Asking, Begun, Destination, Failure, Load, Refusal, StatementId};
 use crate::disposition::{Disposition, Pace};
 use crate::measure::count;
-use crate::object::{File, Key};
+use crate::object::{ETag, File, FileId, Key};
 use crate::ports::{Clock, Objects, Ports};
 use crate::quarantine::{Cause, quarantine};
 
@@ -69,12 +69,20 @@ impl<P: Ports> Loading<'_, P> {
     /// Some files are in the ledger: archive those, go on with the others.
     async fn archive_loaded(&mut self, mut held: Held, begun: &Begun, failure: &Failure) -> Result<Next, StepError> {
         let asking = self.asking(&held, "");
-        let ids = self.ports.destination().loaded(self.feed, &held.claim.files, &asking).await?;
+        let known = self.ports.destination().loaded(self.feed, &held.claim.files, &asking).await?;
+        let entry = |file: &File| known.get(&self.feed.ledger_id(file));
         let (loaded, rest): (Vec<File>, Vec<File>) =
-            held.claim.files.iter().cloned().partition(|file| ids.contains(&file.id()));
+            held.claim.files.iter().cloned().partition(|file| entry(file).is_some());
         if loaded.is_empty() {
-            // The guard saw a file that the ledger no longer has: somebody took it out to have it loaded again.
+            // The guard saw a file that the ledger no longer has: somebody took it out to have it loaded again. Or the
+            // ledger's fence has lost its row.
+            self.ports.destination().create_ledger(self.feed, &asking).await?;
             return self.once_more(held, failure, Pace::Transient).await;
+        }
+        let others: Vec<File> =
+            loaded.iter().filter(|file| entry(file).is_some_and(|etag| *etag != file.etag)).cloned().collect();
+        if !others.is_empty() {
+            return self.set_aside_names(held, begun, &others, &known).await;
         }
         let archived = self.archive_versions(&loaded, &begun.statement).await;
         // Which statement loaded them, nobody knows here: not the one that has just failed on its guard.
@@ -94,6 +102,28 @@ impl<P: Ports> Loading<'_, P> {
         held.claim.continue_with(rest);
         held.save(self.ports.objects()).await?;
         Ok(Next::Again(held))
+    }
+
+    /// The feed loads each name once, and other versions of these were loaded: that is what is wrong with them.
+    async fn set_aside_names(
+        &mut self,
+        held: Held,
+        begun: &Begun,
+        others: &[File],
+        known: &HashMap<FileId, ETag>,
+    ) -> Result<Next, StepError> {
+        let why = |file: &File| {
+            let before = known.get(&self.feed.ledger_id(file))?;
+            let message = format!(
+                "a file of this name was loaded before, with the ETag {before} and not {}; this feed loads each name once \
+                 (identity = \"name\"): send it under another name",
+                file.etag
+            );
+            Some((file.key.clone(), Refusal { message, ..Refusal::default() }))
+        };
+        let refusals: HashMap<Key, Refusal> = others.iter().filter_map(why).collect();
+        let rest = held.claim.files.iter().filter(|file| !refusals.contains_key(&file.key)).cloned().collect();
+        self.without_bad(held, others, rest, &refusals, &begun.statement).await
     }
 
     /// Some files are bad: they go to `failed/`, the others on.

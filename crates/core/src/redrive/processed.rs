@@ -138,7 +138,7 @@ impl<P: Ports> Way<'_, P> {
             let part = |at: usize| if likeliest { ..1.min(candidates[at].len()) } else { ..candidates[at].len() };
             let ids = |at: usize| {
                 let cut = if likeliest { Vec::new() } else { self.ids(&files[at]) };
-                let named = candidates[at][part(at)].iter().map(|(key, etag)| FileId::of(key, etag));
+                let named = candidates[at][part(at)].iter().map(|(key, etag)| self.feed.identity.of(key, etag));
                 named.chain(cut).collect::<Vec<_>>()
             };
             let asked: Vec<FileId> = places.iter().flat_map(|at| ids(*at)).collect();
@@ -147,10 +147,10 @@ impl<P: Ports> Way<'_, P> {
             for at in places {
                 let found = ids(at).into_iter().find_map(|id| entries.get(&id));
                 known[at] = found.and_then(|entry| {
-                    let of = |(key, etag): &&(Key, ETag)| FileId::of(key, etag) == entry.id;
+                    let of = |(key, etag): &&(Key, ETag)| self.feed.identity.of(key, etag) == entry.id;
                     let named = candidates[at].iter().find(of).map(|(key, _)| key.clone());
                     // A key with a NUL is not in the ledger as it is.
-                    let own = || (FileId::of(&entry.key, &entry.etag) == entry.id).then(|| entry.key.clone());
+                    let own = || (self.feed.identity.of(&entry.key, &entry.etag) == entry.id).then(|| entry.key.clone());
                     Some(Known { key: named.or_else(own)?, id: entry.id, loaded_at: entry.loaded_at })
                 });
             }

@@ -40,7 +40,7 @@ impl Need {
         match self {
             Self::Reach => format!("the Data API reaches database {}", target.database),
             Self::Insert => format!("rows may be put into {}", target.table),
-            Self::Ledger => format!("the ledger {} may be read and written", target.ledger),
+            Self::Ledger => format!("the ledger {} and its fence may be read and written", target.ledger),
             Self::Lock => format!("the ledger {} may be locked", target.ledger),
             Self::Views => "sys_load_detail and sys_load_error_detail may be read".to_owned(),
         }
@@ -56,8 +56,9 @@ impl Need {
                 .to_owned(),
             Self::Insert => format!("create the table, or GRANT INSERT ON {} to this user", target.table),
             Self::Ledger | Self::Lock => format!(
-                "run `sluice init`, or GRANT SELECT, INSERT, UPDATE, DELETE ON {} to this user (who made it has all)",
-                target.ledger
+                "run `sluice init`, or GRANT SELECT, INSERT, UPDATE, DELETE ON {} and {} to this user (who made them has all)",
+                target.ledger,
+                target.fence()
             ),
             Self::Views => "these views show a user its own loads; look at the error".to_owned(),
         }
@@ -67,11 +68,14 @@ impl Need {
         let granted = |of: &str, right: &str| {
             format!("SELECT CASE WHEN has_table_privilege({}, {}) THEN 1 ELSE 0 END", literal(of), literal(right))
         };
-        let (rows, ledger) = (table(&target.table), table(&target.ledger));
+        let (rows, ledger, fence) = (table(&target.table), table(&target.ledger), table(&target.fence()));
         match self {
             Self::Reach => vec!["SELECT 1".to_owned()],
             Self::Insert => vec![granted(&rows, "insert")],
-            Self::Ledger => ["select", "insert", "update"].map(|right| granted(&ledger, right)).to_vec(),
+            Self::Ledger => [&ledger, &fence]
+                .into_iter()
+                .flat_map(|of| ["select", "insert", "update"].map(|right| granted(of, right)))
+                .collect(),
             Self::Lock => {
                 vec![format!("LOCK TABLE {ledger}"), format!("SELECT COUNT(*) FROM {ledger} WHERE file = ''")]
             }

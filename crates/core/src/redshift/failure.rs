@@ -32,7 +32,7 @@ const SPECTRUM: std::ops::Range<i64> = 15000..16000;
 /// Which statement an error is of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Of {
-    /// The one that takes the ledger's lock.
+    /// The one that takes the ledger's lock, or that updates its fence.
     Lock,
     /// The one that fails if a file is in the ledger.
     Guard,
@@ -52,7 +52,8 @@ pub fn of_transaction(roles: Roles, description: &Description, bucket: &str, fil
     let text = part.and_then(|part| description.parts[part].error.as_deref()).or(whole).unwrap_or(NO_TEXT);
     let number = part.or_else(|| text::numbered(whole?.trim_start()).map(|(number, _)| number));
     let of = match number {
-        Some(number) if number == roles.lock => Of::Lock,
+        // Both tables are made together: the ledger, which is locked, and its fence, which comes next.
+        Some(number) if (roles.lock..roles.guard).contains(&number) => Of::Lock,
         Some(number) if number == roles.guard => Of::Guard,
         Some(number) if number == roles.copy => Of::Copy,
         Some(number) if number > roles.guard => Of::Load,
@@ -165,6 +166,12 @@ pub fn damaged(damage: &str) -> Refusal {
 #[must_use]
 pub fn made_by_another(failure: &Failure) -> bool {
     means(&failure.message, Means::Exists)
+}
+
+/// Whether a guard has divided by zero.
+#[must_use]
+pub fn is_guarded(failure: &Failure) -> bool {
+    means(&failure.message, Means::ZeroDivision)
 }
 
 /// Whether there is no such table.

@@ -1,7 +1,8 @@
 //! Prove: whether the ledger's recipe holds in a warehouse, tried with two transactions at a time on scratch tables.
 //!
-//! That LOCK takes no snapshot follows from Redshift's documentation by inference only; here it is tried. Touches nothing
-//! but its own two tables, and removes them.
+//! That LOCK takes no snapshot follows from Redshift's documentation by inference only; here it is tried, with and without
+//! each of the two things that keep a file from being loaded twice: the lock, and the fence behind it. Touches nothing but
+//! its own tables, and removes them.
 
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ use crate::config::{Feed, Table};
 use crate::destination::{Asking, QueryError, StatementId};
 use crate::ports::Objects;
 
-/// How many pairs of transactions are tried, with LOCK and without.
+/// How many pairs of transactions are tried of each kind.
 const ROUNDS: usize = 5;
 
 /// Rows of the scratch table that are joined thrice with themselves, so that a transaction takes a moment.
@@ -24,10 +25,41 @@ const ROWS: usize = 160;
 /// What the trial came to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Proof {
-    /// With LOCK.
+    /// As loads are: the lock, then the fence.
+    pub recipe: Trial,
+    /// With the lock, and without the fence.
     pub locked: Trial,
-    /// Without it: the control, which shows what the trial can see.
-    pub unlocked: Trial,
+    /// With the fence, and without the lock.
+    pub fenced: Trial,
+    /// With neither: the control, which shows what the trial can see.
+    pub bare: Trial,
+    /// With both, where something was read before the lock: the snapshot is too early, and the fence alone is left.
+    pub early: Trial,
+    /// The same without the fence.
+    pub early_locked: Trial,
+}
+
+/// What a trial's transactions do before they load.
+#[derive(Clone, Copy, Debug, Default)]
+struct Recipe {
+    name: &'static str,
+    early: bool,
+    lock: bool,
+    fence: bool,
+}
+
+impl Proof {
+    fn trials(&mut self) -> [(Recipe, &mut Trial); 6] {
+        let recipe = |name, early, lock, fence| Recipe { name, early, lock, fence };
+        [
+            (recipe("recipe", false, true, true), &mut self.recipe),
+            (recipe("locked", false, true, false), &mut self.locked),
+            (recipe("fenced", false, false, true), &mut self.fenced),
+            (recipe("bare", false, false, false), &mut self.bare),
+            (recipe("early", true, true, true), &mut self.early),
+            (recipe("early locked", true, true, false), &mut self.early_locked),
+        ]
+    }
 }
 
 /// Pairs of transactions, each of which would load the same file.
@@ -58,7 +90,7 @@ impl Proof {
     /// What follows from it.
     #[must_use]
     pub fn verdict(&self) -> Verdict {
-        let Trial { pairs, overlapped, once, .. } = self.locked;
+        let Trial { pairs, overlapped, once, .. } = self.recipe;
         match (once == pairs, overlapped) {
             (false, _) => Verdict::Broken,
             (true, 0) => Verdict::NotShown,
@@ -88,8 +120,9 @@ impl<S: Statements, O: Objects> RedshiftDestination<S, O> {
     async fn try_both(&self, feed: &Feed, scratch: &Scratch) -> Result<Proof, QueryError> {
         let mut proof = Proof::default();
         for round in 0..ROUNDS {
-            self.pair(feed, scratch, &format!("locked {round}"), true, &mut proof.locked).await?;
-            self.pair(feed, scratch, &format!("unlocked {round}"), false, &mut proof.unlocked).await?;
+            for (recipe, trial) in proof.trials() {
+                self.pair(feed, scratch, &format!("{} {round}", recipe.name), recipe, trial).await?;
+            }
         }
         Ok(proof)
     }
@@ -99,10 +132,10 @@ impl<S: Statements, O: Objects> RedshiftDestination<S, O> {
         feed: &Feed,
         scratch: &Scratch,
         file: &str,
-        lock: bool,
+        recipe: Recipe,
         trial: &mut Trial,
     ) -> Result<(), QueryError> {
-        let submission = submission(file, scratch.load(file, lock));
+        let submission = submission(file, scratch.load(file, recipe));
         let statements = self.statements();
         let (one, other) = futures_util::future::join(
             statements.submit(target(feed), &submission),
@@ -149,6 +182,7 @@ fn overlap(ends: &[Description; 2]) -> bool {
 
 struct Scratch {
     ledger: String,
+    fence: String,
     rows: String,
 }
 
@@ -156,25 +190,36 @@ impl Scratch {
     fn new(schema: &str, mark: &str) -> Self {
         let name =
             |what: &str| table(&Table { schema: schema.to_owned(), name: format!("sluice_proof_{what}_{mark}") });
-        Self { ledger: name("ledger"), rows: name("rows") }
+        Self { ledger: name("ledger"), fence: name("fence"), rows: name("rows") }
     }
 
     fn create(&self) -> Vec<String> {
         let numbers: Vec<String> = (0..ROWS).map(|number| format!("('', {number})")).collect();
         vec![
             format!("CREATE TABLE {} (file VARCHAR(64) NOT NULL)", self.ledger),
+            format!("CREATE TABLE {} (loads BIGINT NOT NULL)", self.fence),
+            format!("INSERT INTO {} VALUES (0)", self.fence),
             format!("CREATE TABLE {} (file VARCHAR(64) NOT NULL, number BIGINT)", self.rows),
             format!("INSERT INTO {} VALUES {}", self.rows, numbers.join(", ")),
         ]
     }
 
     /// The recipe of a load, with rows of its own in place of COPY.
-    fn load(&self, file: &str, lock: bool) -> Vec<String> {
-        let Self { ledger, rows } = self;
+    fn load(&self, file: &str, recipe: Recipe) -> Vec<String> {
+        let Self { ledger, fence, rows } = self;
         let file = literal(file);
-        let mut statements = vec!["SET statement_timeout TO 300000".to_owned()];
-        if lock {
+        let mut statements = vec![
+            "SET LOCAL statement_timeout TO 300000".to_owned(),
+            "SET LOCAL enable_result_cache_for_session TO off".to_owned(),
+        ];
+        if recipe.early {
+            statements.push(format!("SELECT COUNT(*) FROM {rows} WHERE file = {file}"));
+        }
+        if recipe.lock {
             statements.push(format!("LOCK TABLE {ledger}"));
+        }
+        if recipe.fence {
+            statements.push(format!("UPDATE {fence} SET loads = loads + 1"));
         }
         statements.push(format!(
             "SELECT 1 / (CASE WHEN COUNT(*) = 0 THEN 1 ELSE 0 END) FROM {ledger} WHERE file IN ({file})"
@@ -192,7 +237,7 @@ impl Scratch {
     }
 
     fn drop(&self) -> Vec<String> {
-        [&self.ledger, &self.rows].map(|table| format!("DROP TABLE IF EXISTS {table}")).to_vec()
+        [&self.ledger, &self.fence, &self.rows].map(|table| format!("DROP TABLE IF EXISTS {table}")).to_vec()
     }
 }
 
@@ -203,7 +248,7 @@ mod tests {
     #[test]
     fn only_an_overlap_shows_anything() {
         let trial = |overlapped, once| Trial { pairs: 5, overlapped, once, twice: 5 - once };
-        let verdict = |locked| Proof { locked, unlocked: Trial::default() }.verdict();
+        let verdict = |recipe| Proof { recipe, ..Proof::default() }.verdict();
         assert_eq!(verdict(trial(5, 5)), Verdict::Holds);
         assert_eq!(verdict(trial(0, 5)), Verdict::NotShown);
         assert_eq!(verdict(trial(5, 4)), Verdict::Broken);

@@ -4,21 +4,24 @@
 //! previous holder of the lock committed; under Redshift's default isolation (SNAPSHOT) a guard that ran first would let
 //! two transactions both pass and both load. Source: Amazon Redshift Database Developer Guide, "Isolation levels",
 //! "LOCK".
+//!
+//! The fence is for the case that a snapshot was taken before the lock after all: every load updates its one row, and to
+//! update a row that another transaction has changed since the snapshot is a conflict (1023), which is retried.
 
 use std::time::Duration;
 
 use jiff::Timestamp;
 
 use crate::batch::BatchId;
-use crate::config::{Compression, CopyOption, IamRole, Redshift};
+use crate::config::{Compression, CopyOption, Destination, Feed, FileIdentity, IamRole, Redshift};
 use crate::destination::{Load, Roles};
 use crate::object::{File, FileId, Key};
 
 use super::quote::{identifier, literal, table};
 
-/// The most bytes of one statement; the Data API takes 100 KB.
+/// The most bytes of one statement; the Data API takes 100 KB, which may be 100,000.
 /// Source: Amazon Redshift Management Guide, "Considerations when calling the Amazon Redshift Data API".
-const STATEMENT_BYTES: usize = 90_000;
+const STATEMENT_BYTES: usize = 97_000;
 
 /// The most statements of one transaction. Source: Amazon Redshift Data API Reference, `BatchExecuteStatement`.
 const BATCH_STATEMENTS: usize = 40;
@@ -38,36 +41,57 @@ pub struct Transaction {
     pub roles: Roles,
 }
 
-/// Which statement of a transaction does what: SET comes first, and the feed's own SQL before COPY.
+/// Which statement of a transaction does what: settings come first, the fence between lock and guard, and the feed's own
+/// SQL before COPY.
 #[must_use]
 pub fn roles(target: &Redshift) -> Roles {
+    Roles { lock: 2, guard: 4, copy: 5 + target.pre_sql.len() }
+}
+
+/// Which did in the transactions of versions that did not note it.
+#[must_use]
+pub fn first_roles(target: &Redshift) -> Roles {
     Roles { lock: 1, guard: 2, copy: 3 + target.pre_sql.len() }
 }
 
 /// The transaction that loads the files, which `manifest` lists, and writes them into the ledger.
 #[must_use]
-pub fn transaction(bucket: &str, target: &Redshift, load: &Load<'_>, manifest: &Key) -> Transaction {
+pub fn transaction(bucket: &str, feed: &Feed, load: &Load<'_>, manifest: &Key) -> Transaction {
+    let target = target(feed);
     let mut statements = vec![
-        format!("SET statement_timeout TO {}", target.statement_timeout.as_millis()),
+        // Until the transaction's end, whoever gets the connection next. A cached result would be an old one.
+        format!("SET LOCAL statement_timeout TO {}", target.statement_timeout.as_millis()),
+        "SET LOCAL enable_result_cache_for_session TO off".to_owned(),
         format!("LOCK TABLE {}", table(&target.ledger)),
-        guard(target, load.files),
+        format!("UPDATE {} SET loads = loads + 1", table(&target.fence())),
+        guard(feed, load.files),
     ];
     statements.extend(target.pre_sql.iter().cloned());
     statements.push(copy(bucket, target, load.compression, manifest));
     statements.extend(target.post_sql.iter().cloned());
-    statements.extend(record(target, load.batch, load.files));
+    statements.extend(record(feed, load.batch, load.files));
     Transaction { statements, roles: roles(target) }
 }
 
-/// Divides by zero if any of the files is in the ledger, which ends the transaction.
+/// Divides by zero if any of the files is in the ledger, or the fence has no row for what the feed takes for the same file;
+/// that ends the transaction.
 ///
-/// The divisor depends on the ledger's rows: a constant could be worked out before anything runs.
-fn guard(target: &Redshift, files: &[File]) -> String {
+/// The divisor depends on the tables' rows: a constant could be worked out before anything runs.
+fn guard(feed: &Feed, files: &[File]) -> String {
+    let target = target(feed);
     format!(
-        "SELECT 1 / (CASE WHEN COUNT(*) = 0 THEN 1 ELSE 0 END) FROM {} WHERE file IN ({})",
+        "SELECT 1 / (CASE WHEN COUNT(*) = 0 AND (SELECT COUNT(*) FROM {} WHERE identity = {}) > 0 THEN 1 ELSE 0 END) \
+         FROM {} WHERE file IN ({})",
+        table(&target.fence()),
+        literal(feed.identity.as_str()),
         table(&target.ledger),
-        ids(files)
+        ids(feed, files)
     )
+}
+
+fn target(feed: &Feed) -> &Redshift {
+    let Destination::Redshift(redshift) = &feed.destination;
+    redshift
 }
 
 /// COPY of everything that the manifest lists, all of it packed in one way.
@@ -113,14 +137,14 @@ fn clause(option: &CopyOption) -> String {
 }
 
 /// The ledger's rows, in as many statements as their size asks for.
-fn record(target: &Redshift, batch: &BatchId, files: &[File]) -> Vec<String> {
+fn record(feed: &Feed, batch: &BatchId, files: &[File]) -> Vec<String> {
     let head =
-        format!("INSERT INTO {} (file, object_key, etag, size, batch, loaded_at) VALUES ", table(&target.ledger));
+        format!("INSERT INTO {} (file, object_key, etag, size, batch, loaded_at) VALUES ", table(&target(feed).ledger));
     let mut statements: Vec<String> = Vec::new();
     for file in files {
         let row = format!(
             "({}, {}, {}, {}, {}, GETDATE())",
-            literal(&file.id().to_string()),
+            literal(&feed.ledger_id(file).to_string()),
             literal(file.key.as_str()),
             literal(file.etag.as_str()),
             file.size,
@@ -137,21 +161,39 @@ fn record(target: &Redshift, batch: &BatchId, files: &[File]) -> Vec<String> {
     statements
 }
 
-/// Makes the ledger where there is none. Keys are not enforced by Redshift; the guard under LOCK is what enforces.
+/// Makes the ledger and its fence where there are none, and divides by zero where the ledger's files are known by something
+/// else than the feed says. Keys are not enforced by Redshift; the guard under LOCK is what enforces.
+///
+/// A ledger that has entries and no fence is of a version before fences, and knows files by key and `ETag`.
 #[must_use]
-pub fn create_ledger(target: &Redshift) -> String {
-    format!(
-        "CREATE TABLE IF NOT EXISTS {} (file CHAR(64) NOT NULL, object_key VARCHAR(1024) NOT NULL, \
-         etag VARCHAR(256) NOT NULL, size BIGINT NOT NULL, batch CHAR(32) NOT NULL, loaded_at TIMESTAMP NOT NULL, \
-         PRIMARY KEY (file)) DISTKEY (file) SORTKEY (file)",
-        table(&target.ledger)
-    )
+pub fn create_ledger(feed: &Feed) -> Vec<String> {
+    let target = target(feed);
+    let (ledger, fence) = (table(&target.ledger), table(&target.fence()));
+    let identity = literal(feed.identity.as_str());
+    let empty = match feed.identity {
+        FileIdentity::Version => String::new(),
+        FileIdentity::Name => format!(" AND (SELECT COUNT(*) FROM {ledger}) = 0"),
+    };
+    vec![
+        format!(
+            "CREATE TABLE IF NOT EXISTS {ledger} (file CHAR(64) NOT NULL, object_key VARCHAR(1024) NOT NULL, \
+             etag VARCHAR(256) NOT NULL, size BIGINT NOT NULL, batch CHAR(32) NOT NULL, loaded_at TIMESTAMP NOT NULL, \
+             PRIMARY KEY (file)) DISTKEY (file) SORTKEY (file)"
+        ),
+        format!("CREATE TABLE IF NOT EXISTS {fence} (identity VARCHAR(16) NOT NULL, loads BIGINT NOT NULL)"),
+        // Two at the same moment may both find it empty: two rows fence as well as one.
+        format!(
+            "INSERT INTO {fence} SELECT {identity}, 0 FROM (SELECT COUNT(*) AS number FROM {fence}) fences \
+             WHERE fences.number = 0{empty}"
+        ),
+        format!("SELECT 1 / (CASE WHEN COUNT(*) > 0 THEN 1 ELSE 0 END) FROM {fence} WHERE identity = {identity}"),
+    ]
 }
 
-/// Which of the files the ledger has.
+/// Which of the files the ledger has, and in which versions.
 #[must_use]
-pub fn loaded(target: &Redshift, files: &[File]) -> String {
-    format!("SELECT file FROM {} WHERE file IN ({})", table(&target.ledger), ids(files))
+pub fn loaded(feed: &Feed, files: &[File]) -> String {
+    format!("SELECT file, etag FROM {} WHERE file IN ({})", table(&target(feed).ledger), ids(feed, files))
 }
 
 /// When an entry was recorded, in seconds since 1970.
@@ -213,15 +255,15 @@ fn lists(values: impl Iterator<Item = String>) -> Vec<String> {
 
 /// Replaces identities in the ledger, under the same lock as loads.
 #[must_use]
-pub fn amend(target: &Redshift, replaced: &[(File, File)]) -> Vec<String> {
-    let ledger = table(&target.ledger);
+pub fn amend(feed: &Feed, replaced: &[(File, File)]) -> Vec<String> {
+    let ledger = table(&target(feed).ledger);
     let update = |(old, new): &(File, File)| {
         format!(
             "UPDATE {ledger} SET file = {}, etag = {}, size = {} WHERE file = {}",
-            literal(&new.id().to_string()),
+            literal(&feed.ledger_id(new).to_string()),
             literal(new.etag.as_str()),
             new.size,
-            literal(&old.id().to_string())
+            literal(&feed.ledger_id(old).to_string())
         )
     };
     std::iter::once(format!("LOCK TABLE {ledger}")).chain(replaced.iter().map(update)).collect()
@@ -232,7 +274,7 @@ pub fn amend(target: &Redshift, replaced: &[(File, File)]) -> Vec<String> {
 #[must_use]
 pub fn forget(target: &Redshift, files: &[FileId], until: Timestamp, patience: Duration) -> Vec<Vec<String>> {
     let ledger = table(&target.ledger);
-    let head = [format!("SET statement_timeout TO {}", patience.as_millis()), format!("LOCK TABLE {ledger}")];
+    let head = [format!("SET LOCAL statement_timeout TO {}", patience.as_millis()), format!("LOCK TABLE {ledger}")];
     let lists = lists(files.iter().map(|file| literal(&file.to_string())));
     let until = until.as_second();
     let delete = |list: &String| format!("DELETE FROM {ledger} WHERE file IN ({list}) AND {LOADED_AT} <= {until}");
@@ -287,6 +329,6 @@ pub fn versions_read(trace: Trace) -> String {
     format!("SELECT TRIM(file_name), TRIM(file_etag) FROM sys_load_detail WHERE {}", trace.condition())
 }
 
-fn ids(files: &[File]) -> String {
-    files.iter().map(|file| literal(&file.id().to_string())).collect::<Vec<_>>().join(", ")
+fn ids(feed: &Feed, files: &[File]) -> String {
+    files.iter().map(|file| literal(&feed.ledger_id(file).to_string())).collect::<Vec<_>>().join(", ")
 }

@@ -147,7 +147,7 @@ impl MemoryWarehouse {
 
     /// Puts a file into the feed's ledger, without rows.
     pub fn record(&self, feed: &Feed, file: &File) {
-        let entry = transaction::entry(file, self.clock.now());
+        let entry = transaction::entry(feed, file, self.clock.now());
         self.settled().table(feed.name.as_str()).ledger.get_or_insert_default().insert(entry.id, entry);
     }
 
@@ -256,9 +256,11 @@ impl Destination for MemoryWarehouse {
         Ok(())
     }
 
-    async fn loaded(&self, feed: &Feed, files: &[File], _: &Asking) -> Result<HashSet<FileId>, QueryError> {
-        let ledger = self.ledger(feed);
-        Ok(files.iter().map(File::id).filter(|id| ledger.contains(id)).collect())
+    async fn loaded(&self, feed: &Feed, files: &[File], _: &Asking) -> Result<HashMap<FileId, ETag>, QueryError> {
+        let mut state = self.settled();
+        let Some(ledger) = &state.table(feed.name.as_str()).ledger else { return Ok(HashMap::new()) };
+        let known = files.iter().filter_map(|file| ledger.get(&feed.ledger_id(file)));
+        Ok(known.map(|entry| (entry.id, entry.etag.clone())).collect())
     }
 
     async fn bad_files(&self, _: &Feed, load: &Load<'_>, _: &Begun, _: &Asking) -> Result<Refused, QueryError> {
@@ -285,8 +287,8 @@ impl Destination for MemoryWarehouse {
         let mut state = self.settled();
         let ledger = state.table(feed.name.as_str()).ledger.get_or_insert_default();
         for (recorded, truth) in replaced {
-            if let Some(entry) = ledger.remove(&recorded.id()) {
-                let truth = transaction::entry(truth, entry.loaded_at);
+            if let Some(entry) = ledger.remove(&feed.ledger_id(recorded)) {
+                let truth = transaction::entry(feed, truth, entry.loaded_at);
                 ledger.insert(truth.id, truth);
             }
         }

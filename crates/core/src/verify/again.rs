@@ -93,14 +93,14 @@ impl<P: Ports> Again<'_, P> {
     /// What is still wrong; one answer for each suspect.
     pub(super) async fn look(&self, suspects: &[Suspect]) -> Result<Vec<Option<Finding>>, VerifyError> {
         let id = |suspect: &Suspect| match suspect {
-            Suspect::File(file) | Suspect::Twice(file) => Some(file.id()),
+            Suspect::File(file) | Suspect::Twice(file) => Some(file.id(self.feed)),
             Suspect::Copy(_) | Suspect::Failed(_) => None,
         };
         let before = self.recorded(suspects.iter().filter_map(id).collect()).await?;
         let (_, claimed) = self.read_claims().await?;
         let places = stream::iter(suspects).map(|suspect| self.place(suspect, &before, &claimed));
         let places: Vec<Placed> = places.buffered(AT_ONCE).try_collect().await?;
-        let asked = suspects.iter().filter_map(id).chain(places.iter().flat_map(Placed::ids));
+        let asked = suspects.iter().filter_map(id).chain(places.iter().flat_map(|placed| placed.ids(self.feed)));
         let after = self.recorded(asked.collect()).await?;
         let named = self.named(&places, &after).await?;
         let judged = stream::iter(suspects.iter().zip(&places)).map(|(suspect, placed)| {
@@ -124,7 +124,7 @@ impl<P: Ports> Again<'_, P> {
 
     /// What the ledger says of the keys that objects can be copies of, where it does not say so of their contents.
     async fn named(&self, places: &[Placed], after: &Recorded) -> Result<HashMap<Key, Vec<Entry>>, VerifyError> {
-        let unknown = places.iter().filter(|placed| placed.ids().iter().all(|id| !after.contains_key(id)));
+        let unknown = places.iter().filter(|placed| placed.ids(self.feed).iter().all(|id| !after.contains_key(id)));
         let candidates = unknown.flat_map(|placed| match placed {
             Placed::Copy(candidates, _) => candidates.as_slice(),
             Placed::File(_) | Placed::Twice(_) | Placed::Known(_) => &[],
@@ -151,7 +151,7 @@ impl<P: Ports> Again<'_, P> {
     async fn place(&self, suspect: &Suspect, before: &Recorded, claimed: &Claimed) -> Result<Placed, PortError> {
         match suspect {
             Suspect::File(file) => self.place_file(file, before, claimed).await,
-            Suspect::Twice(file) => Ok(Placed::Twice(before.get(&file.id()).map_or(0, |(_, times)| *times))),
+            Suspect::Twice(file) => Ok(Placed::Twice(before.get(&file.id(self.feed)).map_or(0, |(_, times)| *times))),
             Suspect::Copy(object) => self.place_copy(object, claimed).await,
             Suspect::Failed(object) => self.place_failed(object, claimed).await.map(Placed::Known),
         }
@@ -162,10 +162,10 @@ impl<P: Ports> Again<'_, P> {
         let incoming = self.is_there(&file.key, &file.etag).await?;
         let copy = self.copied(&bucket.processed, file).await?;
         let failed = matches!(self.copied(&bucket.failed, file).await?, Copied::Exactly);
-        let recorded = before.get(&file.id()).map_or(0, |(_, times)| *times);
+        let recorded = before.get(&file.id(self.feed)).map_or(0, |(_, times)| *times);
         let claimed = claimed.holds(&file.key, &file.etag);
         let other = match &copy {
-            Copied::ByName(etag) => Some(FileId::of(&file.key, etag)),
+            Copied::ByName(etag) => Some(self.feed.identity.of(&file.key, etag)),
             Copied::No | Copied::Exactly => None,
         };
         Ok(Placed::File(Whereabouts { recorded, claimed, incoming, copy, failed, other }))
@@ -273,7 +273,7 @@ impl<P: Ports> Again<'_, P> {
             Copied::ByName(_) => found.other.is_none_or(|other| !after.contains_key(&other)),
         };
         if claimed {
-            let somewhere = incoming || copied || failed || recorded || after.contains_key(&file.id());
+            let somewhere = incoming || copied || failed || recorded || after.contains_key(&file.id(self.feed));
             return (!somewhere).then_some(Kind::ClaimedAndGone);
         }
         if !recorded {
@@ -304,7 +304,7 @@ impl<P: Ports> Again<'_, P> {
             return Ok(None);
         }
         for Candidate { file, .. } in candidates {
-            let own = after.get(&file.id()).map(|(entry, _)| entry);
+            let own = after.get(&file.id(self.feed)).map(|(entry, _)| entry);
             if own.is_some() && file.etag == object.etag {
                 return Ok(None);
             }
@@ -343,11 +343,11 @@ impl<P: Ports> Again<'_, P> {
 
 impl Placed {
     /// The files that the ledger is to be asked about once more.
-    fn ids(&self) -> Vec<FileId> {
+    fn ids(&self, feed: &Feed) -> Vec<FileId> {
         match self {
             Self::File(found) => found.other.into_iter().collect(),
             Self::Copy(candidates, ids) => {
-                ids.iter().copied().chain(candidates.iter().map(|candidate| candidate.file.id())).collect()
+                ids.iter().copied().chain(candidates.iter().map(|candidate| candidate.file.id(feed))).collect()
             }
             Self::Twice(_) | Self::Known(_) => Vec::new(),
         }

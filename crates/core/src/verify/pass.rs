@@ -41,8 +41,9 @@ pub(super) struct Identity {
 }
 
 impl Identity {
-    pub(super) fn id(&self) -> FileId {
-        FileId::of(&self.key, &self.etag)
+    /// What the feed's ledger knows it by.
+    pub(super) fn id(&self, feed: &Feed) -> FileId {
+        feed.identity.of(&self.key, &self.etag)
     }
 }
 
@@ -161,7 +162,7 @@ impl<'a> Pass<'a> {
 
     fn entry(&mut self, name: String, entry: Entry) {
         self.account.recorded += 1;
-        if entry.key.as_str().contains('?') && FileId::of(&entry.key, &entry.etag) != entry.id {
+        if entry.key.as_str().contains('?') && self.feed.identity.of(&entry.key, &entry.etag) != entry.id {
             self.account.unnamed += 1;
             return;
         }

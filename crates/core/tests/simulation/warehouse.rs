@@ -23,6 +23,8 @@ pub struct Tables {
     pub lines: Vec<String>,
     /// `None`: there is no such table yet.
     pub ledger: Option<Vec<Row>>,
+    /// Whether the fence has a row, and how often that was updated. `None`: there is no such table yet.
+    fence: Option<(bool, u64)>,
 }
 
 /// The data of one feed, and who holds or awaits its ledger's lock.
@@ -40,7 +42,7 @@ pub struct Warehouse {
 
 impl Warehouse {
     pub fn new(ledger: bool, feeds: usize) -> Self {
-        let tables = Arc::new(Tables { lines: Vec::new(), ledger: ledger.then(Vec::new) });
+        let tables = Arc::new(Tables { lines: Vec::new(), ledger: ledger.then(Vec::new), fence: ledger.then_some((true, 0)) });
         let store = |_| Store { committed: Arc::clone(&tables), holder: None, waiting: VecDeque::new() };
         Self { stores: (0..feeds).map(store).collect(), api: crate::statements::DataApi::default() }
     }
@@ -75,6 +77,8 @@ pub struct Transaction {
     recorded: Vec<Row>,
     amended: Vec<(Row, String)>,
     creates: bool,
+    /// Whether it makes the fence, puts a row into it, and updates that.
+    fence: (bool, bool, bool),
     copy: Option<Copying>,
     /// Which version of each file COPY read, by URL.
     pub read: Vec<(String, String)>,
@@ -119,7 +123,7 @@ impl Warehouse {
         let seen = around.now.saturating_sub(around.views.lag);
         let store = &mut self.stores[tx.feed];
         let touches_ledger =
-            !matches!(sql, Sql::Set | Sql::Copy { .. } | Sql::CreateLedger | Sql::LoadErrors(_) | Sql::VersionsRead(_));
+            matches!(sql, Sql::Lock | Sql::Guard { .. } | Sql::Record(_) | Sql::Loaded(_) | Sql::Amend { .. });
         if touches_ledger {
             if store.committed.ledger.is_none() {
                 return Step::Fails("ERROR: Relation sluice_ledger_f does not exist in the database.".to_owned());
@@ -138,7 +142,15 @@ impl Warehouse {
                 store.holder = Some(number);
                 DONE
             }
-            Sql::Guard { none, some, files } => match if tx.ledger(files).is_empty() { none } else { some } {
+            Sql::Fence if store.committed.fence.is_none() => {
+                Step::Fails("ERROR: Relation sluice_ledger_f_fence does not exist in the database.".to_owned())
+            }
+            Sql::Fence if tx.seen_fence() != store.committed.fence => Step::Fails(CONFLICT.to_owned()),
+            Sql::Fence => {
+                tx.fence.2 = true;
+                DONE
+            }
+            Sql::Guard { none, some, files } => match if tx.passes(files) { none } else { some } {
                 0 => Step::Fails("ERROR: division by zero".to_owned()),
                 _ => DONE,
             },
@@ -151,7 +163,22 @@ impl Warehouse {
                 tx.creates = store.committed.ledger.is_none();
                 DONE
             }
-            Sql::Loaded(files) => Step::Done(tx.ledger(files).into_iter().map(|file| vec![Some(file)]).collect()),
+            Sql::CreateFence => {
+                tx.fence.0 = store.committed.fence.is_none();
+                DONE
+            }
+            Sql::FillFence => {
+                tx.fence.1 = !tx.seen_fence().is_some_and(|(filled, _)| filled);
+                DONE
+            }
+            Sql::CheckFence => match tx.fence.1 || tx.seen_fence().is_some_and(|(filled, _)| filled) {
+                true => DONE,
+                false => Step::Fails("ERROR: division by zero".to_owned()),
+            },
+            Sql::Loaded(files) => {
+                let rows = tx.seen_ledger().filter(|row| files.contains(&row.file));
+                Step::Done(rows.map(|row| vec![Some(row.file.clone()), Some(row.etag.clone())]).collect())
+            }
             Sql::Amend { new, etag, old } => {
                 for row in tx.seen_ledger().filter(|row| row.file == *old).cloned().collect::<Vec<_>>() {
                     tx.amended.push((Row { file: new.clone(), etag: etag.clone(), ..row }, old.clone()));
@@ -172,9 +199,20 @@ impl Warehouse {
             }
             tables.ledger = Some(Vec::new());
         }
+        if tx.fence.0 {
+            if tables.fence.is_some() {
+                return Err("ERROR: Relation \"sluice_ledger_f_fence\" already exists".to_owned());
+            }
+            tables.fence = Some((false, 0));
+        }
+        let updated = tables.fence.map_or(0, |(_, updates)| updates);
+        if tx.fence.2 && tx.seen_fence() != tables.fence {
+            return Err(CONFLICT.to_owned());
+        }
+        tables.fence = tables.fence.map(|(filled, _)| (filled || tx.fence.1, updated + u64::from(tx.fence.2)));
         let ledger = tables.ledger.get_or_insert_default();
         if tx.amended.iter().any(|(_, old)| !ledger.iter().any(|row| row.file == *old)) {
-            return Err("ERROR: 1023 DETAIL: Serializable isolation violation on table".to_owned());
+            return Err(CONFLICT.to_owned());
         }
         for (row, old) in tx.amended.drain(..) {
             ledger.iter_mut().filter(|other| other.file == old).for_each(|other| *other = row.clone());
@@ -206,8 +244,14 @@ impl Transaction {
         self.snapshot.iter().filter_map(|tables| tables.ledger.as_ref()).flatten().chain(&self.recorded)
     }
 
-    fn ledger(&self, files: &BTreeSet<String>) -> Vec<String> {
-        self.seen_ledger().map(|row| &row.file).filter(|file| files.contains(*file)).cloned().collect()
+    /// The fence as this transaction sees it.
+    fn seen_fence(&self) -> Option<(bool, u64)> {
+        self.snapshot.as_ref().and_then(|tables| tables.fence)
+    }
+
+    /// Whether the guard lets it go on: none of the files is in the ledger, and there is a fence.
+    fn passes(&self, files: &BTreeSet<String>) -> bool {
+        self.seen_ledger().all(|row| !files.contains(&row.file)) && self.seen_fence().is_some_and(|(filled, _)| filled)
     }
 
     /// Reads the manifest, or the next of its files.
@@ -270,6 +314,7 @@ impl Transaction {
     }
 }
 
+const CONFLICT: &str = "ERROR: 1023 DETAIL: Serializable isolation violation on table";
 const MISSING: &str = "ERROR: Mandatory url is not present in manifest file";
 const REFUSED: &str = "ERROR: Load into table 't' failed.  Check 'sys_load_error_detail' system table for details.";
 

@@ -3,7 +3,7 @@
 //! Every call of every function waits once before it is made. A seed says whose call is next, so that thousands of
 //! interleavings of a verification with a lister, workers and producers are tried, each of them again where it failed.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -89,7 +89,7 @@ impl<T: Destination> Destination for Halting<T> {
         self.0.create_ledger(feed, asking).await
     }
 
-    async fn loaded(&self, feed: &Feed, files: &[File], asking: &Asking) -> Result<HashSet<FileId>, QueryError> {
+    async fn loaded(&self, feed: &Feed, files: &[File], asking: &Asking) -> Result<HashMap<FileId, ETag>, QueryError> {
         halt().await;
         self.0.loaded(feed, files, asking).await
     }

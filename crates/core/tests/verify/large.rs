@@ -1,6 +1,6 @@
 //! Verification of very many files: made up as they are asked for, so that whatever memory is taken is the verifier's.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -95,7 +95,7 @@ impl Destination for Made {
         Err(unasked("create_ledger").into())
     }
 
-    async fn loaded(&self, _: &Feed, _: &[File], _: &Asking) -> Result<HashSet<FileId>, QueryError> {
+    async fn loaded(&self, _: &Feed, _: &[File], _: &Asking) -> Result<HashMap<FileId, ETag>, QueryError> {
         Err(unasked("loaded").into())
     }
 

@@ -1,6 +1,6 @@
 //! A warehouse with faults.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -24,7 +24,12 @@ impl<T: Destination> Destination for Faulty<T> {
         self.call("create_ledger", &feed.name, self.inner.create_ledger(feed, asking)).await
     }
 
-    async fn loaded(&self, feed: &Feed, files: &[File], asking: &Asking) -> Result<HashSet<FileId>, QueryError> {
+    async fn loaded(
+        &self,
+        feed: &Feed,
+        files: &[File],
+        asking: &Asking,
+    ) -> Result<HashMap<FileId, ETag>, QueryError> {
         self.call("loaded", &feed.name, self.inner.loaded(feed, files, asking)).await
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::script::{End, Script};
-use crate::config::Feed;
+use crate::config::{Feed, FileIdentity};
 use crate::destination::{Entry, Failure, FailureKind, Load, Loaded, Progress, Refusal, StatementId};
 use crate::object::{ETag, File, FileId, Key};
 use crate::testing::MemoryObjects;
@@ -15,6 +15,7 @@ use crate::testing::MemoryObjects;
 pub(super) struct Transaction {
     pub(super) id: StatementId,
     pub(super) feed: String,
+    identity: FileIdentity,
     reads: Vec<Read>,
     script: Script,
     begun_at: Timestamp,
@@ -30,8 +31,12 @@ struct Read {
 }
 
 /// What a ledger says of a file.
-pub(super) fn entry(file: &File, loaded_at: Timestamp) -> Entry {
-    Entry { id: file.id(), key: file.key.clone(), etag: file.etag.clone(), size: file.size, loaded_at }
+pub(super) fn entry(feed: &Feed, file: &File, loaded_at: Timestamp) -> Entry {
+    entry_of(feed.ledger_id(file), file, loaded_at)
+}
+
+fn entry_of(id: FileId, file: &File, loaded_at: Timestamp) -> Entry {
+    Entry { id, key: file.key.clone(), etag: file.etag.clone(), size: file.size, loaded_at }
 }
 
 /// The running transaction that ends first, if its time is over.
@@ -53,7 +58,7 @@ impl Transaction {
         let found = |key: &str| Some((objects.file(key)?.etag, objects.body(key)?));
         let read = |file: &File| Read { planned: file.clone(), found: found(file.key.as_str()) };
         let reads = load.files.iter().map(read).collect();
-        Self { id, feed: feed.name.to_string(), reads, script, begun_at, end: None }
+        Self { id, feed: feed.name.to_string(), identity: feed.identity, reads, script, begun_at, end: None }
     }
 
     pub(super) fn ended(&self) -> bool {
@@ -81,12 +86,12 @@ impl Transaction {
 
     /// The identities that it writes into the ledger: the planned ones.
     pub(super) fn ids(&self) -> impl Iterator<Item = FileId> {
-        self.reads.iter().map(|read| read.planned.id())
+        self.reads.iter().map(|read| self.identity.of(&read.planned.key, &read.planned.etag))
     }
 
     /// What it writes into the ledger.
     pub(super) fn entries(&self) -> impl Iterator<Item = Entry> {
-        self.reads.iter().map(|read| entry(&read.planned, self.ends_at()))
+        self.reads.iter().zip(self.ids()).map(|(read, id)| entry_of(id, &read.planned, self.ends_at()))
     }
 
     /// A row for each line that it read.

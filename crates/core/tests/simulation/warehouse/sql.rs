@@ -7,6 +7,8 @@ use std::collections::BTreeSet;
 pub enum Sql {
     Set,
     Lock,
+    /// Updates the fence's row.
+    Fence,
     /// Divides by what `CASE` gives where no row is in the ledger, or where some are.
     Guard {
         none: i64,
@@ -20,6 +22,11 @@ pub enum Sql {
     },
     Record(Vec<Row>),
     CreateLedger,
+    CreateFence,
+    /// Puts a row into the fence if it has none.
+    FillFence,
+    /// Divides by zero if the fence has no row.
+    CheckFence,
     /// Which of the files the ledger has.
     Loaded(BTreeSet<String>),
     Amend {
@@ -61,8 +68,11 @@ impl Sql {
                 no_load: rest.contains(" NOLOAD "),
                 columnar: rest.contains(" FORMAT AS PARQUET"),
             },
+            "INSERT" if rest.contains("_fence\" SELECT ") => Self::FillFence,
             "INSERT" => Self::Record(rows(rest.split_once(" VALUES ")?.1)?),
+            "CREATE" if rest.contains("_fence\" (") => Self::CreateFence,
             "CREATE" => Self::CreateLedger,
+            "UPDATE" if rest.ends_with("_fence\" SET loads = loads + 1") => Self::Fence,
             "UPDATE" => {
                 let [new, etag, old] = <[String; 3]>::try_from(literals(rest)).ok()?;
                 Self::Amend { new, etag, old }
@@ -73,8 +83,11 @@ impl Sql {
     }
 
     fn select(rest: &str) -> Option<Self> {
-        if let Some(case) = rest.strip_prefix("1 / (CASE WHEN COUNT(*) = 0 THEN ") {
-            let (none, rest) = case.split_once(" ELSE ")?;
+        if rest.starts_with("1 / (CASE WHEN COUNT(*) > 0 THEN 1 ELSE 0 END) FROM ") {
+            return Some(Self::CheckFence);
+        }
+        if let Some(case) = rest.strip_prefix("1 / (CASE WHEN COUNT(*) = 0 AND (SELECT COUNT(*) FROM ") {
+            let (none, rest) = case.split_once(" > 0 THEN ")?.1.split_once(" ELSE ")?;
             let (some, rest) = rest.split_once(" END) FROM ")?;
             let files = literals(rest.split_once(" WHERE file IN ")?.1).into_iter().collect();
             return Some(Self::Guard { none: none.parse().ok()?, some: some.parse().ok()?, files });
