@@ -38,8 +38,8 @@ async fn copies(site: &Site) -> usize {
     site.sql("SELECT count(*) FROM sys_load_history").await[0][0].as_deref().unwrap().parse().unwrap()
 }
 
-fn status(site: &Site, config: &std::path::Path) -> String {
-    let output = site.sluice(&["status", "--config", config.to_str().unwrap()]).output().unwrap();
+async fn status(site: &Site, config: &std::path::Path) -> String {
+    let output = site.sluice(&["status", "--config", config.to_str().unwrap()]).output().await.unwrap();
     String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap()
 }
 
@@ -188,7 +188,7 @@ async fn what_brings_no_row_and_what_nobody_takes_is_told() {
     assert_eq!(site.published("-", "FilesNotTaken"), [2.0]);
     assert_eq!(site.published("numbers", "FilesWithoutRows"), [1.0]);
     assert!(site.logs(WORKER).contains("brought no row"), "{}", site.logs(WORKER));
-    let said = status(&site, &config);
+    let said = status(&site, &config).await;
     for word in ["header.csv", "brought no row", "REPORT.CSV", "order/typo.csv", "not taken", "root.csv"] {
         assert!(said.contains(word), "{word}:\n{said}");
     }
