@@ -68,7 +68,7 @@ impl Bad {
     fn message(self) -> &'static str {
         match self {
             Self::Type => "has an incompatible Parquet schema for column",
-            Self::NoParquet => "has an invalid version number",
+            Self::NoParquet => "has invalid file metadata",
             Self::TooLong => {
                 "The length of the data column label is longer than the length defined in the table. Table: 2000, Data: 2001"
             }
