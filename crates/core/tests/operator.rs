@@ -48,7 +48,7 @@ const COPY: [(&str, &str); 14] = [
 async fn of_copy(error: &'static str) -> String {
     let world = World::new(10, 10);
     world.drop_file("a.csv", "1\n");
-    let statements = ScriptedStatements::new(move |submission| Answer::failed(submission, 4, error));
+    let statements = ScriptedStatements::new(move |submission| Answer::failed(submission, 6, error));
     let (objects, clock) = (world.ports.objects.clone(), world.ports.clock.clone());
     let destination = RedshiftDestination::new(world.config.bucket.clone(), statements, objects.clone());
     told(&world, &TestPorts::of(objects, destination, &clock)).await

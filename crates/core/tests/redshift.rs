@@ -129,7 +129,7 @@ fn destination(
 async fn a_batch_is_submitted_with_its_manifest_and_token() {
     let statements = ScriptedStatements::new(|submission| {
         let mut answer = Answer::finished(submission).after_polls(1);
-        answer.end.parts[3].rows = Some(842);
+        answer.end.parts[5].rows = Some(842);
         answer
     });
     let (config, destination, objects) = destination(&statements);
@@ -193,8 +193,8 @@ async fn where_a_file_is_gone_the_bad_ones_are_those_that_the_load_itself_noted(
             assert!(sql.contains("query_id = 77"), "{sql}");
             answer = answer.with_rows(0, &[&[Some("s3://bucket/incoming/flights/bad.csv")]]);
         } else {
-            answer = Answer::failed(submission, 4, SUMMARY);
-            answer.end.parts[3].query_id = Some(77);
+            answer = Answer::failed(submission, 6, SUMMARY);
+            answer.end.parts[5].query_id = Some(77);
         }
         answer
     });
@@ -240,8 +240,8 @@ fn refuses(shown: usize) -> ScriptedStatements {
     ScriptedStatements::new(move |submission| {
         let sql = &submission.statements[0];
         if submission.statements.len() > 1 {
-            let mut failed = Answer::failed(submission, 4, SUMMARY);
-            failed.end.parts[3].query_id = Some(7);
+            let mut failed = Answer::failed(submission, 6, SUMMARY);
+            failed.end.parts[5].query_id = Some(7);
             return failed;
         }
         let mut answer = Answer::finished(submission);
@@ -286,7 +286,7 @@ async fn a_missing_jsonpaths_object_is_named_and_is_the_operators_to_mend() {
     let missing =
         "ERROR: S3ServiceException:The specified key does not exist.,Status 404,Error NoSuchKey,Rid 0,ExtRid 0";
     let statements = ScriptedStatements::new(move |submission| {
-        Answer::failed(submission, submission.statements.len().min(4), missing)
+        Answer::failed(submission, submission.statements.len().min(6), missing)
     });
     let config = r#"
         [bucket]
