@@ -92,7 +92,7 @@ impl Sql {
             let files = literals(rest.split_once(" WHERE file IN ")?.1).into_iter().collect();
             return Some(Self::Guard { none: none.parse().ok()?, some: some.parse().ok()?, files });
         }
-        if rest.starts_with("file FROM ") {
+        if rest.starts_with("file, etag FROM ") {
             return Some(Self::Loaded(literals(rest.split_once(" WHERE file IN ")?.1).into_iter().collect()));
         }
         let trace = trace(rest.split_once(" WHERE ")?.1)?;
