@@ -27,6 +27,9 @@ pub enum StartError {
     /// It was refused: there is no transaction.
     #[error(transparent)]
     Refused(PortError),
+    /// It was refused, perhaps for its size: there is no transaction.
+    #[error(transparent)]
+    TooLarge(PortError),
     /// There was no usable answer: there may be a transaction. Asking again with the same token tells.
     #[error(transparent)]
     Unknown(PortError),
@@ -56,6 +59,7 @@ fn refused(error: PortError) -> StartError {
     match error.kind {
         PortErrorKind::Throttled if !error.operation.starts_with("s3:") => StartError::Full(error),
         PortErrorKind::Unavailable => StartError::Unknown(error),
+        PortErrorKind::TooLarge => StartError::TooLarge(error),
         _ => StartError::Refused(error),
     }
 }

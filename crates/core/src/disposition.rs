@@ -53,7 +53,9 @@ impl From<PortErrorKind> for Pace {
     fn from(kind: PortErrorKind) -> Self {
         match kind {
             PortErrorKind::Throttled | PortErrorKind::Unavailable => Self::Transient,
-            PortErrorKind::Denied | PortErrorKind::Missing | PortErrorKind::Invalid => Self::Configuration,
+            PortErrorKind::Denied | PortErrorKind::Missing | PortErrorKind::Invalid | PortErrorKind::TooLarge => {
+                Self::Configuration
+            }
         }
     }
 }

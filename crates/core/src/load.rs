@@ -115,6 +115,9 @@ enum StepError {
     /// The warehouse is too full for the transaction.
     #[error(transparent)]
     Full(PortError),
+    /// The transaction is refused, perhaps since it has too many files.
+    #[error(transparent)]
+    TooLarge(PortError),
     /// There may be a transaction that the claim does not bear.
     #[error(transparent)]
     Unknown(PortError),
@@ -125,6 +128,7 @@ impl From<StartError> for StepError {
         match error {
             StartError::Full(error) => Self::Full(error),
             StartError::Refused(error) => Self::Port(error),
+            StartError::TooLarge(error) => Self::TooLarge(error),
             StartError::Unknown(error) => Self::Unknown(error),
             StartError::Held(error) => Self::Held(error),
         }
@@ -146,6 +150,10 @@ impl<P: Ports> Loading<'_, P> {
                     let next = match error {
                         StepError::Query(QueryError::Slow { what, statement }) => {
                             self.ask_later(before, what, statement).await
+                        }
+                        // Where there may be a transaction it has all of these files.
+                        StepError::TooLarge(_) if before.claim.files.len() > 1 && before.claim.unsure.is_none() => {
+                            self.in_halves(before).await
                         }
                         error => Box::pin(self.trouble(before, Trouble::of_step(&error))).await,
                     };

@@ -31,6 +31,8 @@ pub enum PortErrorKind {
     Missing,
     /// The call is wrong as it stands; repeating it cannot help.
     Invalid,
+    /// The call is refused, and may be larger than the service takes: a smaller one may do.
+    TooLarge,
 }
 
 impl PortError {
@@ -63,6 +65,7 @@ impl fmt::Display for PortError {
                 "refused as invalid; check that the warehouse the feed names is there and not paused"
             }
             PortErrorKind::Invalid => "refused as invalid",
+            PortErrorKind::TooLarge => "refused, perhaps for its size; fewer files are sent at once",
         };
         write!(f, "{operation} on {subject:?}: {remedy}: {source}")
     }

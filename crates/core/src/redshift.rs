@@ -71,7 +71,9 @@ impl<S: Statements, O: Objects> Destination for RedshiftDestination<S, O> {
             name: completion::statement_name(&self.bucket, feed, load.slot, load.batch),
             with_event: true,
         };
-        let statement = self.statements.submit(target, &submission).await?;
+        let bytes: usize = submission.statements.iter().map(String::len).sum();
+        let submitted = self.statements.submit(target, &submission).await;
+        let statement = submitted.map_err(|error| perhaps_too_large(error, bytes))?;
         Ok(Begun { statement, roles: Some(transaction.roles) })
     }
 
@@ -350,6 +352,15 @@ impl<S: Statements, O: Objects> RedshiftDestination<S, O> {
 fn target(feed: &Feed) -> &Redshift {
     let Target::Redshift(redshift) = &feed.destination;
     redshift
+}
+
+/// The Data API takes 100 KB for a statement, and says nothing of how much it takes for all of a transaction: what is larger
+/// than one statement may be, and is refused as invalid, may be too large.
+fn perhaps_too_large(error: PortError, bytes: usize) -> PortError {
+    match error.kind {
+        PortErrorKind::Invalid if bytes > 100_000 => PortError { kind: PortErrorKind::TooLarge, ..error },
+        _ => error,
+    }
 }
 
 /// The same failure; where something was missing, with what the feed's options name, since the warehouse does not.

@@ -96,7 +96,7 @@ async fn loads(site: &Site, files: usize, latency: Latency, numbers: std::ops::R
 }
 
 /// Drops a batch and ticks once; the invocation of the worker that loaded it.
-async fn load(site: &Site, number: usize, files: usize) -> Run {
+pub(crate) async fn load(site: &Site, number: usize, files: usize) -> Run {
     for file in 0..files {
         let rows: Vec<_> = (0..ROWS).map(|row| format!("{row},file {file} of load {number}")).collect();
         site.drop_file(&format!("numbers/{number:04}/{file:06}.csv"), &rows.join("\n"));

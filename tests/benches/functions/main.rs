@@ -11,6 +11,7 @@ mod backlog;
 mod batch;
 mod cold;
 mod figures;
+mod inspect;
 mod page;
 mod requests;
 mod sizes;
@@ -25,7 +26,7 @@ use figures::Used;
 use template::Template;
 
 /// The parts, in the order of the page.
-const PARTS: [&str; 6] = ["sizes", "cold", "lister", "worker", "loader", "requests"];
+const PARTS: [&str; 7] = ["sizes", "cold", "lister", "worker", "loader", "inspect", "requests"];
 
 #[tokio::main]
 async fn main() {
@@ -80,6 +81,7 @@ impl Bench {
             "lister" => backlog::measure(self).await,
             "worker" => batch::measure(self).await,
             "loader" => arrival::measure(self).await,
+            "inspect" => inspect::measure(self).await,
             _ => requests::measure(self).await,
         }
     }

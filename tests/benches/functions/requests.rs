@@ -16,12 +16,12 @@ const BY_HAND_FILES: usize = 10;
 const BY_HAND_MB: f64 = 128.0;
 
 /// Dollars for each request. Estimates: us-east-1, read on 2026-11-22 from pages that are not AWS's.
-mod price {
+pub(crate) mod price {
     pub(super) const S3_WRITE: f64 = 0.005 / 1_000.0;
-    pub(super) const S3_READ: f64 = 0.0004 / 1_000.0;
+    pub(crate) const S3_READ: f64 = 0.0004 / 1_000.0;
     pub(super) const METRICS: f64 = 0.01 / 1_000.0;
     pub(super) const INVOCATION: f64 = 0.20 / 1_000_000.0;
-    pub(super) const GB_SECOND: f64 = 0.000_013_333_4;
+    pub(crate) const GB_SECOND: f64 = 0.000_013_333_4;
 }
 
 /// One way to load, and what it takes for `files` files.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 use sluice_standin::deployment::{LISTER, WORKER};
 use sluice_standin::faults::{Fault, Rule};
+use sluice_standin::redshift::FileNames;
 use sluice_tests::{BUCKET, Site, expire_leases, numbers, resting};
 use test_case::test_case;
 
@@ -160,5 +161,40 @@ async fn a_file_that_brings_about_an_unknown_error_lets_the_others_through(value
     }
     assert_eq!(site.ids("numbers").await, (0..16).collect::<Vec<_>>());
     assert!(site.keys("incoming/").is_empty() && site.keys("sluice/claims/").is_empty());
+    site.stop().await;
+}
+
+/// Statements that are too large in all: the batch goes in halves, and nobody has to know.
+#[tokio::test]
+async fn what_is_too_large_for_the_data_api_goes_in_halves() {
+    let site = Site::start(&numbers("max_files = 400\nfiles_per_load = 400")).await;
+    site.drop_file("numbers/first.csv", "0,first\n");
+    site.drain().await;
+    site.standin.redshift().unwrap().refuse_submissions_over(Some(150_000));
+    for number in 1..=400 {
+        site.drop_file(&format!("numbers/{number}-{}.csv", "x".repeat(400)), &format!("{number},x\n"));
+    }
+    site.tick(0).await;
+    site.deployed.idle().await;
+    assert_eq!(site.ids("numbers").await, (0..=400).collect::<Vec<_>>(), "{}", site.logs(WORKER));
+    assert!(site.published("numbers", "LoadsFailed").is_empty());
+    site.stop().await;
+}
+
+/// The system views name files in three ways; a bad one is found by each of them.
+#[test_case(FileNames::Url; "as a URL of S3")]
+#[test_case(FileNames::Encoded; "as an encoded address")]
+#[test_case(FileNames::Key; "by its key")]
+#[tokio::test]
+async fn a_bad_file_is_found_however_the_views_name_it(names: FileNames) {
+    let site = Site::start(&numbers("")).await;
+    site.standin.redshift().unwrap().name_files(Some(names));
+    site.drop_file("numbers/day=1/good.csv", "1,x\n");
+    site.drop_file("numbers/day=1/ba d+ü.csv", "2,x\nno number,x\n");
+    site.drain().await;
+    assert_eq!(site.ids("numbers").await, [1]);
+    let reason = site.standin.storage().get(BUCKET, "failed/numbers/day=1/ba d+ü.csv.error.json").unwrap();
+    let reason: serde_json::Value = serde_json::from_slice(&reason).unwrap();
+    assert_eq!((&reason["code"], &reason["line"], &reason["column"]), (&json!(1207), &json!(2), &json!("id")), "{reason}");
     site.stop().await;
 }

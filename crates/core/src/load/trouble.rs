@@ -89,7 +89,7 @@ impl Trouble {
         let text = error.to_string();
         match error {
             StepError::Full(_) => Self { what: What::Full, ..Self::new(&text, None, Pace::Transient) },
-            StepError::Port(error) => Self::new(&text, None, Pace::from(error.kind)),
+            StepError::Port(error) | StepError::TooLarge(error) => Self::new(&text, None, Pace::from(error.kind)),
             StepError::Unknown(error) | StepError::Held(HeldError::Port(error)) => {
                 Self { what: What::Unknown, ..Self::new(&text, None, Pace::from(error.kind)) }
             }
@@ -291,6 +291,12 @@ impl<P: Ports> Loading<'_, P> {
         let survey = self.survey().await;
         note_others(self.feed, &survey, &mut held);
         self.leave(held, later(now, signed(delay)), error).await
+    }
+
+    /// Goes on with half of the files, the other half comes later: nothing failed but the number of them.
+    pub(super) async fn in_halves(&mut self, mut held: Held) -> Next {
+        held.claim.halve(false);
+        self.again(held).await
     }
 
     /// Goes on at once.
