@@ -254,14 +254,22 @@ async fn init_makes_what_doctor_misses_and_both_leave_nothing() {
     let operator = Operator::start(&numbers("")).await;
     let said = operator.says(&["doctor"]).await;
     assert_eq!(said.code, Some(3), "{}{}", said.out, said.err);
-    assert!(said.out.contains("✗ the ledger public.sluice_ledger_numbers and its fence may be read and written"), "{}", said.out);
+    assert!(
+        said.out.contains("✗ the ledger public.sluice_ledger_numbers and its fence may be read and written"),
+        "{}",
+        said.out
+    );
     assert!(said.out.contains("do: run `sluice init`"), "{}", said.out);
 
     let (code, checks) = operator.json(&["init"]).await;
     assert_eq!(code, Some(0), "{checks:#?}");
     let said = operator.says(&["doctor", "--prove"]).await;
     assert_eq!(said.code, Some(0), "{}", said.out);
-    assert!(said.out.contains("with lock and fence, 5 of 5 pairs of transactions loaded their file once"), "{}", said.out);
+    assert!(
+        said.out.contains("with lock and fence, 5 of 5 pairs of transactions loaded their file once"),
+        "{}",
+        said.out
+    );
     let left = operator.site.sql("SELECT count(*) FROM pg_tables WHERE tablename LIKE 'sluice_proof%'").await;
     assert_eq!(left[0][0].as_deref(), Some("0"), "scratch tables are removed");
     assert!(operator.site.keys("sluice/claims/").is_empty(), "and so is the claim");

@@ -102,12 +102,7 @@ impl<S: Statements, O: Objects> Destination for RedshiftDestination<S, O> {
         }
     }
 
-    async fn loaded(
-        &self,
-        feed: &Feed,
-        files: &[File],
-        asking: &Asking,
-    ) -> Result<HashMap<FileId, ETag>, QueryError> {
+    async fn loaded(&self, feed: &Feed, files: &[File], asking: &Asking) -> Result<HashMap<FileId, ETag>, QueryError> {
         let rows = match self.query(feed, "read ledger", sql::loaded(feed, files), asking).await {
             Err(QueryError::Failed { failure, .. }) if failure::is_missing_relation(&failure.message) => Vec::new(),
             rows => rows?,

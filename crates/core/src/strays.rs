@@ -56,7 +56,11 @@ async fn count_if_due<P: Ports>(config: &Config, ports: &P) -> Result<(), PortEr
     let Strays { number, first } = count(config, objects).await?;
     if number > 0 {
         let first = first.first().map(tracing::field::display);
-        tracing::warn!(files_not_taken = number, first, "files under incoming/ are of no feed; sluice status names them");
+        tracing::warn!(
+            files_not_taken = number,
+            first,
+            "files under incoming/ are of no feed; sluice status names them"
+        );
     }
     publish(ports, &[Datum::one(Metric::FilesNotTaken, &FeedName::none(), now, float(number))]).await;
     let body = serde_json::to_vec(&Counted { at: now, files: number, first })
@@ -129,6 +133,9 @@ mod tests {
         bucket.drop_file("processed/a", "1");
         let strays = count(&config, &bucket).await.unwrap();
         assert_eq!(strays.number, 5);
-        assert_eq!(strays.first.iter().map(Key::as_str).collect::<Vec<_>>(), ["incoming/a", "incoming/b/f", "incoming/b/f0"]);
+        assert_eq!(
+            strays.first.iter().map(Key::as_str).collect::<Vec<_>>(),
+            ["incoming/a", "incoming/b/f", "incoming/b/f0"]
+        );
     }
 }

@@ -85,7 +85,6 @@ pub async fn read(objects: &impl Objects, bucket: &Bucket, feed: &Feed) -> Resul
 /// # Errors
 /// When the state prefix is too long.
 pub fn prefix(bucket: &Bucket, feed: &Feed) -> Result<Prefix, PortError> {
-    Prefix::new(format!("{}state/{}/without-rows/", bucket.state, feed.name)).map_err(|error| {
-        PortError::new("note files without rows", feed.name.as_str(), PortErrorKind::Invalid, error)
-    })
+    Prefix::new(format!("{}state/{}/without-rows/", bucket.state, feed.name))
+        .map_err(|error| PortError::new("note files without rows", feed.name.as_str(), PortErrorKind::Invalid, error))
 }

@@ -195,6 +195,10 @@ async fn a_bad_file_is_found_however_the_views_name_it(names: FileNames) {
     assert_eq!(site.ids("numbers").await, [1]);
     let reason = site.standin.storage().get(BUCKET, "failed/numbers/day=1/ba d+ü.csv.error.json").unwrap();
     let reason: serde_json::Value = serde_json::from_slice(&reason).unwrap();
-    assert_eq!((&reason["code"], &reason["line"], &reason["column"]), (&json!(1207), &json!(2), &json!("id")), "{reason}");
+    assert_eq!(
+        (&reason["code"], &reason["line"], &reason["column"]),
+        (&json!(1207), &json!(2), &json!("id")),
+        "{reason}"
+    );
     site.stop().await;
 }

@@ -22,7 +22,12 @@ pub(super) async fn copy(bucket: &S3Objects, from: &File, to: &Key) -> Result<Co
     let copy = bucket.client.copy_object().bucket(&bucket.bucket).key(to.as_str());
     let copy = copy.copy_source(source(&bucket.bucket, &from.key)).copy_source_if_match(from.etag.quoted());
     // Annotations may come and go without a new ETag, and copies in parts take none: nobody could rely on them.
-    let copy = copy.if_none_match("*").annotation_directive(AnnotationDirective::Exclude).customize().config_override(patient()).mutate_request(attempts.counter());
+    let copy = copy
+        .if_none_match("*")
+        .annotation_directive(AnnotationDirective::Exclude)
+        .customize()
+        .config_override(patient())
+        .mutate_request(attempts.counter());
     match copy.send().await {
         Ok(_) => Ok(Copy::Copied),
         Err(error) if refused(&error) || no_such_key(&error) => {

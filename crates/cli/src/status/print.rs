@@ -143,15 +143,21 @@ impl Status<'_> {
 pub(super) fn strays(config: &Config, strays: &Result<Strays, PortError>) {
     let incoming = &config.bucket.incoming;
     match strays {
-        Err(error) => output::line(format_args!("{RED}files of no feed could not be counted: {}{RED:#}", Foreign(error))),
+        Err(error) => {
+            output::line(format_args!("{RED}files of no feed could not be counted: {}{RED:#}", Foreign(error)))
+        }
         Ok(Strays { number: 0, .. }) => {}
         Ok(Strays { number, first }) => {
             let files = output::count(*number, "file");
-            output::line(format_args!("{BOLD}not taken{BOLD:#}: {RED}{files}{RED:#} under {incoming} of no feed, such as"));
+            output::line(format_args!(
+                "{BOLD}not taken{BOLD:#}: {RED}{files}{RED:#} under {incoming} of no feed, such as"
+            ));
             for key in first {
                 output::line(format_args!("             {}", Foreign(key)));
             }
-            output::line(format_args!("             drop them where a feed takes them, or add a feed for their prefix"));
+            output::line(format_args!(
+                "             drop them where a feed takes them, or add a feed for their prefix"
+            ));
         }
     }
 }
@@ -187,7 +193,11 @@ fn print_without_rows(notes: &[Note], now: Timestamp) {
         match note.files.first() {
             Some(file) if note.number > 1 => {
                 let more = output::thousands(format_args!("{}", note.number - 1));
-                output::line(format_args!("             {} and {more} more of batch {}", Foreign(&file.key), note.batch));
+                output::line(format_args!(
+                    "             {} and {more} more of batch {}",
+                    Foreign(&file.key),
+                    note.batch
+                ));
             }
             Some(file) => output::line(format_args!("             {} of batch {}", Foreign(&file.key), note.batch)),
             None => output::line(format_args!(
@@ -196,7 +206,9 @@ fn print_without_rows(notes: &[Note], now: Timestamp) {
             )),
         }
     }
-    output::line(format_args!("             see whether they should have rows; delete sluice/state/<feed>/without-rows/ to forget them"));
+    output::line(format_args!(
+        "             see whether they should have rows; delete sluice/state/<feed>/without-rows/ to forget them"
+    ));
 }
 
 fn verdict(preview: &Preview) -> String {

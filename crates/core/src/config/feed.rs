@@ -8,7 +8,9 @@ use super::fields::{FEED_FIELDS, LATER_DESTINATIONS, REDSHIFT_FIELDS};
 use super::pattern::PatternError;
 use super::problem::{Report, shown};
 use super::section::{Entry, Section, read_word};
-use super::{Destination, Feed, FeedName, FileIdentity, MAX_FILES, MAX_FILES_PER_LOAD, MAX_WAIT, Order, Pattern, Trigger};
+use super::{
+    Destination, Feed, FeedName, FileIdentity, MAX_FILES, MAX_FILES_PER_LOAD, MAX_WAIT, Order, Pattern, Trigger,
+};
 use super::{amount, bucket, redshift};
 use crate::object::Prefix;
 

@@ -41,7 +41,9 @@ pub(super) fn judge(expected: Expected<'_>, head: &[u8], whole: bool) -> Found {
         return Found::Fine;
     }
     if let Some(archive) = archive(head) {
-        return Found::Unfit(format!("this is {archive}, which COPY cannot unpack: write the files packed singly, as gzip or Zstandard"));
+        return Found::Unfit(format!(
+            "this is {archive}, which COPY cannot unpack: write the files packed singly, as gzip or Zstandard"
+        ));
     }
     let packed = packing(head);
     let content = match packed {
@@ -52,7 +54,9 @@ pub(super) fn judge(expected: Expected<'_>, head: &[u8], whole: bool) -> Found {
     };
     if let Some((content, whole)) = &content {
         if packed.is_some() && packing(content).is_some() {
-            return Found::Unfit("it is packed twice, and COPY unpacks once: have the producer pack it once".to_owned());
+            return Found::Unfit(
+                "it is packed twice, and COPY unpacks once: have the producer pack it once".to_owned(),
+            );
         }
         if let Some(why) = unfit(expected, content, *whole) {
             return Found::Unfit(why);
@@ -111,7 +115,9 @@ fn packing(head: &[u8]) -> Option<Compression> {
     // The first block, or the end where there is none.
     let bzip2 = head.starts_with(b"BZh")
         && head.get(3).is_some_and(|level| (b'1'..=b'9').contains(level))
-        && head.get(4..10).is_some_and(|mark| mark == b"\x31\x41\x59\x26\x53\x59" || mark == b"\x17\x72\x45\x38\x50\x90");
+        && head
+            .get(4..10)
+            .is_some_and(|mark| mark == b"\x31\x41\x59\x26\x53\x59" || mark == b"\x17\x72\x45\x38\x50\x90");
     if gzip {
         Some(Compression::Gzip)
     } else if head.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {
@@ -160,7 +166,8 @@ fn unfit(expected: Expected<'_>, content: &[u8], whole: bool) -> Option<String> 
     }
     let ended = (whole || content.len() >= LONG_ENOUGH) && options.is_utf8();
     (ended && ends_lines_with_cr(options, content)).then(|| {
-        "its lines end in CR alone, which COPY does not take for the end of a line: end them in LF, or CR and LF".to_owned()
+        "its lines end in CR alone, which COPY does not take for the end of a line: end them in LF, or CR and LF"
+            .to_owned()
     })
 }
 

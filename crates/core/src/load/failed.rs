@@ -185,12 +185,7 @@ impl<P: Ports> Loading<'_, P> {
     }
 
     /// Puts the line beside each reason that names one: the warehouse's own views do not all have it.
-    async fn show_lines(
-        &self,
-        compression: Option<Compression>,
-        bad: &[File],
-        refusals: &mut HashMap<Key, Refusal>,
-    ) {
+    async fn show_lines(&self, compression: Option<Compression>, bad: &[File], refusals: &mut HashMap<Key, Refusal>) {
         let wanted = bad.iter().filter_map(|file| Some((file.clone(), refusals.get(&file.key)?.line?)));
         let wanted: Vec<(File, u64)> = wanted.collect();
         let looks = stream::iter(wanted).map(async |(file, number)| {

@@ -54,8 +54,7 @@ impl<P: Ports> Loading<'_, P> {
         let claim = &held.claim;
         let all = number == count(&claim.files);
         let seen = claim.files.iter().filter(|file| all || claim.without_rows.contains(&file.id()));
-        let files: Vec<Version> =
-            seen.map(|file| Version { key: file.key.clone(), etag: file.etag.clone() }).collect();
+        let files: Vec<Version> = seen.map(|file| Version { key: file.key.clone(), etag: file.etag.clone() }).collect();
         let first = files.first().map(|file| tracing::field::display(&file.key));
         tracing::warn!(
             feed = %self.feed.name, batch = %claim.batch, statement = %begun.statement, files_without_rows = number,

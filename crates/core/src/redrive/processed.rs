@@ -150,7 +150,8 @@ impl<P: Ports> Way<'_, P> {
                     let of = |(key, etag): &&(Key, ETag)| self.feed.identity.of(key, etag) == entry.id;
                     let named = candidates[at].iter().find(of).map(|(key, _)| key.clone());
                     // A key with a NUL is not in the ledger as it is.
-                    let own = || (self.feed.identity.of(&entry.key, &entry.etag) == entry.id).then(|| entry.key.clone());
+                    let own =
+                        || (self.feed.identity.of(&entry.key, &entry.etag) == entry.id).then(|| entry.key.clone());
                     Some(Known { key: named.or_else(own)?, id: entry.id, loaded_at: entry.loaded_at })
                 });
             }

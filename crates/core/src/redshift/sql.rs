@@ -110,7 +110,9 @@ pub fn copy(bucket: &str, target: &Redshift, compression: Option<Compression>, m
     );
     // What names and contents say goes before what the options do.
     let said = target.options.compression();
-    for option in target.options.options().iter().filter(|option| said == compression || !Compression::is_said_by(option)) {
+    for option in
+        target.options.options().iter().filter(|option| said == compression || !Compression::is_said_by(option))
+    {
         sql.push(' ');
         sql.push_str(&clause(option));
     }

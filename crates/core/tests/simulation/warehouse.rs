@@ -42,7 +42,8 @@ pub struct Warehouse {
 
 impl Warehouse {
     pub fn new(ledger: bool, feeds: usize) -> Self {
-        let tables = Arc::new(Tables { lines: Vec::new(), ledger: ledger.then(Vec::new), fence: ledger.then_some((true, 0)) });
+        let tables =
+            Arc::new(Tables { lines: Vec::new(), ledger: ledger.then(Vec::new), fence: ledger.then_some((true, 0)) });
         let store = |_| Store { committed: Arc::clone(&tables), holder: None, waiting: VecDeque::new() };
         Self { stores: (0..feeds).map(store).collect(), api: crate::statements::DataApi::default() }
     }

@@ -24,12 +24,7 @@ impl<T: Destination> Destination for Faulty<T> {
         self.call("create_ledger", &feed.name, self.inner.create_ledger(feed, asking)).await
     }
 
-    async fn loaded(
-        &self,
-        feed: &Feed,
-        files: &[File],
-        asking: &Asking,
-    ) -> Result<HashMap<FileId, ETag>, QueryError> {
+    async fn loaded(&self, feed: &Feed, files: &[File], asking: &Asking) -> Result<HashMap<FileId, ETag>, QueryError> {
         self.call("loaded", &feed.name, self.inner.loaded(feed, files, asking)).await
     }
 

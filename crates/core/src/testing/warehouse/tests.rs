@@ -28,7 +28,10 @@ fn world() -> World {
 impl World {
     async fn start(&self, files: &[File], token: &str) -> Begun {
         let batch = BatchId::of(files);
-        self.warehouse.start(&self.feed, &Load { slot: 0, batch: &batch, files, token, compression: None }).await.unwrap()
+        self.warehouse
+            .start(&self.feed, &Load { slot: 0, batch: &batch, files, token, compression: None })
+            .await
+            .unwrap()
     }
 
     async fn poll(&self, statement: &Begun, seconds: u64) -> Progress {

@@ -31,16 +31,19 @@ pub(super) const BUGS: &[Bug] = &[
     },
     bug(
         "a fence that has no row is not put right",
-        &[edit(
-            "redshift/sql.rs",
-            "WHERE fences.number = 0{empty}",
-            "WHERE fences.number = 1{empty}",
-        )],
+        &[edit("redshift/sql.rs", "WHERE fences.number = 0{empty}", "WHERE fences.number = 1{empty}")],
     ),
-    bug("the guard passes whatever the ledger has", &[edit("redshift/sql.rs", "> 0 THEN 1 ELSE 0 END) \\", "> 0 THEN 1 ELSE 1 END) \\")]),
+    bug(
+        "the guard passes whatever the ledger has",
+        &[edit("redshift/sql.rs", "> 0 THEN 1 ELSE 0 END) \\", "> 0 THEN 1 ELSE 1 END) \\")],
+    ),
     bug(
         "the ledger is not written",
-        &[edit("redshift/sql.rs", "statements.extend(record(feed, load.batch, load.files));", "record(feed, load.batch, load.files);")],
+        &[edit(
+            "redshift/sql.rs",
+            "statements.extend(record(feed, load.batch, load.files));",
+            "record(feed, load.batch, load.files);",
+        )],
     ),
     of_class(
         "changes",

@@ -111,7 +111,8 @@ impl World {
     /// A claim has changed or is gone: what it let go, and nobody else holds, is a new file when it is planned again.
     pub(super) fn was_let_go(&mut self, before: Option<Claim>) {
         let Some(before) = before else { return };
-        let held = |file: &File| self.truth.claims.values().flat_map(Claim::all_files).any(|other| other.id() == file.id());
+        let held =
+            |file: &File| self.truth.claims.values().flat_map(Claim::all_files).any(|other| other.id() == file.id());
         let gone: Vec<&File> = before.all_files().filter(|file| !held(file)).collect();
         if gone.is_empty() {
             return;
