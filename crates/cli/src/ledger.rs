@@ -14,7 +14,7 @@ use crate::output;
 /// The commands of `sluice ledger`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Convert a feed's ledger to the feed's identity: files known by key and ETag, or by key alone
+    /// Convert a feed's ledger to the feed's identity: files known by their version, or by name alone
     Rebuild(Arguments),
 }
 

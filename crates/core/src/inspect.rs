@@ -92,17 +92,17 @@ impl Inspected {
 /// What one file's head says, and whether the file holds no row. A version that is not there any more says nothing.
 async fn look(objects: &impl Objects, feed: &Feed, file: &File) -> Result<(Found, bool), PortError> {
     let Destination::Redshift(redshift) = &feed.destination;
-    let (format, fine) = (redshift.format, (Found::Fine, false));
+    let (format, nothing) = (redshift.format, (Found::Fine, false));
     if file.size == 0 {
-        return Ok(fine);
+        return Ok(nothing);
     }
     if format.is_columnar() {
         let from = file.size.saturating_sub(TAIL_BYTES);
         let tail = objects.read(file, from, TAIL_BYTES).await?;
-        return Ok(tail.map_or(fine, |tail| (head::judge_tail(format, &tail), false)));
+        return Ok(tail.map_or(nothing, |tail| (head::judge_tail(format, &tail), false)));
     }
     let Some(bytes) = objects.read(file, 0, HEAD_BYTES).await? else {
-        return Ok(fine);
+        return Ok(nothing);
     };
     let whole = u64::try_from(bytes.len()).is_ok_and(|length| length >= file.size);
     let expected = Expected { format, options: &redshift.options, compression: plan::compression(feed, &file.key) };

@@ -5,7 +5,7 @@ use sluice_tests::Site;
 
 use crate::Bench;
 use crate::batch::{self, Calls};
-use crate::figures::{Runs, count, ratio, table, time};
+use crate::figures::{Runs, count, ratio, rounded, table, time};
 use crate::requests::price;
 
 const FILES: usize = 1_000;
@@ -52,7 +52,7 @@ fn page([with, without]: &[Kind; 2]) -> String {
             name.to_owned(),
             time(kind.runs.duration()),
             ratio(kind.runs.duration().as_secs_f64(), without.runs.duration().as_secs_f64()),
-            count((reads(kind) * million).round() as usize),
+            rounded(reads(kind) * million),
             format!("{:.2}", reads(kind) * million * price::S3_READ),
             format!("{:.2}", kind.calls.gb_seconds * million * price::GB_SECOND),
         ]

@@ -144,7 +144,7 @@ pub(super) fn strays(config: &Config, strays: &Result<Strays, PortError>) {
     let incoming = &config.bucket.incoming;
     match strays {
         Err(error) => {
-            output::line(format_args!("{RED}files of no feed could not be counted: {}{RED:#}", Foreign(error)))
+            output::line(format_args!("{RED}files of no feed could not be counted: {}{RED:#}", Foreign(error)));
         }
         Ok(Strays { number: 0, .. }) => {}
         Ok(Strays { number, first }) => {

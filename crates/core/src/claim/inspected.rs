@@ -2,6 +2,8 @@
 //!
 //! Pure. Files that are packed otherwise than their names say are loaded by turns with the others: COPY takes one compression.
 
+#![allow(clippy::option_option, reason = "none: as its name says; some: otherwise, and then packed or not")]
+
 use super::Claim;
 use crate::config::{Compression, Feed};
 use crate::inspect::Inspected;

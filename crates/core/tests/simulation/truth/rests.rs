@@ -24,12 +24,18 @@ const SOON: Micros = 10 * SECOND;
 pub struct Rests {
     /// When a transaction with the file failed first, by the file's identity.
     failed: BTreeMap<String, Micros>,
-    /// When that was written into a claim first.
-    known: BTreeMap<String, Micros>,
+    /// When that was written into a claim first, by identity and the stage that fails.
+    known: BTreeMap<(String, String), Micros>,
     /// The claims that were made to try a resting file again.
     again: BTreeSet<String>,
     /// The last two files of each feed that were committed.
     commits: BTreeMap<usize, Vec<Commit>>,
+}
+
+impl Rests {
+    fn forget(&mut self, file: &str) {
+        self.known.retain(|(known, _), _| known != file);
+    }
 }
 
 /// A file that was committed.
@@ -67,7 +73,7 @@ impl Truth {
         let id = FileId::of(&Key::new(key).expect("a key"), etag);
         if self.claims.values().flat_map(Claim::all_files).all(|file| file.id() != id) {
             self.rests.failed.remove(&id.to_string());
-            self.rests.known.remove(&id.to_string());
+            self.rests.forget(&id.to_string());
         }
     }
 
@@ -92,8 +98,11 @@ impl Truth {
 
     /// A claim was written: it may say that its files fail.
     pub(super) fn has_noted(&mut self, claim: &Claim, now: Micros) {
+        let doubts = || claim.doubted.iter().chain(&claim.trying);
         for file in claim.all_files().filter(|_| claim.failures > 0) {
-            self.rests.known.entry(file.id().to_string()).or_insert(now);
+            let stage =
+                doubts().find(|doubt| doubt.file == *file).map_or(Stage::Load.as_str(), |doubt| doubt.stage.as_str());
+            self.rests.known.entry((file.id().to_string(), stage.to_owned())).or_insert(now);
         }
     }
 }
@@ -119,7 +128,7 @@ impl World {
         }
         let resting = self.resting();
         for file in gone.into_iter().filter(|file| resting.iter().all(|(other, _)| other.id() != file.id())) {
-            self.truth.rests.known.remove(&file.id().to_string());
+            self.truth.rests.forget(&file.id().to_string());
         }
     }
 
@@ -130,10 +139,12 @@ impl World {
         let claim = claim_of(self.scenario.config(now).1, &statement.name);
         let claimed = claim.and_then(|claim| self.truth.made(claim.as_str())).unwrap_or_default();
         let files: Vec<String> = statement.records().map(|row| row.file.clone()).collect();
+        for file in &files {
+            // What fails from now on is its move, and that is noted anew.
+            self.truth.rests.forget(file);
+        }
         let commits = self.truth.rests.commits.entry(feed).or_default();
         for file in files {
-            // What fails from now on is its move, and that is noted anew.
-            self.truth.rests.known.remove(&file);
             commits.retain(|commit| commit.file != file);
             commits.push(Commit { file, at: now, claimed });
             if commits.len() > 2 {
@@ -271,8 +282,9 @@ impl World {
     /// Whether everybody must know that another file was loaded since this one failed first: one whose claim was made
     /// after one had noted that this file fails, in calm weather. What a function saw that died counts for nothing, nor does
     /// a load that began before, or that the Data API forgets before this file is tried again.
-    fn must_rest(&self, feed: usize, file: FileId) -> bool {
-        let Some(known) = self.truth.rests.known.get(&file.to_string()) else { return false };
+    fn must_rest(&self, feed: usize, file: FileId, stage: Stage) -> bool {
+        let known = self.truth.rests.known.get(&(file.to_string(), stage.as_str().to_owned()));
+        let Some(known) = known else { return false };
         let told = self.scenario.memory.1 > HOUR;
         let calm = self.scenario.end;
         told && self.truth.commits(feed, file).any(|commit| commit.at > calm && commit.claimed > known + SOON)
@@ -288,7 +300,7 @@ impl World {
             return true;
         }
         match self.lasting.stage(key, &object.text(), self.now) {
-            Some(stage) => rests(Some(stage)) || !self.must_rest(feed, object.id(key)),
+            Some(stage) => rests(Some(stage)) || !self.must_rest(feed, object.id(key), stage),
             None => self.is_unread(feed, object) && rests(None),
         }
     }
