@@ -172,10 +172,8 @@ impl Warehouse {
                 tx.fence.1 = !tx.seen_fence().is_some_and(|(filled, _)| filled);
                 DONE
             }
-            Sql::CheckFence => match tx.fence.1 || tx.seen_fence().is_some_and(|(filled, _)| filled) {
-                true => DONE,
-                false => Step::Fails("ERROR: division by zero".to_owned()),
-            },
+            Sql::CheckFence if tx.fence.1 || tx.seen_fence().is_some_and(|(filled, _)| filled) => DONE,
+            Sql::CheckFence => Step::Fails("ERROR: division by zero".to_owned()),
             Sql::Loaded(files) => {
                 let rows = tx.seen_ledger().filter(|row| files.contains(&row.file));
                 Step::Done(rows.map(|row| vec![Some(row.file.clone()), Some(row.etag.clone())]).collect())
