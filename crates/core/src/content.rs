@@ -231,7 +231,7 @@ mod tests {
     use crate::testing::{ManualClock, MemoryObjects};
 
     fn packed(name: &str) -> Option<Compression> {
-        name.ends_with(".gz").then_some(Compression::Gzip)
+        name.strip_suffix(".gz").map(|_| Compression::Gzip)
     }
 
     fn gzip(bytes: &[u8]) -> Vec<u8> {

@@ -154,9 +154,9 @@ mod tests {
         let expected = [(ids[0], None), (ids[1], named("a")), (ids[2], named("b"))];
         assert_eq!(changes(Name, &entries), expected);
         assert_eq!(changes(Version, &entries), [], "what is right stays");
-        let names = [entry(Name, "a", "1", 1)];
-        assert_eq!(changes(Version, &names), [(names[0].id, Some(ids[0]))]);
-        assert_eq!(changes(Name, &names), []);
+        let other = [entry(Name, "a", "1", 1)];
+        assert_eq!(changes(Version, &other), [(other[0].id, Some(ids[0]))]);
+        assert_eq!(changes(Name, &other), []);
     }
 
     #[test]
