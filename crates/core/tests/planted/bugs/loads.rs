@@ -30,10 +30,6 @@ pub(super) const BUGS: &[Bug] = &[
         hidden: Some("the fence is for just that: a snapshot that was taken before the lock is a conflict"),
     },
     bug(
-        "a fence that has no row is not put right",
-        &[edit("redshift/sql.rs", "WHERE fences.number = 0{empty}", "WHERE fences.number = 1{empty}")],
-    ),
-    bug(
         "the guard passes whatever the ledger has",
         &[edit("redshift/sql.rs", "> 0 THEN 1 ELSE 0 END) \\", "> 0 THEN 1 ELSE 1 END) \\")],
     ),
