@@ -20,7 +20,7 @@ use head::{Expected, Found};
 mod head;
 
 /// How many files are looked at at once.
-const LOOKS_AT_ONCE: usize = 128;
+const LOOKS_AT_ONCE: usize = 192;
 
 /// How much of a file is read. What is wrong shows in its first lines; more would only take longer to come.
 const HEAD_BYTES: u64 = 16 << 10;
