@@ -135,7 +135,7 @@ impl World {
 
 impl Version {
     /// The identities that this content had.
-    fn ids(&self) -> impl Iterator<Item = String> {
+    pub(super) fn ids(&self) -> impl Iterator<Item = String> {
         let key = Key::new(self.key.as_str()).expect("a key");
         self.etags.iter().map(move |etag| FileId::of(&key, &ETag::new(etag)).to_string())
     }

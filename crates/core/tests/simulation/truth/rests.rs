@@ -281,13 +281,18 @@ impl World {
 
     /// Whether everybody must know that another file was loaded since this one failed first: one whose claim was made
     /// after one had noted that this file fails, in calm weather. What a function saw that died counts for nothing, nor does
-    /// a load that began before, or that the Data API forgets before this file is tried again.
+    /// a load that began before, that the Data API forgets before this file is tried again, or whose file cannot be archived.
     fn must_rest(&self, feed: usize, file: FileId, stage: Stage) -> bool {
         let known = self.truth.rests.known.get(&(file.to_string(), stage.as_str().to_owned()));
         let Some(known) = known else { return false };
         let told = self.scenario.memory.1 > HOUR;
         let calm = self.scenario.end;
-        told && self.truth.commits(feed, file).any(|commit| commit.at > calm && commit.claimed > known + SOON)
+        let archived = |commit: &Commit| {
+            let mut taken = self.truth.versions.values().filter(|version| version.taken);
+            taken.any(|version| version.ids().any(|id| id == commit.file))
+        };
+        let since = |commit: &Commit| commit.at > calm && commit.claimed > known + SOON;
+        told && self.truth.commits(feed, file).any(|commit| since(commit) && archived(commit))
     }
 
     fn is_settled(&self, key: &str, object: &Object, resting: &[(File, String)]) -> bool {
