@@ -12,8 +12,11 @@ use crate::claim::{Claim, Seen};
 use crate::config::{Bucket, Feed};
 use crate::disposition::{Pace, signed};
 use crate::object::Key;
-use crate::ports::{Objects, PortError, PortErrorKind, PutIf};
+use crate::ports::{Objects, PortError, PortErrorKind, Put, PutIf};
 use crate::run::later;
+
+/// How often a note is written anew that others are writing as well.
+const NOTES: usize = 3;
 
 /// How many failures in a row say that a feed is down, if nothing of it was loaded meanwhile.
 pub const DOWN: u32 = 3;
@@ -62,17 +65,31 @@ impl Health {
         }
     }
 
-    /// Notes a success.
+    /// Notes a success, if none is noted that is newer: whoever finishes the work of a function that died may come long after
+    /// others.
     pub async fn succeeded(objects: &impl Objects, bucket: &Bucket, feed: &Feed, batch: &BatchId, at: Timestamp) {
-        let written = async {
-            let key = note(bucket, feed)?;
-            let body = serde_json::to_vec(&Self { succeeded_at: Some(at), batch: Some(batch.clone()) })
-                .map_err(|error| PortError::new("note success", key.as_str(), PortErrorKind::Invalid, error))?;
-            objects.put(&key, body, PutIf::Any).await
-        };
-        if let Err(error) = written.await {
-            tracing::debug!(feed = %feed.name, %error, "the success was not noted");
+        let success = Self { succeeded_at: Some(at), batch: Some(batch.clone()) };
+        for _ in 0..NOTES {
+            match success.write(objects, bucket, feed).await {
+                Ok(Put::Written(_)) => return,
+                // Somebody else has just written one; perhaps a newer one.
+                Ok(Put::Refused) => {}
+                Err(error) => return tracing::debug!(feed = %feed.name, %error, "the success was not noted"),
+            }
         }
+    }
+
+    async fn write(&self, objects: &impl Objects, bucket: &Bucket, feed: &Feed) -> Result<Put, PortError> {
+        let key = note(bucket, feed)?;
+        let there = objects.get(&key).await?;
+        let known = there.as_ref().and_then(|note| serde_json::from_slice::<Self>(&note.body).ok()).unwrap_or_default();
+        if let (Some(there), true) = (&there, known.succeeded_at >= self.succeeded_at) {
+            return Ok(Put::Written(there.etag.clone()));
+        }
+        let body = serde_json::to_vec(self)
+            .map_err(|error| PortError::new("note success", key.as_str(), PortErrorKind::Invalid, error))?;
+        let when = there.as_ref().map_or(PutIf::Absent, |there| PutIf::Matches(&there.etag));
+        objects.put(&key, body, when).await
     }
 
     /// Whether another batch than the claim's was loaded after `since`.
@@ -152,4 +169,28 @@ pub fn after_the_others(claims: &[&Claim], claim: &mut Claim, now: Timestamp) ->
 fn note(bucket: &Bucket, feed: &Feed) -> Result<Key, PortError> {
     let key = format!("{}state/{}/success.json", bucket.state, feed.name);
     Key::new(key).map_err(|error| PortError::new("note success", feed.name.as_str(), PortErrorKind::Invalid, error))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use crate::testing::{ManualClock, MemoryObjects};
+
+    /// Whoever finishes what a dead function had begun comes late, with a success of long ago.
+    #[tokio::test]
+    async fn an_older_success_takes_no_newer_ones_place() {
+        let text = "[bucket]\nname = \"bucket\"\n[[feed]]\nname = \"f\"\nprefix = \"f/\"\n[feed.redshift]\nworkgroup = \"demo\"\n\
+                    database = \"dev\"\ntable = \"public.f\"\nformat = \"csv\"\n";
+        let config = Config::parse(text, "the test").unwrap();
+        let (objects, feed) = (MemoryObjects::new(&ManualClock::default()), &config.feeds[0]);
+        let (bucket, batch) = (&config.bucket, BatchId::of(&[]));
+        for (second, noted) in [(5, 5), (9, 9), (7, 9), (9, 9), (10, 10)] {
+            let at = Timestamp::from_second(second).unwrap();
+            Health::succeeded(&objects, bucket, feed, &batch, at).await;
+            let health = Health::read(&objects, bucket, feed).await;
+            assert_eq!(health.succeeded_at, Some(Timestamp::from_second(noted).unwrap()), "after {second}");
+        }
+    }
 }
