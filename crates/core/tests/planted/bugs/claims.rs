@@ -74,15 +74,16 @@ pub(super) const BUGS: &[Bug] = &[
         class: None,
         hidden: Some("files are counted as well; this is a second line of defence"),
     },
-    of_class(
-        "changes",
-        "the room of a claim that waits is given to an empty slot",
-        &[edit(
+    Bug {
+        name: "the room of a claim that waits is given to an empty slot",
+        edits: &[edit(
             "claim/slots.rs",
             "let mut files = feed.max_files.saturating_sub(in_flight);",
             "let room = waiting.and_then(|seen| seen.claim.as_ref().ok()).map_or(0, Claim::in_flight);\n        let mut files = (feed.max_files + room).saturating_sub(in_flight);",
         )],
-    ),
+        class: Some("changes"),
+        hidden: Some("a claim that waits while X is lowered needs it: fewer than one history in 20,000 of its class"),
+    },
     bug(
         "files whose turn comes later are not held",
         &[

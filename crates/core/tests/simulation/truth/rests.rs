@@ -117,12 +117,15 @@ impl World {
         }
     }
 
-    /// A claim has changed or is gone: what it let go, and nobody else holds, is a new file when it is planned again.
+    /// A claim has changed or is gone: what it let go since it was written anew, and nobody else holds, is a new file when it
+    /// is planned again.
     pub(super) fn was_let_go(&mut self, before: Option<Claim>) {
         let Some(before) = before else { return };
         let held =
             |file: &File| self.truth.claims.values().flat_map(Claim::all_files).any(|other| other.id() == file.id());
-        let gone: Vec<&File> = before.all_files().filter(|file| !held(file)).collect();
+        let same = |object: &Object, file: &File| object.etag == file.etag && object.modified == file.last_modified;
+        let new = |file: &File| self.bucket.get(file.key.as_str()).is_none_or(|object| !same(object, file));
+        let gone: Vec<&File> = before.all_files().filter(|file| !held(file) && new(file)).collect();
         if gone.is_empty() {
             return;
         }
