@@ -74,6 +74,9 @@ impl<S: Statements, O: Objects> RedshiftDestination<S, O> {
 }
 
 /// Which entries get which id; `None`: they are taken out.
+///
+/// A key with a NUL is not in the ledger as it is, so that its id fits neither identity: no id can be made of it, and it
+/// stays as it is.
 fn changes(identity: FileIdentity, entries: &[Entry]) -> Vec<(FileId, Option<FileId>)> {
     let mut newest: HashMap<&Key, &Entry> = HashMap::new();
     if identity == FileIdentity::Name {
@@ -84,12 +87,16 @@ fn changes(identity: FileIdentity, entries: &[Entry]) -> Vec<(FileId, Option<Fil
             }
         }
     }
+    let is_named = |entry: &&Entry| {
+        let ids = [FileIdentity::Version, FileIdentity::Name].map(|identity| identity.of(&entry.key, &entry.etag));
+        ids.contains(&entry.id)
+    };
     let change = |entry: &Entry| {
         let kept = newest.get(&entry.key).is_none_or(|newest| newest.id == entry.id);
         let id = kept.then(|| identity.of(&entry.key, &entry.etag));
         (id != Some(entry.id)).then_some((entry.id, id))
     };
-    entries.iter().filter_map(change).collect()
+    entries.iter().filter(is_named).filter_map(change).collect()
 }
 
 /// From now on no load goes on.
@@ -157,6 +164,11 @@ mod tests {
         let other = [entry(Name, "a", "1", 1)];
         assert_eq!(changes(Version, &other), [(other[0].id, Some(ids[0]))]);
         assert_eq!(changes(Name, &other), []);
+        let key = Key::new("a?b").unwrap();
+        let with_a_nul =
+            [Entry { id: FileId::of(&Key::new("a\0b").unwrap(), &ETag::new("1")), key, ..other[0].clone() }];
+        assert_eq!(changes(Version, &with_a_nul), [], "what is not known by its key stays");
+        assert_eq!(changes(Name, &with_a_nul), []);
     }
 
     #[test]
