@@ -14,6 +14,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use sluice_core::config::Config;
 use sluice_standin::deployment::{Deployed, Deployment, LISTER, WORKER};
+use sluice_standin::s3::Encryption;
 use sluice_standin::{Options, StandIn, Warehouse};
 use tokio::process::Command;
 
@@ -84,6 +85,11 @@ impl Site {
     pub fn drop_file(&self, path: &str, body: &str) {
         let key = format!("incoming/{path}");
         self.standin.storage().put(BUCKET, &key, body.to_owned()).expect("a put");
+    }
+
+    /// From now on KMS encrypts what is written into the bucket: no `ETag` is a hash of the content, copies' neither.
+    pub fn encrypt(&self) {
+        self.standin.storage().set_encryption(BUCKET, Some(Encryption::kms())).expect("a bucket");
     }
 
     /// All keys that begin with `prefix`.

@@ -17,7 +17,7 @@ use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::primitives::DateTime;
 use jiff::Timestamp;
 use sluice_core::object::{ETag, File, Key, Prefix};
-use sluice_core::ports::{Content, Copy, Delete, Deleted, Objects, Page, PortError, PortErrorKind, Put, PutIf};
+use sluice_core::ports::{Content, Copy, Delete, Deleted, Objects, Page, Part, PortError, PortErrorKind, Put, PutIf};
 
 use crate::error::status;
 use crate::lazy::Lazy;
@@ -78,7 +78,7 @@ impl Objects for S3Objects {
         get::get(self, key).await
     }
 
-    async fn read(&self, file: &File, from: u64, length: u64) -> Result<Option<Vec<u8>>, PortError> {
+    async fn read(&self, file: &File, from: u64, length: u64) -> Result<Option<Part>, PortError> {
         get::read(self, file, from, length).await
     }
 

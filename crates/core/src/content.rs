@@ -64,9 +64,10 @@ async fn damage(objects: &impl Objects, file: &File) -> Result<Option<&'static s
     let mut unpacking = Unpacking::new(Some(Compression::Gzip), Sink { left: UNPACKED_AT_MOST, line: None });
     let mut from = 0;
     while from < file.size {
-        let Some(part) = objects.read(file, from, PART).await?.filter(|part| !part.is_empty()) else {
+        let Some(part) = objects.read(file, from, PART).await?.filter(|part| !part.bytes.is_empty()) else {
             return Ok(None);
         };
+        let part = part.bytes;
         if from == 0 && !part.starts_with(&GZIP) {
             return Ok(Some("the file is not a gzip: it does not begin with the bytes 1f 8b"));
         }
@@ -96,7 +97,7 @@ pub async fn line(
     let mut unpacking = Unpacking::new(compression, Sink { left: UNPACKED_AT_MOST, line: Some(line) });
     let mut from = 0;
     while from < file.size.min(LINE_WITHIN) {
-        let part = objects.read(file, from, PART).await.ok()?.filter(|part| !part.is_empty())?;
+        let part = objects.read(file, from, PART).await.ok()?.map(|part| part.bytes).filter(|part| !part.is_empty())?;
         from += u64::try_from(part.len()).unwrap_or(u64::MAX);
         match unpacking.take(&part) {
             Ok(()) => {}

@@ -78,7 +78,12 @@ pub trait Destination: Send + Sync {
     ) -> impl Future<Output = Result<(), QueryError>> + Send;
 
     /// What the ledger says of some files; nothing where there is no ledger yet. May wait for loads to end.
-    fn entries(&self, feed: &Feed, of: Of<'_>) -> impl Future<Output = Result<Vec<Entry>, QueryError>> + Send;
+    fn entries(
+        &self,
+        feed: &Feed,
+        of: Of<'_>,
+        asking: &Asking,
+    ) -> impl Future<Output = Result<Vec<Entry>, QueryError>> + Send;
 
     /// Takes files out of the ledger, so that they can be loaded again: those of them that were recorded at `until` or
     /// before, to the second. Waits for loads to end. What was recorded later stays, so that doing it twice changes
@@ -194,7 +199,16 @@ pub struct Asking {
     pub wait: Duration,
 }
 
+/// How long an operator's question may take: it may wait for a load to end, and for another one to begin.
+const LONG_PATIENCE: Duration = Duration::from_mins(10);
+
 impl Asking {
+    /// A question to the ledger that an operator waits for.
+    #[must_use]
+    pub fn patiently() -> Self {
+        Self::once(LONG_PATIENCE)
+    }
+
     /// A question that nobody takes up again: an operator's.
     #[must_use]
     pub fn once(wait: Duration) -> Self {

@@ -13,7 +13,7 @@ use crate::config::{Compression, Destination, Feed};
 use crate::destination::Refusal;
 use crate::object::{File, FileId, Key};
 use crate::plan;
-use crate::ports::{Clock, Objects, PortError};
+use crate::ports::{Clock, Objects, Part, PortError};
 use crate::run::within;
 use head::{Expected, Found};
 
@@ -29,6 +29,9 @@ const HEAD_BYTES: u64 = 16 << 10;
 /// Source: Apache Parquet, "File format".
 const TAIL_BYTES: u64 = 8;
 
+/// What has more than one part is at least so large. Source: Amazon S3 User Guide, "Amazon S3 multipart upload limits".
+const LEAST_PART: u64 = 5 << 20;
+
 /// What the heads of a batch's files say.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Inspected {
@@ -38,6 +41,9 @@ pub struct Inspected {
     pub packed: BTreeMap<FileId, Option<Compression>>,
     /// Those that hold no row, though they are not empty.
     pub without_rows: Vec<FileId>,
+    /// Those of which the same content may be known under another `ETag`: their own is no hash of it, or they are so large
+    /// that they may have been uploaded in parts before.
+    pub perhaps_known: Vec<File>,
     /// Some could not be looked at: another look may find more.
     pub unseen: bool,
 }
@@ -68,12 +74,16 @@ pub async fn inspect(
         inspected.unseen = true;
     }
     inspected.without_rows.sort_unstable();
+    inspected.perhaps_known.sort_unstable_by(|one, other| one.key.cmp(&other.key));
     inspected
 }
 
 impl Inspected {
-    fn add(&mut self, file: &File, (found, without_rows): (Found, bool)) {
-        match found {
+    fn add(&mut self, file: &File, seen: Seen) {
+        if !seen.hashed || file.size >= LEAST_PART {
+            self.perhaps_known.push(file.clone());
+        }
+        match seen.found {
             Found::Fine => {}
             Found::Packed(compression) => {
                 self.packed.insert(file.id(), compression);
@@ -83,28 +93,42 @@ impl Inspected {
                 return;
             }
         }
-        if without_rows {
+        if seen.without_rows {
             self.without_rows.push(file.id());
         }
     }
 }
 
-/// What one file's head says, and whether the file holds no row. A version that is not there any more says nothing.
-async fn look(objects: &impl Objects, feed: &Feed, file: &File) -> Result<(Found, bool), PortError> {
+/// What the look at one file saw.
+struct Seen {
+    found: Found,
+    /// It holds no row.
+    without_rows: bool,
+    /// Its `ETag` is a hash of its content.
+    hashed: bool,
+}
+
+impl Seen {
+    const NOTHING: Self = Self { found: Found::Fine, without_rows: false, hashed: true };
+}
+
+/// What one file's head says. A version that is not there any more says nothing.
+async fn look(objects: &impl Objects, feed: &Feed, file: &File) -> Result<Seen, PortError> {
     let Destination::Redshift(redshift) = &feed.destination;
-    let (format, nothing) = (redshift.format, (Found::Fine, false));
+    let format = redshift.format;
     if file.size == 0 {
-        return Ok(nothing);
+        return Ok(Seen::NOTHING);
     }
-    if format.is_columnar() {
-        let from = file.size.saturating_sub(TAIL_BYTES);
-        let tail = objects.read(file, from, TAIL_BYTES).await?;
-        return Ok(tail.map_or(nothing, |tail| (head::judge_tail(format, &tail), false)));
-    }
-    let Some(bytes) = objects.read(file, 0, HEAD_BYTES).await? else {
-        return Ok(nothing);
+    let from = if format.is_columnar() { file.size.saturating_sub(TAIL_BYTES) } else { 0 };
+    let length = if format.is_columnar() { TAIL_BYTES } else { HEAD_BYTES };
+    let Some(Part { bytes, hashed }) = objects.read(file, from, length).await? else {
+        return Ok(Seen::NOTHING);
     };
+    if format.is_columnar() {
+        return Ok(Seen { found: head::judge_tail(format, &bytes), without_rows: false, hashed });
+    }
     let whole = u64::try_from(bytes.len()).is_ok_and(|length| length >= file.size);
     let expected = Expected { format, options: &redshift.options, compression: plan::compression(feed, &file.key) };
-    Ok((head::judge(expected, &bytes, whole), whole && head::is_without_rows(expected, &bytes)))
+    let without_rows = whole && head::is_without_rows(expected, &bytes);
+    Ok(Seen { found: head::judge(expected, &bytes, whole), without_rows, hashed })
 }

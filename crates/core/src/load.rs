@@ -22,6 +22,7 @@ use crate::run::Run;
 mod failed;
 mod inspected;
 mod moves;
+mod sent_again;
 mod tally;
 mod trouble;
 mod versions;
@@ -207,7 +208,7 @@ impl<P: Ports> Loading<'_, P> {
     async fn give_way(&mut self, mut held: Held) -> Result<Next, StepError> {
         let objects = self.ports.objects();
         let own = HashSet::from([held.key.clone()]);
-        let others = Others::read(objects, &self.config.bucket, self.feed, &[], &own).await?;
+        let others = Others::read(objects, &self.config.bucket, self.feed, &[], &own, self.ports.clock().now()).await?;
         if !others.leave_to_them(self.feed, &mut held.claim) {
             held.finish(objects).await?;
             return Ok(Next::End(End::Finished));

@@ -188,6 +188,13 @@ impl ETag {
         &self.0
     }
 
+    /// Whether it has the form of a hash of a content: an upload in parts has a number of parts behind it.
+    /// Source: Amazon S3 API Reference, "Object".
+    #[must_use]
+    pub fn may_be_hash(&self) -> bool {
+        self.0.len() == 32 && self.0.bytes().all(|byte| byte.is_ascii_hexdigit())
+    }
+
     /// The `ETag` as HTTP headers want it, in quotes.
     #[must_use]
     pub fn quoted(&self) -> String {

@@ -46,11 +46,14 @@ pub trait Objects: Send + Sync {
         file: &File,
         from: u64,
         length: u64,
-    ) -> impl Future<Output = Result<Option<Vec<u8>>, PortError>> + Send {
+    ) -> impl Future<Output = Result<Option<Part>, PortError>> + Send {
         async move {
             let content = self.get(&file.key).await?.filter(|content| content.etag == file.etag);
             let bytes = |number| usize::try_from(number).unwrap_or(usize::MAX);
-            Ok(content.map(|content| content.body.into_iter().skip(bytes(from)).take(bytes(length)).collect()))
+            Ok(content.map(|content| Part {
+                bytes: content.body.into_iter().skip(bytes(from)).take(bytes(length)).collect(),
+                hashed: file.etag.may_be_hash(),
+            }))
         }
     }
 
@@ -101,6 +104,17 @@ pub struct Content {
     pub body: Vec<u8>,
     /// Its version.
     pub etag: ETag,
+}
+
+/// A part of an object's content.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// The bytes.
+    pub bytes: Vec<u8>,
+    /// Whether the object's `ETag` is a hash of its content, and so the same wherever the content is the same. It is not
+    /// where the object was uploaded in parts, or is encrypted by KMS or under a key of its producer's.
+    /// Source: Amazon S3 API Reference, "Object".
+    pub hashed: bool,
 }
 
 /// When a put may take place.

@@ -179,7 +179,7 @@ impl<S: Statements, O: Objects> Destination for RedshiftDestination<S, O> {
         Ok(())
     }
 
-    async fn entries(&self, feed: &Feed, of: Of<'_>) -> Result<Vec<Entry>, QueryError> {
+    async fn entries(&self, feed: &Feed, of: Of<'_>, asking: &Asking) -> Result<Vec<Entry>, QueryError> {
         let target = target(feed);
         let statements = match of {
             Of::Page { from, skip, limit } => vec![sql::page(target, from, skip, limit)],
@@ -187,9 +187,9 @@ impl<S: Statements, O: Objects> Destination for RedshiftDestination<S, O> {
             Of::Keys(keys) => sql::entries_named(target, keys),
         };
         let mut entries = Vec::new();
-        for statement in statements {
+        for (number, statement) in statements.into_iter().enumerate() {
             // A load holds the ledger's lock from its beginning to its end, and readers wait for it.
-            match self.run(feed, "verify", vec![statement], &Asking::once(LONG_PATIENCE)).await {
+            match self.run(feed, &format!("read ledger {number}"), vec![statement], asking).await {
                 Ok((id, _)) => {
                     for row in self.statements.rows(&id).await? {
                         entries.push(entry(feed, &row)?);
@@ -204,7 +204,7 @@ impl<S: Statements, O: Objects> Destination for RedshiftDestination<S, O> {
 
     async fn forget(&self, feed: &Feed, files: &[FileId], until: Timestamp) -> Result<(), QueryError> {
         for transaction in sql::forget(target(feed), files, until, FORGET_PATIENCE) {
-            match self.run(feed, "forget files", transaction, &Asking::once(LONG_PATIENCE)).await {
+            match self.run(feed, "forget files", transaction, &Asking::patiently()).await {
                 // What no ledger has is out of it.
                 Err(QueryError::Failed { failure, .. }) if failure::is_missing_relation(&failure.message) => {
                     return Ok(());

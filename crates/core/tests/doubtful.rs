@@ -178,3 +178,26 @@ async fn a_claim_that_has_not_seen_the_others_puts_nothing_in_doubt() {
     world.drain().await;
     assert_eq!(world.rows(), once(["new"]));
 }
+
+/// The function that began a transaction died before it could say that this failed. Who is claimed and loaded meanwhile leaves
+/// the note that the feed works, though nothing of it has failed as far as anybody knows.
+#[tokio::test]
+async fn a_success_is_noted_where_a_transaction_has_outlived_its_function() {
+    let world = World::new(2, 1);
+    let cursed = world.drop_file("a", "a");
+    world.ports.destination.curse(&cursed.key);
+    world.tick().await;
+    let sent = world.ports.workers.take().remove(0);
+    let mut dead = false;
+    let dies = Faults::new(move |call| {
+        dead |= call.method == "poll";
+        dead.then_some(Fault::Before(PortErrorKind::Unavailable))
+    });
+    work(&world.config, &world.faulty(&dies), &world.run(), &sent).await.unwrap();
+    world.ports.clock.advance(Duration::from_mins(6));
+    world.drop_file("b", "b");
+    world.tick().await;
+    world.work(&key("sluice/claims/flights/1.json")).await;
+    assert_eq!(world.rows(), once(["b"]));
+    assert_eq!(world.keys("sluice/state/flights/"), ["sluice/state/flights/success.json"]);
+}

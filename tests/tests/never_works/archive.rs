@@ -51,7 +51,7 @@ async fn a_loaded_file_that_is_never_archived_rests(shape: Shape, never: Never) 
 #[tokio::test]
 async fn a_loaded_file_that_is_never_archived_rests_where_etags_are_no_hashes(never: Never) {
     let world = World::start(Shape::OneSlot).await;
-    world.site.standin.storage().hide_hashes();
+    world.site.encrypt();
     let rule = never.begin(&world);
     world.drop_numbers(0..FILES);
     world.only_rest(&[CULPRIT], Stage::Archive, |world| world.site.standin.faults().remove(rule)).await;

@@ -93,7 +93,7 @@ mod campaign {
 async fn rests(shape: Shape, culprits: &[i64], error: &str, hashes_hidden: bool) {
     let world = World::start(shape).await;
     if hashes_hidden {
-        world.site.standin.storage().hide_hashes();
+        world.site.encrypt();
     }
     spoil(&world, culprits, error);
     world.drop_numbers(0..FILES);

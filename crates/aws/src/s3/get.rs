@@ -1,7 +1,9 @@
 //! Single objects: `GetObject` and `HeadObject`.
 
+use aws_sdk_s3::operation::get_object::GetObjectOutput;
+use aws_sdk_s3::types::ServerSideEncryption;
 use sluice_core::object::{ETag, File, Key};
-use sluice_core::ports::{Content, PortError, PortErrorKind};
+use sluice_core::ports::{Content, Part, PortError, PortErrorKind};
 
 use super::{S3Objects, file, incomplete, no_such_key};
 use crate::error::{failed, status};
@@ -21,12 +23,7 @@ pub(super) async fn get(bucket: &S3Objects, key: &Key) -> Result<Option<Content>
     Ok(Some(Content { body: body.to_vec(), etag }))
 }
 
-pub(super) async fn read(
-    bucket: &S3Objects,
-    file: &File,
-    from: u64,
-    length: u64,
-) -> Result<Option<Vec<u8>>, PortError> {
+pub(super) async fn read(bucket: &S3Objects, file: &File, from: u64, length: u64) -> Result<Option<Part>, PortError> {
     let key = &file.key;
     let range = format!("bytes={from}-{}", from.saturating_add(length).saturating_sub(1));
     let get = bucket.client.get_object().bucket(&bucket.bucket).key(key.as_str()).range(range);
@@ -35,9 +32,16 @@ pub(super) async fn read(
         Err(error) if no_such_key(&error) || status(&error) == Some(412) => return Ok(None),
         Err(error) => return Err(failed(GET, bucket.subject(key), error)),
     };
+    let hashed = file.etag.may_be_hash() && !is_sealed(&object);
     let cut = |error| PortError::new(GET, bucket.subject(key), PortErrorKind::Unavailable, error);
     let body = object.body.collect().await.map_err(|error| cut(Box::new(error)))?;
-    Ok(Some(body.to_vec()))
+    Ok(Some(Part { bytes: body.to_vec(), hashed }))
+}
+
+/// Whether its `ETag` is made of what is encrypted. Only under S3's own keys it is made of the content.
+fn is_sealed(object: &GetObjectOutput) -> bool {
+    let own = |encryption: &ServerSideEncryption| *encryption == ServerSideEncryption::Aes256;
+    !object.server_side_encryption().is_none_or(own) || object.sse_customer_algorithm().is_some()
 }
 
 pub(super) async fn head(bucket: &S3Objects, key: &Key) -> Result<Option<File>, PortError> {

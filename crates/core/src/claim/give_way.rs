@@ -9,6 +9,8 @@
 
 use std::collections::{HashMap, HashSet};
 
+use jiff::Timestamp;
+
 use super::resting::Resting;
 use super::survey::{list, read};
 use super::{Claim, Seen};
@@ -21,6 +23,8 @@ use crate::ports::{Objects, PortError};
 pub struct Others {
     claims: Vec<Seen>,
     resting: HashSet<FileId>,
+    /// The transaction of one of them has outlived the function that began it. It may have failed, and nobody has said so.
+    left_alone: bool,
 }
 
 impl Others {
@@ -34,7 +38,12 @@ impl Others {
         feed: &Feed,
         known: &[Seen],
         own: &HashSet<Key>,
+        now: Timestamp,
     ) -> Result<Self, PortError> {
+        // Also where somebody has taken it up since: what came of it will be said after others have looked.
+        let is_left_alone =
+            |seen: &Seen| seen.claim.as_ref().is_ok_and(|claim| claim.begun().is_some() && claim.is_due(now));
+        let mut left_alone = known.iter().any(is_left_alone);
         let known: HashMap<&Key, &Seen> = known.iter().map(|seen| (&seen.key, seen)).collect();
         let (mut claims, mut resting) = (Vec::new(), HashSet::new());
         for file in list(objects, bucket, Some(feed)).await? {
@@ -44,10 +53,11 @@ impl Others {
             } else if let Some(seen) = known.get(&file.key).filter(|seen| seen.etag == file.etag) {
                 claims.push((*seen).clone());
             } else if let Some(seen) = read(objects, file.key).await? {
+                left_alone |= is_left_alone(&seen);
                 claims.push(seen);
             }
         }
-        Ok(Self { claims, resting })
+        Ok(Self { claims, resting, left_alone })
     }
 
     /// Takes from the claim what others have as well; answers whether it may be loaded.
@@ -76,7 +86,7 @@ impl Others {
             // What was to be tried again goes on resting: another claim has a newer version of it.
             claim.rested = None;
         }
-        claim.notes_success |= self.readable().any(Claim::has_failed);
+        claim.notes_success |= self.left_alone || self.readable().any(Claim::has_failed);
         // From now on it keeps its files: a statement that nobody knows of any more may be loading them.
         claim.unchecked = false;
         true

@@ -25,6 +25,10 @@ impl<P: Ports> Loading<'_, P> {
         let until = later(clock.now(), LOOK_TIME);
         let files: Vec<File> = held.claim.files.iter().chain(&held.claim.later).cloned().collect();
         let inspected = inspect(objects, clock, self.feed, &files, until).await;
+        let known = self.sent_again(&held, &inspected.perhaps_known).await?;
+        if !known.is_empty() {
+            return self.without_known(held, known).await;
+        }
         let is_bad = |file: &File| inspected.refused.contains_key(&file.key);
         if inspected.refused.is_empty() {
             held.claim.was_inspected(&inspected);

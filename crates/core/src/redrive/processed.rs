@@ -11,7 +11,7 @@ use super::session::Session;
 use super::step::{Step, Way};
 use super::{Account, News, Options, RedriveError, Stays, no_ledger};
 use crate::config::{Config, Feed};
-use crate::destination::{Destination, Entry, Of};
+use crate::destination::{Asking, Destination, Entry, Of};
 use crate::object::{ETag, File, FileId, Key, Prefix};
 use crate::ports::{Objects, PortError, Ports};
 use crate::verify::names;
@@ -203,6 +203,10 @@ impl<P: Ports> Way<'_, P> {
         if matches!(of, Of::Files([]) | Of::Keys([])) {
             return Ok(Vec::new());
         }
-        self.ports.destination().entries(self.feed, of).await.map_err(|source| no_ledger(self.feed, source))
+        self.ports
+            .destination()
+            .entries(self.feed, of, &Asking::patiently())
+            .await
+            .map_err(|source| no_ledger(self.feed, source))
     }
 }

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::quote::{literal, table};
 use super::statements::{Statements, Submission};
-use super::{LONG_PATIENCE, PATIENCE, RedshiftDestination, failure, sql, target};
+use super::{PATIENCE, RedshiftDestination, failure, sql, target};
 use crate::batch::BatchId;
 use crate::config::{Feed, Redshift};
 use crate::destination::{Asking, Failure, FailureKind, Load, QueryError};
@@ -121,7 +121,7 @@ impl<S: Statements, O: Objects> RedshiftDestination<S, O> {
         let load = Load { slot: 0, batch: &BatchId::of(&files), files: &files, token: "", compression };
         let manifest = self.write_manifest(feed, &load).await?;
         let statement = sql::copy(&self.bucket.name, target(feed), compression, &manifest);
-        match self.run(feed, "doctor", vec![statement], &Asking::once(LONG_PATIENCE)).await {
+        match self.run(feed, "doctor", vec![statement], &Asking::patiently()).await {
             Ok(_) | Err(QueryError::Failed { failure: Failure { kind: FailureKind::FileMissing, .. }, .. }) => Ok(()),
             // Which object S3 does not have, the text says, or only one can be meant.
             Err(QueryError::Failed { failure, .. })

@@ -106,12 +106,12 @@ impl<S: Statements, O: Objects> RedshiftDestination<S, O> {
     /// When the tables cannot be made, or the warehouse cannot be asked.
     pub async fn prove(&self, feed: &Feed, mark: &str) -> Result<Proof, QueryError> {
         let scratch = Scratch::new(&target(feed).ledger.schema, mark);
-        let made = self.run(feed, "doctor", scratch.create(), &Asking::once(LONG_PATIENCE)).await;
+        let made = self.run(feed, "doctor", scratch.create(), &Asking::patiently()).await;
         let tried = match made {
             Ok(_) => self.try_both(feed, &scratch).await,
             Err(error) => Err(error),
         };
-        let removed = self.run(feed, "doctor", scratch.drop(), &Asking::once(LONG_PATIENCE)).await;
+        let removed = self.run(feed, "doctor", scratch.drop(), &Asking::patiently()).await;
         let proof = tried?;
         removed?;
         Ok(proof)
@@ -148,7 +148,7 @@ impl<S: Statements, O: Objects> RedshiftDestination<S, O> {
         trial.pairs += 1;
         trial.overlapped += usize::from(overlap(&ends));
         // What counts is what is there, not what the transactions say.
-        let rows = self.query(feed, "doctor", scratch.count(file), &Asking::once(LONG_PATIENCE)).await?;
+        let rows = self.query(feed, "doctor", scratch.count(file), &Asking::patiently()).await?;
         match rows.first().and_then(|row| row.first()?.as_deref()) {
             Some("1") => trial.once += 1,
             Some("2") => trial.twice += 1,

@@ -63,7 +63,7 @@ impl<S: Statements, O: Objects> RedshiftDestination<S, O> {
         loop {
             let from = all.last().map(Entry::place).unwrap_or_default();
             let skip = all.iter().rev().take_while(|entry| entry.place() == from).count();
-            let page = self.entries(feed, Of::Page { from: &from, skip, limit: PAGE }).await?;
+            let page = self.entries(feed, Of::Page { from: &from, skip, limit: PAGE }, &Asking::patiently()).await?;
             let last = page.len() < PAGE;
             all.extend(page);
             if last {

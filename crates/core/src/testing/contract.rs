@@ -73,7 +73,8 @@ pub async fn uploads<O: Objects, P: Producer>(objects: &O, root: &Prefix, produc
     let mut report = Report::default();
     let uploads = |check| Ok(Uploads { space: Space::new(objects, root, check)?, producer });
     run! { uploads, report,
-        uploads: have_one_etag_everywhere, are_read_whole_and_by_part, of_the_same_bytes_may_be_two_versions,
+        uploads: have_one_etag_everywhere, are_read_whole_and_by_part, say_whether_their_etag_is_a_hash,
+            of_the_same_bytes_may_be_two_versions,
             are_copied_with_their_content, are_moved_by_the_etags_of_each_place, are_overwritten_by_their_etag,
             are_deleted_together;
     }
@@ -199,6 +200,11 @@ fn equal<T: PartialEq + fmt::Debug>(what: &str, is: &T, should: &T) -> Check {
         return Ok(());
     }
     Err(Broken::Promise(format!("{what} is {is:?}, and should be {should:?}")))
+}
+
+/// A part of exactly this version, from the byte `from` on.
+async fn bytes<O: Objects>(objects: &O, file: &File, from: u64, length: u64) -> Result<Option<Vec<u8>>, PortError> {
+    Ok(objects.read(file, from, length).await?.map(|part| part.bytes))
 }
 
 /// The put was written; its `ETag`.

@@ -302,7 +302,7 @@ impl Destination for MemoryWarehouse {
         Ok(())
     }
 
-    async fn entries(&self, feed: &Feed, of: Of<'_>) -> Result<Vec<Entry>, QueryError> {
+    async fn entries(&self, feed: &Feed, of: Of<'_>, _: &Asking) -> Result<Vec<Entry>, QueryError> {
         let mut state = self.settled();
         let ledger = state.table(feed.name.as_str()).ledger.iter().flat_map(HashMap::values);
         let chosen = |entry: &&Entry| match of {

@@ -261,7 +261,7 @@ impl<'a, P: Ports> Tick<'a, P> {
         }
         let objects = self.ports.objects();
         let own: HashSet<Key> = placed.iter().map(|held| held.key.clone()).collect();
-        let others = Others::read(objects, &self.config.bucket, self.feed, &self.survey.claims, &own).await?;
+        let others = Others::read(objects, &self.config.bucket, self.feed, &self.survey.claims, &own, self.now).await?;
         let mut ends = Vec::new();
         let mut kept = Vec::new();
         for mut held in placed {

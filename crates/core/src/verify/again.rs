@@ -18,7 +18,7 @@ use super::{VerifyError, names};
 use crate::archive::plain_names;
 use crate::claim::{Seen, Survey};
 use crate::config::{Config, Destination as Target, Feed};
-use crate::destination::{Destination, Entry, Of};
+use crate::destination::{Asking, Destination, Entry, Of};
 use crate::object::{ETag, File, FileId, Key, Prefix};
 use crate::ports::{Objects, PortError, Ports};
 
@@ -142,7 +142,7 @@ impl<P: Ports> Again<'_, P> {
         if matches!(of, Of::Files([]) | Of::Keys([])) {
             return Ok(Vec::new());
         }
-        self.ports.destination().entries(self.feed, of).await.map_err(|source| {
+        self.ports.destination().entries(self.feed, of, &Asking::patiently()).await.map_err(|source| {
             let Target::Redshift(target) = &self.feed.destination;
             VerifyError::Ledger { ledger: target.ledger.to_string(), source: Box::new(source) }
         })

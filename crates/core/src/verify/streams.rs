@@ -7,7 +7,7 @@ use std::vec;
 
 use super::VerifyError;
 use crate::config::{Config, Destination as Target, Feed};
-use crate::destination::{Destination, Entry, Of};
+use crate::destination::{Asking, Destination, Entry, Of};
 use crate::object::{File, Prefix};
 use crate::ports::{Objects, PortError, Ports};
 
@@ -159,7 +159,7 @@ impl<'a, D: Destination> Ledger<'a, D> {
             return Ok(());
         }
         let of = Of::Page { from: &self.from, skip: self.skip, limit: self.limit };
-        let mut page = self.destination.entries(self.feed, of).await.map_err(|source| {
+        let mut page = self.destination.entries(self.feed, of, &Asking::patiently()).await.map_err(|source| {
             let Target::Redshift(target) = &self.feed.destination;
             VerifyError::Ledger { ledger: target.ledger.to_string(), source: Box::new(source) }
         })?;

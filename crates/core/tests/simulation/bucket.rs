@@ -13,7 +13,7 @@ use flate2::write::GzEncoder;
 use jiff::Timestamp;
 use sluice_core::object::{ETag, File, FileId, Key, Prefix};
 use sluice_core::ports::{
-    Content, Copy, Delete, Deleted, MAX_DELETES, Objects, Page, PortError, PortErrorKind, Put, PutIf,
+    Content, Copy, Delete, Deleted, MAX_DELETES, Objects, Page, Part, PortError, PortErrorKind, Put, PutIf,
 };
 
 use crate::calls::Caller;
@@ -136,10 +136,6 @@ fn matches(object: &Object, etag: &ETag) -> bool {
     etag.as_str() == "*" || object.etag == *etag
 }
 
-fn named_gzip(key: &Key) -> bool {
-    key.as_str().rsplit_once('.').is_some_and(|(_, ending)| ending == "gz")
-}
-
 fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
     encoder.write_all(bytes).and_then(|()| encoder.finish()).expect("a vector takes everything")
@@ -172,12 +168,15 @@ impl Objects for Caller {
         got.await.map(|content| content.map(|Shown(content)| content))
     }
 
-    async fn read(&self, file: &File, from: u64, length: u64) -> Result<Option<Vec<u8>>, PortError> {
+    async fn read(&self, file: &File, from: u64, length: u64) -> Result<Option<Part>, PortError> {
         let content = self.get(&file.key).await?.filter(|content| content.etag == file.etag);
-        // The model keeps contents as they are unpacked.
-        let packed = |body: Vec<u8>| if named_gzip(&file.key) { gzip(&body) } else { body };
+        // The model keeps contents as they are unpacked. An archive's later version has its `ETag` behind its name.
+        let packed = |body: Vec<u8>| if file.key.as_str().contains(".gz") { gzip(&body) } else { body };
         let bytes = |number| usize::try_from(number).unwrap_or(usize::MAX);
-        Ok(content.map(|content| packed(content.body).into_iter().skip(bytes(from)).take(bytes(length)).collect()))
+        Ok(content.map(|content| Part {
+            bytes: packed(content.body).into_iter().skip(bytes(from)).take(bytes(length)).collect(),
+            hashed: !content.etag.as_str().contains('-'),
+        }))
     }
 
     async fn head(&self, key: &Key) -> Result<Option<File>, PortError> {

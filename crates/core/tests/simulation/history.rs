@@ -131,7 +131,11 @@ fn drain(executor: &mut Executor<'_>) {
     };
     let mut number = 0;
     if !lasts {
-        return tick_until(executor, &mut number, ticks, World::at_rest);
+        tick_until(executor, &mut number, ticks, World::at_rest);
+        if producers::send_again(&mut executor.sim.world()) {
+            tick_until(executor, &mut number, ticks, World::at_rest);
+        }
+        return;
     }
     tick_until(executor, &mut number, ticks, World::settled);
     producers::one_more(&mut executor.sim.world());

@@ -77,6 +77,17 @@ pub fn go_on(world: &mut World, tick: u64) -> bool {
     more
 }
 
+/// Where `ETag`s are no hashes, somebody sends a file again that was loaded and is in the archive. Answers whether he does.
+pub fn send_again(world: &mut World) -> bool {
+    let loaded = world.archived_and_compared();
+    if let Some((key, content)) = &loaded {
+        write(world, key, content);
+        // There is something to compare it with, and nothing goes wrong.
+        world.truth.sent_again.remove(content);
+    }
+    loaded.is_some()
+}
+
 /// More good files for each feed: the first of all its names, and the last.
 pub fn one_more(world: &mut World) {
     for feed in 0..world.scenario.feeds.len() {

@@ -102,6 +102,12 @@ impl Statement {
         self.records().map(|row| &row.key)
     }
 
+    /// The keys that it asks the ledger for.
+    pub fn names(&self) -> impl Iterator<Item = &String> {
+        let keys = self.sqls.iter().filter_map(|sql| if let Sql::Named(keys) = sql { Some(keys) } else { None });
+        keys.flatten()
+    }
+
     /// What it writes into the ledger.
     pub fn records(&self) -> impl Iterator<Item = &Row> {
         let rows = self.sqls.iter().filter_map(|sql| if let Sql::Record(rows) = sql { Some(rows) } else { None });

@@ -60,6 +60,9 @@ pub struct Truth {
     misread: BTreeMap<String, (String, usize)>,
     /// Contents that came once more after they had been taken or replaced.
     brought_back: BTreeSet<String>,
+    /// Contents that were written again under an `ETag` that is no hash of them: they may be loaded again, since nothing may
+    /// be there to compare them with, or nobody able to.
+    pub sent_again: BTreeSet<String>,
     /// Objects that were copied into an archive, or were there before.
     pub archived: BTreeSet<String>,
     /// Keys of which nothing is promised any more, and why.
@@ -109,6 +112,9 @@ impl World {
             since: 0,
             taken: false,
         });
+        if !version.etags.is_empty() && !version.etags.contains(etag.as_str()) {
+            truth.sent_again.insert(content.to_owned());
+        }
         version.taken = false;
         version.since = self.now;
         version.etags.insert(etag.to_string());

@@ -123,8 +123,10 @@ impl Warehouse {
     pub fn step(&mut self, number: usize, tx: &mut Transaction, sql: &Sql, around: &Around<'_>) -> Step {
         let seen = around.now.saturating_sub(around.views.lag);
         let store = &mut self.stores[tx.feed];
-        let touches_ledger =
-            matches!(sql, Sql::Lock | Sql::Guard { .. } | Sql::Record(_) | Sql::Loaded(_) | Sql::Amend { .. });
+        let touches_ledger = matches!(
+            sql,
+            Sql::Lock | Sql::Guard { .. } | Sql::Record(_) | Sql::Loaded(_) | Sql::Named(_) | Sql::Amend { .. }
+        );
         if touches_ledger {
             if store.committed.ledger.is_none() {
                 return Step::Fails("ERROR: Relation sluice_ledger_f does not exist in the database.".to_owned());
@@ -178,9 +180,15 @@ impl Warehouse {
                 let rows = tx.seen_ledger().filter(|row| files.contains(&row.file));
                 Step::Done(rows.map(|row| vec![Some(row.file.clone()), Some(row.etag.clone())]).collect())
             }
-            Sql::Amend { new, etag, old } => {
+            Sql::Named(keys) => {
+                let rows = tx.seen_ledger().filter(|row| keys.contains(&row.key));
+                let entry = |row: &Row| [&row.file, &row.key, &row.etag, &row.size].map(|text| Some(text.clone()));
+                Step::Done(rows.map(|row| entry(row).into_iter().chain([Some("0".to_owned())]).collect()).collect())
+            }
+            Sql::Amend { new, etag, size, old } => {
                 for row in tx.seen_ledger().filter(|row| row.file == *old).cloned().collect::<Vec<_>>() {
-                    tx.amended.push((Row { file: new.clone(), etag: etag.clone(), ..row }, old.clone()));
+                    tx.amended
+                        .push((Row { file: new.clone(), etag: etag.clone(), size: size.clone(), ..row }, old.clone()));
                 }
                 DONE
             }

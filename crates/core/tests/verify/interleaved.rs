@@ -123,9 +123,9 @@ impl<T: Destination> Destination for Halting<T> {
         self.0.forget(feed, files, until).await
     }
 
-    async fn entries(&self, feed: &Feed, of: Of<'_>) -> Result<Vec<Entry>, QueryError> {
+    async fn entries(&self, feed: &Feed, of: Of<'_>, asking: &Asking) -> Result<Vec<Entry>, QueryError> {
         halt().await;
-        self.0.entries(feed, of).await
+        self.0.entries(feed, of, asking).await
     }
 }
 

@@ -121,7 +121,7 @@ impl Destination for Made {
         Err(unasked("forget").into())
     }
 
-    async fn entries(&self, _: &Feed, of: Of<'_>) -> Result<Vec<Entry>, QueryError> {
+    async fn entries(&self, _: &Feed, of: Of<'_>, _: &Asking) -> Result<Vec<Entry>, QueryError> {
         let Of::Page { from, skip, limit } = of else { return Err(unasked("entries").into()) };
         let digits = from.split("part-").nth(1).map(|rest| &rest[..8]);
         let begin = 2 * digits.map_or(0, |digits| digits.parse::<usize>().unwrap());

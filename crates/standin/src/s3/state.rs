@@ -20,8 +20,6 @@ pub(super) struct State {
     pub(super) buckets: BTreeMap<String, Bucket>,
     pub(super) uploads: HashMap<String, Upload>,
     pub(super) subscribers: Vec<Subscriber>,
-    /// Whether each write has a tag of its own, whatever its content is.
-    pub(super) opaque: bool,
     /// How many objects, parts and readers each body file has.
     pub(super) files: HashMap<u64, u32>,
     sequence: u64,

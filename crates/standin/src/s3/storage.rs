@@ -152,11 +152,6 @@ impl Storage {
         self.put_content(bucket, key, content, hole_etag(size), Put::default())
     }
 
-    /// From now on no `ETag` is a hash of the content, as where KMS encrypts: each write has one of its own, copies too.
-    pub fn hide_hashes(&self) {
-        self.lock().opaque = true;
-    }
-
     /// What there is to know about an object.
     pub fn head(&self, bucket: &str, key: &str) -> Result<ObjectInfo, StorageError> {
         Ok(self.lock().object(bucket, key)?.info(key))

@@ -56,11 +56,7 @@ impl Storage {
         let extras = state.encrypted(bucket, write.extras)?;
         // What came in parts has a tag of their tags, which are no MD5s either.
         let hidden = extras.encryption.is_some() && !write.etag.is_multipart();
-        let etag = match (state.opaque, hidden) {
-            (true, _) => Etag::of(format!("write {sequence}").as_bytes()),
-            (false, true) => Etag::random(),
-            (false, false) => write.etag,
-        };
+        let etag = if hidden { Etag::random() } else { write.etag };
         let object = Object {
             size: write.content.len(),
             content: write.content,

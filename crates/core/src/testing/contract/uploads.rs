@@ -3,7 +3,7 @@
 //! Only the `ETag` says which version a file is. What it is made of is the producer's affair, and S3's: the same bytes may
 //! have another one at every upload, and a copy may have another one than its source.
 
-use super::{Broken, Check, Space, equal, written};
+use super::{Broken, Check, Space, bytes, equal, written};
 use crate::object::{ETag, File, Key};
 use crate::ports::{Copy, Delete, Objects, PortError, Put, PutIf};
 
@@ -51,8 +51,20 @@ pub(super) async fn are_read_whole_and_by_part<O: Objects, P: Producer>(uploads:
     let (body, objects) = (body(), uploads.space.objects);
     let file = uploads.upload("large.csv", &body).await?;
     uploads.space.has("large.csv", &body).await?;
-    let end = objects.read(&file, (SIZE - 4) as u64, 100).await?;
+    let end = bytes(objects, &file, (SIZE - 4) as u64, 100).await?;
     equal("the end", &end.as_deref(), &Some(&body[SIZE - 4..]))
+}
+
+/// A read says that an `ETag` is a hash only where the same bytes have the same one, however they came.
+pub(super) async fn say_whether_their_etag_is_a_hash<O: Objects, P: Producer>(uploads: &Uploads<'_, O, P>) -> Check {
+    let plain = uploads.space.write("plain.csv", b"the same").await?;
+    for time in ["the first time", "the second time"] {
+        let file = uploads.upload("a.csv", b"the same").await?;
+        let part = uploads.space.objects.read(&file, 0, 1).await?;
+        let hashed = part.ok_or_else(|| Broken::Promise(format!("{} cannot be read", file.key)))?.hashed;
+        equal(&format!("whether it is a hash {time}"), &hashed, &(file.etag == plain.etag))?;
+    }
+    Ok(())
 }
 
 /// Nothing may be done to the first version any more, where the second is another one.
@@ -63,7 +75,7 @@ pub(super) async fn of_the_same_bytes_may_be_two_versions<O: Objects, P: Produce
         return Ok(());
     };
     let (space, objects) = (&uploads.space, uploads.space.objects);
-    equal("a read of the first", &objects.read(&first, 0, 3).await?, &None)?;
+    equal("a read of the first", &bytes(objects, &first, 0, 3).await?, &None)?;
     let copy = objects.copy(&first, &space.key("copy.csv")?).await?;
     equal("a copy of the first", &copy, &Copy::Replaced(second.etag.clone()))?;
     let put = objects.put(&first.key, b"mine".to_vec(), PutIf::Matches(&first.etag)).await?;
@@ -99,7 +111,7 @@ pub(super) async fn are_moved_by_the_etags_of_each_place<O: Objects, P: Producer
     if copy.etag != from.etag {
         equal("a delete by the source's ETag", &objects.delete(&to, &from.etag).await?, &Delete::Replaced)?;
     }
-    equal("a read of the copy", &objects.read(&copy, 2, 1).await?, &Some(b"2".to_vec()))?;
+    equal("a read of the copy", &bytes(objects, &copy, 2, 1).await?, &Some(b"2".to_vec()))?;
     equal("a delete by its own ETag", &objects.delete(&to, &copy.etag).await?, &Delete::Deleted)?;
     equal("what is left", &space.names().await?, &vec![])
 }

@@ -52,8 +52,8 @@ impl<T: Destination> Destination for Faulty<T> {
         self.call("amend", &feed.name, self.inner.amend(feed, replaced, asking)).await
     }
 
-    async fn entries(&self, feed: &Feed, of: Of<'_>) -> Result<Vec<Entry>, QueryError> {
-        self.call("entries", &feed.name, self.inner.entries(feed, of)).await
+    async fn entries(&self, feed: &Feed, of: Of<'_>, asking: &Asking) -> Result<Vec<Entry>, QueryError> {
+        self.call("entries", &feed.name, self.inner.entries(feed, of, asking)).await
     }
 
     async fn forget(&self, feed: &Feed, files: &[FileId], until: Timestamp) -> Result<(), QueryError> {

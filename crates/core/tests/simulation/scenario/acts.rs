@@ -44,8 +44,6 @@ pub fn ticks(mut dice: Dice) -> Vec<Micros> {
 #[derive(Clone, Copy)]
 pub struct Files {
     pub feeds: usize,
-    /// `ETag`s are hashes of the content.
-    pub hashes: bool,
     /// There may be contents that make COPY fail with an error which says nothing to anybody.
     pub cursed: bool,
 }
@@ -74,8 +72,8 @@ pub fn acts(mut dice: Dice, ticks: &[Micros], end: Micros, files: Files) -> Vec<
             return (at, Act::Delete { key });
         }
         let newest = contents.entry(key.clone()).or_default();
-        // The same content again, or new content; with ETags that are no hashes each content comes once.
-        let number = if files.hashes && *newest > 0 && dice.one_in(3) { 1 + dice.below(*newest) } else { *newest + 1 };
+        // The same content again, or new content.
+        let number = if *newest > 0 && dice.one_in(3) { 1 + dice.below(*newest) } else { *newest + 1 };
         *newest = number.max(*newest);
         let mark = match number % 4 {
             _ if name == "a.error.json" => BAD,

@@ -38,6 +38,8 @@ impl World {
         let (feed, load) = (statement.feed, statement.is_load());
         if load {
             self.has_failed_to_load(number);
+        } else {
+            self.has_failed_to_ask(number);
         }
         if load && self.lasting.down(feed, self.now).is_some() {
             self.count(feed);
@@ -88,14 +90,16 @@ impl World {
     /// A question is about to be asked: not while it is asked already. A function that died before it noted the question
     /// asks again, so this holds when the weather is calm.
     pub fn check_question(&mut self, feed: usize, sqls: &[Sql]) {
-        let asks = sqls.iter().all(|sql| matches!(sql, Sql::Loaded(_) | Sql::Copy { no_load: true, .. }));
+        let asks =
+            sqls.iter().all(|sql| matches!(sql, Sql::Loaded(_) | Sql::Named(_) | Sql::Copy { no_load: true, .. }));
         if !self.calm || !asks || !self.scenario.class.lasts() {
             return;
         }
         let calm = self.scenario.end;
         let mut others = self.warehouse.api.statements.iter();
         if others.any(|other| other.feed == feed && other.created > calm && other.still_asks(sqls)) {
-            let what = if matches!(sqls, [Sql::Loaded(_)]) { "what the ledger has" } else { "for bad files" };
+            let what =
+                if matches!(sqls, [Sql::Loaded(_) | Sql::Named(_)]) { "what the ledger has" } else { "for bad files" };
             self.truth.broken(format!("the same question, {what}, is asked twice side by side"));
         }
     }

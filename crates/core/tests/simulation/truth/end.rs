@@ -1,14 +1,16 @@
 //! The verdict: what must hold once nothing goes wrong any more and all is quiet.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use sluice_core::claim::Claim;
+use sluice_core::config::Config;
 use sluice_core::object::{ETag, FileId, Key};
 
 use super::{ARCHIVES, Version};
 use crate::bucket::{CLAIMS, INCOMING};
 use crate::history::OTHER;
 use crate::lasting::feed_of;
+use crate::scenario::settings::FEEDS;
 use crate::scenario::{BAD, CURSED};
 use crate::scheduler::World;
 
@@ -36,7 +38,7 @@ impl World {
         }
         for (content, version) in self.promised() {
             let times = rows.get(content).copied().unwrap_or_default();
-            if times > 1 {
+            if times > 1 && !self.truth.sent_again.contains(content) {
                 return Some(format!("{content:?} of {} is in the table {times} times", version.key));
             }
             if version.taken && content.starts_with(CURSED) {
@@ -56,10 +58,17 @@ impl World {
         for row in self.warehouse.recorded() {
             *recorded.entry(&row.file).or_default() += 1;
         }
-        let lines: BTreeSet<String> = self.warehouse.lines().map(|line| format!("{line}\n")).collect();
+        let mut lines: BTreeMap<String, usize> = BTreeMap::new();
+        for line in self.warehouse.lines() {
+            *lines.entry(format!("{line}\n")).or_default() += 1;
+        }
         for (content, version) in self.promised() {
             let times: usize = version.ids().filter_map(|id| recorded.get(id.as_str())).sum();
-            if times != usize::from(lines.contains(content)) && !self.waits_for_the_ledger(&version.key) {
+            let should = match lines.get(content) {
+                Some(times) if self.truth.sent_again.contains(content) => *times,
+                there => usize::from(there.is_some()),
+            };
+            if times != should && !self.waits_for_the_ledger(&version.key) {
                 let there = if times == 0 { "the table has it" } else { "the table differs" };
                 return Some(format!("the ledger has {content:?} of {} {times} times; {there}", version.key));
             }
@@ -115,6 +124,27 @@ impl World {
         let known = |key: &str| self.truth.archived.contains(key) || self.is_reason(key);
         let stray = ARCHIVES.iter().flat_map(|archive| self.bucket.under(archive)).find(|(key, _)| !known(key));
         stray.map(|(key, _)| format!("nobody knows what {key} is"))
+    }
+
+    /// A good file that was loaded and archived, whose content is compared with what comes under its name: key and content.
+    pub fn archived_and_compared(&self) -> Option<(String, String)> {
+        let compared = |version: &Version| {
+            let feed = feed_of(&version.key).map(|feed| FEEDS[feed]);
+            let mut configs = self.scenario.configs.iter().map(|(_, config)| config);
+            let inspects = |config: &Config| config.feeds.iter().any(|of| Some(of.name.as_str()) == feed && of.inspect);
+            let held = |claim: &Claim| claim.all_files().any(|file| file.key.as_str() == version.key);
+            let free = self.bucket.get(&version.key).is_none() && !self.truth.claims.values().any(held);
+            free && version.taken && !self.scenario.hashes && configs.all(|config| inspects(config))
+        };
+        let found = self.promised().find(|(content, version)| {
+            let path = format!("processed/{}", version.path());
+            let named = version.etags.iter().map(|etag| format!("{path}.{etag}"));
+            let mut names = named.chain([path.clone()]);
+            let is_copy = |name: String| self.bucket.get(&name).is_some_and(|object| object.text() == **content);
+            let unsaid = !self.truth.sent_again.contains(*content) && !content.starts_with(BAD);
+            unsaid && compared(version) && names.any(|name| is_copy(name))
+        });
+        found.map(|(content, version)| (version.key.clone(), content.clone()))
     }
 
     fn is_reason(&self, key: &str) -> bool {

@@ -117,6 +117,17 @@ impl World {
         }
     }
 
+    /// A question about these files failed, without whose answer they are not loaded.
+    pub(super) fn has_failed_to_ask(&mut self, number: usize) {
+        let keys: BTreeSet<&String> = self.warehouse.api.statements[number].names().collect();
+        let files = self.truth.claims.values().flat_map(|claim| &claim.files);
+        let asked = files.filter(|file| keys.contains(&file.key.to_string())).map(|file| file.id().to_string());
+        let asked: Vec<String> = asked.collect();
+        for file in asked {
+            self.truth.rests.failed.entry(file).or_insert(self.now);
+        }
+    }
+
     /// A claim has changed or is gone: what it let go since it was written anew, and nobody else holds, is a new file when it
     /// is planned again.
     pub(super) fn was_let_go(&mut self, before: Option<Claim>) {

@@ -29,9 +29,12 @@ pub enum Sql {
     CheckFence,
     /// Which of the files the ledger has.
     Loaded(BTreeSet<String>),
+    /// What the ledger has of these keys.
+    Named(BTreeSet<String>),
     Amend {
         new: String,
         etag: String,
+        size: String,
         old: String,
     },
     LoadErrors(Trace),
@@ -44,6 +47,7 @@ pub struct Row {
     pub file: String,
     pub key: String,
     pub etag: String,
+    pub size: String,
 }
 
 /// How a COPY is named in the system views.
@@ -74,8 +78,8 @@ impl Sql {
             "CREATE" => Self::CreateLedger,
             "UPDATE" if rest.ends_with("_fence\" SET loads = loads + 1") => Self::Fence,
             "UPDATE" => {
-                let [new, etag, old] = <[String; 3]>::try_from(literals(rest)).ok()?;
-                Self::Amend { new, etag, old }
+                let ([new, etag, old], size) = (<[String; 3]>::try_from(literals(rest)).ok()?, numbers(rest).pop()?);
+                Self::Amend { new, etag, size, old }
             }
             "SELECT" => return Self::select(rest),
             _ => return None,
@@ -95,6 +99,11 @@ impl Sql {
         if rest.starts_with("file, etag FROM ") {
             return Some(Self::Loaded(literals(rest.split_once(" WHERE file IN ")?.1).into_iter().collect()));
         }
+        if let (true, Some((_, keys))) =
+            (rest.starts_with("file, object_key, "), rest.split_once(" WHERE object_key IN "))
+        {
+            return Some(Self::Named(literals(keys).into_iter().collect()));
+        }
         let trace = trace(rest.split_once(" WHERE ")?.1)?;
         if rest.contains(" FROM sys_load_error_detail ") {
             Some(Self::LoadErrors(trace))
@@ -104,11 +113,23 @@ impl Sql {
     }
 }
 
-/// Each row has four literals: identity, key, `ETag`, batch.
+/// Each row has four literals and a number: identity, key, `ETag`, size, batch.
 fn rows(values: &str) -> Option<Vec<Row>> {
-    let literals = literals(values);
-    let row = |row: &[String]| Row { file: row[0].clone(), key: row[1].clone(), etag: row[2].clone() };
-    literals.len().is_multiple_of(4).then(|| literals.chunks(4).map(row).collect())
+    let (literals, sizes) = (literals(values), numbers(values));
+    let row = |(row, size): (&[String], &String)| Row {
+        file: row[0].clone(),
+        key: row[1].clone(),
+        etag: row[2].clone(),
+        size: size.clone(),
+    };
+    (literals.len() == 4 * sizes.len()).then(|| literals.chunks(4).zip(&sizes).map(row).collect())
+}
+
+/// All numbers that are in no literal and no name.
+fn numbers(text: &str) -> Vec<String> {
+    let (_, between) = split(text);
+    let words = between.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    words.filter(|word| word.parse::<u64>().is_ok()).map(str::to_owned).collect()
 }
 
 fn trace(condition: &str) -> Option<Trace> {
@@ -119,12 +140,17 @@ fn trace(condition: &str) -> Option<Trace> {
     number("query_id = ").map(Trace::Query).or_else(|| Some(Trace::Session(number("session_id = ")?, number("' + ")?)))
 }
 
-/// All string literals, read as Redshift reads them: a backslash escapes, a doubled quote is one.
 fn literals(text: &str) -> Vec<String> {
-    let mut found = Vec::new();
+    split(text).0
+}
+
+/// All string literals, read as Redshift reads them (a backslash escapes, a doubled quote is one), and what is between them.
+fn split(text: &str) -> (Vec<String>, String) {
+    let (mut found, mut between) = (Vec::new(), String::new());
     let mut rest = text.chars().peekable();
     while let Some(character) = rest.next() {
         if character != '\'' {
+            between.push(character);
             continue;
         }
         let mut literal = String::new();
@@ -138,5 +164,5 @@ fn literals(text: &str) -> Vec<String> {
         }
         found.push(literal);
     }
-    found
+    (found, between)
 }

@@ -376,10 +376,10 @@ fn a_bucket_with_objects_stays() {
 }
 
 #[test]
-fn where_hashes_are_hidden_each_write_has_a_tag_of_its_own() {
+fn where_kms_encrypts_each_write_has_a_tag_of_its_own() {
     let storage = Storage::in_memory();
     storage.create_bucket(BUCKET).unwrap();
-    storage.hide_hashes();
+    storage.set_encryption(BUCKET, Some(Encryption::kms())).unwrap();
     let first = storage.put(BUCKET, "a", "same").unwrap().etag;
     let second = storage.put(BUCKET, "a", "same").unwrap().etag;
     let copied = storage.copy((BUCKET, "a"), (BUCKET, "b")).unwrap().etag;

@@ -1,0 +1,141 @@
+//! Sent again: files whose bytes were loaded before, under the same name and another `ETag`.
+//!
+//! The same content under the same name is the same file. Mostly its `ETag` says so; that of an upload in parts does not,
+//! nor one under KMS. Of what may be such a file the ledger is asked which versions of the name it has, and the bytes are
+//! compared with their copies in `processed/`. Only what is the same to the last byte counts as loaded; what cannot be
+//! compared, or not in time, is loaded as the new file that it may be. Costs one HEAD a file, where no file of its name was
+//! loaded before, and nothing for a small file whose `ETag` is a hash.
+
+use futures_util::future::try_join;
+use futures_util::{StreamExt, stream};
+
+use super::{Loading, Next, StepError};
+use crate::archive::{self, Archived};
+use crate::claim::{Held, Stage};
+use crate::config::FileIdentity;
+use crate::destination::{Destination, Entry, Of};
+use crate::object::{File, Key};
+use crate::ports::{Clock, Objects, PortError, Ports};
+use crate::run::{later, within};
+
+/// How many copies are looked for at once.
+const HEADS_AT_ONCE: usize = 64;
+
+/// How many files are compared at once, and by how many bytes: what is held is twice that.
+const COMPARED_AT_ONCE: usize = 2;
+const PART: u64 = 4 << 20;
+
+impl<P: Ports> Loading<'_, P> {
+    /// Those of the files that were loaded before, each with its copy in `processed/`.
+    pub(super) async fn sent_again(&self, held: &Held, perhaps_known: &[File]) -> Result<Vec<(File, Key)>, StepError> {
+        let clock = self.ports.clock();
+        // The other half is the load's.
+        let time = self.run.wait_left(clock.now()) / 2;
+        let until = later(clock.now(), time.try_into().unwrap_or_default());
+        let named = match self.feed.identity {
+            // The ledger knows the name, and nothing is loaded.
+            FileIdentity::Name => Vec::new(),
+            FileIdentity::Version => within(clock, until, self.named(perhaps_known)).await.unwrap_or_default(),
+        };
+        if named.is_empty() {
+            return Ok(Vec::new());
+        }
+        let keys: Vec<Key> = named.iter().map(|file| file.key.clone()).collect();
+        let entries = self.ports.destination().entries(self.feed, Of::Keys(&keys), &self.asking(held, "")).await?;
+        let mut known = Vec::new();
+        let all = async {
+            let looks =
+                stream::iter(&named).map(async |file| Some((file.clone(), self.copy_of(file, &entries).await?)));
+            let mut looks = looks.buffer_unordered(COMPARED_AT_ONCE);
+            while let Some(look) = looks.next().await {
+                known.extend(look);
+            }
+        };
+        if within(clock, until, all).await.is_none() {
+            tracing::warn!(feed = %self.feed.name, "there was no time to compare all files with earlier ones of their names");
+        }
+        Ok(known)
+    }
+
+    /// Those of whose names something is in `processed/`.
+    async fn named(&self, files: &[File]) -> Vec<File> {
+        let looks = stream::iter(files).map(async |file| {
+            let name = archive::plain_names(&self.config.bucket.incoming, &self.config.bucket.processed, file);
+            let there = self.ports.objects().head(name.first()?).await;
+            there.ok().flatten().map(|_| file.clone())
+        });
+        looks.buffered(HEADS_AT_ONCE).filter_map(async |file| file).collect().await
+    }
+
+    /// The copy of the same content that was loaded under this name.
+    async fn copy_of(&self, file: &File, entries: &[Entry]) -> Option<Key> {
+        let before = |entry: &&Entry| entry.key == file.key && entry.size == file.size && entry.etag != file.etag;
+        for entry in entries.iter().filter(before) {
+            match self.same_content(file, entry).await {
+                Ok(Some(copy)) => {
+                    tracing::info!(
+                        feed = %self.feed.name, key = %file.key, etag = %file.etag, loaded_etag = %entry.etag,
+                        %copy, "the same content was loaded before under another ETag; it is not loaded again"
+                    );
+                    return Some(copy);
+                }
+                Ok(None) => {}
+                Err(error) => {
+                    tracing::debug!(key = %file.key, %error, "a file could not be compared with an earlier one")
+                }
+            }
+        }
+        None
+    }
+
+    /// The copy of what the ledger has, if the file is the same.
+    async fn same_content(&self, file: &File, entry: &Entry) -> Result<Option<Key>, PortError> {
+        let (objects, bucket) = (self.ports.objects(), &self.config.bucket);
+        let loaded = File { etag: entry.etag.clone(), ..file.clone() };
+        let names = archive::plain_names(&bucket.incoming, &bucket.processed, &loaded);
+        // A later version has its ETag in its copy's name, and the first one has the name for itself.
+        for name in names.iter().take(2).rev() {
+            if let Some(copy) = objects.head(name).await? {
+                return Ok(is_same(objects, file, &copy).await?.then_some(copy.key));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Goes on without files that were loaded before: their copies are there, so that nothing is lost.
+    pub(super) async fn without_known(&mut self, mut held: Held, known: Vec<(File, Key)>) -> Result<Next, StepError> {
+        let files: Vec<File> = known.iter().map(|(file, _)| file.clone()).collect();
+        let mut archived = Archived { moved: known, ..Archived::default() };
+        archive::delete(self.ports.objects(), &mut archived).await;
+        self.tally.already += u64::try_from(archived.moved.len()).unwrap_or(u64::MAX);
+        let moved = !archived.moved.is_empty();
+        let trouble = self.unmoved(&mut held, Stage::Archive, archived.unmoved, moved, |doubt| doubt).await?;
+        let rest = |all: Vec<File>| all.into_iter().filter(|file| !files.contains(file)).collect::<Vec<_>>();
+        held.claim.suspects = 0;
+        held.claim.later = rest(std::mem::take(&mut held.claim.later));
+        let rest = rest(std::mem::take(&mut held.claim.files));
+        if rest.is_empty() {
+            return match trouble {
+                Some(trouble) => Ok(self.stuck(held, trouble).await),
+                None => self.done_with(held).await,
+            };
+        }
+        held.claim.continue_with(rest);
+        held.save(self.ports.objects()).await?;
+        Ok(Next::Again(held))
+    }
+}
+
+/// Whether two objects have the same bytes.
+async fn is_same(objects: &impl Objects, one: &File, other: &File) -> Result<bool, PortError> {
+    let mut from = 0;
+    while from < one.size && one.size == other.size {
+        let (part, same) = try_join(objects.read(one, from, PART), objects.read(other, from, PART)).await?;
+        let (Some(part), Some(same)) = (part, same) else { return Ok(false) };
+        if part.bytes.is_empty() || part.bytes != same.bytes {
+            return Ok(false);
+        }
+        from += u64::try_from(part.bytes.len()).unwrap_or(u64::MAX);
+    }
+    Ok(one.size == other.size)
+}
