@@ -25,7 +25,7 @@ impl Claim {
         self.packing().unwrap_or_else(|| self.files.first().and_then(said))
     }
 
-    fn packing_of(&self, file: &File) -> Option<Option<Compression>> {
+    pub(super) fn packing_of(&self, file: &File) -> Option<Option<Compression>> {
         self.packed.get(&file.id()).copied()
     }
 

@@ -210,8 +210,14 @@ impl Claim {
             let next = self.later.drain(..part).collect();
             self.go_on_with(next);
         } else if !self.later.is_empty() {
+            let tried = self.files.first().map(|file| self.packing_of(file));
             let next = self.of_a_kind();
             self.go_on_with(next);
+            if tried.is_some_and(|tried| tried != self.packing()) {
+                // These were in no batch that failed.
+                (self.failures, self.streak, self.vouched) = (0, 0, false);
+                (self.failing_since, self.failed_at) = (None, None);
+            }
         } else if !self.doubted.is_empty() {
             let doubt = self.doubted.remove(0);
             self.try_doubt(doubt);

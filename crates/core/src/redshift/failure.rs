@@ -14,10 +14,14 @@ use crate::object::{File, Key};
 
 use super::statements::{Description, Status};
 
+#[cfg(any(test, feature = "testing"))]
+mod example;
 mod named;
 mod table;
 mod text;
 
+#[cfg(any(test, feature = "testing"))]
+pub use example::examples;
 pub use table::{Means, OWN_SQL, ROWS, Row, UNKNOWN};
 pub use text::Words;
 

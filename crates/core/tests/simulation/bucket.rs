@@ -20,6 +20,7 @@ use crate::calls::Caller;
 use crate::clock::{Micros, SECOND, stamp};
 use crate::dice::Dice;
 use crate::lasting::Request;
+use crate::scenario::is_packed;
 use crate::scheduler::World;
 
 /// Where producers drop the feeds' files.
@@ -170,8 +171,10 @@ impl Objects for Caller {
 
     async fn read(&self, file: &File, from: u64, length: u64) -> Result<Option<Part>, PortError> {
         let content = self.get(&file.key).await?.filter(|content| content.etag == file.etag);
-        // The model keeps contents as they are unpacked. An archive's later version has its `ETag` behind its name.
-        let packed = |body: Vec<u8>| if file.key.as_str().contains(".gz") { gzip(&body) } else { body };
+        // The model keeps contents as they are unpacked.
+        let packed = |body: Vec<u8>| {
+            if is_packed(file.key.as_str(), &String::from_utf8_lossy(&body)) { gzip(&body) } else { body }
+        };
         let bytes = |number| usize::try_from(number).unwrap_or(usize::MAX);
         Ok(content.map(|content| Part {
             bytes: packed(content.body).into_iter().skip(bytes(from)).take(bytes(length)).collect(),

@@ -8,7 +8,7 @@ use sluice_core::ports::{PortError, PortErrorKind};
 use crate::bucket::{CLAIMS, INCOMING};
 use crate::clock::{HOUR, MINUTE, Micros};
 use crate::scenario::settings::FEEDS;
-use crate::scenario::{BAD, CURSED, STUCK};
+use crate::scenario::{BAD, CURSED, STUCK, is_bad};
 
 /// Something that does not work.
 #[derive(Clone, Debug)]
@@ -216,7 +216,7 @@ impl Lasting {
 
     /// Where a file with this content has to stay.
     pub fn stage(&self, key: &str, content: &str, now: Micros) -> Option<Stage> {
-        let bad = content.starts_with(BAD);
+        let bad = is_bad(content);
         let moved = if bad { Stage::Quarantine } else { Stage::Archive };
         let stage = |what: &What| match what {
             What::Copy(_) => Some(Stage::Load),

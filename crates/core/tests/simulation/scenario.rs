@@ -86,10 +86,24 @@ pub const NAMES: [&str; 8] = ["a", "b", "c", "d", "e.gz", "g.gz", "a.error.json"
 
 /// How content begins that COPY refuses.
 pub const BAD: &str = "!";
+/// How content begins that the look at its head refuses, and COPY too.
+pub const ZIP: &str = "PK\u{3}\u{4}";
+/// How content begins whose file is packed otherwise than its name says. It would be passed over, or refused.
+pub const MISNAMED: &str = "%";
 /// How content begins that makes COPY fail with an error which says nothing to anybody.
 pub const CURSED: &str = "?";
 /// How content begins, perhaps after [`BAD`], that a lasting trouble is about.
 pub const STUCK: &str = "~";
+
+/// Whether a file is to be refused.
+pub fn is_bad(content: &str) -> bool {
+    content.starts_with(BAD) || content.starts_with(ZIP)
+}
+
+/// Whether the object is packed.
+pub fn is_packed(key: &str, content: &str) -> bool {
+    key.contains(".gz") != content.starts_with(MISNAMED)
+}
 
 impl Scenario {
     /// Within how many ticks all must be where it belongs: as long as the slowest of its troubles may take.
@@ -146,6 +160,9 @@ impl Scenario {
         };
         let ticks = ticks(dice.about("ticks"));
         let end = ticks.last().copied().unwrap_or_default() + with.pick(&[SECOND, MINUTE, 10 * MINUTE]);
+        let (fault_in, slow_in) = (with.pick(&[u64::MAX, 300, 100, 40, 15, 6]), with.pick(&[u64::MAX, 300, 50, 20]));
+        let seen = class != Class::Changes && !columnar && fault_in.min(slow_in) == u64::MAX;
+        let misnamed = settings.feeds.iter().map(|feed| seen && feed.inspect).collect();
         Self {
             dice,
             class,
@@ -155,12 +172,12 @@ impl Scenario {
             heals: false,
             timeouts: [0; 3].map(|_| with.pick(&[20 * SECOND, MINUTE, MINUTE, 5 * MINUTE, 15 * MINUTE])),
             occupied: OCCUPIED.into_iter().filter(|_| with.one_in(8)).collect(),
-            acts: acts(dice.about("acts"), &ticks, end, Files { feeds, cursed }),
+            acts: acts(dice.about("acts"), &ticks, end, Files { feeds, cursed, misnamed }),
             ticks,
             end,
             latency: with.pick(&[MILLISECOND, 50 * MILLISECOND, 50 * MILLISECOND, SECOND, 5 * SECOND]),
-            fault_in: with.pick(&[u64::MAX, 300, 100, 40, 15, 6]),
-            slow_in: with.pick(&[u64::MAX, 300, 50, 20]),
+            fault_in,
+            slow_in,
             step: with.pick(&[10 * MILLISECOND, SECOND, 10 * SECOND, 2 * MINUTE, HOUR]),
             failure_in: with.pick(&[u64::MAX, 20, 6, 2]),
             memory: with.pick(&[MEMORY, MEMORY, SHORT_MEMORY]),

@@ -52,7 +52,7 @@ pub struct Statement {
     /// Who waits for its end.
     waiters: Vec<CallId>,
     /// Where it fails by itself, and how.
-    fate: Option<(usize, &'static str)>,
+    fate: Option<(usize, String)>,
     /// What it fails with when its time is over.
     stalled: Option<String>,
     query_id: bool,
@@ -173,7 +173,7 @@ fn submit(world: &mut World, feed: usize, submission: &Submission) -> StatementI
     let dice = world.scenario.dice.about(submission.token.as_deref().unwrap_or(&submission.name)).number(number as u64);
     let sqls: Vec<Sql> = submission.statements.iter().map(|text| Sql::read(text)).collect();
     world.check_question(feed, &sqls);
-    let fate = fate(world, dice, sqls.len(), &submission.name);
+    let fate = fate(world, dice, &sqls, &submission.name);
     let api = &mut world.warehouse.api;
     api.statements.push(Statement {
         number,

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use test_case::test_case;
 
 use super::super::statements::Part;
+use super::example::{example, scan};
 use super::*;
 use crate::object::ETag;
 
@@ -45,32 +46,6 @@ fn failure(number: usize, text: &str) -> Failure {
     let without = of_transaction(ROLES, &Description { parts: vec![], ..failed(number, text) }, "b", &files);
     assert_eq!(with_parts, without, "the number in the text says the same as the parts");
     with_parts
-}
-
-/// A Spectrum error as the Data API shows it.
-fn scan(error: &str, code: i64, context: &str) -> String {
-    let rule = "-----------------------------------------------";
-    format!(
-        "ERROR: {error}\n  Detail: \n  {rule}\n  error:  {error}\n  code:      {code}\n  context:   {context}\n  query:     7\n  \
-         location:  dory_util.cpp:1777\n  process:   worker_thread [pid=1]\n  {rule} [ErrorId: 1-68f7ff75-672e60d1]"
-    )
-}
-
-/// A text that says these words, with `value` wherever something is quoted.
-fn example(words: Words, value: &str) -> String {
-    // Spectrum encodes the names of objects.
-    let encoded = value.replace([' ', '\'', '"', '\n'], "%20");
-    let filled = |pattern: &str| pattern.replace('*', value).replace('~', &encoded);
-    match words {
-        Words::Head(pattern) => format!("ERROR: {}", filled(pattern)),
-        Words::S3(code) => {
-            format!("ERROR: S3ServiceException:{value},Status 400,Error {code},Rid 0,ExtRid 0,CanRetry 1")
-        }
-        Words::Manifest(code) => {
-            format!("ERROR: Problem reading manifest file - S3ServiceException:{value},Status 400,Error {code},Rid 0")
-        }
-        Words::Scan(pattern) => scan("Spectrum Scan Error", 15007, &filled(pattern)),
-    }
 }
 
 fn all_words() -> impl Iterator<Item = (&'static Row, Words)> {

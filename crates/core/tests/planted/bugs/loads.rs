@@ -189,6 +189,25 @@ pub(super) const BUGS: &[Bug] = &[
         "the copy of a file that is sent again is looked for under its name alone",
         &[edit("load/sent_again.rs", "names.iter().take(2).rev()", "names.iter().take(1)")],
     ),
+    bug(
+        "what is packed otherwise than its name says is loaded as that says",
+        &[edit("inspect.rs", "self.packed.insert(file.id(), compression);", "let _ = compression;")],
+    ),
+    bug(
+        "files that are packed differently go into one COPY",
+        &[edit(
+            "claim/inspected.rs",
+            "Some(self.packing_of(file)) == kind",
+            "kind.is_some() || self.packing_of(file).is_some()",
+        )],
+    ),
+    bug(
+        "an error of any statement speaks of contents",
+        &[
+            edit("redshift/failure.rs", "(Means::Contents, Of::Copy) =>", "(Means::Contents, _) =>"),
+            edit("load/failed.rs", "if bad.is_empty() {", "if bad.is_empty() && held.claim.files.len() > 1 {"),
+        ],
+    ),
     Bug {
         name: "nobody sees that a transaction has outlived the function that began it",
         edits: &[edit("claim/give_way.rs", "self.left_alone || self", "self")],

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::settings::FEEDS;
-use super::{BAD, CURSED, NAMES};
+use super::{BAD, CURSED, MISNAMED, NAMES, ZIP};
 use crate::bucket::INCOMING;
 use crate::clock::{HOUR, MILLISECOND, MINUTE, Micros, SECOND};
 use crate::dice::Dice;
@@ -41,9 +41,11 @@ pub fn ticks(mut dice: Dice) -> Vec<Micros> {
 }
 
 /// What the files of a history may be like.
-#[derive(Clone, Copy)]
 pub struct Files {
     pub feeds: usize,
+    /// Of which feeds files may be packed otherwise than they say: those that are looked at, where nothing keeps anybody from
+    /// looking.
+    pub misnamed: Vec<bool>,
     /// There may be contents that make COPY fail with an error which says nothing to anybody.
     pub cursed: bool,
 }
@@ -77,7 +79,9 @@ pub fn acts(mut dice: Dice, ticks: &[Micros], end: Micros, files: Files) -> Vec<
         *newest = number.max(*newest);
         let mark = match number % 4 {
             _ if name == "a.error.json" => BAD,
+            2 if name < "c" => ZIP,
             2 => BAD,
+            1 | 3 if files.misnamed[feed] && name > "c" => MISNAMED,
             1 if files.cursed && name <= "b" => CURSED,
             _ => "",
         };

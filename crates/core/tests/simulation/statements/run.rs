@@ -2,6 +2,7 @@
 
 use sluice_core::completion::claim_of;
 use sluice_core::redshift::Status;
+use sluice_core::redshift::failure::{Means, examples};
 
 use crate::calls;
 use crate::clock::{MILLISECOND, MINUTE, Micros, SECOND};
@@ -23,13 +24,35 @@ const FAILURES: [&str; 6] = [
     "stopped",
 ];
 
-/// Where the statement fails by itself, if it does.
-pub(super) fn fate(world: &mut World, dice: Dice, length: usize, name: &str) -> Option<(usize, &'static str)> {
+/// A file that texts name, though it has done nothing.
+const NAMED: &str = "s3://bucket/incoming/f/a";
+
+thread_local! {
+    /// Every text that Sluice knows; made once.
+    static KNOWN: Vec<(Means, String)> = examples(NAMED).collect();
+}
+
+/// Where the statement fails by itself, if it does, and with which text: any that Sluice knows at any statement, but for those
+/// that would be a lie there about a file, or about the ledger.
+pub(super) fn fate(world: &mut World, dice: Dice, sqls: &[Sql], name: &str) -> Option<(usize, String)> {
     let mut dice = dice.about("fate");
     if world.calm || !dice.one_in(world.scenario.failure_in) {
         return None;
     }
-    let (at, failure) = (dice.index(length + 1), dice.pick(&FAILURES));
+    let (at, usual) = (dice.index(sqls.len() + 1), dice.pick(&FAILURES));
+    // What comes after a single statement is told as its own error.
+    let lies = |means: Means| match sqls.get(at).or(sqls.first().filter(|_| sqls.len() == 1)) {
+        Some(Sql::Copy { .. }) => matches!(means, Means::Contents | Means::FileGone | Means::ObjectGone),
+        Some(Sql::Guard { .. }) => means == Means::ZeroDivision,
+        _ => false,
+    };
+    let known = dice.one_in(2).then(|| {
+        KNOWN.with(|known| {
+            let (means, text) = &known[dice.index(known.len())];
+            (!lies(*means)).then(|| text.clone())
+        })
+    });
+    let failure = known.flatten().unwrap_or_else(|| usual.to_owned());
     let happens = world.odd.happens(dice.label(), || format!("{name} fails at statement {}: {failure}", at + 1));
     happens.then_some((at, failure))
 }
@@ -99,7 +122,7 @@ pub fn step(world: &mut World, number: usize, turn: u64) {
     if !statement.running() || statement.turn != turn {
         return;
     }
-    let fate = statement.fate;
+    let fate = statement.fate.clone();
     if let Some(error) = broken(world, number) {
         return end(world, number, Status::Failed, Some(error));
     }
@@ -108,7 +131,7 @@ pub fn step(world: &mut World, number: usize, turn: u64) {
         && at == statement.at
     {
         let stopped = failure == "stopped";
-        return end(world, number, if stopped { Status::Aborted } else { Status::Failed }, Some(failure.to_owned()));
+        return end(world, number, if stopped { Status::Aborted } else { Status::Failed }, Some(failure));
     }
     let Some(sql) = statement.sqls.get(statement.at).cloned() else {
         let mut tx = std::mem::take(&mut statement.tx);

@@ -18,7 +18,7 @@ pub enum Sql {
     Copy {
         manifest: String,
         no_load: bool,
-        columnar: bool,
+        options: Options,
     },
     Record(Vec<Row>),
     CreateLedger,
@@ -39,6 +39,13 @@ pub enum Sql {
     },
     LoadErrors(Trace),
     VersionsRead(Trace),
+}
+
+/// How COPY reads files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Options {
+    pub columnar: bool,
+    pub gzip: bool,
 }
 
 /// A row of the ledger.
@@ -70,7 +77,10 @@ impl Sql {
             "COPY" => Self::Copy {
                 manifest: literals(rest).first()?.strip_prefix("s3://bucket/")?.to_owned(),
                 no_load: rest.contains(" NOLOAD "),
-                columnar: rest.contains(" FORMAT AS PARQUET"),
+                options: Options {
+                    columnar: rest.contains(" FORMAT AS PARQUET"),
+                    gzip: rest.ends_with(" GZIP") || rest.contains(" GZIP "),
+                },
             },
             "INSERT" if rest.contains("_fence\" SELECT ") => Self::FillFence,
             "INSERT" => Self::Record(rows(rest.split_once(" VALUES ")?.1)?),
