@@ -118,6 +118,26 @@ async fn of_200_files_7_are_bad_in_7_ways_and_193_are_loaded_by_3_copies(first: 
     site.stop().await;
 }
 
+/// The warehouse shows what it has refused only a while after it has said so: reasons keep code, line and column.
+#[tokio::test]
+async fn reasons_are_whole_where_the_system_views_are_late() {
+    let site = Site::start(&(numbers("max_files = 10\nfiles_per_load = 10") + GZIPPED)).await;
+    site.standin.redshift().unwrap().show_loads_after(std::time::Duration::from_millis(1500));
+    put(&site, "bad", rows(b"1,one\nx,two\n"));
+    put(&site, "good", rows(b"2,two\n"));
+    site.drain().await;
+    assert_eq!(site.ids("numbers").await, [2]);
+    let reason = site.standin.storage().get(BUCKET, "failed/numbers/bad.csv.gz.error.json").unwrap();
+    let reason: Value = serde_json::from_slice(&reason).unwrap();
+    assert_eq!(
+        (&reason["code"], &reason["line"], &reason["column"]),
+        (&json!(1207), &json!(3), &json!("id")),
+        "{reason}"
+    );
+    assert_eq!(reason["raw_line"], "x,two", "{reason}");
+    site.stop().await;
+}
+
 #[tokio::test]
 async fn however_many_gzips_are_broken_3_copies_are_enough() {
     let site = Site::start(&(numbers("max_files = 300\nfiles_per_load = 300") + GZIPPED)).await;

@@ -335,6 +335,24 @@ async fn doctor_says_what_copy_lacks(error: &str) {
     operator.stop().await;
 }
 
+/// COPY needs another object than its files, and that is missing: no file is to blame, and the words say which it is.
+#[tokio::test]
+async fn doctor_misses_the_jsonpaths_object() {
+    let paths = "s3://landing/paths/numbers.json";
+    let json = numbers("").replace("format = \"csv\"", "format = \"json\"");
+    let operator = Operator::start(&format!("{json}[feed.redshift.options]\njson = \"{paths}\"\n")).await;
+    operator.says(&["init"]).await;
+    let (code, checks) = operator.json(&["doctor"]).await;
+    let wrong: Vec<_> = checks.iter().filter(|check| check["ok"] == json!(false) && check["type"] == "check").collect();
+    assert_eq!((code, wrong.len()), (Some(3), 1), "{checks:#?}");
+    assert!(wrong[0]["error"].as_str().unwrap().contains(paths), "{}", wrong[0]);
+    let put = |text: &str| operator.site.standin.storage().put(BUCKET, "paths/numbers.json", text.to_owned()).unwrap();
+    put(r#"{"jsonpaths": ["$.id", "$.label"]}"#);
+    let (code, checks) = operator.json(&["doctor"]).await;
+    assert_eq!(code, Some(0), "{checks:#?}");
+    operator.stop().await;
+}
+
 #[tokio::test]
 async fn doctor_sends_a_worker_nowhere() {
     let operator = Operator::start(&numbers("")).await;

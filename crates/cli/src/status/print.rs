@@ -100,7 +100,7 @@ impl Status<'_> {
                     ));
                 }
                 print_not_taken(preview);
-                print_without_rows(without_rows, now);
+                self.print_without_rows(without_rows, now);
                 if let Some(down) = &preview.down {
                     print_down(down, name.as_str(), now);
                 }
@@ -111,6 +111,38 @@ impl Status<'_> {
                 }
             }
         }
+    }
+
+    /// Files that were loaded, are not empty, and brought no row.
+    fn print_without_rows(&self, notes: &[Note], now: Timestamp) {
+        let Some(last) = notes.first() else { return };
+        let files = output::count(notes.iter().map(|note| note.number).sum(), "file");
+        let since = span(age(now, last.loaded_at));
+        output::line(format_args!(
+            "  rowless    {RED}{files}{RED:#} loaded that are not empty and brought no row, the last {since} ago:"
+        ));
+        for note in notes.iter().take(NOTES) {
+            match note.files.first() {
+                Some(file) if note.number > 1 => {
+                    let more = output::thousands(format_args!("{}", note.number - 1));
+                    output::line(format_args!(
+                        "             {} and {more} more of batch {}",
+                        Foreign(&file.key),
+                        note.batch
+                    ));
+                }
+                Some(file) => output::line(format_args!("             {} of batch {}", Foreign(&file.key), note.batch)),
+                None => output::line(format_args!(
+                    "             {} of the {} of batch {}; SYS_LOAD_DETAIL of statement {} says which",
+                    note.number, note.among, note.batch, note.statement_id
+                )),
+            }
+        }
+        let state = &self.config.bucket.state;
+        output::line(format_args!(
+            "             see whether they should have rows; delete {state}state/{}/without-rows/ to forget them",
+            self.feed.name
+        ));
     }
 
     fn print_history(&self) {
@@ -179,36 +211,6 @@ fn print_not_taken(preview: &Preview) {
         NotTaken::Frozen => "its storage class has to be restored, and copied to another, before anybody can read it",
     };
     output::line(format_args!("  not taken  {RED}{files}{RED:#}, such as {}: {why}", Foreign(key)));
-}
-
-/// Files that were loaded, are not empty, and brought no row.
-fn print_without_rows(notes: &[Note], now: Timestamp) {
-    let Some(last) = notes.first() else { return };
-    let files = output::count(notes.iter().map(|note| note.number).sum(), "file");
-    let since = span(age(now, last.loaded_at));
-    output::line(format_args!(
-        "  rowless    {RED}{files}{RED:#} loaded that are not empty and brought no row, the last {since} ago:"
-    ));
-    for note in notes.iter().take(NOTES) {
-        match note.files.first() {
-            Some(file) if note.number > 1 => {
-                let more = output::thousands(format_args!("{}", note.number - 1));
-                output::line(format_args!(
-                    "             {} and {more} more of batch {}",
-                    Foreign(&file.key),
-                    note.batch
-                ));
-            }
-            Some(file) => output::line(format_args!("             {} of batch {}", Foreign(&file.key), note.batch)),
-            None => output::line(format_args!(
-                "             {} of the {} of batch {}; SYS_LOAD_DETAIL of statement {} says which",
-                note.number, note.among, note.batch, note.statement_id
-            )),
-        }
-    }
-    output::line(format_args!(
-        "             see whether they should have rows; delete sluice/state/<feed>/without-rows/ to forget them"
-    ));
 }
 
 fn verdict(preview: &Preview) -> String {

@@ -24,11 +24,12 @@ impl<P: Ports> Loading<'_, P> {
         let (objects, clock) = (self.ports.objects(), self.ports.clock());
         let until = later(clock.now(), LOOK_TIME);
         let files: Vec<File> = held.claim.files.iter().chain(&held.claim.later).cloned().collect();
-        let inspected = inspect(objects, clock, self.feed, &files, until).await;
-        let known = self.sent_again(&held, &inspected.perhaps_known).await?;
-        if !known.is_empty() {
-            return self.without_known(held, known).await;
+        let mut inspected = inspect(objects, clock, self.feed, &files, until).await;
+        let compared = self.sent_again(&held, &inspected.perhaps_known).await?;
+        if !compared.known.is_empty() {
+            return self.without_known(held, compared.known).await;
         }
+        inspected.unseen |= compared.unseen;
         let is_bad = |file: &File| inspected.refused.contains_key(&file.key);
         if inspected.refused.is_empty() {
             held.claim.was_inspected(&inspected);

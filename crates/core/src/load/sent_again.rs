@@ -25,67 +25,87 @@ const HEADS_AT_ONCE: usize = 64;
 const COMPARED_AT_ONCE: usize = 2;
 const PART: u64 = 4 << 20;
 
+/// What the comparison came to.
+#[derive(Debug, Default)]
+pub(super) struct Compared {
+    /// Files that were loaded before, each with its copy in `processed/`.
+    pub(super) known: Vec<(File, Key)>,
+    /// Some could not be compared: another look may find more.
+    pub(super) unseen: bool,
+}
+
 impl<P: Ports> Loading<'_, P> {
-    /// Those of the files that were loaded before, each with its copy in `processed/`.
-    pub(super) async fn sent_again(&self, held: &Held, perhaps_known: &[File]) -> Result<Vec<(File, Key)>, StepError> {
+    /// Which of the files were loaded before.
+    pub(super) async fn sent_again(&self, held: &Held, perhaps_known: &[File]) -> Result<Compared, StepError> {
+        let mut compared = Compared::default();
+        // Where a name is all that the ledger knows, it knows these too.
+        if perhaps_known.is_empty() || self.feed.identity == FileIdentity::Name {
+            return Ok(compared);
+        }
         let clock = self.ports.clock();
         // The other half is the load's.
         let time = self.run.wait_left(clock.now()) / 2;
         let until = later(clock.now(), time.try_into().unwrap_or_default());
-        let named = match self.feed.identity {
-            // The ledger knows the name, and nothing is loaded.
-            FileIdentity::Name => Vec::new(),
-            FileIdentity::Version => within(clock, until, self.named(perhaps_known)).await.unwrap_or_default(),
+        let Some(named) = within(clock, until, self.named(perhaps_known, &mut compared.unseen)).await else {
+            return Ok(Compared { unseen: true, ..Compared::default() });
         };
         if named.is_empty() {
-            return Ok(Vec::new());
+            return Ok(compared);
         }
         let keys: Vec<Key> = named.iter().map(|file| file.key.clone()).collect();
         let entries = self.ports.destination().entries(self.feed, Of::Keys(&keys), &self.asking(held, "")).await?;
-        let mut known = Vec::new();
-        let all = async {
-            let looks =
-                stream::iter(&named).map(async |file| Some((file.clone(), self.copy_of(file, &entries).await?)));
-            let mut looks = looks.buffer_unordered(COMPARED_AT_ONCE);
-            while let Some(look) = looks.next().await {
-                known.extend(look);
-            }
-        };
-        if within(clock, until, all).await.is_none() {
-            tracing::warn!(feed = %self.feed.name, "there was no time to compare all files with earlier ones of their names");
+        if within(clock, until, self.compare(&named, &entries, &mut compared)).await.is_none() {
+            compared.unseen = true;
         }
-        Ok(known)
+        Ok(compared)
     }
 
     /// Those of whose names something is in `processed/`.
-    async fn named(&self, files: &[File]) -> Vec<File> {
+    async fn named(&self, files: &[File], unseen: &mut bool) -> Vec<File> {
+        let bucket = &self.config.bucket;
         let looks = stream::iter(files).map(async |file| {
-            let name = archive::plain_names(&self.config.bucket.incoming, &self.config.bucket.processed, file);
-            let there = self.ports.objects().head(name.first()?).await;
-            there.ok().flatten().map(|_| file.clone())
+            let names = archive::plain_names(&bucket.incoming, &bucket.processed, file);
+            match names.first() {
+                Some(name) => (self.ports.objects().head(name).await, file),
+                None => (Ok(None), file),
+            }
         });
-        looks.buffered(HEADS_AT_ONCE).filter_map(async |file| file).collect().await
+        let mut looks = looks.buffered(HEADS_AT_ONCE);
+        let mut named = Vec::new();
+        while let Some((look, file)) = looks.next().await {
+            *unseen |= look.is_err();
+            named.extend(look.ok().flatten().map(|_| file.clone()));
+        }
+        named
     }
 
-    /// The copy of the same content that was loaded under this name.
-    async fn copy_of(&self, file: &File, entries: &[Entry]) -> Option<Key> {
-        let before = |entry: &&Entry| entry.key == file.key && entry.size == file.size && entry.etag != file.etag;
-        for entry in entries.iter().filter(before) {
-            match self.same_content(file, entry).await {
-                Ok(Some(copy)) => {
-                    tracing::info!(
-                        feed = %self.feed.name, key = %file.key, etag = %file.etag, loaded_etag = %entry.etag,
-                        %copy, "the same content was loaded before under another ETag; it is not loaded again"
-                    );
-                    return Some(copy);
-                }
-                Ok(None) => {}
+    async fn compare(&self, named: &[File], entries: &[Entry], compared: &mut Compared) {
+        let looks = stream::iter(named).map(async |file| (self.copy_of(file, entries).await, file));
+        let mut looks = looks.buffer_unordered(COMPARED_AT_ONCE);
+        while let Some((look, file)) = looks.next().await {
+            match look {
+                Ok(copy) => compared.known.extend(copy.map(|copy| (file.clone(), copy))),
                 Err(error) => {
-                    tracing::debug!(key = %file.key, %error, "a file could not be compared with an earlier one")
+                    tracing::debug!(key = %file.key, %error, "a file could not be compared with an earlier one");
+                    compared.unseen = true;
                 }
             }
         }
-        None
+    }
+
+    /// The copy of the same content that was loaded under this name.
+    async fn copy_of(&self, file: &File, entries: &[Entry]) -> Result<Option<Key>, PortError> {
+        let before = |entry: &&Entry| entry.key == file.key && entry.size == file.size && entry.etag != file.etag;
+        for entry in entries.iter().filter(before) {
+            if let Some(copy) = self.same_content(file, entry).await? {
+                tracing::info!(
+                    feed = %self.feed.name, key = %file.key, etag = %file.etag, loaded_etag = %entry.etag, %copy,
+                    "the same content was loaded before under another ETag; it is not loaded again"
+                );
+                return Ok(Some(copy));
+            }
+        }
+        Ok(None)
     }
 
     /// The copy of what the ledger has, if the file is the same.

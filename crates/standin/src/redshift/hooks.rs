@@ -66,6 +66,7 @@ pub(crate) struct Hooks {
     troubles: Mutex<Vec<(String, Trouble)>>,
     hold: Mutex<Option<(Holding, Arc<watch::Sender<Held>>)>>,
     delay: Mutex<Duration>,
+    view_delay: Mutex<Duration>,
     names: Mutex<Option<FileNames>>,
     largest: Mutex<Option<usize>>,
 }
@@ -118,6 +119,15 @@ impl Hooks {
 
     pub(crate) fn slow_copies(&self, by: Duration) {
         *self.delay.lock().unwrap_or_else(PoisonError::into_inner) = by;
+    }
+
+    pub(crate) fn show_loads_after(&self, delay: Duration) {
+        *self.view_delay.lock().unwrap_or_else(PoisonError::into_inner) = delay;
+    }
+
+    /// How late the system views show what a COPY did.
+    pub(crate) fn view_delay(&self) -> Duration {
+        *self.view_delay.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn name_files(&self, names: Option<FileNames>) {

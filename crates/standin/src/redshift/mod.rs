@@ -220,6 +220,11 @@ impl Redshift {
         self.hooks().fail_copies(error.map(str::to_owned));
     }
 
+    /// From now on the system views show what a COPY did, and what it refused, only so long after its end.
+    pub fn show_loads_after(&self, delay: std::time::Duration) {
+        self.hooks().show_loads_after(delay);
+    }
+
     /// From now on the system views name the files of every COPY in this form; `None`: Parquet that is refused by its
     /// encoded URL, everything else by `s3://`.
     pub fn name_files(&self, names: Option<FileNames>) {

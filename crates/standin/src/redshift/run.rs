@@ -23,7 +23,7 @@ pub(crate) const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ";
 
 /// Everything that running needs.
 pub(crate) struct Runner {
-    pub(crate) databases: Databases,
+    pub(crate) databases: Arc<Databases>,
     pub(crate) source: Arc<dyn Source>,
     pub(crate) region: String,
     pub(crate) hooks: Hooks,
@@ -67,7 +67,7 @@ impl Runner {
         first_query: i64,
     ) -> Self {
         Self {
-            databases,
+            databases: Arc::new(databases),
             source,
             region,
             hooks: Hooks::default(),

@@ -2,6 +2,7 @@
 //!
 //! Written on a connection of its own, so that it stays when the load is rolled back; never fails a load.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use jiff::Timestamp;
@@ -55,7 +56,18 @@ async fn write(runner: &Runner, entry: &Entry<'_>, report: &Report) -> Result<()
         .chain(inserts.map(|(table, rows)| format!("INSERT INTO {table} VALUES {}", rows.join(","))))
         .collect();
     let sql = sql.join(";");
-    runner.databases.query(&entry.session.database, &sql).await.map(|_| ())
+    let delay = runner.hooks.view_delay();
+    if delay.is_zero() {
+        return runner.databases.query(&entry.session.database, &sql).await.map(|_| ());
+    }
+    let (databases, database) = (Arc::clone(&runner.databases), entry.session.database.clone());
+    tokio::spawn(async move {
+        tokio::time::sleep(delay).await;
+        if let Err(error) = databases.query(&database, &sql).await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "cannot write the load history");
+        }
+    });
+    Ok(())
 }
 
 /// The columns that all three tables begin with.
