@@ -197,3 +197,20 @@ async fn what_brings_no_row_and_what_nobody_takes_is_told() {
     assert_eq!(site.published("-", "FilesNotTaken").len(), 1);
     site.stop().await;
 }
+
+/// An exception of guarantee 1: the look at a head is of the version that is planned, and COPY reads what is there.
+#[tokio::test]
+async fn what_takes_the_place_of_a_file_that_was_looked_at_is_not_looked_at() {
+    let site = Site::start(&(numbers("") + HEADER)).await;
+    put(&site, "incoming/numbers/a.csv", "id,label\n1,one\n");
+    let copies = site.standin.redshift().unwrap().hold_copies();
+    site.tick(0).await;
+    copies.reached(1).await;
+    put(&site, "incoming/numbers/a.csv", gzip(b"id,label\n2,two\n"));
+    drop(copies);
+    site.drain().await;
+    assert_eq!(site.ids("numbers").await, [0; 0], "it was passed over");
+    assert_eq!((site.keys("processed/").len(), site.keys("failed/").len()), (1, 0));
+    assert!(site.logs(WORKER).contains("files were loaded that are not empty and brought no row"));
+    site.stop().await;
+}

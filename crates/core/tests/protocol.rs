@@ -852,3 +852,46 @@ async fn a_version_that_was_loaded_before_and_is_read_in_place_of_another_is_sai
     assert_eq!(world.rows()["old"], 2, "no guard can see what COPY will find");
     assert_eq!(world.ports.metrics.sum("flights", Metric::FilesReplaced), Some(1.0));
 }
+
+/// An exception of guarantee 1: for a moment another version was there, and that is the one that was read.
+#[tokio::test]
+async fn a_version_that_is_put_back_before_it_is_archived_counts_as_loaded_though_another_was_read() {
+    let world = World::new(10, 10);
+    world.drop_file("a", "planned");
+    world.tick().await;
+    world.drop_file("a", "other");
+    let objects = world.ports.objects.clone();
+    let faults = Faults::new(move |call| {
+        if call.method == "copy" {
+            objects.drop_file("incoming/flights/a", "planned");
+        }
+        None
+    });
+    let ports = world.faulty(&faults);
+    for claim in world.ports.workers.take() {
+        work(&world.config, &ports, &world.run(), &claim).await.unwrap();
+    }
+    assert_eq!(world.rows(), once(["other"]));
+    assert_eq!(world.ports.objects.body("processed/flights/a").unwrap(), b"planned");
+    world.drain().await;
+    assert_eq!(world.rows(), once(["other"]), "the ledger has the planned one");
+    assert_eq!(world.ports.metrics.sum("flights", Metric::FilesReplaced), None, "nothing can be seen of it");
+}
+
+/// An exception of guarantee 1: another version was read, and the statement that did it is forgotten.
+#[tokio::test]
+async fn what_a_forgotten_statement_read_in_place_of_the_planned_version_is_said_to_be_unknown() {
+    let world = World::new(10, 10);
+    world.drop_file("a", "planned");
+    world.tick().await;
+    world.drop_file("a", "other");
+    world.ports.destination.next(Script::takes(Duration::from_mins(20)));
+    let claim = world.ports.workers.take().remove(0);
+    world.work(&claim).await;
+    world.ports.clock.advance(Duration::from_hours(30));
+    world.ports.destination.forget_tokens();
+    world.ports.destination.forget_statements();
+    world.drain().await;
+    assert_eq!(world.rows()["other"], 2, "it is loaded as the new file that it may be");
+    assert_eq!(world.ports.metrics.sum("flights", Metric::FilesReplaced), Some(1.0));
+}

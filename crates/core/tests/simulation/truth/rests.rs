@@ -96,8 +96,11 @@ impl Truth {
         self.rests.commits.get(&feed).into_iter().flatten().filter(move |commit| commit.file != id)
     }
 
-    /// A claim was written: it may say that its files fail.
+    /// A claim was written: it may say that its files fail. One that has not looked at the others may not have them.
     pub(super) fn has_noted(&mut self, claim: &Claim, now: Micros) {
+        if claim.unchecked {
+            return;
+        }
         let doubts = || claim.doubted.iter().chain(&claim.trying);
         for file in claim.all_files().filter(|_| claim.failures > 0) {
             let stage =
