@@ -14,6 +14,7 @@ use crate::scenario::settings::FEEDS;
 use crate::scenario::{CURSED, MISNAMED, is_bad};
 use crate::scheduler::World;
 use crate::statements::Statement;
+use crate::warehouse::sql::Row;
 
 /// How many copies of a file there may be.
 const MOST_COPIES: usize = 6;
@@ -153,7 +154,10 @@ impl World {
             let named = version.etags.iter().map(|etag| format!("{path}.{etag}"));
             let mut names = named.chain([path.clone()]);
             let is_copy = |name: String| self.bucket.get(&name).is_some_and(|object| object.text() == **content);
-            let unsaid = !self.truth.sent_again.contains(*content) && !is_bad(content);
+            // What was away when it was noted has the size of the planned version in the ledger.
+            let right = |row: &Row| version.ids().any(|id| id == row.file) && row.size == content.len().to_string();
+            let unsaid =
+                self.warehouse.recorded().any(right) && !self.truth.sent_again.contains(*content) && !is_bad(content);
             unsaid && compared(version) && names.any(|name| is_copy(name))
         });
         found.map(|(content, version)| (version.key.clone(), content.clone()))
