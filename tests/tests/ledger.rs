@@ -131,8 +131,8 @@ async fn the_same_bytes_that_are_sent_again_are_loaded_once() {
         let (key, put) = (format!("incoming/numbers/{name}"), Put::default());
         match upload {
             Upload::Plain => drop(storage.put(BUCKET, &key, body.to_owned()).unwrap()),
-            Upload::Parts(size) => {
-                let parts = body.as_bytes().chunks(size).map(<[u8]>::to_vec);
+            Upload::Parts(bytes) => {
+                let parts = body.as_bytes().chunks(bytes).map(<[u8]>::to_vec);
                 drop(storage.put_in_parts(BUCKET, &key, parts, put).unwrap());
             }
             Upload::Kms => {
@@ -154,7 +154,7 @@ async fn the_same_bytes_that_are_sent_again_are_loaded_once() {
     for (number, (rows, uploads)) in (0..).zip(orders) {
         let (name, first) = (format!("{number}.csv"), number * 10_000);
         let body = |from: i64, label: &str| -> String {
-            (from..from + rows).map(|id| format!("{id},{}\n", label.repeat(380))).collect()
+            (from..from + rows).fold(String::new(), |text, id| text + &format!("{id},{}\n", label.repeat(380)))
         };
         for upload in uploads {
             send(&name, &body(first, "first"), upload).await;
@@ -180,6 +180,7 @@ async fn the_same_bytes_that_are_sent_again_are_loaded_once() {
 #[derive(Clone, Copy, Debug)]
 enum Upload {
     Plain,
+    /// So many bytes each.
     Parts(usize),
     Kms,
 }

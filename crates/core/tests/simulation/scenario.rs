@@ -172,7 +172,7 @@ impl Scenario {
             heals: false,
             timeouts: [0; 3].map(|_| with.pick(&[20 * SECOND, MINUTE, MINUTE, 5 * MINUTE, 15 * MINUTE])),
             occupied: OCCUPIED.into_iter().filter(|_| with.one_in(8)).collect(),
-            acts: acts(dice.about("acts"), &ticks, end, Files { feeds, cursed, misnamed }),
+            acts: acts(dice.about("acts"), &ticks, end, &Files { feeds, misnamed, cursed }),
             ticks,
             end,
             latency: with.pick(&[MILLISECOND, 50 * MILLISECOND, 50 * MILLISECOND, SECOND, 5 * SECOND]),

@@ -51,7 +51,7 @@ pub struct Files {
 }
 
 /// Up to ten things that producers do: at the beginning, soon after a tick, or at any time.
-pub fn acts(mut dice: Dice, ticks: &[Micros], end: Micros, files: Files) -> Vec<(Micros, Act)> {
+pub fn acts(mut dice: Dice, ticks: &[Micros], end: Micros, files: &Files) -> Vec<(Micros, Act)> {
     let names: Vec<&str> = (0..=dice.below(5)).map(|_| dice.pick(&NAMES)).collect();
     let more = if files.feeds > 1 { 16 } else { 10 };
     let mut times: Vec<Micros> = (0..=dice.below(more))

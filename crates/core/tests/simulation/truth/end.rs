@@ -151,14 +151,14 @@ impl World {
         };
         let found = self.promised().find(|(content, version)| {
             let path = format!("processed/{}", version.path());
-            let named = version.etags.iter().map(|etag| format!("{path}.{etag}"));
-            let mut names = named.chain([path.clone()]);
+            let later = version.etags.iter().map(|etag| format!("{path}.{etag}"));
+            let mut names = later.chain([path.clone()]);
             let is_copy = |name: String| self.bucket.get(&name).is_some_and(|object| object.text() == **content);
             // What was away when it was noted has the size of the planned version in the ledger.
             let right = |row: &Row| version.ids().any(|id| id == row.file) && row.size == content.len().to_string();
             let unsaid =
                 self.warehouse.recorded().any(right) && !self.truth.sent_again.contains(*content) && !is_bad(content);
-            unsaid && compared(version) && names.any(|name| is_copy(name))
+            unsaid && compared(version) && names.any(is_copy)
         });
         found.map(|(content, version)| (version.key.clone(), content.clone()))
     }
