@@ -179,7 +179,7 @@ pub(super) const BUGS: &[Bug] = &[
     bug("a reason overwrites", &[edit("quarantine.rs", "body.clone(), PutIf::Absent)", "body.clone(), PutIf::Any)")]),
     bug(
         "a file that is sent again under another ETag is not compared",
-        &[edit("load/sent_again.rs", "self.named(perhaps_known)", "self.named(&perhaps_known[..0])")],
+        &[edit("load/sent_again.rs", "self.named(perhaps_known, &mut", "self.named(&perhaps_known[..0], &mut")],
     ),
     bug(
         "a file of the same size counts as sent again",
