@@ -9,6 +9,7 @@ use std::time::Duration;
 use sluice_core::claim::{Claim, Doubt, Stage, place};
 use sluice_core::destination::{FailureKind, Refusal};
 use sluice_core::measure::Metric;
+use sluice_core::object::Key;
 use sluice_core::ports::{Clock, PortErrorKind};
 use sluice_core::report::Outcome;
 use sluice_core::testing::warehouse::Script;
@@ -25,6 +26,17 @@ fn claims(world: &World) -> Vec<Claim> {
 fn resting(world: &World) -> Vec<Doubt> {
     let keys = world.keys("sluice/claims/flights/resting/");
     keys.iter().map(|key| serde_json::from_slice(&world.ports.objects.body(key).unwrap()).unwrap()).collect()
+}
+
+/// A batch is planned with one version of `a`, and its transaction, which takes twenty minutes, reads another one; the claim.
+async fn loads_in_place_of(world: &World, planned: &str, read: &str) -> Key {
+    world.drop_file("a", planned);
+    world.tick().await;
+    world.drop_file("a", read);
+    world.ports.destination.next(Script::takes(Duration::from_mins(20)));
+    let claim = world.ports.workers.take().remove(0);
+    world.work(&claim).await;
+    claim
 }
 
 #[tokio::test]
@@ -667,12 +679,7 @@ async fn a_file_replaced_before_it_was_read_is_recorded_as_what_was_read() {
 #[tokio::test]
 async fn a_file_replaced_before_it_was_read_and_deleted_after_it_is_recorded_as_what_was_read() {
     let world = World::new(10, 10);
-    world.drop_file("a", "old");
-    world.tick().await;
-    world.drop_file("a", "new");
-    world.ports.destination.next(Script::takes(Duration::from_mins(20)));
-    let claim = world.ports.workers.take().remove(0);
-    world.work(&claim).await;
+    loads_in_place_of(&world, "old", "new").await;
     world.ports.objects.take_away("incoming/flights/a");
     world.ports.clock.advance(Duration::from_mins(30));
     world.drain().await;
@@ -817,12 +824,7 @@ async fn a_death_after_the_ledger_learned_what_was_read_loads_nothing_again() {
 #[tokio::test]
 async fn a_version_that_was_away_and_came_back_is_archived_once_over_a_death() {
     let world = World::new(10, 10);
-    world.drop_file("a", "planned, and longer");
-    world.tick().await;
-    world.drop_file("a", "read");
-    world.ports.destination.next(Script::takes(Duration::from_mins(20)));
-    let claim = world.ports.workers.take().remove(0);
-    world.work(&claim).await;
+    let claim = loads_in_place_of(&world, "planned, and longer", "read").await;
     world.ports.objects.take_away("incoming/flights/a");
     for dies_at in ["amend", "delete_many"] {
         world.ports.clock.advance(Duration::from_mins(30));
@@ -882,12 +884,7 @@ async fn a_version_that_is_put_back_before_it_is_archived_counts_as_loaded_thoug
 #[tokio::test]
 async fn what_a_forgotten_statement_read_in_place_of_the_planned_version_is_said_to_be_unknown() {
     let world = World::new(10, 10);
-    world.drop_file("a", "planned");
-    world.tick().await;
-    world.drop_file("a", "other");
-    world.ports.destination.next(Script::takes(Duration::from_mins(20)));
-    let claim = world.ports.workers.take().remove(0);
-    world.work(&claim).await;
+    loads_in_place_of(&world, "planned", "other").await;
     world.ports.clock.advance(Duration::from_hours(30));
     world.ports.destination.forget_tokens();
     world.ports.destination.forget_statements();

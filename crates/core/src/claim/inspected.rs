@@ -109,6 +109,24 @@ mod tests {
         assert_eq!(turns, expected.map(|(names, how)| (names.to_owned(), how)));
     }
 
+    /// Halves of a batch that failed have failed with it; files that are packed otherwise were never in it.
+    #[test]
+    fn what_was_in_no_batch_that_failed_has_not_failed() {
+        let mut claim = claim(&["a", "b", "c"]);
+        let packed = [(file("c").id(), Some(Compression::Gzip))].into();
+        claim.was_inspected(&Inspected { packed, ..Inspected::default() });
+        claim.fail("why", Timestamp::UNIX_EPOCH, Timestamp::UNIX_EPOCH);
+        claim.halve(false);
+        let failed = |claim: &Claim| (claim.files.clone(), claim.failures > 0, claim.failing_since.is_some());
+        assert_eq!(failed(&claim), (vec![file("a")], true, true));
+        claim.part_loaded();
+        assert_eq!(claim.go_on(), Going::On);
+        assert_eq!(failed(&claim), (vec![file("b")], true, true), "the other half");
+        assert_eq!(claim.go_on(), Going::On);
+        assert_eq!(failed(&claim), (vec![file("c")], false, false), "another packing");
+        assert!(!claim.vouched);
+    }
+
     #[test]
     fn files_without_rows_are_seen_or_counted() {
         let mut claim = claim(&["a", "b", "c"]);

@@ -29,7 +29,14 @@ impl<P: Ports> Loading<'_, P> {
         if !compared.known.is_empty() {
             return self.without_known(held, compared.known).await;
         }
-        inspected.unseen |= compared.unseen;
+        if compared.unseen {
+            tracing::warn!(
+                feed = %self.feed.name, batch = %held.claim.batch,
+                "some files could not be compared with earlier ones of their names; what was loaded before under another \
+                 ETag is loaded again"
+            );
+            inspected.unseen = true;
+        }
         let is_bad = |file: &File| inspected.refused.contains_key(&file.key);
         if inspected.refused.is_empty() {
             held.claim.was_inspected(&inspected);

@@ -62,7 +62,7 @@ pub(crate) fn renamed(name: &str) -> String {
     format!("{PREFIX}{}", name.to_ascii_lowercase())
 }
 
-/// Whether names in quotes keep their capitals in this session. SHOW takes no snapshot, so that a LOCK behind it still
+/// Whether names in quotes keep their capitals on this connection. SHOW takes no snapshot, so that a LOCK behind it still
 /// comes first.
 pub(crate) async fn case_sensitive(session: &Session, query_id: i64) -> Result<bool, SqlError> {
     let sql = format!("SHOW {}", renamed("enable_case_sensitive_identifier"));

@@ -58,7 +58,7 @@ pub const UNKNOWN: &str = "nobody knows this error: look the statement up in the
                            and if one of them brings it about, the others get through";
 
 /// What somebody, or a timeout, stopped.
-pub(super) const STOPPED: &str = "Query (*) cancelled on user's request";
+pub(super) const STOPPED: &str = "Query (~) cancelled on user's request";
 
 /// COPY's own words where a system view has the reasons.
 pub(super) const NOTED: Words = Head("Load into table * failed. Check * system table for details.");
@@ -226,7 +226,7 @@ pub const ROWS: &[Row] = &[
     Row {
         texts: &[
             Head(STOPPED),
-            Head("Query (*) canceled on user's request"),
+            Head("Query (~) canceled on user's request"),
             Head("canceling statement*"),
             Head("statement timeout*"),
         ],
@@ -352,7 +352,7 @@ pub const ROWS: &[Row] = &[
                  room at once",
     },
     Row {
-        texts: &[Head("Query (*) cancelled by WLM abort action of Query Monitoring Rule *")],
+        texts: &[Head("Query (~) cancelled by WLM abort action of Query Monitoring Rule *")],
         seen: "https://docs.aws.amazon.com/redshift/latest/dg/cm-c-wlm-query-monitoring-rules.html",
         means: ToMend,
         advice: "a query monitoring rule of the warehouse ends the load: take this user out of the rule's queue, raise its \
