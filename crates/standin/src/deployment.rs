@@ -1,6 +1,6 @@
-//! A deployment: what the template sets up on AWS, done here with the real binaries.
+//! A deployment: sets up here, with the real binaries, what the template sets up on AWS.
 //!
-//! Knows the functions' names, environments and triggers, and nothing of what they do.
+//! Knows the functions' names, environments and triggers. Never knows what the functions do.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -14,25 +14,25 @@ use crate::lambda::{Function, InvokeError, Lambda, Report, SystemClock};
 use crate::s3::StorageError;
 use crate::schedule::{Running, Schedule};
 
-/// The function that takes S3 events.
+/// The name of the function that receives S3 events.
 pub const LOADER: &str = "sluice-loader";
-/// The function that the schedule invokes.
+/// The name of the function that the schedule invokes.
 pub const LISTER: &str = "sluice-lister";
-/// The function that the lister invokes.
+/// The name of the function that the lister invokes.
 pub const WORKER: &str = "sluice-worker";
 
-/// What is to be deployed.
+/// What to deploy.
 #[derive(Clone, Debug)]
 pub struct Deployment {
-    /// The bucket, created where it is missing.
+    /// The bucket, created if it is missing.
     pub bucket: String,
     /// The configuration, as TOML.
     pub config: String,
-    /// The folder with the binaries `loader`, `lister` and `worker`.
+    /// The folder that holds the binaries `loader`, `lister` and `worker`.
     pub binaries: PathBuf,
     /// Key prefixes whose new objects are announced to the loader.
     pub notify: Vec<String>,
-    /// Whether processes serve more than one invocation.
+    /// Whether a process serves more than one invocation.
     pub warm: bool,
     /// How long one invocation may take.
     pub timeout: Duration,
@@ -42,12 +42,12 @@ pub struct Deployment {
     pub listers: usize,
     /// How long Lambda waits before it retries a failed asynchronous invocation.
     pub retry_delays: Vec<Duration>,
-    /// Variables that all three functions get besides their own.
+    /// Variables that all three functions get in addition to their own.
     pub environment: Vec<(String, String)>,
 }
 
 impl Deployment {
-    /// A deployment of these binaries with this configuration, warm, without notifications.
+    /// A deployment of these binaries with this configuration: warm, without notifications.
     pub fn new(bucket: impl Into<String>, config: impl Into<String>, binaries: impl Into<PathBuf>) -> Self {
         Self {
             bucket: bucket.into(),
@@ -64,7 +64,7 @@ impl Deployment {
     }
 }
 
-/// Why a deployment is not possible.
+/// Why a deployment failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DeployError {
@@ -83,7 +83,7 @@ pub struct Deployed {
 }
 
 impl StandIn {
-    /// Deploys the three functions; from now on new objects are announced to the loader, and the ends of loads to the
+    /// Deploys the three functions. From now on new objects are announced to the loader, and finished loads to the
     /// worker.
     ///
     /// # Errors
@@ -103,11 +103,11 @@ impl StandIn {
         Ok(Deployed { lambda: self.lambda.clone() })
     }
 
-    /// Announces new objects under the prefix to the loader, one event for each, as S3 does through `EventBridge`.
+    /// Announces new objects under the prefix to the loader, one event per object, as S3 does through `EventBridge`.
     fn announce(&self, bucket: &str, prefix: &str) {
         let mut created = self.storage.subscribe(bucket, prefix);
         let (lambda, region) = (self.lambda.clone(), self.region.clone());
-        // Ends with the storage that it listens to.
+        // This task ends when the storage that it listens to is dropped.
         tokio::spawn(async move {
             while let Some(object) = created.recv().await {
                 let event = object_created(&object, &region);
@@ -135,7 +135,7 @@ fn function(deployment: &Deployment, name: &str, binary: &str) -> Result<Functio
     function.warm = deployment.warm;
     function.timeout = deployment.timeout;
     function.retry_delays.clone_from(&deployment.retry_delays);
-    // No retry of a tick: the next one comes anyway.
+    // A tick is not retried: the next one comes anyway.
     (function.concurrency, function.retries) = match name {
         LISTER => (Some(deployment.listers), 0),
         _ => (Some(deployment.concurrency), 2),
@@ -144,7 +144,7 @@ fn function(deployment: &Deployment, name: &str, binary: &str) -> Result<Functio
 }
 
 impl Deployed {
-    /// Has the lister invoked from now on, first at once, until the answer is dropped.
+    /// Invokes the lister on its schedule, starting at once, until the returned value is dropped.
     #[must_use]
     pub fn schedule(&self, every: Duration) -> Running {
         let mut schedule = Schedule::new("sluice-tick", LISTER, every);
@@ -168,7 +168,7 @@ impl Deployed {
         self.lambda.invoke(function, payload.to_string()).await
     }
 
-    /// Waits until no function runs, and none is about to.
+    /// Waits until no function is running or about to run.
     pub async fn idle(&self) {
         self.lambda.idle().await;
     }

@@ -1,7 +1,7 @@
-//! EventBridge: carries what other services say to the functions that the template's rules name.
+//! EventBridge: delivers other services' events to the functions that the template's rules name.
 //!
-//! Delivers each event once, unless somebody asks for more or none: AWS calls these events "best effort". Never looks at
-//! what a function makes of an event.
+//! Delivers each event once, unless a test asks for more or for none: AWS calls these events "best effort". Never looks
+//! at what a function does with an event.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,7 +15,7 @@ use crate::lambda::{ACCOUNT, Lambda};
 use crate::redshift::Finished;
 use crate::s3::ObjectCreated;
 
-/// How often each event of a finished statement is delivered. Clones are the same.
+/// How often each event of a finished statement is delivered. Clones share the setting.
 #[derive(Clone, Debug)]
 pub struct EventBridge {
     times: Arc<AtomicUsize>,
@@ -28,12 +28,13 @@ impl Default for EventBridge {
 }
 
 impl EventBridge {
-    /// From now on each event of a finished statement is delivered so often: 0 loses it, 2 repeats it.
+    /// From now on delivers each event of a finished statement this many times: 0 loses it, 2 repeats it.
     pub fn deliver_times(&self, times: usize) {
         self.times.store(times, Ordering::SeqCst);
     }
 
-    /// A rule: the ends of statements whose names begin with `prefix` go to `function`, until the warehouse is gone.
+    /// A rule: sends the end of each statement whose name begins with `prefix` to `function`, until the warehouse is
+    /// gone.
     pub(crate) fn follow(
         &self,
         mut finished: broadcast::Receiver<Finished>,
@@ -49,7 +50,7 @@ impl EventBridge {
                     Ok(end) if end.name.as_deref().is_some_and(|name| name.starts_with(&prefix)) => {
                         bridge.deliver(&lambda, function, &statement_end(&end, &region));
                     }
-                    // Of somebody else, or too many at once: what is lost, polling finds.
+                    // Another caller's statement, or too many events at once. Polling finds what is lost here.
                     Ok(_) | Err(RecvError::Lagged(_)) => {}
                     Err(RecvError::Closed) => return,
                 }
@@ -81,7 +82,7 @@ fn statement_end(end: &Finished, region: &str) -> Value {
     event("aws.redshift-data", "Redshift Data Statement Status Change", region, &detail)
 }
 
-/// A new object. The key is as it is: `EventBridge` does not encode it.
+/// A new object. The key is not encoded: `EventBridge` does not encode it.
 /// Source: Amazon S3 User Guide, "EventBridge event message structure".
 pub(crate) fn object_created(created: &ObjectCreated, region: &str) -> Value {
     let detail = json!({

@@ -1,8 +1,8 @@
-//! Faults that tests put in the way of requests, by rules, repeatable by a seed.
+//! Faults that tests inject into requests, by rule, repeatable by seed.
 //!
-//! Decides what happens to a request and when; the server does it. A fraction is drawn from what a request is about
-//! and how often that was asked before, not from the order of arrival, so two runs meet the same faults however
-//! their requests interleave.
+//! Decides what happens to a request and when; never does it: the server does. A fraction is drawn from the subject of
+//! a request and the number of earlier requests for it, not from the order of arrival. So two runs meet the same faults
+//! even if their requests interleave differently.
 
 mod latency;
 mod reply;
@@ -28,32 +28,32 @@ pub struct Seen {
     pub service: &'static str,
     /// The operation: `PutObject`, …
     pub operation: Cow<'static, str>,
-    /// What it is about: `bucket/key`, the name of a function.
+    /// Its subject: `bucket/key`, or the name of a function.
     pub subject: Option<String>,
     /// What else it touches: the source of a copy, the prefix of a list.
     pub also: Option<String>,
-    /// After which key a list begins; none: with the first of its prefix.
+    /// The key after which a list begins. None: it begins with the first key of its prefix.
     pub after: Option<String>,
 }
 
-/// What a hook wants done with the request that it was called for.
+/// What a hook decides about its request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Then {
-    /// Go on as if nothing had been.
+    /// Continue as if there were no hook.
     Continue,
-    /// Close the connection without an answer; before executing, the request is not executed either.
+    /// Close the connection without an answer. Before the execution, this also means that the request is not executed.
     Lose,
 }
 
-/// Called at a request; must be quick, and may kill the process that sent it.
+/// Called at a request. It must be quick, and may kill the process that sent the request.
 pub type Hook = Arc<dyn Fn(&Seen) -> Then + Send + Sync>;
 
-/// When, seen from the execution of the request.
+/// When a hook runs, relative to the execution of the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Moment {
-    /// The request has arrived and nothing has been done.
+    /// The request has arrived and has not been executed.
     Before,
-    /// The request has been executed and not answered.
+    /// The request has been executed and not yet answered.
     After,
 }
 
@@ -66,27 +66,28 @@ pub enum Fault {
     InternalError,
     /// An error of the test's choice: its HTTP status, its code and its message; not executed.
     ///
-    /// Where the rule is about the operation `DeleteObject`, as the right to do it is, it strikes the objects of a
-    /// `DeleteObjects` too, each alone: its code and message stand in the answer beside the others' success.
+    /// A rule about the operation `DeleteObject` also strikes the objects of a `DeleteObjects`, each on its own, just
+    /// as the permission does. The answer then lists its code and message beside the objects that were deleted.
     Answer(u16, &'static str, &'static str),
-    /// An error for one object of a `DeleteObjects`: its code and its message. The others of the call are deleted, and a
-    /// `DeleteObject` of the same key is not struck. The subject of the rule is `bucket/key`, as for a single delete.
+    /// An error for one object of a `DeleteObjects`: its code and its message. The other objects of the call are
+    /// deleted. A `DeleteObject` of the same key is not struck. The subject of the rule is `bucket/key`, as for a
+    /// single delete.
     RefuseKey(&'static str, &'static str),
-    /// Executed, after so much more time.
+    /// Executed after this additional time.
     Delay(Duration),
     /// The connection is closed; not executed.
     LoseRequest,
-    /// Executed; the connection is closed instead of an answer.
+    /// Executed; then the connection is closed without an answer.
     LoseReply,
     /// A hook decides.
     Hook(Moment, Hook),
 }
 
-/// Names a rule, to take it back.
+/// Identifies a rule, so that it can be removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RuleId(u64);
 
-/// The rules in force and the latency. A handle: clones show the same rules.
+/// The active rules and the latency. A handle: clones share the rules.
 #[derive(Clone, Debug)]
 pub struct Faults {
     seed: u64,
@@ -96,7 +97,7 @@ pub struct Faults {
     last: Arc<AtomicU64>,
 }
 
-/// What the server is to do with a request.
+/// What the server must do with a request.
 #[derive(Clone)]
 pub(crate) enum Plan {
     Proceed,
@@ -117,7 +118,7 @@ impl Faults {
         }
     }
 
-    /// Puts a rule in force. Of several that strike the same request the first added wins.
+    /// Adds a rule. If several rules strike the same request, the one added first wins.
     #[allow(clippy::must_use_candidate, reason = "most rules stay until the end of their test")]
     pub fn add(&self, rule: Rule) -> RuleId {
         let id = RuleId(self.last.fetch_add(1, Ordering::Relaxed));
@@ -125,12 +126,12 @@ impl Faults {
         id
     }
 
-    /// Takes a rule back.
+    /// Removes a rule.
     pub fn remove(&self, id: RuleId) {
         self.rules().retain(|active| active.id() != id);
     }
 
-    /// Takes all rules back.
+    /// Removes all rules.
     pub fn clear(&self) {
         self.rules().clear();
     }
@@ -140,14 +141,14 @@ impl Faults {
         *self.latency.lock().unwrap_or_else(PoisonError::into_inner) = latency;
     }
 
-    /// How long this request takes on its way and in the service.
+    /// The time that this request takes, in transit and in the service.
     pub(crate) fn latency(&self, seen: &Seen) -> Duration {
         let latency = *self.latency.lock().unwrap_or_else(PoisonError::into_inner);
         let draw = self.draws.fetch_add(1, Ordering::Relaxed);
         latency.of(seen.service, &seen.operation, mix(self.seed ^ mix(draw)))
     }
 
-    /// What is to happen to this request. Every rule about it counts it, whoever strikes.
+    /// What must happen to this request. Every rule about it counts it, whichever rule strikes.
     pub(crate) fn plan(&self, seen: &Seen) -> Plan {
         let mut plan = Plan::Proceed;
         for active in self.rules().iter_mut().filter(|active| active.is_about_requests()) {
@@ -159,8 +160,8 @@ impl Faults {
         plan
     }
 
-    /// The code and the message with which an object of a `DeleteObjects` is refused, where a rule about it, or about
-    /// `DeleteObject`, says so.
+    /// The code and the message that refuse an object of a `DeleteObjects`, if a rule about it or about `DeleteObject`
+    /// strikes.
     pub(crate) fn delete_among_others(
         &self,
         caller: &str,
@@ -175,8 +176,8 @@ impl Faults {
             also: None,
             after: None,
         };
-        // It is no request: rules about any operation, and those that do something else to one, neither strike nor
-        // count it.
+        // An object is not a request. Rules about any operation, and rules whose fault applies to a whole request,
+        // neither strike nor count it.
         self.rules().iter_mut().find_map(|active| {
             let operation = active.about_an_object()?;
             match active.strike(self.seed, &seen(operation)) {
@@ -192,8 +193,9 @@ impl Faults {
 }
 
 impl Fault {
-    /// As if the `ETag` of an object in a `DeleteObjects` were not its own, although it is: S3 compares them there by rules
-    /// of its own, and public tests of that fail on AWS. Alone, the same key is deleted under the same `ETag`.
+    /// Answers as if the `ETag` of an object in a `DeleteObjects` did not match, although it does. S3 compares them
+    /// there by different rules: public tests of this fail on AWS. A single delete of the same key with the same `ETag`
+    /// succeeds.
     /// Source: ceph/s3-tests, whose tests of it are marked as failing on AWS.
     pub const KEY_MISMATCH: Self =
         Self::RefuseKey("PreconditionFailed", "At least one of the pre-conditions you specified did not hold");
@@ -203,7 +205,7 @@ impl Fault {
             Self::Throttle => Plan::Refuse(Refusal::Throttled),
             Self::InternalError => Plan::Refuse(Refusal::InternalError),
             Self::Answer(status, code, message) => Plan::Refuse(Refusal::Answer(*status, code, message)),
-            // Of an object, and not of the request.
+            // It strikes an object, not the request.
             Self::RefuseKey(..) => Plan::Proceed,
             Self::Delay(delay) => Plan::Delay(*delay),
             Self::LoseRequest => Plan::Lose(Moment::Before),
@@ -237,7 +239,7 @@ const fn mix(number: u64) -> u64 {
     number ^ (number >> 31)
 }
 
-/// A number from 0 up to, but without, 1.
+/// A number from 0 (inclusive) to 1 (exclusive).
 fn unit(number: u64) -> f64 {
     let high = u32::try_from(number >> 32).unwrap_or(u32::MAX);
     f64::from(high) / (f64::from(u32::MAX) + 1.0)

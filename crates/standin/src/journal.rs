@@ -1,6 +1,6 @@
-//! Every request that the stand-in took, for counting and for tests that wait.
+//! Every request that the stand-in received, for counting and for tests that wait.
 //!
-//! It remembers; it never decides anything, and nothing is written into it but by the server.
+//! Only records: never decides anything, and only the server writes to it.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -21,17 +21,17 @@ pub struct Entry {
     pub service: &'static str,
     /// The operation as the SDKs name it: `PutObject`, `BatchExecuteStatement`, …
     pub operation: Cow<'static, str>,
-    /// What it was about, where there is such a thing: `bucket/key`, the name of a function.
+    /// Its subject, if it has one: `bucket/key`, or the name of a function.
     pub subject: Option<String>,
     /// What else it touched: the source of a copy, as `bucket/key`; the prefix of a list.
     pub also: Option<String>,
-    /// After which key a list began; none: with the first of its prefix.
+    /// The key after which a list began. None: it began with the first key of its prefix.
     pub after: Option<String>,
     /// The HTTP status that the service answered with; 0 if the request was never executed and never answered.
     pub status: u16,
     /// From arrival to answer, latency included.
     pub elapsed: Duration,
-    /// The fault that was put in its way.
+    /// The fault that was injected.
     pub fault: Option<&'static str>,
 }
 
@@ -47,7 +47,7 @@ impl Entry {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Mark(usize);
 
-/// The journal. A handle: clones show the same entries.
+/// The journal. A handle: clones share the entries.
 #[derive(Clone, Debug)]
 pub struct Journal {
     entries: Arc<Mutex<Vec<Entry>>>,
@@ -61,13 +61,13 @@ impl Default for Journal {
 }
 
 impl Journal {
-    /// Everything so far, in the order in which the requests were answered.
+    /// Everything so far, in the order of the answers.
     #[must_use]
     pub fn snapshot(&self) -> Vec<Entry> {
         self.since(Mark::default())
     }
 
-    /// The end of the journal as it is now.
+    /// The current end of the journal.
     #[must_use]
     pub fn mark(&self) -> Mark {
         Mark(self.lock().len())
@@ -79,14 +79,14 @@ impl Journal {
         self.lock().get(mark.0..).unwrap_or_default().to_vec()
     }
 
-    /// How many requests callers whose id begins with `caller` made of `operation`, such as `PutObject`.
+    /// How many requests of `operation`, such as `PutObject`, came from callers whose id begins with `caller`.
     #[must_use]
     pub fn count(&self, caller: &str, operation: &str) -> usize {
         let matches = |entry: &&Entry| entry.caller.starts_with(caller) && entry.operation == operation;
         self.lock().iter().filter(matches).count()
     }
 
-    /// How many requests of each action (`s3:PutObject`) callers whose id begins with `caller` made since `mark`.
+    /// How many requests of each action (`s3:PutObject`) came from callers whose id begins with `caller`, since `mark`.
     #[must_use]
     pub fn counts(&self, mark: Mark, caller: &str) -> BTreeMap<String, usize> {
         let entries = self.lock();
@@ -98,12 +98,12 @@ impl Journal {
         counts
     }
 
-    /// The first entry after `mark` that `wanted` accepts; waits for it as long as it takes.
+    /// The first entry after `mark` that `wanted` accepts. Waits for it without a limit.
     pub async fn wait_for(&self, mark: Mark, wanted: impl Fn(&Entry) -> bool) -> Entry {
         let mut length = self.length.subscribe();
         let mut seen = mark.0;
         loop {
-            // Marked as seen before the look, so that an entry that comes in between wakes us again.
+            // Mark the length as seen before looking, so that an entry that arrives in between wakes us again.
             length.borrow_and_update();
             {
                 let entries = self.lock();

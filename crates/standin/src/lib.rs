@@ -50,15 +50,15 @@ use server::{Door, Server};
 pub struct Options {
     /// Where to listen; port 0 takes any free one.
     pub address: SocketAddr,
-    /// The folder that keeps the objects over restarts; in memory without one.
+    /// The folder that keeps the objects across restarts. None keeps them in memory.
     pub folder: Option<PathBuf>,
-    /// The region that the services say they are in.
+    /// The region that the services report.
     pub region: String,
     /// How long requests take.
     pub latency: Latency,
-    /// Decides everything that is drawn: latencies and faults.
+    /// Seeds everything random: latencies and faults.
     pub seed: u64,
-    /// Buckets to create, unless they exist.
+    /// Buckets to create if they do not exist.
     pub buckets: Vec<String>,
     /// The PostgreSQL behind the warehouse.
     pub warehouse: Warehouse,
@@ -72,9 +72,9 @@ pub enum Warehouse {
     /// None: requests to the Redshift Data API are refused.
     #[default]
     None,
-    /// A private one that is started and stopped with the stand-in; kept in [`Options::folder`] where there is one.
+    /// A private one, started and stopped with the stand-in. Its data is kept in [`Options::folder`], if that is set.
     Private,
-    /// One that somebody else runs, as `postgres://user:password@host:port/database`.
+    /// An existing one, as `postgres://user:password@host:port/database`.
     Url(String),
 }
 
@@ -97,12 +97,12 @@ impl Default for Options {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
-    /// The address cannot be listened on.
+    /// The stand-in cannot listen on the address.
     #[error("cannot listen on {address}: is another program using it? Port 0 takes any free one")]
     Listen {
-        /// The address asked for.
+        /// The requested address.
         address: SocketAddr,
-        /// What the system said.
+        /// The system's error.
         #[source]
         source: io::Error,
     },
@@ -114,7 +114,7 @@ pub enum StartError {
     Warehouse(#[from] DatabaseError),
 }
 
-/// A running local AWS. Shut it down to be sure that nothing is left running; a drop ends it at once.
+/// A running local AWS. Shut it down to be sure that nothing keeps running; a drop ends it at once.
 #[derive(Debug)]
 pub struct StandIn {
     region: String,
@@ -129,10 +129,10 @@ pub struct StandIn {
 }
 
 impl StandIn {
-    /// Starts all services on one port; they take requests when this returns.
+    /// Starts all services on one port. They accept requests when this returns.
     pub async fn start(options: Options) -> Result<Self, StartError> {
         let listen = |source| StartError::Listen { address: options.address, source };
-        // Before anything else: a port that is taken is the likeliest trouble, and functions are told the address.
+        // Bind before anything else: a port in use is the most likely error, and the functions need the address.
         let listener = TcpListener::bind(options.address).await.map_err(listen)?;
         let endpoint = format!("http://{}", listener.local_addr().map_err(listen)?);
         let storage = storage(&options)?;
@@ -152,7 +152,7 @@ impl StandIn {
         Ok(Self { region: options.region, storage, redshift, lambda, cloudwatch, eventbridge, journal, faults, server })
     }
 
-    /// The URL of every service: for `AWS_ENDPOINT_URL`.
+    /// The URL of every service, for `AWS_ENDPOINT_URL`.
     #[must_use]
     pub fn endpoint(&self) -> String {
         format!("http://{}", self.address())
@@ -170,7 +170,7 @@ impl StandIn {
         &self.storage
     }
 
-    /// Its Redshift, where it has one.
+    /// Its Redshift, if it has one.
     #[must_use]
     pub fn redshift(&self) -> Option<&Redshift> {
         self.redshift.as_deref()
@@ -188,7 +188,7 @@ impl StandIn {
         &self.cloudwatch
     }
 
-    /// Its `EventBridge`, as far as it tells the worker of finished statements.
+    /// Its `EventBridge`, as far as it notifies the worker of finished statements.
     #[must_use]
     pub const fn eventbridge(&self) -> &EventBridge {
         &self.eventbridge
@@ -200,13 +200,13 @@ impl StandIn {
         &self.journal
     }
 
-    /// The faults that are put in the way of requests.
+    /// The faults that are injected into requests.
     #[must_use]
     pub const fn faults(&self) -> &Faults {
         &self.faults
     }
 
-    /// Stops the functions, then the services, and waits until nothing is left running.
+    /// Stops the functions, then the services, and waits until nothing is running.
     pub async fn shutdown(self) {
         self.lambda.shutdown().await;
         self.server.shutdown().await;
@@ -216,7 +216,7 @@ impl StandIn {
     }
 }
 
-/// Functions that run do not keep a stand-in alive that is dropped.
+/// Running functions do not keep a dropped stand-in alive.
 impl Drop for StandIn {
     fn drop(&mut self) {
         self.lambda.stop();

@@ -1,7 +1,7 @@
 //! EventBridge Scheduler: invokes a function at a fixed rate, with the event that the real one sends.
 //!
-//! At least once, like the real one, and never with a memory: a tick that the function was too busy for waits in Lambda's
-//! queue, where the function's `maximum_event_age` ends it. Reserved concurrency 1 is what keeps ticks from overlapping.
+//! At least once, like the real one. Never remembers a tick: if the function is busy, the tick waits in Lambda's queue
+//! until the function's `maximum_event_age` drops it. Reserved concurrency 1 keeps ticks from overlapping.
 
 use std::{
     sync::{
@@ -18,22 +18,23 @@ use uuid::Uuid;
 
 use crate::lambda::{ACCOUNT, Clock, InvokeError, Lambda};
 
-/// When which function is invoked, and with what.
+/// Which function is invoked when, and with what.
 #[derive(Clone, Debug)]
 pub struct Schedule {
     /// The schedule's name.
     pub name: String,
     /// The function.
     pub function: String,
-    /// The time from tick to tick.
+    /// The time between ticks.
     pub every: Duration,
-    /// Whether the first tick comes at once, or after the first period.
+    /// Whether the first tick comes at once. Otherwise it comes after the first period.
     pub at_once: bool,
-    /// The event, in which `<aws.scheduler.scheduled-time>` and the like are filled in; Scheduler's own when there is none.
+    /// The event, in which `<aws.scheduler.scheduled-time>` and the other placeholders are filled in. None: Scheduler's
+    /// own event.
     pub input: Option<Value>,
-    /// Whether a tick is left out while the function is busy, so that none waits in the queue.
+    /// Whether a tick is skipped while the function is busy, so that none waits in the queue.
     pub skip_when_busy: bool,
-    /// The Region of the schedule's ARN.
+    /// The region in the schedule's ARN.
     pub region: String,
 }
 
@@ -51,7 +52,7 @@ impl Schedule {
         }
     }
 
-    /// Starts to tick, until the answer is dropped. Must be called within a Tokio runtime.
+    /// Ticks until the returned value is dropped. Must be called within a Tokio runtime.
     #[must_use]
     pub fn start(self, lambda: &Lambda, clock: Arc<dyn Clock>) -> Running {
         let ticker = Arc::new(Ticker { schedule: self, lambda: lambda.clone(), clock, ticks: AtomicU64::new(0) });
@@ -69,14 +70,14 @@ pub struct Running {
 }
 
 impl Running {
-    /// Invokes the function now, whatever the schedule says; the schedule goes on as before.
+    /// Invokes the function now, independently of the schedule, which continues as before.
     ///
-    /// The answer is the event's request id; none when the function was busy and busy ticks are left out.
+    /// Returns the event's request id, or none if the tick was skipped because the function was busy.
     pub fn tick_now(&self) -> Result<Option<String>, InvokeError> {
         self.ticker.tick(self.ticker.clock.now())
     }
 
-    /// How many ticks there have been, the left out ones included.
+    /// The number of ticks so far, including skipped ones.
     #[must_use]
     pub fn ticks(&self) -> u64 {
         self.ticker.ticks.load(Ordering::Relaxed)
@@ -111,7 +112,8 @@ impl Ticker {
         }
     }
 
-    /// Waits for the first tick after `due` that is not yet past; a machine that slept does not catch up tick by tick.
+    /// Waits for the first tick after `due` that is not yet past. After a machine has slept, missed ticks are not made
+    /// up.
     async fn wait_after(&self, due: Timestamp) -> Timestamp {
         let every = self.schedule.every.max(Duration::from_millis(1));
         let late = crate::lambda::between(due, self.clock.now());
@@ -156,7 +158,7 @@ impl Ticker {
     }
 }
 
-/// The input with Scheduler's placeholders filled in, wherever they stand in a text.
+/// Fills Scheduler's placeholders into the input, anywhere in a text.
 fn fill(input: &Value, words: &[(&str, &str)]) -> Value {
     match input {
         Value::String(text) => Value::String(
@@ -271,7 +273,7 @@ mod tests {
         let started = server.clock.now();
         let _running = every_minute().start(&server.lambda, Arc::new(server.clock.clone()));
         reports.recv().await.unwrap();
-        // The tick is late by half an hour, and the next one is on time again.
+        // The tick is half an hour late, and the next one is on time again.
         server.clock.advance(MINUTE * 30 + MINUTE / 2);
         reports.recv().await.unwrap();
         server.clock.advance_to_next().await;

@@ -1,6 +1,7 @@
-//! One port for all services: takes requests, finds out whose they are, and answers.
+//! One port for all services: accepts requests, finds their service, and answers.
 //!
-//! Every request passes the faults, the latency and the journal here and nowhere else. Knows no service from within.
+//! Every request passes the faults, the latency and the journal here and nowhere else. Never knows how a service works
+//! inside.
 
 mod door;
 mod scope;
@@ -31,15 +32,15 @@ const GRACE: Duration = Duration::from_millis(500);
 #[derive(Debug)]
 pub(crate) struct Server {
     address: SocketAddr,
-    /// No more connections and requests.
+    /// Stops accepting connections and requests.
     stop: CancellationToken,
-    /// Nothing more at all.
+    /// Stops everything.
     end: CancellationToken,
     tasks: TaskTracker,
 }
 
 impl Server {
-    /// Begins to accept on the listener.
+    /// Starts to accept connections on the listener.
     pub(crate) fn start(listener: TcpListener, door: Door) -> std::io::Result<Self> {
         let server = Self {
             address: listener.local_addr()?,
@@ -58,7 +59,7 @@ impl Server {
         self.address
     }
 
-    /// Stops accepting, lets requests in progress finish for a moment, and ends the rest. Nothing runs afterwards.
+    /// Stops accepting, gives requests in progress a moment to finish, and ends the rest. Nothing runs afterwards.
     pub(crate) async fn shutdown(&self) {
         self.stop.cancel();
         self.tasks.close();
@@ -77,7 +78,7 @@ impl Drop for Server {
     }
 }
 
-/// What all connections share.
+/// The state that all connections share.
 struct Port {
     door: Door,
     stop: CancellationToken,
@@ -93,7 +94,8 @@ async fn accept(listener: TcpListener, port: Arc<Port>) {
                 port.tasks.spawn(port.end.clone().run_until_cancelled_owned(connection));
             }
             Err(error) => {
-                // Most likely too many open files: it passes when others close, and a hot loop would not help.
+                // The most likely cause is too many open files. That passes when others close, and a hot loop would not
+                // help.
                 tracing::warn!(%error, "cannot accept a connection");
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
@@ -116,18 +118,18 @@ async fn connection(stream: TcpStream, port: Arc<Port>) {
         }
     };
     if let Err(error) = served {
-        // Clients that are killed and replies that are lost on purpose end here too.
+        // Killed clients and deliberately lost replies end here too.
         tracing::debug!(%error, "a connection ended early");
     }
 }
 
-/// The reply is not to reach the client; returned as an error, it makes hyper close the connection.
+/// The reply must not reach the client. Returned as an error, this makes hyper close the connection.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error("the reply is lost on purpose")]
 struct Lost;
 
-/// Executes a request in a task of its own: in AWS a request that has arrived is executed even if its sender dies
-/// while it is, and tests that kill senders must meet the same.
+/// Executes a request in its own task. AWS executes a request that has arrived even if its sender dies meanwhile, and
+/// tests that kill senders must see the same.
 async fn answer(port: Arc<Port>, request: http::Request<Incoming>) -> Result<http::Response<Body>, Lost> {
     let request = port.door.admit(request).await;
     if !request.outlives_client() {

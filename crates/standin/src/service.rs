@@ -1,7 +1,7 @@
-//! What the parts of the stand-in agree on: the shape of a call, and nothing about any one service.
+//! The shape of a call, which all parts of the stand-in share. Never says anything about a single service.
 //!
-//! Each service whose requests are small and whole (Redshift Data, `CloudWatch`, Lambda) implements `Service` and is
-//! entered into the `Registry` under the name in its signatures' scope; S3 streams and has a door of its own.
+//! A service with small, whole requests (Redshift Data, `CloudWatch`, Lambda) implements `Service` and is registered in
+//! the `Registry` under the name in its signatures' scope. S3 streams and has its own entry.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -12,13 +12,13 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http_body_util::combinators::UnsyncBoxBody;
 
-/// A body on its way to a client: whole for most services, streamed for S3.
+/// A body that goes to a client: whole for most services, streamed for S3.
 pub(crate) type Body = UnsyncBoxBody<Bytes, std::io::Error>;
 
-/// One request to a service that takes its bodies whole.
+/// One request to a service that reads whole bodies.
 #[derive(Debug)]
 pub struct Call {
-    /// The access key id of the signature: who is calling. For the Runtime API, the instance in the path.
+    /// The access key id of the signature, which identifies the caller. For the Runtime API: the instance in the path.
     pub caller: String,
     /// The region of the signature's scope.
     pub region: String,
@@ -26,17 +26,18 @@ pub struct Call {
     pub request: http::Request<Bytes>,
 }
 
-/// A service that takes its bodies whole.
+/// A service that reads whole bodies.
 pub(crate) trait Service: fmt::Debug + Send + Sync + 'static {
     /// The operation's name for the journal and for faults: `BatchExecuteStatement`.
     fn operation(&self, request: &http::Request<Bytes>) -> Cow<'static, str>;
 
-    /// What the request is about, where there is such a thing: the name of a function.
+    /// The subject of the request, if it has one: the name of a function.
     fn subject(&self, _request: &http::Request<Bytes>) -> Option<String> {
         None
     }
 
-    /// Whether a request goes on when its client is gone. So it is in AWS; a poll that hands something out must not.
+    /// Whether a request continues after its client is gone. It does in AWS; but a poll that hands something out must
+    /// not.
     fn outlives_client(&self, _request: &http::Request<Bytes>) -> bool {
         true
     }
@@ -45,7 +46,7 @@ pub(crate) trait Service: fmt::Debug + Send + Sync + 'static {
     fn call(&self, call: Call) -> BoxFuture<'_, http::Response<Bytes>>;
 }
 
-/// The name under which the Lambda Runtime API (`/_runtime/<instance>/…`) is entered.
+/// The registered name of the Lambda Runtime API (`/_runtime/<instance>/…`).
 pub(crate) const RUNTIME: &str = "runtime";
 
 /// The services by the names in their signatures' scopes: `redshift-data`, `lambda`, `monitoring`, and [`RUNTIME`].

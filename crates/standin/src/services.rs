@@ -1,6 +1,6 @@
-//! The services beside S3, entered under the names that signatures bear.
+//! The services other than S3, registered under the names in their signatures.
 //!
-//! Only carries calls over; what a service is lives in its own folder.
+//! Never does more than pass calls on; each service lives in its own folder.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -74,7 +74,7 @@ impl Service for Functions {
     }
 }
 
-/// The Runtime API, which the functions' own processes talk to.
+/// The Runtime API, which the functions' own processes call.
 #[derive(Debug)]
 struct Runtime(Lambda);
 
@@ -88,7 +88,7 @@ impl Service for Runtime {
         .into()
     }
 
-    /// A process that died must not be handed an event: its poll ends with it.
+    /// A dead process must not receive an event, so its poll ends with it.
     fn outlives_client(&self, request: &Request<Bytes>) -> bool {
         !request.uri().path().ends_with("/next")
     }

@@ -1,6 +1,6 @@
-//! How the warehouse reads objects: the one door from COPY to the stand-in's S3.
+//! How the warehouse reads objects: COPY's only access to the stand-in's S3.
 //!
-//! Never writes, and never lets COPY see anything but what a reader with `s3:GetObject` would.
+//! Never writes, and never lets COPY see more than a reader with `s3:GetObject` would.
 
 use std::io;
 
@@ -9,16 +9,17 @@ use jiff::Timestamp;
 
 /// Objects that COPY can read.
 pub trait Source: Send + Sync + 'static {
-    /// The object's current content, or `None` where there is no such object.
+    /// The object's current content, or `None` if the object does not exist.
     ///
     /// # Errors
-    /// Only what the disk underneath reports.
+    /// Only what the disk reports.
     fn read(&self, bucket: &str, key: &str) -> io::Result<Option<SourceObject>>;
 
-    /// The keys that begin with `prefix`, in byte order (COPY without `MANIFEST`), or `None` where there is no such bucket.
+    /// The keys that begin with `prefix`, in byte order (COPY without `MANIFEST`), or `None` if the bucket does not
+    /// exist.
     ///
     /// # Errors
-    /// Only what the disk underneath reports.
+    /// Only what the disk reports.
     fn keys(&self, bucket: &str, prefix: &str) -> io::Result<Option<Vec<String>>>;
 }
 

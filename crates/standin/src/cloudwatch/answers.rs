@@ -1,6 +1,6 @@
 //! `GetMetricStatistics`, `GetMetricData` and `ListMetrics`.
 //!
-//! Never changes anything.
+//! Never changes the store.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -26,7 +26,7 @@ const QUERIES_LIMIT: usize = 500;
 /// Metrics per page of `ListMetrics`.
 const PAGE: usize = 500;
 
-/// Data points of one metric, a set for each unit that the values were put with.
+/// Data points of one metric: one set for each unit of its values.
 pub(super) fn get_metric_statistics(store: &Store, input: GetMetricStatistics) -> Result<Node, Refusal> {
     let metric = named(input.namespace, input.metric_name, &input.dimensions)?;
     let statistics = statistics(&input.statistics, &input.extended_statistics)?;
@@ -82,7 +82,7 @@ fn statistics(plain: &[String], extended: &[String]) -> Result<Vec<Statistic>, R
     }
 }
 
-/// Values of several metrics, each with its moments.
+/// Values of several metrics, each with its timestamps.
 pub(super) fn get_metric_data(store: &Store, input: GetMetricData) -> Result<Node, Refusal> {
     match input.metric_data_queries.len() {
         0 => {
@@ -170,7 +170,7 @@ fn points(
         .collect())
 }
 
-/// The metrics that were put, filtered, a page at a time.
+/// Lists the known metrics, filtered, one page at a time.
 pub(super) fn list_metrics(store: &Store, now: Timestamp, input: &ListMetrics) -> Result<Node, Refusal> {
     let start: usize = match input.next_token.as_deref() {
         None => 0,

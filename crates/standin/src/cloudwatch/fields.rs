@@ -1,12 +1,12 @@
-//! Fields that each protocol writes in its own way: numbers and moments that may come as text.
+//! Fields that the protocols write differently: numbers and timestamps that may arrive as text.
 //!
-//! Never judges a value: whether it is allowed is the operation's business.
+//! Never validates a value: the operation decides what is allowed.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, de::Error};
 use serde_json::Value;
 
-/// A number; NaN and the infinities come as text, for JSON has no word for them.
+/// A number. NaN and the infinities arrive as text, because JSON cannot write them.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Number(pub(super) f64);
 
@@ -23,7 +23,7 @@ impl<'de> Deserialize<'de> for Number {
 }
 
 impl Number {
-    /// The number when it is a whole one.
+    /// The number, if it is whole.
     pub(super) fn whole(self) -> Option<i64> {
         #[allow(clippy::cast_possible_truncation, reason = "checked by the comparison")]
         let whole = self.0 as i64;
@@ -33,7 +33,7 @@ impl Number {
     }
 }
 
-/// A moment: seconds since 1970, or ISO 8601.
+/// A timestamp: seconds since 1970, or ISO 8601.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Moment(pub(super) Timestamp);
 
@@ -55,12 +55,12 @@ fn from_seconds(seconds: f64) -> Option<Timestamp> {
     Timestamp::from_millisecond(milliseconds).ok()
 }
 
-/// ISO 8601 as SDKs write it; without a zone it is UTC.
+/// ISO 8601 as SDKs write it. Without a zone it is UTC.
 fn iso(text: &str) -> Option<Timestamp> {
     text.parse().ok().or_else(|| format!("{text}Z").parse().ok()).or_else(|| format!("{text}T00:00:00Z").parse().ok())
 }
 
-/// True or false, also as text.
+/// A boolean, which may arrive as text.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Flag(pub(super) bool);
 

@@ -1,6 +1,6 @@
-//! CloudWatch metrics: takes what the functions publish and answers for it, in every protocol that SDKs speak.
+//! CloudWatch metrics: accepts what the functions publish and answers queries, in every protocol that SDKs speak.
 //!
-//! Never forgets or invents a value: what is answered is computed from what was put, and from nothing else.
+//! Never forgets or invents a value: every answer is computed only from what was put.
 
 mod answers;
 mod fields;
@@ -32,7 +32,7 @@ use self::{
 pub use self::{store::Metric, unit::Unit};
 use crate::{lambda::Clock, service::Call};
 
-/// How far back a value may be dated, and how far ahead.
+/// How far in the past and in the future a timestamp may be.
 const WINDOW: (Duration, Duration) = (Duration::from_hours(14 * 24), Duration::from_hours(2));
 
 /// The service. Clones are the same service.
@@ -45,9 +45,9 @@ pub struct CloudWatch {
 /// One value as it was put.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Datum {
-    /// The moment it was dated.
+    /// Its timestamp.
     pub at: Timestamp,
-    /// The value; of a statistic set, its average.
+    /// The value. For a statistic set: its average.
     pub value: f64,
     /// How often it occurred.
     pub count: f64,
@@ -73,12 +73,12 @@ impl CloudWatch {
         wire::write(protocol, answer)
     }
 
-    /// What a request asks for, as IAM would name it.
+    /// The operation that a request names, as IAM writes it.
     pub(crate) fn operation(request: &Request<Bytes>) -> String {
         wire::operation(request)
     }
 
-    /// The values of one metric in the order of their moments; none for a metric that was never put.
+    /// The values of one metric in time order; empty if the metric was never put.
     #[must_use]
     pub fn series(&self, namespace: &str, metric: &str, dimensions: &[(&str, &str)]) -> Vec<Datum> {
         let metric = Metric::new(namespace, metric, dimensions.iter().copied());

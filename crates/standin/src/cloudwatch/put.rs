@@ -1,6 +1,6 @@
-//! `PutMetricData`: the checks that the real service makes, then the values.
+//! `PutMetricData`: makes the checks that the real service makes, then keeps the values.
 //!
-//! All or nothing: one bad value and none of the request is kept.
+//! All or nothing: one bad value rejects the whole request.
 
 use jiff::Timestamp;
 
@@ -18,7 +18,6 @@ const METRICS_LIMIT: usize = 1000;
 const VALUES_LIMIT: usize = 150;
 const DIMENSIONS_LIMIT: usize = 30;
 
-/// Keeps the values of one request.
 pub(super) fn put_metric_data(store: &mut Store, now: Timestamp, input: PutMetricData) -> Result<Node, Refusal> {
     let namespace = required(input.namespace, "Namespace", 255)?;
     if namespace.starts_with(':') || namespace.chars().any(char::is_control) {
@@ -70,7 +69,7 @@ fn check(namespace: &str, now: Timestamp, datum: &MetricDatum, at: &str) -> Resu
     Ok((Metric::new(namespace, &name, dimensions), samples(datum, &blank, at)?))
 }
 
-/// The values of a datum, which has them in one of three forms.
+/// The values of a datum, which carries them in one of three forms.
 fn samples(datum: &MetricDatum, blank: &Sample, at: &str) -> Result<Vec<Sample>, Refusal> {
     match (datum.value, &datum.statistic_values, datum.values.as_slice()) {
         (Some(value), None, []) => Ok(vec![sample(value, Number(1.0), blank, &format!("{at}.Value"))?]),
@@ -137,7 +136,7 @@ fn positive(count: Number, at: &str) -> Result<f64, Refusal> {
     Err(Refusal::value(format!("The count {count_is} for parameter {at} is invalid: it must be greater than zero.")))
 }
 
-/// The dimensions of a metric: ASCII, not blank, each name once.
+/// The dimensions of a metric: ASCII, not blank, no name twice.
 pub(super) fn dimensions(given: &[Dimension], at: &str) -> Result<Vec<(String, String)>, Refusal> {
     if given.len() > DIMENSIONS_LIMIT {
         return Err(Refusal::value(format!(
@@ -166,7 +165,7 @@ fn is_plain(text: &str) -> bool {
     text.chars().all(|character| character.is_ascii() && !character.is_ascii_control()) && !text.trim().is_empty()
 }
 
-/// A text that must be there.
+/// A text that is required.
 pub(super) fn required(text: Option<String>, at: &str, limit: usize) -> Result<String, Refusal> {
     let text = text
         .filter(|text| !text.is_empty())

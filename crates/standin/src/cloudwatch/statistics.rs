@@ -1,6 +1,6 @@
-//! From values to statistics: periods, sums, percentiles.
+//! Turns values into statistics: periods, sums, percentiles.
 //!
-//! Never touches the store; what comes in is all there is.
+//! Never touches the store: it sees only its arguments.
 
 use std::{collections::BTreeMap, str::FromStr};
 
@@ -16,7 +16,7 @@ pub(super) enum Statistic {
     Sum,
     Minimum,
     Maximum,
-    /// A percentile, 0 to 100, as it was written.
+    /// A percentile, 0 to 100, and its original text.
     Percentile(f64, String),
 }
 
@@ -46,10 +46,10 @@ impl FromStr for Statistic {
     }
 }
 
-/// The span of an answer, cut into periods from its beginning.
+/// The time range of an answer, cut into periods from its start.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Span {
-    /// Seconds since 1970, a whole number of minutes or, for short periods, of periods.
+    /// Seconds since 1970, in whole minutes or, if periods are shorter than a minute, in whole periods.
     start: i64,
     end: Timestamp,
     period: i64,
@@ -69,12 +69,12 @@ impl Span {
         Ok(Self { start: start - start.rem_euclid(period.min(60)), end, period })
     }
 
-    /// How many periods there are.
+    /// The number of periods.
     pub(super) fn periods(&self) -> i64 {
         (self.end.as_second() - self.start + self.period - 1) / self.period
     }
 
-    /// The beginning of the period that a sample falls into.
+    /// The start of the period that contains a sample.
     fn period_of(&self, sample: &Sample) -> Option<Timestamp> {
         let at = sample.at.as_second();
         // Metrics of standard resolution are kept by the minute.
@@ -83,7 +83,7 @@ impl Span {
         inside.then(|| Timestamp::from_second(at - (at - self.start).rem_euclid(self.period)).unwrap_or(sample.at))
     }
 
-    /// The samples of each period that has any, by unit.
+    /// The samples of each non-empty period, by unit.
     pub(super) fn cut<'a>(
         &self,
         samples: impl IntoIterator<Item = &'a Sample>,
@@ -98,7 +98,7 @@ impl Span {
     }
 }
 
-/// A statistic of some samples; none where it does not exist, as a percentile of statistic sets.
+/// A statistic of some samples. None if it does not exist, such as a percentile of statistic sets.
 pub(super) fn compute(statistic: &Statistic, samples: &[&Sample]) -> Option<f64> {
     let total = |of: fn(&Sample) -> f64| samples.iter().map(|sample| of(sample)).sum::<f64>();
     Some(match statistic {

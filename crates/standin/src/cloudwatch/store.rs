@@ -1,6 +1,6 @@
 //! The values that were put, by metric.
 //!
-//! Never rounds or merges: that is done for each answer anew.
+//! Never rounds or merges: each answer computes that itself.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -8,17 +8,17 @@ use jiff::Timestamp;
 
 use super::{Datum, unit::Unit};
 
-/// Values kept per metric; the oldest go first.
+/// Values kept per metric; the oldest are dropped first.
 const KEPT: usize = 200_000;
 
-/// What names a series of values: every combination of dimensions is a metric of its own.
+/// Identifies a series of values: every combination of dimensions is a metric of its own.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub struct Metric {
     /// Such as `Sluice`.
     pub namespace: String,
     /// Such as `UnprocessedFiles`.
     pub name: String,
-    /// Names and values, in any order when put, in the order of the names here.
+    /// Names and values. A caller may put them in any order; here they are sorted by name.
     pub dimensions: BTreeSet<(String, String)>,
 }
 

@@ -39,7 +39,7 @@ fn client(server: &Server) -> Client {
     Client::from_conf(config)
 }
 
-/// A thing with some of its fields changed; the SDK's types cannot be spelled out.
+/// Changes some fields of a value. The SDK's types cannot be written as struct literals.
 fn changed<T>(mut it: T, change: impl FnOnce(&mut T)) -> T {
     change(&mut it);
     it
@@ -53,7 +53,7 @@ fn datum(name: &str, value: f64) -> MetricDatum {
     MetricDatum::builder().metric_name(name).dimensions(feed("flights")).unit(StandardUnit::Count).value(value).build()
 }
 
-/// The clock's minute, moved by `minutes`.
+/// The clock's minute, shifted by `minutes`.
 fn minute(server: &Server, minutes: i64) -> DateTime {
     let now = server.clock.now().as_second();
     DateTime::from_secs(now - now.rem_euclid(60) + minutes * 60)

@@ -1,4 +1,4 @@
-//! The units of values. The service only keeps them; it never converts.
+//! The units of values. The service only keeps them and never converts.
 
 use serde::{Deserialize, Serialize};
 

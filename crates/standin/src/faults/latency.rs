@@ -1,9 +1,9 @@
-//! How long requests take: not at all, a fixed time, or about as long as the real services.
+//! How long requests take: no time, a fixed time, or about as long as with the real services.
 //!
-//! The numbers of `Aws` are for a client in the same region and small objects. Marked by where they come from:
-//! "S3 guide" is AWS's own "100 to 200 milliseconds" for small objects, which is an upper bound in practice;
-//! "measured by others" is a published note on Redshift Serverless (Data API round trips of 0.2 to 0.6 s);
-//! "assumed" is nobody's word but ours.
+//! Never waits: the server does. The numbers of `Aws` are for small objects and a client in the same region. Each names
+//! its origin: "S3 guide" is AWS's own "100 to 200 milliseconds" for small objects, in practice an upper bound;
+//! "measured by others" is a published note on Redshift Serverless (Data API round trips of 0.2 to 0.6 s); "assumed"
+//! has no source.
 
 use std::time::Duration;
 
@@ -17,18 +17,18 @@ pub enum Latency {
     None,
     /// The same for every request.
     Fixed(Duration),
-    /// About as the real services.
+    /// Similar to the real services.
     Aws,
 }
 
-/// A median, and by how much it is multiplied or divided at most, usually much less.
+/// A median, and the largest factor that multiplies or divides it. Most factors are much smaller.
 struct Spread {
     median_ms: f64,
     factor: f64,
 }
 
 impl Latency {
-    /// The latency of one request, drawn by `draw`.
+    /// The latency of one request, derived from `draw`.
     pub(super) fn of(self, service: &str, operation: &str, draw: u64) -> Duration {
         match self {
             Self::None => Duration::ZERO,
@@ -54,14 +54,14 @@ fn aws(service: &str, operation: &str) -> Spread {
         // Assumed.
         ("lambda", _) => (40.0, 3.0),
         ("monitoring", _) => (25.0, 3.0),
-        // The Runtime API is on the same machine in Lambda too.
+        // In Lambda, too, the Runtime API is on the same machine.
         _ => (0.0, 1.0),
     };
     Spread { median_ms, factor }
 }
 
 impl Spread {
-    /// The median times the factor to a power between -1 and 1, of which those near 0 come most often.
+    /// The median times the factor to a power between -1 and 1. Powers near 0 are the most frequent.
     fn draw(&self, draw: u64) -> Duration {
         let centred = unit(draw) + unit(draw.rotate_left(32)) - 1.0;
         Duration::from_secs_f64(self.median_ms * self.factor.powf(centred) / 1000.0)

@@ -1,13 +1,13 @@
-//! How each service says that it is too busy or broken, in its own protocol.
+//! How each service reports, in its own protocol, that it is too busy or broken.
 //!
-//! Clients tell these answers from others and retry them, so the shape has to be right.
+//! Never decides when to answer so. Clients recognize these answers and retry them, so the shape must be right.
 
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use serde_json::json;
 
-/// An answer in place of the service's.
+/// An answer that replaces the service's own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refusal {
     Throttled,
@@ -15,7 +15,7 @@ pub(crate) enum Refusal {
     Answer(u16, &'static str, &'static str),
 }
 
-/// A refusal in words: status, error code, message.
+/// A refusal: status, error code, message.
 type Words = (StatusCode, &'static str, &'static str);
 
 impl Refusal {

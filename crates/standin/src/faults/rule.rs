@@ -1,12 +1,12 @@
-//! Rules: which requests, which of those, and what happens to them.
+//! Rules: which requests they match, which of those they strike, and with what fault.
 //!
-//! A rule in force counts what it sees; it does nothing to a request by itself.
+//! An active rule counts the requests that it sees. It never does anything to a request itself.
 
 use std::collections::HashMap;
 
 use super::{Fault, RuleId, Seen, mix, unit};
 
-/// Which of the requests that a rule is about it strikes.
+/// Which of the matching requests a rule strikes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum When {
     Always,
@@ -28,20 +28,20 @@ pub struct Rule {
     when: When,
 }
 
-/// A rule with what it has seen.
+/// A rule and what it has seen so far.
 #[derive(Debug)]
 pub(super) struct Active {
     id: RuleId,
     rule: Rule,
     seen: u64,
-    /// Whose request was the first.
+    /// The caller of the first request.
     first_caller: Option<String>,
-    /// How often each thing was asked for; kept for fractions only.
+    /// How often each subject was requested. Kept only for fractions.
     asked: HashMap<u64, u64>,
 }
 
 impl Rule {
-    /// A rule for every request; narrow it down.
+    /// A rule for every request. The methods below narrow it.
     #[must_use]
     pub const fn new(fault: Fault) -> Self {
         Self {
@@ -70,14 +70,14 @@ impl Rule {
         self
     }
 
-    /// Only callers whose access key id begins so.
+    /// Only callers whose access key id begins with this.
     #[must_use]
     pub fn caller(mut self, prefix: impl Into<String>) -> Self {
         self.caller = Some(prefix.into());
         self
     }
 
-    /// Only the first of these callers, whoever that is: one process, of which others of its kind may run beside it.
+    /// Only the first of these callers, that is, one process, even if others of its kind run beside it.
     #[must_use]
     pub const fn first_caller(mut self) -> Self {
         self.first_caller = true;
@@ -98,7 +98,7 @@ impl Rule {
         self
     }
 
-    /// Only the `n`th of these requests, counted from 1 and from when the rule is added; strikes once.
+    /// Only the `n`th of these requests, counted from 1, starting when the rule is added. Strikes once.
     #[must_use]
     pub const fn nth(mut self, n: u64) -> Self {
         self.when = When::Nth(n);
@@ -112,7 +112,7 @@ impl Rule {
         self
     }
 
-    /// About this fraction of these requests, from 0 to 1, by the seed.
+    /// About this fraction of these requests, from 0 to 1, decided by the seed.
     #[must_use]
     pub const fn fraction(mut self, fraction: f64) -> Self {
         self.when = When::Fraction(fraction);
@@ -139,13 +139,14 @@ impl Active {
         self.id
     }
 
-    /// Whether the rule strikes requests, and not objects within them.
+    /// Whether the rule strikes requests, not objects within them.
     pub(super) fn is_about_requests(&self) -> bool {
         !matches!(self.rule.fault, Fault::RefuseKey(..))
     }
 
-    /// The operation as which an object of a `DeleteObjects` meets this rule: itself, or a delete of the object alone,
-    /// which the rule, and no other operation, answers with an error of the test's choice.
+    /// The operation under which this rule sees an object of a `DeleteObjects`: `RefuseKey` sees a `DeleteObjects`, and
+    /// a rule about `DeleteObject` with an error of the test's choice sees a `DeleteObject`. No other rule strikes
+    /// objects.
     pub(super) fn about_an_object(&self) -> Option<&'static str> {
         match (&self.rule.fault, self.rule.operation.as_deref()) {
             (Fault::RefuseKey(..), _) => Some("DeleteObjects"),
@@ -154,7 +155,7 @@ impl Active {
         }
     }
 
-    /// Counts the request if the rule is about it, and gives the fault if it strikes.
+    /// Counts the request if the rule matches it, and returns the fault if the rule strikes.
     pub(super) fn strike(&mut self, seed: u64, request: &Seen) -> Option<&Fault> {
         let struck = self.rule.is_about(request) && self.is_from(request) && self.strikes(seed, request);
         struck.then_some(&self.rule.fault)
@@ -180,7 +181,7 @@ impl Active {
     }
 }
 
-/// A number for what a request is about, leaving out who asks: processes are named anew in every run.
+/// A number for the subject of a request. It leaves out the caller, because processes get new names in every run.
 fn fingerprint(seed: u64, request: &Seen) -> u64 {
     let subject = request.subject.as_deref().unwrap_or_default();
     [request.service, &request.operation, subject].iter().fold(mix(seed), |hash, part| {

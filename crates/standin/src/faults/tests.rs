@@ -1,4 +1,4 @@
-//! What rules strike, how often, and what a rule about a delete does to one of many.
+//! What rules strike, how often, and what a rule about a delete does to one object of many.
 
 use super::*;
 

@@ -1,6 +1,6 @@
 //! The Lambda API over HTTP: `Invoke`, and as much of the rest as a look at the functions needs.
 //!
-//! Never runs anything itself; it reads requests and words answers.
+//! Never runs anything itself; it reads requests and writes answers.
 
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode};
@@ -15,10 +15,10 @@ use super::{
 };
 use crate::service::Call;
 
-/// The largest event that is queued.
+/// The largest event that can be queued.
 const EVENT_LIMIT: usize = 1024 * 1024;
 
-/// The largest event whose answer a caller waits for.
+/// The largest event of a synchronous invocation.
 const REQUEST_LIMIT: usize = 6 * 1024 * 1024 + 100;
 
 /// Answers one request.
@@ -42,7 +42,7 @@ pub(super) async fn answer(lambda: &Lambda, call: Call) -> Response<Bytes> {
     answered.unwrap_or_else(Refusal::answer)
 }
 
-/// What a request asks for, as IAM would name it.
+/// The operation that a request names, as IAM writes it.
 pub(super) fn operation(request: &Request<Bytes>) -> &'static str {
     let segments: Vec<_> = request.uri().path().trim_matches('/').split('/').collect();
     match (request.method(), segments.as_slice()) {
@@ -54,7 +54,7 @@ pub(super) fn operation(request: &Request<Bytes>) -> &'static str {
     }
 }
 
-/// The function that a request is about.
+/// The function that a request names.
 pub(super) fn subject(request: &Request<Bytes>) -> Option<String> {
     named(request).ok().flatten()
 }
@@ -138,7 +138,7 @@ fn describe(function: &Function, region: &str) -> Value {
     })
 }
 
-/// The function that the path names: by name, by `name:$LATEST`, or by an ARN, whole or in part.
+/// The function that the path names: by name, by `name:$LATEST`, or by a full or partial ARN.
 fn named(request: &Request<Bytes>) -> Result<Option<String>, Refusal> {
     let Some(segment) = request.uri().path().trim_matches('/').split('/').nth(2) else {
         return Ok(None);

@@ -1,6 +1,6 @@
-//! One try of one invocation: find or start a process, let it serve, report, put it away.
+//! One attempt at one invocation: finds or starts a process, lets it serve, reports, and keeps or kills the process.
 //!
-//! Never decides whether the invocation is tried again.
+//! Never decides whether to retry the invocation.
 
 use std::{sync::Arc, time::Duration};
 
@@ -21,13 +21,13 @@ struct Attempt {
     result: Result<Bytes, FunctionError>,
     duration: Duration,
     cold_start: bool,
-    /// How long the process took to start, where one was started.
+    /// How long the process took to start, if this attempt started one.
     init: Option<Duration>,
     process: Option<Process>,
 }
 
 impl Inner {
-    /// One try, from a process to the report.
+    /// One attempt, from getting a process to the report.
     pub(super) async fn run(self: Arc<Self>, function: Arc<Function>, mut job: Job) {
         job.tries += 1;
         let started_at = self.options.clock.now();
@@ -49,9 +49,9 @@ impl Inner {
         let reply = job.reply.take();
         let kept = self.put_away(&function, attempt.process).await;
         self.finish(&function, job, &report, kept);
-        // Only now, so that a caller who comes back at once finds the room that this try has left.
+        // Reply only now, so that a caller that invokes again at once finds the slot that this attempt has freed.
         if let Some(reply) = reply {
-            // The caller has gone away; the function has run all the same.
+            // The caller has gone away; the function ran anyway.
             let _ = reply.send(report);
         }
     }
@@ -81,7 +81,7 @@ impl Inner {
                 arn: function.arn(&self.options.region),
                 payload: job.payload.clone(),
             };
-            // A warm process that died meanwhile has not seen the event: the next one gets it.
+            // A warm process that has died in the meantime has not seen the event: the next process gets it.
             if let Ok(result) = process.serve(delivery, function.timeout).await {
                 let (duration, cold_start) = (delivered.elapsed(), init.is_some());
                 return Attempt { result, duration, cold_start, init, process: Some(process) };
@@ -98,7 +98,7 @@ impl Inner {
         std::iter::from_fn(|| registered.idle.pop()).find(Process::is_ready)
     }
 
-    /// Ends a process that is not to be used again.
+    /// Ends a process that must not be used again.
     async fn put_away(&self, function: &Function, process: Option<Process>) -> Option<Process> {
         let mut process = process?;
         if function.warm && process.is_ready() {

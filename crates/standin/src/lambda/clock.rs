@@ -1,6 +1,6 @@
-//! Time that a test can turn: retries, schedules and metric windows read it here.
+//! Time that a test can set: retries, schedules and metric windows read it here.
 //!
-//! Never the measure of a running invocation: a process lives in real time, and so does its deadline.
+//! Never measures a running invocation: a process lives in real time, and so does its deadline.
 
 use std::{
     collections::BTreeMap,
@@ -13,12 +13,12 @@ use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use tokio::sync::{oneshot, watch};
 
-/// The present moment, and waiting for a later one.
+/// The current time, and waiting for a later one.
 pub trait Clock: fmt::Debug + Send + Sync + 'static {
-    /// The present moment.
+    /// The current time.
     fn now(&self) -> Timestamp;
 
-    /// Ends `duration` after the call, also when it is first polled later.
+    /// Ends `duration` after the call, even if it is first polled later.
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()>;
 }
 
@@ -51,28 +51,28 @@ struct Face {
 }
 
 impl ManualClock {
-    /// A clock that shows `now`.
+    /// A clock set to `now`.
     #[must_use]
     pub fn at(now: Timestamp) -> Self {
         let face = Face { now, alarms: BTreeMap::new(), next_alarm: 0 };
         Self { face: Arc::new(Mutex::new(face)), sleepers: watch::Sender::new(0) }
     }
 
-    /// Moves the hands and wakes whoever's time has come.
+    /// Moves the clock forward and wakes every sleeper that is due.
     pub fn advance(&self, by: Duration) {
         let mut face = self.face();
         let now = later(face.now, by);
         face.turn_to(now);
     }
 
-    /// Waits until somebody sleeps, then moves to the moment that wakes the first of them.
+    /// Waits until there is a sleeper, then moves to the time that wakes the first one.
     pub async fn advance_to_next(&self) {
         let mut sleepers = self.sleepers.subscribe();
         loop {
             if self.face().wake_first() {
                 return;
             }
-            // The sender is in `self`, so this only ever ends with a new sleeper.
+            // The sender is in `self`, so this ends only with a new sleeper.
             let _ = sleepers.changed().await;
         }
     }
@@ -97,7 +97,7 @@ impl Clock for ManualClock {
         }
         self.sleepers.send_modify(|count| *count += 1);
         Box::pin(async move {
-            // A clock that is gone never rings: whoever waits for it waits for ever, as on a stopped clock.
+            // A dropped clock never wakes a sleeper: it waits for ever, as with a stopped clock.
             if rings.await.is_err() {
                 std::future::pending::<()>().await;
             }
@@ -119,18 +119,18 @@ impl Face {
         self.now = now;
         let later = self.alarms.split_off(&(now, u64::MAX));
         for (_, alarm) in std::mem::replace(&mut self.alarms, later) {
-            // Nobody listens any more: the sleeper gave up.
+            // The sleeper gave up; no one is listening.
             let _ = alarm.send(());
         }
     }
 }
 
-/// `at` moved by `by`, at most to the end of time.
+/// `at` moved by `by`, at most to the largest timestamp.
 pub(crate) fn later(at: Timestamp, by: Duration) -> Timestamp {
     at.checked_add(by).unwrap_or(Timestamp::MAX)
 }
 
-/// The time from `from` to `to`; nothing when it runs backwards.
+/// The time from `from` to `to`; zero if `to` is earlier.
 pub(crate) fn between(from: Timestamp, to: Timestamp) -> Duration {
     to.duration_since(from).try_into().unwrap_or_default()
 }

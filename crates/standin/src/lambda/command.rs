@@ -1,6 +1,7 @@
-//! How a process is started: Lambda's environment, pipes, and nothing that the stand-in itself has.
+//! How a process is started: with Lambda's environment and pipes, and nothing of the stand-in's own environment.
 //!
-//! Never lets a process inherit more than `PATH`: what works here because of the developer's shell would fail in Lambda.
+//! Never lets a process inherit more than `PATH`: something that works only because of the developer's shell would fail
+//! in Lambda.
 
 use std::{path::Path, process::Stdio};
 
@@ -19,7 +20,7 @@ pub(super) fn command(options: &Options, function: &Function, id: &str, caller: 
     let task_root = function.binary.parent().filter(|parent| parent.is_dir()).unwrap_or(Path::new("/"));
     command.current_dir(task_root).env("LAMBDA_TASK_ROOT", task_root);
     command
-        // A base with a path needs its scheme: the runtime's URI parser takes "host:port/path" for nonsense.
+        // A base with a path needs its scheme: the runtime's URI parser rejects "host:port/path".
         .env("AWS_LAMBDA_RUNTIME_API", format!("{endpoint}/_runtime/{id}"))
         .env("AWS_ENDPOINT_URL", endpoint)
         .env("AWS_LAMBDA_FUNCTION_NAME", &function.name)

@@ -1,39 +1,39 @@
-//! What a function is: its binary and the settings that Lambda knows.
+//! What a function is: its binary and the settings that Lambda has for it.
 //!
 //! Never runs anything.
 
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
-/// The account that every ARN of the stand-in bears.
+/// The account in every ARN of the stand-in.
 pub(crate) const ACCOUNT: &str = "000000000000";
 
-/// A function: a binary that speaks the Runtime API, and how Lambda is to run it.
+/// A function: a binary that speaks the Runtime API, and how Lambda runs it.
 #[derive(Clone, Debug)]
 pub struct Function {
-    /// The name it is invoked by.
+    /// The name that invocations use.
     pub name: String,
     /// The `bootstrap` binary.
     pub binary: PathBuf,
-    /// Its own environment; where names meet, it wins over what Lambda sets.
+    /// Its own environment, which overrides what Lambda sets.
     pub environment: BTreeMap<String, String>,
     /// The longest that one invocation may take.
     pub timeout: Duration,
-    /// What the function is told about its memory; nothing enforces it.
+    /// The memory size that the function sees; nothing enforces it.
     pub memory_mb: u32,
-    /// Whether a process serves later invocations too, or each invocation gets a process of its own.
+    /// Whether a process also serves later invocations. Otherwise each invocation gets its own process.
     pub warm: bool,
     /// The most invocations at once (reserved concurrency).
     pub concurrency: Option<usize>,
-    /// How often an asynchronous event is tried again after a function error.
+    /// How often an asynchronous event is retried after a function error.
     pub retries: u32,
-    /// How long to wait before each retry; the last one repeats.
+    /// How long to wait before each retry; later retries use the last one.
     pub retry_delays: Vec<Duration>,
-    /// The age at which an asynchronous event is given up.
+    /// The age at which an asynchronous event is dropped as failed.
     pub maximum_event_age: Duration,
 }
 
 impl Function {
-    /// A function with Lambda's defaults: two retries after one and two minutes, six hours of patience.
+    /// A function with Lambda's defaults: two retries, after one and two minutes, and a maximum event age of six hours.
     pub fn new(name: impl Into<String>, binary: impl Into<PathBuf>) -> Self {
         Self {
             name: name.into(),
@@ -56,13 +56,13 @@ impl Function {
         self
     }
 
-    /// How long to wait after the failed try number `attempt` (from 1).
+    /// How long to wait after failed attempt number `attempt` (from 1).
     pub(super) fn retry_delay(&self, attempt: u32) -> Duration {
         let index = usize::try_from(attempt.saturating_sub(1)).unwrap_or(usize::MAX);
         self.retry_delays.get(index).or(self.retry_delays.last()).copied().unwrap_or_default()
     }
 
-    /// The function's name for the rest of AWS.
+    /// The function's ARN.
     pub(crate) fn arn(&self, region: &str) -> String {
         arn(region, &self.name)
     }

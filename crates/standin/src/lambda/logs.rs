@@ -1,6 +1,6 @@
-//! What the processes print: kept for a while, shown to whoever follows.
+//! What the processes print: kept for a while, and sent to followers.
 //!
-//! Never holds a process up: a follower that is too slow misses lines.
+//! Never blocks a process: a follower that is too slow misses lines.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -14,7 +14,7 @@ use tokio::{
     sync::broadcast,
 };
 
-/// Lines kept per function; the oldest go first.
+/// Lines kept per function; the oldest are dropped first.
 const KEPT: usize = 10_000;
 
 /// Where a line was printed.
@@ -35,13 +35,13 @@ pub struct LogLine {
     pub function: String,
     /// The instance that printed it.
     pub instance: String,
-    /// The invocation that the instance was serving, or had served last.
+    /// The invocation that the instance was serving, or its last one.
     pub request_id: Option<String>,
     /// Where it was printed.
     pub stream: Stream,
-    /// The line without its end.
+    /// The line without its line ending.
     pub text: String,
-    /// The line as JSON, when it is an object.
+    /// The line as JSON, if it is an object.
     pub json: Option<Value>,
 }
 
@@ -52,7 +52,7 @@ pub(super) struct Logs {
     followers: broadcast::Sender<Arc<LogLine>>,
 }
 
-/// Whose lines a pipe carries.
+/// The origin of a pipe's lines.
 #[derive(Clone, Debug)]
 pub(super) struct Printer {
     pub(super) function: String,
@@ -86,14 +86,14 @@ impl Logs {
         self.followers.subscribe()
     }
 
-    /// The first kept line of `function` that fits, waited for when there is none yet.
+    /// The first kept line of `function` that fits; waits if there is none yet.
     pub(super) async fn find(&self, function: &str, fits: impl Fn(&LogLine) -> bool) -> Arc<LogLine> {
         let mut news = self.follow();
         loop {
             if let Some(line) = self.of(function).into_iter().find(|line| fits(line)) {
                 return line;
             }
-            // Missed lines are no loss: the next round looks at what is kept.
+            // Missed lines do no harm: the next round looks at the kept lines.
             let _ = news.recv().await;
         }
     }
@@ -112,7 +112,7 @@ impl Logs {
             }
             lines.push_back(Arc::clone(&line));
         }
-        // Nobody follows: nothing to do.
+        // Without followers there is nothing to do.
         let _ = self.followers.send(line);
     }
 

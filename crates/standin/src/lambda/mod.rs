@@ -1,9 +1,10 @@
-//! Lambda: runs the real function binaries as processes, one for each invocation or warm ones.
+//! Lambda: runs the real function binaries as processes, one per invocation or warm.
 //!
-//! Never looks into an event: what a function is given and what it answers are bytes.
+//! Never looks into an event: events and answers are bytes.
 //!
-//! Whoever owns the stand-in calls [`Lambda::stop`] when it is dropped, or awaits [`Lambda::shutdown`]; a Tokio runtime that
-//! ends takes the processes with it too. Clones are no measure of life: a process that waits for its next event holds one.
+//! The owner of the stand-in calls [`Lambda::stop`] when it is dropped, or awaits [`Lambda::shutdown`]. When a Tokio
+//! runtime ends, it ends the processes too. Do not count clones to see whether the service is in use: a process that
+//! waits for its next event holds one.
 
 mod api;
 mod attempt;
@@ -54,13 +55,13 @@ use crate::service::Call;
 /// Where the functions run.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// The stand-in's own address, `http://127.0.0.1:<port>`: every service, and the Runtime API.
+    /// The stand-in's own address, `http://127.0.0.1:<port>`, for every service and the Runtime API.
     pub endpoint: String,
-    /// The Region of everything.
+    /// The region of everything.
     pub region: String,
-    /// The most invocations at once, of all functions together (Lambda's account limit).
+    /// The most concurrent invocations of all functions together (Lambda's account limit).
     pub concurrency: usize,
-    /// What retries and the ages of events are measured with.
+    /// The clock for retries and the ages of events.
     pub clock: Arc<dyn Clock>,
 }
 
@@ -82,7 +83,7 @@ pub struct Lambda {
     inner: Arc<Inner>,
 }
 
-/// What the tasks share.
+/// The state that the tasks share.
 #[derive(Debug)]
 struct Inner {
     options: Options,
@@ -98,7 +99,7 @@ struct Inner {
 }
 
 impl Lambda {
-    /// A service without functions. It needs a Tokio runtime only when something is invoked.
+    /// A service without functions. It needs a Tokio runtime only when a function is invoked.
     #[must_use]
     pub fn new(options: Options) -> Self {
         let inner = Inner {
@@ -115,7 +116,7 @@ impl Lambda {
         Self { inner: Arc::new(inner) }
     }
 
-    /// Adds a function, or gives the function of that name new settings.
+    /// Adds a function, or replaces the settings of the function with that name.
     pub fn register(&self, mut function: Function) {
         if let Ok(binary) = function.binary.canonicalize() {
             function.binary = binary;
@@ -134,17 +135,17 @@ impl Lambda {
         api::answer(self, call).await
     }
 
-    /// What a request to the Lambda API asks for, as IAM would name it.
+    /// The operation that a request to the Lambda API names, as IAM writes it.
     pub(crate) fn operation(request: &Request<Bytes>) -> &'static str {
         api::operation(request)
     }
 
-    /// The function that a request to the Lambda API is about.
+    /// The function that a request to the Lambda API names.
     pub(crate) fn subject(request: &Request<Bytes>) -> Option<String> {
         api::subject(request)
     }
 
-    /// Answers an unsigned request under `/_runtime/`: a process that wants an event or gives an answer.
+    /// Answers an unsigned request under `/_runtime/`: a process asks for an event or returns an answer.
     pub(crate) async fn runtime(&self, request: Request<Bytes>) -> Response<Bytes> {
         runtime::answer(&self.inner, request).await
     }
@@ -160,14 +161,15 @@ impl Lambda {
         self.inner.event(function, payload.into())
     }
 
-    /// From now on every event of `function` is delivered this many times: Lambda promises at least once, not once.
+    /// From now on delivers every event of `function` this many times: Lambda promises at least once, not exactly once.
     pub fn deliver_times(&self, function: &str, times: usize) {
         if let Some(registered) = self.inner.state().functions.get_mut(function) {
             registered.deliveries = times.max(1);
         }
     }
 
-    /// Kills the process that signs with `caller` (`fn-<function>-<instance>`) and waits for its death; false when there is none.
+    /// Kills the process that signs with `caller` (`fn-<function>-<instance>`) and waits until it is dead. False if
+    /// there is none.
     pub async fn kill(&self, caller: &str) -> bool {
         let instance = self.inner.instances.lock().values().find(|instance| instance.caller == caller).cloned();
         let Some(mut instance) = instance else {
@@ -178,7 +180,7 @@ impl Lambda {
         true
     }
 
-    /// The access keys of all processes that are alive.
+    /// The access key ids of all living processes.
     #[must_use]
     pub fn callers(&self) -> Vec<String> {
         let mut callers: Vec<_> =
@@ -199,61 +201,61 @@ impl Lambda {
         self.inner.state().functions.get(name).map(|registered| Arc::clone(&registered.function))
     }
 
-    /// The function's counts; zeros for a function that does not exist.
+    /// The function's counts; zeros if the function does not exist.
     #[must_use]
     pub fn stats(&self, function: &str) -> Stats {
         self.inner.state().functions.get(function).map(Registered::stats).unwrap_or_default()
     }
 
-    /// The function's finished tries that are still kept, oldest first.
+    /// The function's finished attempts that are still kept, oldest first.
     #[must_use]
     pub fn reports(&self, function: &str) -> Vec<Arc<Report>> {
         let state = self.inner.state();
         state.functions.get(function).map(|registered| registered.reports.iter().cloned().collect()).unwrap_or_default()
     }
 
-    /// Every finished try of every function from now on.
+    /// Every finished attempt of every function, from now on.
     #[must_use]
     pub fn follow(&self) -> broadcast::Receiver<Arc<Report>> {
         self.inner.reports.subscribe()
     }
 
-    /// The function's events that were given up.
+    /// The function's events that failed for good.
     #[must_use]
     pub fn failures(&self, function: &str) -> Vec<Failure> {
         self.inner.state().functions.get(function).map(|registered| registered.failures.clone()).unwrap_or_default()
     }
 
-    /// The function's printed lines that are still kept, oldest first.
+    /// The function's lines that are still kept, oldest first.
     #[must_use]
     pub fn logs(&self, function: &str) -> Vec<Arc<LogLine>> {
         self.inner.logs.of(function)
     }
 
-    /// Every printed line of every function from now on.
+    /// Every line that any function prints, from now on.
     #[must_use]
     pub fn follow_logs(&self) -> broadcast::Receiver<Arc<LogLine>> {
         self.inner.logs.follow()
     }
 
-    /// The function's first printed line that fits, waited for when there is none yet.
+    /// The function's first line that fits; waits if there is none yet.
     pub async fn log_line(&self, function: &str, fits: impl Fn(&LogLine) -> bool) -> Arc<LogLine> {
         self.inner.logs.find(function, fits).await
     }
 
     /// Waits until nothing is queued, running, or waiting for a retry.
     pub async fn idle(&self) {
-        // The sender is in `inner`: this cannot fail while `self` lives.
+        // The sender is in `inner`, so this cannot fail while `self` lives.
         let _ = self.inner.busy.subscribe().wait_for(|busy| *busy == 0).await;
     }
 
-    /// Refuses what comes and kills every process, without waiting for their ends.
+    /// Refuses new invocations and kills every process, without waiting for them to end.
     pub fn stop(&self) {
         self.inner.stop.cancel();
         self.inner.forget_queues();
     }
 
-    /// Refuses what comes, kills every process and waits until all are gone.
+    /// Refuses new invocations, kills every process and waits until all are gone.
     pub async fn shutdown(&self) {
         self.stop();
         self.inner.tasks.close();

@@ -1,6 +1,6 @@
-//! One process of a function: its life, and the one invocation it serves at a time.
+//! One process of a function: its life, and the one invocation that it serves at a time.
 //!
-//! Never decides whether an invocation is tried again.
+//! Never decides whether to retry an invocation.
 
 use std::{
     collections::HashMap,
@@ -27,10 +27,11 @@ use super::{
     usage::Usage,
 };
 
-/// How long a process may take until it asks for its first event.
+/// How long a process may take to ask for its first event.
 const INIT_LIMIT: Duration = Duration::from_secs(10);
 
-/// How long the last lines of a dead process are waited for; only a pipe that somebody else holds open takes longer than no time.
+/// How long to wait for the last lines of a dead process. It takes time only if another process still holds the pipe
+/// open.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// What the Runtime API hands to a process.
@@ -42,29 +43,29 @@ pub(super) struct Delivery {
     pub(super) payload: Bytes,
 }
 
-/// What a process tells the Runtime API.
+/// What a process reports to the Runtime API.
 #[derive(Debug)]
 pub(super) enum Message {
     /// It wants an event; the request waits for it.
     Next(oneshot::Sender<Delivery>),
-    /// It is done with the event it was given.
+    /// It has finished the event that it was given.
     Done(Result<Bytes, FunctionError>),
     /// It cannot start.
     InitError(FunctionError),
 }
 
-/// A way to a running process, for the Runtime API and for tests that kill.
+/// A handle to a running process, for the Runtime API and for tests that kill.
 #[derive(Clone, Debug)]
 pub(super) struct Instance {
     pub(super) caller: String,
     pub(super) messages: mpsc::UnboundedSender<Message>,
-    /// The invocation whose answer is awaited.
+    /// The invocation that has not been answered yet.
     pub(super) serving: Arc<Mutex<Option<String>>>,
     pub(super) kill: CancellationToken,
     pub(super) exit: watch::Receiver<Option<String>>,
 }
 
-/// All processes that are alive, by their ids.
+/// All living processes, by id.
 #[derive(Debug, Default)]
 pub(super) struct Instances(Mutex<HashMap<String, Instance>>);
 
@@ -74,7 +75,7 @@ impl Instances {
     }
 }
 
-/// A running process, owned by whoever gives it its next invocation.
+/// A running process. Its owner gives it its next invocation.
 #[derive(Debug)]
 pub(super) struct Process {
     pub(super) id: String,
@@ -89,7 +90,7 @@ pub(super) struct Process {
     pid: Option<u32>,
 }
 
-/// The process was gone before it saw the event: another one may have it.
+/// The process was gone before it saw the event, so another one may have it.
 #[derive(Debug)]
 pub(super) struct Undelivered;
 
@@ -108,8 +109,8 @@ impl Process {
     ) -> Result<Self, FunctionError> {
         let id = inner.next_instance();
         let caller = format!("fn-{}-{id}", function.name);
-        // Registered first: where others want the processor too, the new process may ask for its first event before
-        // this thread is back from starting it, and an instance that nobody knows is turned away.
+        // Register first: on a busy machine the new process may ask for its first event before this thread returns from
+        // starting it, and the Runtime API turns an unknown instance away.
         let (mut process, exited) = Self::register(inner, function, id, &caller);
         let child = command(&inner.options, function, &process.id, &caller).spawn().map_err(|error| {
             let reason = format!("Couldn't find valid bootstrap(s): {}: {error}", function.binary.display());
@@ -120,7 +121,7 @@ impl Process {
         Ok(process)
     }
 
-    /// Makes an instance known to the Runtime API, and to those who kill, before there is a process.
+    /// Registers an instance, for the Runtime API and for tests that kill, before its process exists.
     fn register(
         inner: &Arc<Inner>,
         function: &Function,
@@ -155,7 +156,7 @@ impl Process {
         (process, exited)
     }
 
-    /// Reads what the process prints, and waits for its end.
+    /// Reads what the process prints, and waits for it to end.
     fn attach(&mut self, inner: &Arc<Inner>, mut child: Child, exited: watch::Sender<Option<String>>) {
         self.pid = child.id();
         if let Some(pipe) = child.stdout.take() {
@@ -187,19 +188,19 @@ impl Process {
         }
     }
 
-    /// Whether it waits for an event.
+    /// Whether the process is waiting for an event.
     pub(super) fn is_ready(&self) -> bool {
         self.exit.borrow().is_none() && self.next.as_ref().is_some_and(|next| !next.is_closed())
     }
 
-    /// What it has used so far.
+    /// What the process has used so far.
     pub(super) fn usage(&self) -> Option<Usage> {
-        // Once it is reaped, its id may be somebody else's.
+        // Once the process is reaped, its id may belong to another one.
         let alive = self.exit.borrow().is_none();
         self.pid.filter(|_| alive).and_then(Usage::of)
     }
 
-    /// Gives the process an event and waits for its answer, its death, or the end of its time.
+    /// Gives the process an event and waits for its answer, its death, or the timeout.
     pub(super) async fn serve(
         &mut self,
         delivery: Delivery,
@@ -221,12 +222,13 @@ impl Process {
                 Err(FunctionError::platform(&request_id, "Runtime.InvalidRequest", reason))
             }
             Heard::Exit(reason) => Err(FunctionError::platform(&request_id, EXITED, &reason)),
-            // Whoever put it to work kills it now: it is not ready for another event.
+            // The caller kills it now: it is not ready for another event.
             Heard::Silence => Err(timed_out(&request_id, timeout)),
         })
     }
 
-    /// An invocation ends when the runtime asks for the next one, not with the answer: extensions may have work left.
+    /// An invocation ends when the runtime asks for the next one, not with the answer: extensions may still have work
+    /// to do.
     async fn settle(&mut self, deadline: Instant) {
         if let Heard::Message(Message::Next(next)) = self.heard(deadline).await {
             self.next = Some(next);
@@ -245,7 +247,7 @@ impl Process {
     async fn heard(&mut self, deadline: Instant) -> Heard {
         let first = async {
             tokio::select! {
-                // What the process said before it died comes first.
+                // First process what it said before it died.
                 biased;
                 Some(message) = self.messages.recv() => Heard::Message(message),
                 reason = exited(&mut self.exit) => Heard::Exit(reason),
@@ -268,12 +270,12 @@ fn timed_out(request_id: &str, limit: Duration) -> FunctionError {
     FunctionError::platform(request_id, TIMED_OUT, &format!("Task timed out after {:.2} seconds", limit.as_secs_f64()))
 }
 
-/// Waits for the end of a process, or brings it about.
+/// Waits for a process to end, or kills it.
 async fn reap(mut child: Child, kill: CancellationToken, exited: watch::Sender<Option<String>>) {
     let status = tokio::select! {
         status = child.wait() => status,
         () = kill.cancelled() => {
-            // Fails only when the process is dead already.
+            // This fails only if the process is already dead.
             let _ = child.start_kill();
             child.wait().await
         }
@@ -296,7 +298,7 @@ fn exit_reason(status: ExitStatus) -> String {
     }
 }
 
-/// Waits for the end of a process and says how it came.
+/// Waits for a process to end and says how it ended.
 pub(super) async fn exited(exit: &mut watch::Receiver<Option<String>>) -> String {
     match exit.wait_for(Option::is_some).await {
         Ok(reason) => reason.clone().unwrap_or_default(),

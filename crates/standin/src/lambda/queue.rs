@@ -1,6 +1,6 @@
-//! Who runs when: concurrency limits, the queue of events, retries, giving up.
+//! Which invocation runs when: concurrency limits, the queue of events, retries, failures.
 //!
-//! Every event that was accepted ends as a success or in the list of failures; none is lost on the way.
+//! Never loses an event: each accepted event ends as a success or in the list of failures.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -20,30 +20,30 @@ use super::{
     report::{Condition, Failure, FunctionError, InvokeError, Report, Source, Stats},
 };
 
-/// Reports kept per function; the oldest go first.
+/// Reports kept per function; the oldest are dropped first.
 const KEPT: usize = 10_000;
 
-/// Everything that changes, under one lock that is never held while anything is awaited.
+/// All mutable state, under one lock. It is never held across an await.
 #[derive(Debug, Default)]
 pub(super) struct State {
     pub(super) functions: BTreeMap<String, Registered>,
     in_flight: usize,
 }
 
-/// A function and what happens to it.
+/// A function and its current state.
 #[derive(Debug)]
 pub(super) struct Registered {
     pub(super) function: Arc<Function>,
     pub(super) stats: Stats,
     pub(super) reports: VecDeque<Arc<Report>>,
     pub(super) failures: Vec<Failure>,
-    /// How often each event is delivered: once, unless a test wants Lambda's rarer side.
+    /// How often each event is delivered: once, unless a test wants duplicates, which Lambda allows.
     pub(super) deliveries: usize,
     pub(super) idle: Vec<Process>,
     queue: VecDeque<Job>,
 }
 
-/// One invocation on its way, through all its tries.
+/// One invocation in progress, through all its attempts.
 #[derive(Debug)]
 pub(super) struct Job {
     pub(super) request_id: String,
@@ -68,10 +68,10 @@ impl Registered {
         }
     }
 
-    /// Puts new settings in the place of the old ones; processes that were started with those serve nobody any more.
+    /// Replaces the settings. Processes that were started with the old ones serve no more invocations.
     pub(super) fn replace(&mut self, function: Function) {
         self.function = Arc::new(function);
-        // Dropped after the lock is let go would be kinder, but a process only marks its own death here.
+        // Dropping them after the lock is released would be better, but here a process only marks its own death.
         self.idle.clear();
     }
 
@@ -95,7 +95,7 @@ impl State {
 }
 
 impl Inner {
-    /// Starts an invocation for a caller that waits; refused when the function runs as often as it may.
+    /// Starts a synchronous invocation; refused if the function is at its concurrency limit.
     pub(super) fn request(
         self: &Arc<Self>,
         name: &str,
@@ -141,7 +141,7 @@ impl Inner {
         Ok(Job { request_id, payload, tries: 0, accepted, source, reply: None, last_error: None })
     }
 
-    /// Starts queued events, oldest first, as far as the limits allow.
+    /// Starts queued events, oldest first, up to the limits.
     fn pump(self: &Arc<Self>, state: &mut State) {
         let names: Vec<_> =
             state.functions.iter().filter(|(_, it)| !it.queue.is_empty()).map(|(name, _)| name.clone()).collect();
@@ -170,13 +170,13 @@ impl Inner {
         None
     }
 
-    /// Empties all queues of a stand-in that is being stopped.
+    /// Empties all queues of a stand-in that is stopping.
     pub(super) fn forget_queues(self: &Arc<Self>) {
         let mut state = self.state();
         self.pump(&mut state);
     }
 
-    /// What a stopped stand-in has not begun it never will.
+    /// A stopped stand-in never starts what it has not started yet.
     fn forget_queue(&self, state: &mut State, name: &str) {
         let queue = state.functions.get_mut(name).map(|registered| std::mem::take(&mut registered.queue));
         queue.into_iter().flatten().for_each(|_| self.done());
@@ -194,7 +194,7 @@ impl Inner {
         self.tasks.spawn(Arc::clone(self).run(function, job));
     }
 
-    /// Counts a finished try, frees its room, and lets a failed event wait for its next one.
+    /// Counts a finished attempt, frees its slot, and schedules the retry of a failed event.
     pub(super) fn finish(
         self: &Arc<Self>,
         function: &Arc<Function>,
@@ -212,7 +212,7 @@ impl Inner {
         if Arc::ptr_eq(&registered.function, function) {
             registered.idle.extend(kept);
         }
-        // Nobody follows: nothing to do.
+        // Without followers there is nothing to do.
         let _ = self.reports.send(Arc::clone(report));
         match (&report.result, job.source) {
             (Err(error), Source::Event) => {
@@ -224,7 +224,7 @@ impl Inner {
         self.pump(&mut state);
     }
 
-    /// Lets an event wait for its next try, or gives it up.
+    /// Schedules the next attempt of an event, or records it as failed.
     fn retry(self: &Arc<Self>, registered: &mut Registered, job: Job) {
         let function = &registered.function;
         let delay = function.retry_delay(job.tries);
@@ -283,7 +283,7 @@ impl Job {
 }
 
 impl Registered {
-    /// The counts at this moment.
+    /// The current counts.
     pub(super) fn stats(&self) -> Stats {
         Stats { queued: self.queue.len(), ..self.stats.clone() }
     }

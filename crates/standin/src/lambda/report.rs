@@ -1,4 +1,4 @@
-//! What is known about invocations afterwards: reports, failures, counts.
+//! What is known about finished invocations: reports, failures, counts.
 //!
 //! Never decides anything.
 
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::usage::Usage;
 
-/// Who asked for an invocation.
+/// The kind of caller of an invocation.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Source {
     /// A caller that waits for the answer (`RequestResponse`).
@@ -19,26 +19,26 @@ pub enum Source {
     Event,
 }
 
-/// One finished try of one invocation.
+/// One finished attempt at one invocation.
 #[derive(Clone, Debug)]
 pub struct Report {
     /// The function's name.
     pub function: String,
-    /// The request id; the same for every try of one event.
+    /// The request id; the same for every attempt at one event.
     pub request_id: String,
-    /// Who asked.
+    /// The kind of caller.
     pub source: Source,
-    /// The number of the try, from 1.
+    /// The number of the attempt, from 1.
     pub attempt: u32,
-    /// The instance that ran it; none when no process could be started.
+    /// The instance that ran it; none if no process could be started.
     pub instance: Option<String>,
     /// Whether a process was started for it.
     pub cold_start: bool,
-    /// From the start of the process until it asked for its first event; none when no process was started for it.
+    /// From the start of the process until it asked for its first event; none if no process was started for it.
     pub init: Option<Duration>,
-    /// What the process has used since its start, seen after the answer; none when it was dead by then.
+    /// What the process has used since its start, measured after the answer; none if it was dead by then.
     pub usage: Option<Usage>,
-    /// When the try began.
+    /// When the attempt began.
     pub started_at: Timestamp,
     /// From the delivery of the event to the answer.
     pub duration: Duration,
@@ -49,7 +49,7 @@ pub struct Report {
 }
 
 impl Report {
-    /// The answer as JSON; none when the function failed or did not answer in JSON.
+    /// The answer as JSON; none if the function failed or did not answer in JSON.
     #[must_use]
     pub fn answer(&self) -> Option<Value> {
         self.result.as_ref().ok().and_then(|body| serde_json::from_slice(body).ok())
@@ -60,11 +60,11 @@ impl Report {
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{kind}: {message}")]
 pub struct FunctionError {
-    /// Lambda's `errorType`: `Sandbox.Timedout`, `Runtime.ExitError`, or what the function said.
+    /// Lambda's `errorType`: `Sandbox.Timedout`, `Runtime.ExitError`, or what the function reported.
     pub kind: String,
     /// Lambda's `errorMessage`.
     pub message: String,
-    /// The whole document that a caller gets.
+    /// The whole document that a caller receives.
     pub body: Bytes,
 }
 
@@ -102,7 +102,7 @@ pub enum InvokeError {
         /// The function that was asked for.
         arn: String,
     },
-    /// The function runs as often as it may.
+    /// The function is at its concurrency limit.
     #[error("Rate Exceeded.")]
     Throttled {
         /// The function that was asked for.
@@ -116,38 +116,38 @@ pub enum InvokeError {
     },
 }
 
-/// Why an event was given up.
+/// Why an event failed for good.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Condition {
-    /// Every try failed.
+    /// Every attempt failed.
     RetriesExhausted,
     /// It waited longer than the function allows.
     EventAgeExceeded,
 }
 
-/// An event that was given up: what Lambda would send to the on-failure destination.
+/// An event that failed for good: what Lambda would send to the on-failure destination.
 #[derive(Clone, Debug)]
 pub struct Failure {
     /// The function's name.
     pub function: String,
-    /// The request id of all its tries.
+    /// The request id of all its attempts.
     pub request_id: String,
-    /// Why it was given up.
+    /// Why it failed for good.
     pub condition: Condition,
-    /// How often it was tried.
+    /// The number of attempts.
     pub attempts: u32,
-    /// When it was given up.
+    /// When it failed for good.
     pub at: Timestamp,
     /// The event.
     pub payload: Bytes,
-    /// What the last try reported; none when it was never tried.
+    /// What the last attempt reported; none if there was no attempt.
     pub error: Option<FunctionError>,
 }
 
-/// Counts of one function since it was registered.
+/// Counts of one function since its registration.
 #[derive(Clone, Debug, Default)]
 pub struct Stats {
-    /// Tries that have finished.
+    /// Attempts that have finished.
     pub invocations: u64,
     /// Those that failed, timeouts included.
     pub errors: u64,
@@ -155,15 +155,15 @@ pub struct Stats {
     pub timeouts: u64,
     /// Calls refused because of the concurrency limit.
     pub throttles: u64,
-    /// Tries that started a process.
+    /// Attempts that started a process.
     pub cold_starts: u64,
-    /// Tries that run now.
+    /// Attempts that are running.
     pub in_flight: usize,
-    /// The most that ever ran at once.
+    /// The most attempts that ever ran at once.
     pub peak_in_flight: usize,
-    /// Events that wait to be run; those that wait for a retry are not among them.
+    /// Events that are waiting to run, without those that are waiting for a retry.
     pub queued: usize,
-    /// How long each try took, in the order of their ends.
+    /// The duration of each attempt, in the order in which they ended.
     pub durations: Vec<Duration>,
 }
 

@@ -1,6 +1,6 @@
-//! The Runtime API: how a process gets its events and gives its answers.
+//! The Runtime API: how a process gets its events and returns its answers.
 //!
-//! Never starts or ends a process; it only passes on what processes say.
+//! Never starts or ends a process; it only passes on what processes report.
 
 use std::sync::PoisonError;
 
@@ -16,7 +16,7 @@ use super::{
     report::FunctionError,
 };
 
-/// Lambda's limit for the answer to a caller that waits, and, here, for every answer.
+/// Lambda's limit for the answer to a synchronous caller. The stand-in applies it to every answer.
 const RESPONSE_LIMIT: usize = 6 * 1024 * 1024 + 100;
 
 /// Answers a request under `/_runtime/<instance>/2018-06-01/runtime/`.
@@ -84,7 +84,7 @@ fn respond(instance: &Instance, id: &str, body: &Bytes) -> Response<Bytes> {
 }
 
 fn done(instance: &Instance, id: &str, result: Result<Bytes, FunctionError>) -> Response<Bytes> {
-    // Taken, so that a second answer to the same invocation is refused.
+    // Take it, so that a second answer to the same invocation is refused.
     let was_serving = instance.serving.lock().unwrap_or_else(PoisonError::into_inner).take_if(|serving| serving == id);
     if was_serving.is_none() {
         return refuse(StatusCode::BAD_REQUEST, "InvalidRequestID", "Invalid request ID");
@@ -99,7 +99,7 @@ fn pass_on(instance: &Instance, message: Message) -> Response<Bytes> {
     }
 }
 
-/// The process is to die; what it gets told no longer matters.
+/// The process is about to be killed, so this answer does not matter.
 fn gone() -> Response<Bytes> {
     refuse(StatusCode::FORBIDDEN, "InstanceGone", "this instance is being shut down")
 }

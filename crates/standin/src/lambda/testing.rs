@@ -1,4 +1,5 @@
-//! For tests: a server with Lambda and CloudWatch on a free port, a function that does as it is told, and a gate to hold it at.
+//! For tests: a server with Lambda and CloudWatch on a free port, a function that obeys its event, and a gate that
+//! holds it.
 
 use std::{net::SocketAddr, path::PathBuf, process::Command, sync::Arc};
 
@@ -13,7 +14,7 @@ use tokio::net::{TcpListener, TcpStream};
 use super::{Function, Lambda, ManualClock, Options};
 use crate::{cloudwatch::CloudWatch, service::Call};
 
-/// A running service, gone with its owner.
+/// A running service that ends when its owner drops it.
 #[derive(Debug)]
 pub(crate) struct Server {
     pub(crate) lambda: Lambda,
@@ -67,7 +68,7 @@ impl Drop for Server {
     }
 }
 
-/// Serves whole requests until it is aborted.
+/// Serves requests until it is aborted.
 pub(crate) async fn serve<F, A>(listener: TcpListener, answer: F)
 where
     F: Fn(Request<Bytes>) -> A + Clone + Send + Sync + 'static,
@@ -88,7 +89,7 @@ where
     }
 }
 
-/// Routes as far as the tests here need it.
+/// Routes as much as these tests need.
 async fn answer(lambda: &Lambda, cloudwatch: &CloudWatch, request: Request<Bytes>) -> Response<Bytes> {
     let path = request.uri().path().to_owned();
     if path.starts_with("/_runtime/") {
@@ -101,12 +102,12 @@ async fn answer(lambda: &Lambda, cloudwatch: &CloudWatch, request: Request<Bytes
     cloudwatch.call(call).await
 }
 
-/// The function that does what its event says, in a process for each invocation.
+/// The function that does what its event says, with one process per invocation.
 pub(crate) fn echo(name: &str) -> Function {
     Function { warm: false, ..Function::new(name, echo_binary()) }
 }
 
-/// Cargo builds examples together with tests, except when it is asked for the library's tests alone.
+/// Cargo builds examples together with tests, except when only the library's tests are requested.
 fn echo_binary() -> PathBuf {
     let test = std::env::current_exe().unwrap();
     let target = test.parent().and_then(|deps| deps.parent()).unwrap();
@@ -123,11 +124,11 @@ fn echo_binary() -> PathBuf {
     binary
 }
 
-/// Holds invocations until the test lets them go.
+/// Holds invocations until the test releases them.
 #[derive(Debug)]
 pub(crate) struct Gate(TcpListener);
 
-/// An invocation that waits at the gate; it goes on when this is dropped.
+/// An invocation that is waiting at the gate. It continues when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Held(TcpStream);
 
@@ -151,7 +152,7 @@ impl Gate {
         event(&json!({"do": "wait", "gate": address.to_string()}))
     }
 
-    /// Waits until the next invocation has come.
+    /// Waits until the next invocation arrives.
     pub(crate) async fn arrival(&self) -> Held {
         Held(self.0.accept().await.unwrap().0)
     }

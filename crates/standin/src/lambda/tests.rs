@@ -1,4 +1,4 @@
-//! Lambda with real processes: every promise that the other parts build on.
+//! Lambda with real processes: every promise that the other parts rely on.
 
 use std::{
     io::{ErrorKind, Read},
@@ -29,7 +29,7 @@ fn is_alive(pid: u64) -> bool {
     std::path::Path::new(&format!("/proc/{pid}")).exists()
 }
 
-/// The function at the other end would wait at the gate for ever: the line to it only ends with its life.
+/// The function at the other end would wait at the gate for ever: its connection ends only when it dies.
 fn assert_is_over(mut line: std::net::TcpStream) {
     line.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
     let end = line.read(&mut [0]);

@@ -1,6 +1,6 @@
-//! What a process has used of the machine, as Lambda's REPORT line and its Insights tell it.
+//! What a process has used of the machine, as Lambda's REPORT line and Lambda Insights report it.
 //!
-//! Only Linux knows; elsewhere nothing is told. Never limits anything.
+//! Only Linux knows; elsewhere nothing is reported. Never limits anything.
 
 use std::fs;
 use std::time::Duration;
@@ -11,18 +11,19 @@ const TICK: Duration = Duration::from_millis(10);
 /// What a process has used from its start until now.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
-    /// The most memory that it has ever held, in bytes.
+    /// The peak memory, in bytes.
     pub peak_memory: u64,
     /// The processor time that it has used.
     pub processor: Duration,
 }
 
 impl Usage {
-    /// Of a process that is alive; of a dead one the kernel has forgotten it.
+    /// The usage of a living process. The kernel has forgotten a dead one's.
     pub(super) fn of(pid: u32) -> Option<Self> {
         let read = |name: &str| fs::read_to_string(format!("/proc/{pid}/{name}")).ok();
         let all_threads = processor(&read("stat")?)?;
-        // Exact, but of the first thread only, in which our functions do nearly everything; not every kernel has it.
+        // This is exact, but covers only the first thread, in which our functions do nearly everything. Not every
+        // kernel has it.
         let first_thread = read("schedstat").and_then(|schedstat| exact(&schedstat)).unwrap_or_default();
         Some(Self { peak_memory: peak_memory(&read("status")?)?, processor: all_threads.max(first_thread) })
     }
@@ -35,8 +36,8 @@ fn peak_memory(status: &str) -> Option<u64> {
     Some(kib * 1024)
 }
 
-/// The 14th and the 15th field of `/proc/<pid>/stat`. The second is the program's name in brackets, which may hold
-/// blanks and brackets itself.
+/// The 14th and the 15th field of `/proc/<pid>/stat`. The second field is the program's name in brackets, which may
+/// itself contain blanks and brackets.
 fn processor(stat: &str) -> Option<Duration> {
     let (_, fields) = stat.rsplit_once(") ")?;
     let mut times = fields.split(' ').skip(11).map(str::parse::<u32>);

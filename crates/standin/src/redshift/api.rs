@@ -1,6 +1,6 @@
 //! The Data API's operations over HTTP: what each takes, checks and answers, in awsJson1.1.
 //!
-//! Never lets an SQL error become an HTTP error: those are states of a statement.
+//! Never turns an SQL error into an HTTP error: an SQL error is the state of a statement.
 
 mod execute;
 mod list;
@@ -50,7 +50,7 @@ pub fn operation(request: &Request<Bytes>) -> String {
     target.strip_prefix(SERVICE).unwrap_or("Unknown").to_owned()
 }
 
-/// The warehouse that a request names, where it names one.
+/// The warehouse that a request names, if it names one.
 #[must_use]
 pub fn subject(request: &Request<Bytes>) -> Option<String> {
     let body: Value = serde_json::from_slice(request.body()).ok()?;
@@ -119,7 +119,7 @@ fn waiting(seconds: Option<i64>) -> Result<Option<Duration>, ApiError> {
     }
 }
 
-/// To which database, of which warehouse, as whom.
+/// The target of a statement: its database, its warehouse and its user.
 fn addressed(statement: &Statement) -> Map<String, Value> {
     let submission = &statement.submission;
     let fields = [

@@ -1,4 +1,4 @@
-//! A private PostgreSQL cluster: found, initialised, started, and gone when its owner is gone, however the owner ends.
+//! A private PostgreSQL cluster: found, initialised, started, and stopped when its owner ends, however the owner ends.
 //!
 //! Never touches a cluster that it did not start, and never leaves one running.
 
@@ -15,15 +15,15 @@ use tokio_postgres::{Config, NoTls};
 
 use super::install::{self, Account, InstallError};
 
-/// How long a cluster may take to answer before the start is given up.
+/// How long a cluster may take to answer before the start fails.
 const START_DEADLINE: Duration = Duration::from_mins(1);
-/// A free port is found by asking for one and letting it go; another process can take it in between.
+/// A free port is found by binding one and releasing it. Another process can take it in between, so retry.
 const PORT_ATTEMPTS: usize = 5;
 /// The superuser that `initdb` creates.
 pub(crate) const SUPERUSER: &str = "sluice";
 
-/// The shell waits for the server, and a reader beside it waits for its own standard input to close:
-/// the kernel closes that pipe whatever ends the owner, so no cluster outlives a SIGKILL.
+/// The shell waits for the server. A reader beside it waits for its own standard input to close. The kernel closes that
+/// pipe however the owner ends, so no cluster outlives a SIGKILL.
 const KEEPER: &str = r#"
 signal=$1 litter=$2; shift 2
 exec 3<&0
@@ -36,18 +36,18 @@ wait "$server"; status=$?
 exit $status
 "#;
 
-/// Why no cluster could be had.
+/// Why there is no cluster.
 #[derive(Debug, thiserror::Error)]
 pub enum ClusterError {
-    /// The programs or the data folder are not there.
+    /// The programs or the data folder are missing.
     #[error(transparent)]
     Install(#[from] InstallError),
-    /// A folder or a file of the cluster could not be made.
+    /// A folder or a file of the cluster could not be created.
     #[error("cannot prepare {path} for the private PostgreSQL")]
     Folder {
-        /// Which.
+        /// Its path.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         #[source]
         source: io::Error,
     },
@@ -69,7 +69,7 @@ pub enum ClusterError {
     Silent {
         /// The data folder.
         folder: PathBuf,
-        /// The last refusal.
+        /// The last connection error.
         #[source]
         source: tokio_postgres::Error,
     },
@@ -82,14 +82,14 @@ pub enum ClusterError {
 #[derive(Debug)]
 pub(crate) struct Cluster {
     keeper: Mutex<Option<Child>>,
-    /// Removed when the cluster has stopped: sockets, log, and the data when nobody wants to keep them.
+    /// Removed when the cluster has stopped: sockets, log, and the data unless they are kept.
     litter: PathBuf,
     port: u16,
     password: String,
 }
 
 impl Cluster {
-    /// Starts a cluster whose data are in `data`, or in a folder that goes with the cluster.
+    /// Starts a cluster with its data in `data`, or in a folder that is removed with the cluster.
     pub(crate) async fn start(data: Option<&Path>) -> Result<Self, ClusterError> {
         let mut attempt = 1;
         loop {
@@ -104,12 +104,12 @@ impl Cluster {
         }
     }
 
-    /// How to reach `database`: through the socket, which nobody else can.
+    /// How to connect to `database`: through the socket, which no other user can open.
     pub(crate) fn config(&self, database: &str) -> Config {
         connection(&self.litter, self.port, database)
     }
 
-    /// For programs that cannot use the socket.
+    /// A URL for programs that cannot use the socket.
     pub(crate) fn url(&self, database: &str) -> String {
         format!("postgres://{SUPERUSER}:{}@127.0.0.1:{}/{database}", self.password, self.port)
     }
@@ -119,7 +119,7 @@ impl Cluster {
         keeper.as_mut().and_then(|keeper| keeper.try_wait().ok().flatten())
     }
 
-    /// Stops the server and waits until it has ended. Safe to call twice.
+    /// Stops the server and waits until it has ended. It is safe to call this twice.
     pub(crate) fn stop(&self) {
         let keeper = self.keeper.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(mut keeper) = keeper else { return };
@@ -127,7 +127,7 @@ impl Cluster {
         if let Err(error) = keeper.wait() {
             tracing::warn!(%error, "cannot wait for the private PostgreSQL");
         }
-        // The keeper has removed this already, unless it was killed.
+        // The keeper has already removed this, unless it was killed.
         let _ = fs::remove_dir_all(&self.litter);
     }
 }
@@ -138,7 +138,6 @@ impl Drop for Cluster {
     }
 }
 
-/// What one start needs to know.
 struct Start {
     programs: install::Programs,
     account: Account,
@@ -175,20 +174,21 @@ impl Start {
         Ok(cluster)
     }
 
-    /// The keeper, and the server's log, readable even when its folder is gone.
+    /// Starts the keeper, and opens the server's log, which stays readable even when its folder is gone.
     fn spawn(&self, port: u16) -> Result<(Child, File), ClusterError> {
         let path = self.litter.join("log");
         let trouble = |source| ClusterError::Folder { path: path.clone(), source };
         let log = File::options().create(true).append(true).read(true).open(&path).map_err(trouble)?;
         let output = log.try_clone().map_err(trouble)?;
         let errors = log.try_clone().map_err(trouble)?;
-        // What is kept is closed properly; what is thrown away need not be.
+        // Data that is kept needs a clean shutdown; data that is thrown away does not.
         let signal = if self.kept { "INT" } else { "QUIT" };
         let mut command = Command::new("sh");
         command.args(["-c", KEEPER, "sluice-postgres", signal]).arg(&self.litter);
         command.arg(self.programs.bin.join("postgres")).arg("-D").arg(&self.folder).args(settings(&self.litter, port));
         command.stdin(Stdio::piped()).stdout(output).stderr(errors);
-        // Its own process group: a Ctrl-C on the terminal is for the owner, who then stops the server in order.
+        // The keeper gets its own process group: a Ctrl-C on the terminal goes to the owner, which then stops the
+        // server cleanly.
         command.process_group(0).current_dir(&self.litter);
         self.account.apply(&mut command);
         Ok((command.spawn().map_err(ClusterError::Spawn)?, log))
@@ -215,7 +215,7 @@ impl Start {
     }
 }
 
-/// A short private folder: the path of a socket may have no more than 107 bytes.
+/// A short private folder: the path of a socket may have at most 107 bytes.
 fn litter(account: &Account) -> Result<PathBuf, ClusterError> {
     let short = Path::new("/tmp");
     let base = if short.is_dir() { short.to_owned() } else { std::env::temp_dir() };
@@ -231,7 +231,7 @@ fn settings(socket: &Path, port: u16) -> Vec<String> {
     let settings = [
         "listen_addresses=127.0.0.1",
         "max_connections=200",
-        // Nothing here has to survive a power cut.
+        // Nothing here must survive a power failure.
         "fsync=off",
         "synchronous_commit=off",
         "full_page_writes=off",
@@ -255,7 +255,7 @@ fn connection(socket: &Path, port: u16, database: &str) -> Config {
 
 fn tail(mut log: File) -> String {
     let mut text = String::new();
-    // An unreadable log leaves the status as the only explanation.
+    // If the log is unreadable, the status is the only explanation.
     let _ = log.rewind().and_then(|()| log.read_to_string(&mut text));
     let lines: Vec<&str> = text.lines().collect();
     lines[lines.len().saturating_sub(10)..].join("\n")

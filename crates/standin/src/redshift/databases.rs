@@ -1,6 +1,6 @@
-//! The databases of the warehouse: made when they are first asked for, each with Redshift's own schema in it.
+//! The databases of the warehouse: created at first use, each with Redshift's own schema in it.
 //!
-//! Never makes a database that the options do not name.
+//! Never creates a database that the options do not name.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -17,13 +17,13 @@ use super::tokens::{postgres_literal, quoted_name};
 /// Why a database cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum DatabaseError {
-    /// No private cluster.
+    /// There is no private cluster.
     #[error(transparent)]
     Cluster(#[from] ClusterError),
-    /// The URL of the warehouse is not one.
+    /// The URL of the warehouse is malformed.
     #[error("{url} is not a PostgreSQL URL: postgres://user:password@host:port/database is")]
     Url {
-        /// What was given.
+        /// The given text.
         url: String,
         /// What is wrong with it.
         #[source]
@@ -32,18 +32,18 @@ pub enum DatabaseError {
     /// There is no such database.
     #[error("database \"{0}\" does not exist")]
     Unknown(String),
-    /// PostgreSQL refused something.
+    /// PostgreSQL returned an error.
     #[error("PostgreSQL refused work in the database {database}")]
     Refused {
-        /// Where.
+        /// The database.
         database: String,
-        /// What it said.
+        /// PostgreSQL's error.
         #[source]
         source: tokio_postgres::Error,
     },
 }
 
-/// The highest number that either history has.
+/// The highest query id in either history.
 const LAST_QUERY: &str = "SELECT greatest(1000, (SELECT max(query_id) FROM redshift_system.load_history), \
                           (SELECT max(query_id) FROM redshift_system.query_history))";
 
@@ -52,7 +52,8 @@ const LAST_QUERY: &str = "SELECT greatest(1000, (SELECT max(query_id) FROM redsh
 pub(crate) struct Databases {
     server: Connections,
     names: Vec<String>,
-    /// Which have been made and set up. Held while one is being made: two callers do not make it twice.
+    /// The databases that have been created and set up. The lock is held while one is being created, so that two
+    /// callers do not create it twice.
     ready: Mutex<HashSet<String>>,
 }
 
@@ -100,7 +101,7 @@ impl Databases {
         Ok(databases)
     }
 
-    /// A new session in `database`, which is made where it is missing.
+    /// A new session in `database`, which is created if it is missing.
     pub(crate) async fn connect(&self, database: &str) -> Result<Client, DatabaseError> {
         if !self.names.iter().any(|name| name == database) {
             return Err(DatabaseError::Unknown(database.to_owned()));
@@ -130,7 +131,7 @@ impl Databases {
             }
             other => other.map_err(refused)?,
         };
-        // Made again, the views would take with them what somebody has built on them.
+        // Recreating the views would drop everything that users have built on them.
         let made = client.simple_query(system::MADE_BY).await.map_err(refused)?;
         let version = system::version();
         let is_made = |message: &SimpleQueryMessage| matches!(message, SimpleQueryMessage::Row(row) if row.get(0) == Some(&version));
@@ -155,7 +156,7 @@ impl Databases {
         Ok(rows.collect())
     }
 
-    /// The highest query id that the first database remembers: ids go on from there after a restart.
+    /// The highest query id in the first database: after a restart, ids continue from there.
     pub(crate) async fn last_query_id(&self) -> Result<i64, DatabaseError> {
         let Some(first) = self.names.first() else {
             return Ok(0);

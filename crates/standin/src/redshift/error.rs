@@ -1,7 +1,7 @@
-//! Errors of SQL, in the words that Redshift has for them.
+//! Errors of SQL, in Redshift's words.
 //!
-//! The texts are what Sluice sorts failures by, so they are the contract of this stand-in. A text that is not Redshift's
-//! says so: it begins with `stand-in:` or names "this stand-in".
+//! Sluice classifies failures by these texts, so they are the contract of this stand-in. A text that is not Redshift's
+//! says so: it begins with `stand-in:` or names "this stand-in". Never passes off its own text as Redshift's.
 
 mod words;
 
@@ -23,22 +23,22 @@ impl SqlError {
         Self(format!("syntax error at or near \"{near}\""))
     }
 
-    /// The stand-in's own words: what Redshift would say is not known, or it would say nothing.
+    /// The stand-in's own words, because Redshift's are unknown or Redshift would report no error.
     pub(crate) fn own(text: impl std::fmt::Display) -> Self {
         Self(format!("stand-in: {text}"))
     }
 
-    /// What Redshift does and this does not.
+    /// Something that Redshift does and the stand-in does not.
     pub(crate) fn not_done(what: impl std::fmt::Display) -> Self {
         Self(format!("this stand-in does not do {what}: it is not supported here, although Redshift has it"))
     }
 
-    /// What Redshift says when a statement ran into `statement_timeout`, or was stopped from outside.
+    /// Redshift's text for a statement that exceeded `statement_timeout` or was cancelled.
     pub(crate) fn cancelled(query_id: i64) -> Self {
         Self(format!("Query ({query_id}) cancelled on user's request"))
     }
 
-    /// What PostgreSQL said, as Redshift would have said it.
+    /// Translates PostgreSQL's error into Redshift's.
     pub(crate) fn from_postgres(error: &tokio_postgres::Error, query_id: i64) -> Self {
         let Some(said) = error.as_db_error() else {
             return Self(lost(error));
@@ -49,13 +49,13 @@ impl SqlError {
         })
     }
 
-    /// What PostgreSQL said of rows that COPY had checked before: Redshift would have loaded them, or refused them by a
-    /// load error, so that no text about a value is Redshift's.
+    /// Translates PostgreSQL's error about rows that COPY had already checked. Redshift would have loaded them or
+    /// refused them with a load error, so no text about a value can be Redshift's.
     pub(crate) fn from_copy(error: &tokio_postgres::Error, query_id: i64) -> Self {
         let Some(said) = error.as_db_error() else {
             return Self::from_postgres(error, query_id);
         };
-        // What somebody raises in a trigger is what they want to hear.
+        // A test that raises an error in a trigger expects that very text.
         if [SqlState::INSUFFICIENT_PRIVILEGE, SqlState::RAISE_EXCEPTION].contains(said.code()) {
             return Self::from_postgres(error, query_id);
         }
@@ -65,7 +65,7 @@ impl SqlError {
         })
     }
 
-    /// Errors that are about the transaction, whatever it did.
+    /// Errors about the transaction, whatever statements it ran.
     fn of_transaction(said: &DbError, query_id: i64) -> Option<Self> {
         match *said.code() {
             SqlState::T_R_SERIALIZATION_FAILURE => Some(Self(format!(
@@ -92,12 +92,12 @@ impl From<TokenError> for SqlError {
     }
 }
 
-/// The connection to PostgreSQL is lost: in words that are known for what they are, and say whose.
+/// The connection to PostgreSQL is lost. The text is a known one and says which connection.
 pub(crate) fn lost(error: &(dyn std::error::Error + 'static)) -> String {
     format!("connection to the warehouse lost: this stand-in's PostgreSQL: {}", chain(error))
 }
 
-/// An error with its causes on one line.
+/// An error and its causes, on one line.
 pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();

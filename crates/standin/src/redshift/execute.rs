@@ -1,4 +1,4 @@
-//! One SQL statement: COPY by ourselves, everything else by PostgreSQL.
+//! Runs one SQL statement: COPY in the stand-in, everything else in PostgreSQL.
 //!
 //! Never begins or ends the transaction of a batch, except where Redshift does (TRUNCATE).
 
@@ -15,7 +15,7 @@ use super::tokens::{self, Token};
 use super::{copy, parameters, result, settings, translate};
 
 impl Runner {
-    /// Runs one SQL statement and keeps its state. `alone`: it is a transaction of its own.
+    /// Runs one SQL statement and keeps its state. `alone`: it has its own transaction.
     pub(crate) async fn part(
         &self,
         session: &Session,
@@ -89,7 +89,7 @@ impl Runner {
             }
             "truncate" if !alone => {
                 let done = self.postgres(session, &tokens, query_id).await?;
-                // TRUNCATE commits the transaction in which it runs.
+                // TRUNCATE commits its own transaction.
                 self.plain(session, "COMMIT").await?;
                 self.new_transaction(session);
                 self.plain(session, BEGIN).await?;
@@ -118,8 +118,8 @@ impl Runner {
     async fn postgres(&self, session: &Session, tokens: &[Token<'_>], query_id: i64) -> Result<Done, SqlError> {
         let sql = translate::translate(tokens)?;
         let said = |error: tokio_postgres::Error| SqlError::from_postgres(&error, query_id);
-        // Rows come as text; only preparing tells their types. It analyses the statement and so takes the snapshot
-        // that running it would take: not a moment earlier for LOCK, which is never prepared.
+        // Rows arrive as text; only preparing the statement gives their types. Preparing analyses the statement and so
+        // takes the snapshot that running it would take. LOCK is never prepared, so it takes no snapshot early.
         let columns = match verb(tokens).as_str() {
             "select" | "with" | "show" | "values" | "table" | "explain" => {
                 Some(session.client.prepare(&sql).await.map_err(said)?)

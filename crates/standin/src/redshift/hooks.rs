@@ -1,7 +1,7 @@
-//! What tests do to the warehouse: hold COPYs, slow them down, let statements fail, spoil single files, name files in
-//! another form, take no large submissions.
+//! What tests do to the warehouse: hold or slow down COPYs, make statements fail, spoil single files, name files in
+//! another form, refuse large submissions.
 //!
-//! Never active unless somebody asked.
+//! Never active unless a test asks.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,7 +11,7 @@ use tokio::sync::watch;
 
 use super::copy::FileNames;
 
-/// While this lives, no COPY that reaches it goes on.
+/// While this lives, every COPY that reaches it waits.
 #[derive(Debug)]
 pub struct Hold(Arc<watch::Sender<Held>>);
 
@@ -22,7 +22,7 @@ struct Held {
 }
 
 impl Hold {
-    /// How many COPYs have come and were held, those among them that were cancelled meanwhile.
+    /// The number of COPYs that have arrived and were held, including those cancelled in the meantime.
     #[must_use]
     pub fn held(&self) -> usize {
         self.0.borrow().copies
@@ -30,7 +30,7 @@ impl Hold {
 
     /// Returns when at least `copies` COPYs are being held.
     pub async fn reached(&self, copies: usize) {
-        // The sender lives in this very struct.
+        // The sender is in `self`, so this cannot fail.
         let _ = self.0.subscribe().wait_for(|held| held.copies >= copies).await;
     }
 }
@@ -41,12 +41,12 @@ impl Drop for Hold {
     }
 }
 
-/// What comes over every COPY that is to read a certain file, whatever else it is to read.
+/// What happens to every COPY that reads a certain file, whatever else it reads.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Trouble {
-    /// It fails with this error, before it has read anything. The error need not name the file.
+    /// It fails with this error before it reads anything. The error need not name the file.
     Fails(String),
-    /// It goes on until its timeout, or a cancellation, ends it.
+    /// It runs until its timeout or a cancellation ends it.
     Hangs,
 }
 
@@ -57,7 +57,7 @@ enum Holding {
     Passes,
 }
 
-/// What was asked for.
+/// What tests have asked for.
 #[derive(Debug, Default)]
 pub(crate) struct Hooks {
     failures: Mutex<VecDeque<(String, String)>>,
@@ -106,7 +106,7 @@ impl Hooks {
         self.troubles.lock().unwrap_or_else(PoisonError::into_inner).retain(|(spoilt, _)| spoilt != part);
     }
 
-    /// What comes over a COPY of the files that `keys` gives, which is asked only where a file is spoilt.
+    /// What happens to a COPY of the files in `keys`, which is called only if any file is spoilt.
     pub(crate) fn trouble(&self, keys: impl FnOnce() -> Vec<String>) -> Option<Trouble> {
         let troubles = self.troubles.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if troubles.is_empty() {
@@ -125,7 +125,7 @@ impl Hooks {
         *self.view_delay.lock().unwrap_or_else(PoisonError::into_inner) = delay;
     }
 
-    /// How late the system views show what a COPY did.
+    /// How long after a COPY the system views show what it did.
     pub(crate) fn view_delay(&self) -> Duration {
         *self.view_delay.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -134,7 +134,7 @@ impl Hooks {
         *self.names.lock().unwrap_or_else(PoisonError::into_inner) = names;
     }
 
-    /// How the system views name files, where somebody said so.
+    /// How the system views name files, if a test has chosen a form.
     pub(crate) fn file_names(&self) -> Option<FileNames> {
         *self.names.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -143,12 +143,12 @@ impl Hooks {
         *self.largest.lock().unwrap_or_else(PoisonError::into_inner) = bytes;
     }
 
-    /// How many bytes the statements of a submission may have in all, where somebody said so.
+    /// How many bytes the statements of a submission may have together, if a test has set a limit.
     pub(crate) fn largest_submission(&self) -> Option<usize> {
         *self.largest.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The failure that somebody ordered for this statement.
+    /// The failure that a test has ordered for this statement.
     pub(crate) fn failure(&self, sql: &str) -> Option<String> {
         let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
         let index = failures.iter().position(|(part, _)| sql.contains(part.as_str()));
@@ -159,7 +159,7 @@ impl Hooks {
             .or_else(|| copy.then(|| of(&self.failing)).flatten())
     }
 
-    /// Every COPY goes through here before it reads anything; `pass`: it loads nothing, and only looks for errors.
+    /// Every COPY calls this before it reads anything. `pass`: it loads nothing and only looks for errors.
     pub(crate) async fn before_copy(&self, pass: bool) {
         let delay = *self.delay.lock().unwrap_or_else(PoisonError::into_inner);
         if !delay.is_zero() {

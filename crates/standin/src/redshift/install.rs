@@ -1,4 +1,4 @@
-//! PostgreSQL as the machine has it: where its programs are, who may run them, and data folders made quickly.
+//! The machine's PostgreSQL: where its programs are, who may run them, and fast creation of data folders.
 //!
 //! Never starts a server.
 
@@ -15,53 +15,53 @@ use super::cluster::SUPERUSER;
 /// Why there is no PostgreSQL to start.
 #[derive(Debug, thiserror::Error)]
 pub enum InstallError {
-    /// No `initdb` and `postgres` on this machine.
+    /// This machine has no `initdb` and `postgres`.
     #[error(
         "no PostgreSQL found (looked at `pg_config --bindir`, /usr/lib/postgresql/*/bin and PATH): install the package `postgresql`, or name a server with --warehouse postgres://…"
     )]
     Missing,
-    /// Root may not run PostgreSQL, and there is nobody else.
+    /// Root may not run PostgreSQL, and there is no other user for it.
     #[error("PostgreSQL refuses to run as root, and this machine has neither a user `postgres` nor `nobody`")]
     NobodyToRun,
-    /// A folder could not be made or handed over.
+    /// A folder could not be created or handed over.
     #[error("cannot prepare the folder {path}")]
     Folder {
-        /// Which.
+        /// Its path.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         #[source]
         source: io::Error,
     },
-    /// The unprivileged user cannot get at the data folder.
+    /// The unprivileged user cannot reach the data folder.
     #[error(
         "the user `{user}`, as whom PostgreSQL has to run, cannot enter {ancestor}: choose a data folder elsewhere, or `chmod o+x {ancestor}`"
     )]
     Unreachable {
         /// The user.
         user: String,
-        /// The folder in the way.
+        /// The folder that blocks the way.
         ancestor: PathBuf,
     },
     /// A program failed.
     #[error("`{program}` failed for {path}: {message}")]
     Program {
-        /// Which.
+        /// Its name.
         program: &'static str,
-        /// On what.
+        /// The path that it worked on.
         path: PathBuf,
         /// What it printed, or why it did not run.
         message: String,
     },
 }
 
-/// Where the programs are, and of which version.
+/// The location of the programs, and their version.
 #[derive(Debug)]
 pub(crate) struct Programs {
     pub(crate) bin: PathBuf,
     version: String,
 }
 
-/// As whom the server runs: another user where this process is root.
+/// The user that runs the server: a different one if this process is root.
 #[derive(Debug)]
 pub(crate) struct Account {
     uid: u32,
@@ -105,7 +105,7 @@ pub(crate) fn programs() -> Result<Programs, InstallError> {
     Ok(Programs { bin, version })
 }
 
-/// Who runs the server.
+/// The account that runs the server.
 pub(crate) fn account() -> Result<Account, InstallError> {
     let uid = fs::metadata("/proc/self").map(|own| own.uid()).or_else(|_| own_uid_by_file()).unwrap_or(u32::MAX);
     if uid != 0 {
@@ -132,12 +132,12 @@ fn lookup(users: &str, name: &str) -> Option<(String, u32, u32)> {
     })
 }
 
-/// A port that was free a moment ago.
+/// A port that was free when checked.
 pub(crate) fn free_port() -> io::Result<u16> {
     Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
 }
 
-/// Makes `folder` a data folder, unless it is one.
+/// Turns `folder` into a data folder, unless it is one.
 pub(crate) fn initialise(programs: &Programs, account: &Account, folder: &Path) -> Result<(), InstallError> {
     let trouble = |source| InstallError::Folder { path: folder.to_owned(), source };
     if let Some(parent) = folder.parent() {
@@ -158,9 +158,10 @@ pub(crate) fn initialise(programs: &Programs, account: &Account, folder: &Path) 
     run(account, "cp", Command::new("cp").arg("-R").arg(contents).arg(folder), folder)
 }
 
-/// `initdb` takes half a second, copying what it made a few hundredths: the copy is what tests start from.
+/// `initdb` takes half a second; copying its result takes a few hundredths of a second. So tests start from a copy.
 ///
-/// Several processes may get here at once. Each makes its own and renames it into place: the first wins, the others use its.
+/// Several processes may get here at once. Each makes its own folder and renames it into place. The first one wins; the
+/// others use its folder.
 fn template(programs: &Programs, account: &Account) -> Result<PathBuf, InstallError> {
     let base = std::env::temp_dir();
     let ready = base.join(format!("sluice-initdb-{}-{}", programs.version, account.uid));
@@ -190,18 +191,18 @@ fn template(programs: &Programs, account: &Account) -> Result<PathBuf, InstallEr
             let _ = fs::remove_dir_all(&draft);
             Ok(ready)
         }
-        // Somebody else's folder has that name: use our own once.
+        // A folder with that name exists but is unusable: use our own once.
         Err(_) => Ok(draft),
     }
 }
 
-/// Only a complete folder that belongs to the account: `/tmp` is everybody's.
+/// Accepts only a complete folder that belongs to the account: every user can write to `/tmp`.
 fn usable(template: &Path, account: &Account) -> bool {
     let ours = fs::symlink_metadata(template).is_ok_and(|found| found.is_dir() && found.uid() == account.uid);
     ours && template.join("PG_VERSION").is_file()
 }
 
-/// Temporary folders are made for one user only; ours has to be passed through by another.
+/// Temporary folders are open to one user only. Another user must be able to pass through ours.
 fn let_through(account: &Account, folder: &Path) -> io::Result<()> {
     let (Some(_), Some(parent)) = (&account.drop_to, folder.parent()) else { return Ok(()) };
     let found = fs::metadata(parent)?;

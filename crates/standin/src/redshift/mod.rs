@@ -1,6 +1,6 @@
 //! The Redshift Data API, with COPY as Redshift does it, on a real PostgreSQL.
 //!
-//! Never pretends: what Redshift has and this has not fails, and says so by name.
+//! Never pretends: what Redshift has and the stand-in does not have fails with an error that names it.
 
 mod api;
 mod cluster;
@@ -43,40 +43,40 @@ use hooks::Hooks;
 use run::Runner;
 use statements::{Limits, Statement, Statements};
 
-/// Which PostgreSQL is behind the warehouse.
+/// The PostgreSQL behind the warehouse.
 #[derive(Clone, Debug, Default)]
 pub enum Server {
-    /// A private one, whose data go when it stops.
+    /// A private one, whose data are removed when it stops.
     #[default]
     Private,
     /// A private one, whose data stay in `<folder>/postgres` for the next start.
     Kept(PathBuf),
-    /// One that somebody else runs, as `postgres://user:password@host:port/database`.
-    /// The first of [`Options::databases`] stands for the database that the URL names.
+    /// An existing one, as `postgres://user:password@host:port/database`. The first of [`Options::databases`] stands
+    /// for the database in the URL.
     Url(String),
 }
 
-/// Tells the time where retention matters.
+/// Returns the current time, for retention.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
-/// What the warehouse is to be.
+/// The options of the warehouse.
 #[derive(Clone)]
 pub struct Options {
     /// The PostgreSQL behind it.
     pub server: Server,
-    /// The databases that there are; each is created when it is first used, the first one at once.
+    /// The names of the databases. Each is created at first use, the first one at once.
     pub databases: Vec<String>,
-    /// The workgroups and clusters that there are; empty: any name will do.
+    /// The names of the workgroups and clusters. Empty: any name is accepted.
     pub endpoints: Vec<String>,
     /// The region of the buckets that COPY reads.
     pub region: String,
-    /// How long a client token stands for its statement.
+    /// How long a client token identifies its statement.
     pub token_retention: SignedDuration,
     /// How long a finished statement is remembered.
     pub result_retention: SignedDuration,
     /// How many statements may be active at once.
     pub active_statements: usize,
-    /// The time.
+    /// The clock.
     pub clock: Clock,
 }
 
@@ -104,7 +104,7 @@ impl std::fmt::Debug for Options {
     }
 }
 
-/// A statement with `WithEvent` that is over: what EventBridge would be told.
+/// A statement with `WithEvent` that has ended: what EventBridge would receive.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finished {
     /// The statement.
@@ -123,7 +123,7 @@ pub struct Redshift {
     runner: Arc<Runner>,
     endpoints: Vec<String>,
     clock: Clock,
-    /// By how many seconds `clock` is ahead of the clock it was started with.
+    /// The number of seconds that `clock` is ahead of the original clock.
     ahead: Arc<AtomicI64>,
 }
 
@@ -134,10 +134,10 @@ impl std::fmt::Debug for Redshift {
 }
 
 impl Redshift {
-    /// Starts the warehouse; COPY reads `source`.
+    /// Starts the warehouse. COPY reads from `source`.
     ///
     /// # Errors
-    /// Where there is no PostgreSQL, or it does not start.
+    /// If there is no PostgreSQL, or it does not start.
     pub async fn start(options: Options, source: Arc<dyn Source>) -> Result<Self, DatabaseError> {
         let databases = Databases::start(&options.server, options.databases.clone()).await?;
         let limits = Limits {
@@ -152,87 +152,88 @@ impl Redshift {
         Ok(Self { statements: Arc::new(Statements::new(limits)), runner, endpoints: options.endpoints, clock, ahead })
     }
 
-    /// Answers one request of the Data API, whoever sent it.
+    /// Answers one request of the Data API, from any caller.
     pub async fn call(&self, call: Call) -> Response<Bytes> {
         api::answer(self, &call.request).await
     }
 
-    /// The command with which a person looks at the tables.
+    /// The shell command for looking at the tables.
     #[must_use]
     pub fn psql(&self) -> String {
         format!("psql {}", self.url())
     }
 
-    /// The first database, for PostgreSQL clients.
+    /// The URL of the first database, for PostgreSQL clients.
     #[must_use]
     pub fn url(&self) -> String {
         self.runner.databases.url()
     }
 
-    /// Asks PostgreSQL directly, beside the Data API: for demos and tests. Several statements may be parted by semicolons.
+    /// Queries PostgreSQL directly, bypassing the Data API: for demos and tests. Semicolons separate several
+    /// statements.
     ///
     /// # Errors
-    /// What PostgreSQL says.
+    /// PostgreSQL's error.
     pub async fn query(&self, database: &str, sql: &str) -> Result<Vec<Vec<Option<String>>>, DatabaseError> {
         self.runner.databases.query(database, sql).await
     }
 
-    /// Statements with `WithEvent`, as they end.
+    /// Receives each statement with `WithEvent` when it ends.
     #[must_use]
     pub fn finished(&self) -> broadcast::Receiver<Finished> {
         self.runner.finished.subscribe()
     }
 
-    /// Holds every COPY that begins from now on, before it reads anything, until the answer is dropped.
+    /// Holds every COPY that begins from now on, before it reads anything, until the returned value is dropped.
     #[must_use]
     pub fn hold_copies(&self) -> Hold {
         self.hooks().hold_copies()
     }
 
-    /// Holds every COPY with NOLOAD that begins from now on, and no other.
+    /// Holds every COPY with NOLOAD that begins from now on, and no other COPY.
     #[must_use]
     pub fn hold_passes(&self) -> Hold {
         self.hooks().hold_passes()
     }
 
-    /// From now on every COPY with NOLOAD fails with this error; `None`: none does.
+    /// From now on every COPY with NOLOAD fails with this error. `None` turns that off.
     pub fn fail_passes(&self, error: Option<&str>) {
         self.hooks().fail_passes(error.map(str::to_owned));
     }
 
-    /// From now on this comes over every COPY that is to read a file whose key contains `part`.
+    /// From now on this happens to every COPY that reads a file whose key contains `part`.
     pub fn spoil(&self, part: impl Into<String>, trouble: Trouble) {
         self.hooks().spoil(part.into(), trouble);
     }
 
-    /// Takes back what [`Self::spoil`] did with the same `part`.
+    /// Undoes [`Self::spoil`] for the same `part`.
     pub fn unspoil(&self, part: &str) {
         self.hooks().unspoil(part);
     }
 
-    /// Lets the next statement whose SQL contains `part` fail with `error`, as if the warehouse had said so.
+    /// Makes the next statement whose SQL contains `part` fail with `error`, as if the warehouse had reported it.
     pub fn fail_next(&self, part: impl Into<String>, error: impl Into<String>) {
         self.hooks().fail_next(part.into(), error.into());
     }
 
-    /// From now on every COPY fails with this error; `None`: none does.
+    /// From now on every COPY fails with this error. `None` turns that off.
     pub fn fail_copies(&self, error: Option<&str>) {
         self.hooks().fail_copies(error.map(str::to_owned));
     }
 
-    /// From now on the system views show what a COPY did, and what it refused, only so long after its end.
+    /// From now on the system views show what a COPY did, and what it refused, only this long after its end.
     pub fn show_loads_after(&self, delay: std::time::Duration) {
         self.hooks().show_loads_after(delay);
     }
 
-    /// From now on the system views name the files of every COPY in this form; `None`: Parquet that is refused by its
-    /// encoded URL, everything else by `s3://`.
+    /// From now on the system views name the files of every COPY in this form. `None` restores the default: refused
+    /// Parquet files by their encoded URL, all others by `s3://`.
     pub fn name_files(&self, names: Option<FileNames>) {
         self.hooks().name_files(names);
     }
 
-    /// From now on a submission is refused whose statements have more than so many bytes in all; `None`: none is. AWS
-    /// documents no such limit, only 100 KB for each statement and 40 statements.
+    /// From now on a submission is refused if its statements have more bytes than this together. `None` turns that off.
+    /// AWS documents no such limit, only 100 KB for each statement and 40 statements.
     pub fn refuse_submissions_over(&self, bytes: Option<usize>) {
         self.hooks().refuse_submissions_over(bytes);
     }
@@ -242,12 +243,12 @@ impl Redshift {
         self.hooks().slow_copies(by);
     }
 
-    /// Lets so much time pass: tokens and the statements that are over are forgotten when theirs has come.
+    /// Moves the clock forward: expired tokens and finished statements are forgotten.
     pub fn advance(&self, by: SignedDuration) {
         self.ahead.fetch_add(by.as_secs(), Ordering::SeqCst);
     }
 
-    /// Stops a private PostgreSQL in order. Nothing can be asked afterwards.
+    /// Stops a private PostgreSQL cleanly. No requests are possible afterwards.
     pub async fn shutdown(&self) {
         let runner = Arc::clone(&self.runner);
         // Waiting for a process blocks.
@@ -273,7 +274,7 @@ impl Redshift {
     }
 }
 
-/// `clock`, with its hands so many seconds ahead.
+/// `clock`, moved ahead by this many seconds.
 fn advanced(clock: Clock, ahead: Arc<AtomicI64>) -> Clock {
     Arc::new(move || {
         let by = SignedDuration::from_secs(ahead.load(Ordering::SeqCst));

@@ -1,12 +1,12 @@
-//! SQL parameters: `:name` in a statement, and the value that it stands for.
+//! SQL parameters: replaces `:name` in a statement by its value.
 //!
-//! Values only, never names or keywords: each becomes a literal, whatever it contains.
+//! Never inserts a name or a keyword: each value becomes a literal, whatever it contains.
 
 use super::error::SqlError;
 use super::statements::Parameter;
 use super::tokens::{self, Kind, Token};
 
-/// `tokens` with a literal in the place of each parameter that has a value.
+/// `tokens`, with each parameter that has a value replaced by a literal.
 pub(crate) fn bind<'a>(tokens: Vec<Token<'a>>, parameters: &[Parameter]) -> Result<Vec<Token<'a>>, SqlError> {
     tokens.into_iter().map(|token| bind_one(token, parameters)).collect()
 }

@@ -1,7 +1,7 @@
-//! What `sys_query_history` says: each statement that ran, in which session, and how it ended.
+//! The rows of `sys_query_history`: each statement that ran, its session, and how it ended.
 //!
-//! Written when a submission is over: on the connection of its session, after its transaction, and before its last status
-//! is shown. Never fails a statement. What still runs is not in it.
+//! Written when a submission ends: on the connection of its session, after its transaction, and before its final status
+//! is visible. Never fails a statement, and never holds a statement that is still running.
 
 use jiff::Timestamp;
 
@@ -22,7 +22,7 @@ pub(crate) async fn keep(session: &Session, statement: &Statement, now: Timestam
         return;
     }
     let sql = format!("INSERT INTO redshift_system.query_history VALUES {}", rows.join(", "));
-    // The submission may have set one that is too short for this.
+    // The submission may have set a timeout that is too short for this.
     let written = match session.client.batch_execute("SET statement_timeout = 0").await {
         Ok(()) => session.client.batch_execute(&sql).await,
         Err(error) => Err(error),
@@ -66,7 +66,7 @@ fn status(status: Status) -> &'static str {
 }
 
 /// Source: Amazon Redshift Database Developer Guide, `SYS_QUERY_HISTORY`, which lists COPY in its table of columns and
-/// shows LOAD in an example: ask for both.
+/// shows LOAD in an example. Queries must ask for both.
 fn query_type(sql: &str) -> &'static str {
     let found = tokens::tokens(sql).unwrap_or_default();
     let mut words = found.iter().filter(|token| token.kind != tokens::Kind::Space);
@@ -91,7 +91,7 @@ fn is_ctas(tokens: &[Token<'_>]) -> bool {
     is("table") && is("as") && is("select")
 }
 
-/// A time as PostgreSQL reads it.
+/// A time in PostgreSQL's notation.
 pub(crate) fn sql_time(time: Timestamp) -> String {
     time.strftime("%Y-%m-%d %H:%M:%S%.6f").to_string()
 }

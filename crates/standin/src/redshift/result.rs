@@ -1,6 +1,6 @@
-//! PostgreSQL's rows as the Data API writes them.
+//! PostgreSQL's rows in the Data API's notation.
 //!
-//! Never changes a value: what has no JSON type of its own is a string, as in Redshift.
+//! Never changes a value: a value without a JSON type of its own is a string, as in Redshift.
 
 use serde_json::{Value, json};
 use tokio_postgres::types::Type;
@@ -8,7 +8,7 @@ use tokio_postgres::{Column, SimpleQueryRow};
 
 use super::statements::Table;
 
-/// The table that a query answered.
+/// The result table of a query.
 pub(crate) fn table(columns: &[Column], rows: &[SimpleQueryRow]) -> Table {
     let mut bytes = 0;
     let field = |row: &SimpleQueryRow, index: usize, bytes: &mut usize| {

@@ -1,6 +1,7 @@
-//! Runs statements: one connection each, a batch in one transaction, and stops when asked.
+//! Runs submissions, each on its own connection, a batch in one transaction, and stops them on request.
 //!
-//! Never reports a state before it is true in PostgreSQL: FINISHED means committed, FAILED and ABORTED mean rolled back.
+//! Never reports a state before it is true in PostgreSQL: FINISHED means committed, FAILED and ABORTED mean rolled
+//! back.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -17,11 +18,11 @@ use super::statements::{Statement, Status, Table};
 use super::{Clock, Finished};
 use crate::source::Source;
 
-/// As many as a warehouse runs at once; the others wait in its queue.
+/// The number of submissions that run at once; the others wait in the queue.
 const RUNNING_AT_ONCE: usize = 50;
 pub(crate) const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ";
 
-/// Everything that running needs.
+/// Everything that a run needs.
 pub(crate) struct Runner {
     pub(crate) databases: Arc<Databases>,
     pub(crate) source: Arc<dyn Source>,
@@ -40,18 +41,18 @@ impl std::fmt::Debug for Runner {
     }
 }
 
-/// One connection at work.
+/// One connection in use.
 pub(crate) struct Session {
     pub(crate) client: Client,
     pub(crate) pid: i64,
     pub(crate) database: String,
-    /// The transaction that is open, or was the last.
+    /// The open transaction, or the last one.
     pub(crate) transaction_id: AtomicI64,
-    /// Set from the moment COMMIT is sent: what may be committed can no longer be called aborted.
+    /// Set from the moment COMMIT is sent: a transaction that may be committed must not be reported as aborted.
     pub(crate) committing: AtomicBool,
 }
 
-/// What one statement did.
+/// The outcome of one SQL statement.
 #[derive(Debug, Default)]
 pub(crate) struct Done {
     pub(crate) rows: i64,
@@ -123,7 +124,7 @@ impl Runner {
     }
 
     async fn run_until_stopped(&self, session: &Session, statement: &Statement) -> Result<(), Stop> {
-        // In a box, so that it can be dropped before its connection is used again.
+        // Boxed, so that it can be dropped before its connection is used again.
         let mut work = Box::pin(self.work(session, statement));
         tokio::select! {
             biased;
@@ -133,7 +134,7 @@ impl Runner {
         if session.committing.load(Ordering::SeqCst) {
             return work.await;
         }
-        // What runs now is interrupted; then the transaction is undone, before anyone hears of the stop.
+        // Interrupt the running statement, then roll back the transaction, before any caller learns of the stop.
         if let Err(error) = session.client.cancel_token().cancel_query(NoTls).await {
             tracing::debug!(%error, "cannot cancel a query");
         }
@@ -187,7 +188,7 @@ impl Runner {
         self.plain(session, "COMMIT").await.map_err(|error| Stop::Failed(error.to_string()))
     }
 
-    /// Gives the transaction that begins now its number.
+    /// Assigns a number to the transaction that begins now.
     pub(crate) fn new_transaction(&self, session: &Session) {
         session.transaction_id.store(self.transaction_ids.fetch_add(1, Ordering::SeqCst), Ordering::SeqCst);
     }
@@ -207,7 +208,7 @@ impl Runner {
             state: state.status.name().to_owned(),
             rows: state.parts.last().map_or(-1, |part| part.rows),
         };
-        // Nobody listening is fine.
+        // It is fine if no one listens.
         let _ = self.finished.send(event);
     }
 }

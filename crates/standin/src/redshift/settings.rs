@@ -1,7 +1,8 @@
-//! Redshift's own settings: SET, SET LOCAL, RESET and SHOW take them, although PostgreSQL has never heard of them.
+//! Redshift's own settings: SET, SET LOCAL, RESET and SHOW accept them, although PostgreSQL does not know them.
 //!
-//! PostgreSQL keeps each under a prefix, so that it ends with its transaction or session as it should. Only
-//! `enable_case_sensitive_identifier` changes anything here; the others are kept and told.
+//! PostgreSQL keeps each under a prefix, so that it ends with its transaction or session. Only
+//! `enable_case_sensitive_identifier` changes anything here; the others are only stored and shown. Never interprets a
+//! setting of PostgreSQL's own.
 
 use tokio_postgres::SimpleQueryMessage;
 
@@ -9,10 +10,10 @@ use super::error::SqlError;
 use super::run::Session;
 use super::tokens::{Kind, Token};
 
-/// Before the name, in PostgreSQL.
+/// The prefix of the name in PostgreSQL.
 const PREFIX: &str = "redshift.";
 
-/// Those that PostgreSQL has not.
+/// The settings that PostgreSQL does not have.
 /// Source: Amazon Redshift Database Developer Guide, "Configuration reference".
 const KNOWN: [&str; 25] = [
     "analyze_threshold_percent",
@@ -42,7 +43,7 @@ const KNOWN: [&str; 25] = [
     "wlm_query_slot_count",
 ];
 
-/// Which of the tokens names a setting of Redshift's, where the statement sets, resets or shows one.
+/// The index of the token that names one of Redshift's settings, if the statement sets, resets or shows one.
 pub(crate) fn place(tokens: &[Token<'_>]) -> Result<Option<usize>, SqlError> {
     let mut said = tokens.iter().enumerate().filter(|(_, token)| token.kind != Kind::Space);
     if !said.next().is_some_and(|(_, verb)| ["set", "reset", "show"].iter().any(|word| verb.is(word))) {
@@ -57,13 +58,13 @@ pub(crate) fn place(tokens: &[Token<'_>]) -> Result<Option<usize>, SqlError> {
     Ok(KNOWN.iter().any(|known| name.is(known)).then_some(at))
 }
 
-/// The name of such a setting for PostgreSQL.
+/// PostgreSQL's name for such a setting.
 pub(crate) fn renamed(name: &str) -> String {
     format!("{PREFIX}{}", name.to_ascii_lowercase())
 }
 
-/// Whether names in quotes keep their capitals on this connection. SHOW takes no snapshot, so that a LOCK behind it still
-/// comes first.
+/// Whether quoted names keep their capitals on this connection. SHOW takes no snapshot, so a LOCK after it still comes
+/// before the snapshot.
 pub(crate) async fn case_sensitive(session: &Session, query_id: i64) -> Result<bool, SqlError> {
     let sql = format!("SHOW {}", renamed("enable_case_sensitive_identifier"));
     let messages =

@@ -1,4 +1,4 @@
-//! The statements that the Data API knows of: their states, their results, their client tokens, and when they are forgotten.
+//! The statements that the Data API knows: their states, their results, their client tokens, and when they expire.
 //!
 //! Never runs SQL, and never holds its lock while waiting.
 
@@ -9,7 +9,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch;
 
-/// Where a statement, or a part of one, stands.
+/// The status of a statement, or of a part of one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Status {
     Submitted,
@@ -44,7 +44,7 @@ pub(crate) struct Parameter {
     pub(crate) value: String,
 }
 
-/// What was asked for.
+/// One request to run statements.
 #[derive(Clone, Debug)]
 pub(crate) struct Submission {
     pub(crate) sqls: Vec<String>,
@@ -60,7 +60,7 @@ pub(crate) struct Submission {
     pub(crate) with_event: bool,
 }
 
-/// The rows of a query, as the Data API answers them.
+/// The rows of a query, as the Data API returns them.
 #[derive(Debug, Default)]
 pub(crate) struct Table {
     pub(crate) columns: Vec<serde_json::Value>,
@@ -75,7 +75,7 @@ pub(crate) struct Part {
     pub(crate) error: Option<String>,
     pub(crate) rows: i64,
     pub(crate) query_id: i64,
-    /// The query's number in the history, which what needs no compute node has too; 0: it has not begun.
+    /// The query's number in the history. Statements that need no compute node have one too. 0: it has not begun.
     pub(crate) number: i64,
     pub(crate) transaction_id: i64,
     pub(crate) started_at: Timestamp,
@@ -142,16 +142,16 @@ impl Statement {
     pub(crate) async fn wait(&self, longest: Duration) {
         let mut state = self.state.subscribe();
         let over = state.wait_for(|state| state.status.over());
-        // Still running is an answer, too.
+        // "Still running" is a valid answer too.
         let _ = tokio::time::timeout(longest, over).await;
     }
 
-    /// Asks whoever runs this to stop.
+    /// Asks the runner of this statement to stop.
     pub(crate) fn cancel(&self) {
         self.cancelled.send_replace(true);
     }
 
-    /// Returns when somebody asked for a stop.
+    /// Returns when a stop is requested.
     pub(crate) async fn cancelled(&self) {
         let mut cancelled = self.cancelled.subscribe();
         let _ = cancelled.wait_for(|cancelled| *cancelled).await;
@@ -166,18 +166,17 @@ pub(crate) struct Limits {
     pub(crate) active: usize,
 }
 
-/// What became of a submission.
+/// The result of a submission.
 #[derive(Debug)]
 pub(crate) enum Accepted {
-    /// Somebody has to run it.
+    /// The caller must run it.
     New(Arc<Statement>),
-    /// The token is known: this is what it stands for.
+    /// The token is known and belongs to this statement.
     Known(Arc<Statement>),
     /// Too many are active.
     Full,
 }
 
-/// All statements.
 #[derive(Debug)]
 pub(crate) struct Statements {
     limits: Limits,
@@ -195,8 +194,8 @@ impl Statements {
         Self { limits, known: Mutex::default() }
     }
 
-    /// Takes a submission, once for each token: the check and the insertion are one step under one lock,
-    /// so that two callers with the same token get the same statement however close they come.
+    /// Accepts a submission, once per token. The check and the insertion are one step under one lock, so that two
+    /// callers with the same token get the same statement, however close together they arrive.
     pub(crate) fn accept(&self, submission: Submission, token: Option<String>, now: Timestamp) -> Accepted {
         let mut known = self.known(now);
         if let Some((statement, _)) = token.as_ref().and_then(|token| known.by_token.get(token)) {
@@ -213,19 +212,19 @@ impl Statements {
         Accepted::New(statement)
     }
 
-    /// The statement with this id, unless it is forgotten.
+    /// The statement with this id, unless it has expired.
     pub(crate) fn find(&self, id: &str, now: Timestamp) -> Option<Arc<Statement>> {
         self.known(now).by_id.get(id).cloned()
     }
 
-    /// All statements, the newest first.
+    /// All statements, newest first.
     pub(crate) fn all(&self, now: Timestamp) -> Vec<Arc<Statement>> {
         let mut all: Vec<_> = self.known(now).by_id.values().cloned().collect();
         all.sort_by(|a, b| b.created_at.cmp(&a.created_at).then_with(|| a.id.cmp(&b.id)));
         all
     }
 
-    /// What is known, after everything that is too old has been forgotten.
+    /// The statements, after removing those that have expired.
     fn known(&self, now: Timestamp) -> MutexGuard<'_, Known> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let Limits { token_retention, result_retention, .. } = self.limits;

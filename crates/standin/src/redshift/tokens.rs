@@ -1,8 +1,8 @@
-//! SQL as Redshift reads it, cut into tokens: above all, string literals in which a backslash escapes.
+//! Cuts SQL into tokens as Redshift reads it: above all, string literals in which a backslash escapes.
 //!
-//! Never changes a statement, and never guesses: what cannot be cut is an error, as it is in Redshift.
+//! Never changes a statement, and never guesses: text that cannot be cut is an error, as it is in Redshift.
 
-/// One piece of a statement. The pieces, put together again, are the statement.
+/// One piece of a statement. All pieces joined are the statement.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Token<'a> {
     pub(crate) kind: Kind,
@@ -10,24 +10,24 @@ pub(crate) struct Token<'a> {
     pub(crate) text: &'a str,
 }
 
-/// What a piece is.
+/// The kind of a piece.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// White space and comments.
     Space,
     /// A keyword or a name without quotes.
     Word,
-    /// A name in double quotes; the name itself.
+    /// A name in double quotes; holds the name itself.
     Quoted(String),
-    /// A string literal; what it means.
+    /// A string literal; holds its value.
     Literal(Vec<u8>),
-    /// `$$…$$`, whose content is left alone.
+    /// `$$…$$`, whose content is not interpreted.
     Dollar,
     /// A number.
     Number,
-    /// `:name`, the name itself.
+    /// `:name`; holds the name itself.
     Parameter(String),
-    /// Anything else, a character at a time, and `::`.
+    /// Anything else, one character at a time, and `::`.
     Symbol,
 }
 
@@ -42,7 +42,7 @@ impl Token<'_> {
         self.kind == Kind::Symbol && self.text == symbol
     }
 
-    /// The name that this is, folded as SQL folds what is not in quotes; what is, [`fold`] has folded.
+    /// The token as a name. An unquoted name is folded as in SQL; [`fold`] has already folded quoted ones.
     pub(crate) fn name(&self) -> Option<String> {
         match &self.kind {
             Kind::Word => Some(self.text.to_ascii_lowercase()),
@@ -52,7 +52,7 @@ impl Token<'_> {
     }
 }
 
-/// Why a statement cannot be cut.
+/// Why a statement cannot be cut into tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum TokenError {
     /// A string literal without end.
@@ -69,7 +69,7 @@ pub(crate) enum TokenError {
     Dollar(usize),
 }
 
-/// Cuts `sql`.
+/// Cuts `sql` into tokens.
 pub(crate) fn tokens(sql: &str) -> Result<Vec<Token<'_>>, TokenError> {
     let mut found = Vec::new();
     let mut at = 0;
@@ -81,14 +81,14 @@ pub(crate) fn tokens(sql: &str) -> Result<Vec<Token<'_>>, TokenError> {
     Ok(found)
 }
 
-/// Whether it matters for these whether names in quotes keep their capitals.
+/// Whether a quoted name contains capitals, so that it matters whether quoted names keep them.
 pub(crate) fn has_capitals(tokens: &[Token<'_>]) -> bool {
     let capital = |name: &String| name.bytes().any(|byte| byte.is_ascii_uppercase());
     tokens.iter().any(|token| matches!(&token.kind, Kind::Quoted(name) if capital(name)))
 }
 
-/// Names in quotes as Redshift takes them: "ASCII letters in delimited identifiers are case-insensitive and are folded
-/// to lowercase", but for the names of users.
+/// Folds quoted names as Redshift does: "ASCII letters in delimited identifiers are case-insensitive and are folded to
+/// lowercase", except for the names of users.
 /// Source: Amazon Redshift Database Developer Guide, "Names and identifiers", `enable_case_sensitive_identifier`.
 pub(crate) fn fold(mut tokens: Vec<Token<'_>>) -> Vec<Token<'_>> {
     for at in 0..tokens.len() {
@@ -102,7 +102,7 @@ pub(crate) fn fold(mut tokens: Vec<Token<'_>>) -> Vec<Token<'_>> {
     tokens
 }
 
-/// Whether a user, a role or a group stands here.
+/// Whether the token at this index names a user, a role or a group.
 fn names_user(tokens: &[Token<'_>], at: usize) -> bool {
     let mut before = tokens[..at].iter().rev().filter(|token| token.kind != Kind::Space && !token.symbol(","));
     let is =
@@ -115,7 +115,7 @@ fn names_user(tokens: &[Token<'_>], at: usize) -> bool {
     is(previous, &["to", "from"]) && (is(verb, &["grant", "revoke"]) || is(before.next(), &["owner"]))
 }
 
-/// `sql` as its statements, without the semicolons between them and without empty ones.
+/// The statements in `sql`, without the semicolons between them and without empty ones.
 pub(crate) fn statements(tokens: &[Token<'_>]) -> Vec<String> {
     let text = |part: &[Token<'_>]| part.iter().map(|token| token.text).collect::<String>();
     let said = |part: &&[Token<'_>]| part.iter().any(|token| token.kind != Kind::Space);
@@ -172,7 +172,7 @@ fn comment(bytes: &[u8]) -> Option<usize> {
     None
 }
 
-/// What a literal means, and how long it is. A backslash escapes, and `''` is one quote.
+/// The value of a literal, and its length. A backslash escapes, and `''` is one quote.
 fn literal(bytes: &[u8]) -> Option<(Vec<u8>, usize)> {
     let mut value = Vec::new();
     let mut at = 1;
@@ -193,7 +193,7 @@ fn literal(bytes: &[u8]) -> Option<(Vec<u8>, usize)> {
     }
 }
 
-/// One escape that begins at `at`; how many bytes it took.
+/// Decodes one escape that begins at `at` and returns its length in bytes.
 fn escape(bytes: &[u8], at: usize, escaped: u8, value: &mut Vec<u8>) -> usize {
     let digits = |from: usize, most: usize, radix: u32| -> (u8, usize) {
         let digits: Vec<u32> = bytes[from..].iter().take(most).map_while(|b| char::from(*b).to_digit(radix)).collect();
@@ -237,7 +237,7 @@ fn quoted(rest: &str) -> Option<(String, usize)> {
     None
 }
 
-/// What opens a dollar-quoted string: `$$` or `$name$`.
+/// The opening of a dollar-quoted string: `$$` or `$name$`.
 fn dollar_tag(rest: &str) -> Option<&str> {
     let length = run(&rest[1..], |c| c.is_ascii_alphanumeric() || c == '_') + 2;
     let numbered = rest[1..].starts_with(|c: char| c.is_ascii_digit());
@@ -249,12 +249,11 @@ fn dollar(rest: &str, tag: &str) -> Option<usize> {
     rest[tag.len()..].find(tag).map(|end| tag.len() + end + tag.len())
 }
 
-/// `value` as a literal that PostgreSQL reads in the standard way.
+/// `value` as a standard PostgreSQL literal.
 pub(crate) fn postgres_literal(value: &str) -> String {
     format!("'{}'", value.replace('\'', "''"))
 }
 
-/// `name` in double quotes.
 pub(crate) fn quoted_name(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }

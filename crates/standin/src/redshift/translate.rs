@@ -1,8 +1,7 @@
-//! Redshift's SQL as PostgreSQL has to read it.
+//! Translates Redshift's SQL into PostgreSQL's.
 //!
-//! Never touches what both read alike. What is not followed: `VARCHAR` lengths count characters, not bytes, outside
-//! COPY; `MERGE … REMOVE DUPLICATES`, late-binding views and stored procedures in Redshift's dialect are PostgreSQL's to
-//! refuse.
+//! Never touches what both read alike. Not translated: outside COPY, `VARCHAR` lengths count characters, not bytes; and
+//! PostgreSQL refuses `MERGE … REMOVE DUPLICATES`, late-binding views and stored procedures in Redshift's dialect.
 
 mod table;
 
@@ -10,10 +9,10 @@ use super::error::SqlError;
 use super::settings;
 use super::tokens::{Kind, Token, postgres_literal, quoted_name};
 
-/// A statement that does nothing, in the place of one that says only what PostgreSQL need not know.
+/// A statement that does nothing. It replaces a statement that PostgreSQL does not need.
 const NOTHING: &str = "DO $$ BEGIN END $$";
 
-/// A token with its text for PostgreSQL.
+/// A token and its text for PostgreSQL.
 #[derive(Clone, Debug)]
 struct Piece<'a> {
     token: &'a Token<'a>,
@@ -36,7 +35,7 @@ impl Piece<'_> {
     }
 }
 
-/// One statement for PostgreSQL.
+/// Translates one statement for PostgreSQL.
 pub(crate) fn translate(tokens: &[Token<'_>]) -> Result<String, SqlError> {
     let pieces = rewrite(tokens)?;
     let said: Vec<&Piece<'_>> = pieces.iter().filter(|piece| !piece.space()).collect();
@@ -61,7 +60,7 @@ fn join(pieces: &[Piece<'_>]) -> String {
     pieces.iter().map(|piece| piece.text.as_str()).collect()
 }
 
-/// What is rewritten wherever it stands.
+/// Rewrites what differs anywhere in a statement.
 fn rewrite<'a>(tokens: &'a [Token<'a>]) -> Result<Vec<Piece<'a>>, SqlError> {
     let mut pieces: Vec<Piece<'a>> = Vec::with_capacity(tokens.len());
     let setting = settings::place(tokens)?;
@@ -73,7 +72,7 @@ fn rewrite<'a>(tokens: &'a [Token<'a>]) -> Result<Vec<Piece<'a>>, SqlError> {
                     .map_err(|_| SqlError::new("invalid byte sequence for encoding \"UTF8\""))?;
                 postgres_literal(text)
             }
-            // Redshift has no E'…': it reads a type's name and a literal.
+            // Redshift has no E'…': it reads a type name and a literal.
             Kind::Word if token.is("e") && next.is_some_and(|next| matches!(next.kind, Kind::Literal(_))) => {
                 return Err(SqlError::new("type \"e\" does not exist"));
             }
@@ -94,7 +93,7 @@ fn word(token: &Token<'_>, next: Option<&Token<'_>>, previous: Option<&Token<'_>
     match token.text.to_ascii_lowercase().as_str() {
         "sysdate" if !qualified && !called => "sysdate()".to_owned(),
         "nvarchar" if called => "varchar".to_owned(),
-        // VARCHAR(MAX); the aggregate is never the argument of a type.
+        // VARCHAR(MAX). The aggregate `max` is never the argument of a type.
         "max" if previous.is_some_and(|previous| previous.symbol("(")) && next.is_some_and(|next| next.symbol(")")) => {
             "65535".to_owned()
         }

@@ -1,29 +1,28 @@
-//! Conditions of writes and deletes: what must hold of the current object, decided under the storage's lock.
+//! Conditions of writes and deletes: requirements on the current object, decided under the storage's lock.
 //!
-//! Knows S3's rules only; it never looks at an object by itself.
+//! Knows only S3's rules, and never looks up an object itself.
 
 use super::error::StorageError;
 use super::etag::Etag;
 
-/// What must hold of the current object for a write to take place.
+/// What the current object must satisfy before a write.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Condition {
     /// Nothing.
     #[default]
     None,
-    /// `If-None-Match: *`: there must be no such object.
+    /// `If-None-Match: *`: the object must not exist.
     IfAbsent,
     /// `If-Match: <etag>`: the object must have this `ETag`, with or without quotes.
     IfMatch(String),
-    /// `If-Match: *`, for deletes only: there must be such an object.
+    /// `If-Match: *`, for deletes only: the object must exist.
     IfPresent,
 }
 
 impl Condition {
     /// Checks the condition against the current object's tag.
     ///
-    /// `If-Match` where there is no object is 404 and not 412, as in S3: a writer that lost the object
-    /// is told apart from one that lost a race.
+    /// `If-Match` without an object is 404, not 412, as in S3. So a writer can tell a lost object from a lost race.
     pub(crate) fn check(&self, bucket: &str, key: &str, current: Option<&Etag>) -> Result<(), StorageError> {
         match (self, current) {
             (Self::None, _) | (Self::IfAbsent, None) | (Self::IfPresent, Some(_)) => Ok(()),

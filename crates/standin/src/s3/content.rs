@@ -1,6 +1,6 @@
-//! What an object is made of: pieces in memory, in files, or holes of zeros.
+//! The content of an object: pieces in memory, pieces in files, or holes of zeros.
 //!
-//! Slicing and joining share the pieces, so that copies and multipart uploads move no bytes; nothing here reads a file.
+//! Slices and joins share the pieces, so copies and multipart uploads move no bytes. Never reads a file.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -17,16 +17,16 @@ pub(crate) enum Piece {
     File {
         /// The file's number.
         id: u64,
-        /// Where the piece begins in it.
+        /// Its offset in the file.
         offset: u64,
-        /// How long it is.
+        /// Its length.
         len: u64,
     },
-    /// Zeros that take no room.
+    /// Zeros that take no space.
     Hole(u64),
 }
 
-/// A piece as the index of a folder keeps it; bytes in memory are never written there.
+/// A piece in the index of a folder. Pieces in memory are never written there.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum StoredPiece {
@@ -61,7 +61,7 @@ impl Piece {
 }
 
 impl Content {
-    /// Pieces one after the other.
+    /// Concatenates pieces.
     pub(crate) fn join(pieces: Vec<Piece>) -> Self {
         match <[Piece; 1]>::try_from(pieces) {
             Ok([piece]) => Self::One(piece),
@@ -95,7 +95,7 @@ impl Content {
         Self::join(taken)
     }
 
-    /// The numbers of the files that the content lies in.
+    /// The numbers of the files that hold the content.
     pub(crate) fn files(&self) -> impl Iterator<Item = u64> {
         self.pieces().iter().filter_map(|piece| match piece {
             Piece::File { id, .. } => Some(*id),
@@ -103,12 +103,12 @@ impl Content {
         })
     }
 
-    /// Whether some of the content is a hole, whose MD5 nobody wants to wait for.
+    /// Whether some of the content is a hole. Holes may be too large to compute an MD5.
     pub(crate) fn has_hole(&self) -> bool {
         self.pieces().iter().any(|piece| matches!(piece, Piece::Hole(_)))
     }
 
-    /// The content as the index of a folder keeps it.
+    /// The content in the form of a folder's index.
     pub(crate) fn stored(&self) -> Vec<StoredPiece> {
         self.pieces()
             .iter()
@@ -141,7 +141,7 @@ impl From<Bytes> for Content {
     }
 }
 
-/// A length in memory; what lies in memory fits the address space.
+/// A length in memory. Anything in memory fits the address space.
 pub(crate) fn to_usize(len: u64) -> usize {
     usize::try_from(len).unwrap_or(usize::MAX)
 }

@@ -1,7 +1,8 @@
 //! Copies within the storage: they share the content and move no bytes.
 //!
-//! Whether the source is still what the caller saw and whether the destination is free is decided under the same lock
-//! as the copy itself; only the hashing of a source that came in parts happens before, on the content as it was.
+//! Whether the source is still what the caller saw, and whether the destination is free, is decided under the same lock
+//! as the copy itself. Never hashes under that lock: a source that came in parts is hashed before, on its content at
+//! that time.
 
 use std::collections::BTreeMap;
 
@@ -16,30 +17,30 @@ use super::state::State;
 use super::storage::Storage;
 use super::write::Write;
 
-/// The most that `CopyObject` and `UploadPartCopy` move at once: 5 GiB, as in S3.
+/// The most that one `CopyObject` or `UploadPartCopy` may move: 5 GiB, as in S3.
 pub(crate) const COPY_LIMIT: u64 = 5 * 1024 * 1024 * 1024;
 
-/// A copy to be made.
+/// A copy to make.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Copy {
     pub(crate) from: (String, String),
     pub(crate) to: (String, String),
-    /// What must hold of the source.
+    /// Conditions on the source.
     pub(crate) source: ReadConditions,
-    /// What must hold of the destination.
+    /// The condition on the destination.
     pub(crate) condition: Condition,
     /// Replaces the source's headers.
     pub(crate) headers: Option<Headers>,
-    /// The storage class of the copy; the source's is not taken along.
+    /// The storage class of the copy; the source's is not copied.
     pub(crate) storage_class: Option<String>,
-    /// The encryption of the copy; the source's is not taken along.
+    /// The encryption of the copy; the source's is not copied.
     pub(crate) encryption: Option<Encryption>,
     /// Replaces the source's tags.
     pub(crate) tags: Option<BTreeMap<String, String>>,
 }
 
 impl Storage {
-    /// Copies an object over whatever is at the destination.
+    /// Copies an object, replacing any object at the destination.
     pub fn copy(&self, from: (&str, &str), to: (&str, &str)) -> Result<ObjectInfo, StorageError> {
         self.copy_with(&Copy {
             from: (from.0.to_owned(), from.1.to_owned()),
@@ -59,7 +60,7 @@ impl Storage {
             let etag = object.etag;
             return self.write_copy(&mut state, copy, object, etag);
         }
-        // The copy is written in one piece, so its tag is the MD5 of the content, which the source's tag is not.
+        // The copy is written in one piece, so its tag is the MD5 of the content. The source's tag is not.
         drop(state);
         let reading = self.open(&copy.from.0, &copy.from.1, &copy.source)?;
         let etag = reading.etag(0..reading.object.size)?;

@@ -1,6 +1,7 @@
-//! What can go wrong with the stored objects, in S3's own terms.
+//! Errors of the stored objects, in S3's own terms.
 //!
-//! One enum for all operations, because S3 answers the same conditions with the same codes everywhere.
+//! One enum for all operations, because S3 uses the same codes for the same conditions everywhere. Never holds an HTTP
+//! status.
 
 use std::io;
 
@@ -11,27 +12,27 @@ pub enum StorageError {
     /// The bucket does not exist.
     #[error("bucket `{bucket}` does not exist: create it first")]
     NoSuchBucket {
-        /// The bucket asked for.
+        /// The requested bucket.
         bucket: String,
     },
-    /// S3 would not take this name for a bucket.
+    /// S3 does not accept this name for a bucket.
     #[error("`{bucket}` cannot be a bucket: 3 to 63 lowercase letters, digits, dots and dashes")]
     InvalidBucketName {
-        /// The name that was asked for.
+        /// The requested name.
         bucket: String,
     },
     /// The bucket still holds objects.
     #[error("bucket `{bucket}` is not empty: delete its objects first")]
     BucketNotEmpty {
-        /// The bucket to be deleted.
+        /// The bucket to delete.
         bucket: String,
     },
-    /// The object does not exist; also the answer to `If-Match` where there is none.
+    /// The object does not exist; also the answer to `If-Match` without an object.
     #[error("bucket `{bucket}` has no object `{key}`")]
     NoSuchKey {
         /// The bucket.
         bucket: String,
-        /// The key asked for.
+        /// The requested key.
         key: String,
     },
     /// The key is longer than 1,024 bytes.
@@ -40,23 +41,23 @@ pub enum StorageError {
         /// Its length in bytes.
         len: usize,
     },
-    /// A condition did not hold; somebody else was first.
+    /// A condition did not hold: a rival was faster.
     #[error("`{condition}` does not hold for `{key}` in bucket `{bucket}`")]
     PreconditionFailed {
         /// The bucket.
         bucket: String,
         /// The key.
         key: String,
-        /// The condition by the name of its header.
+        /// The name of the condition's header.
         condition: &'static str,
     },
     /// A condition of a form that S3 does not offer for this operation.
     #[error("S3 does not offer {what}")]
     NotImplemented {
-        /// What was asked for.
+        /// The requested form.
         what: &'static str,
     },
-    /// No such multipart upload, or it is completed or aborted already.
+    /// There is no such multipart upload, or it is already completed or aborted.
     #[error("there is no multipart upload `{upload}` for `{key}` in bucket `{bucket}`")]
     NoSuchUpload {
         /// The bucket.
@@ -66,7 +67,7 @@ pub enum StorageError {
         /// The upload's id.
         upload: String,
     },
-    /// A part that was never uploaded, or whose `ETag` differs.
+    /// A part that was never uploaded, or that has a different `ETag`.
     #[error("part {part} of `{key}` was not uploaded, or with another ETag")]
     InvalidPart {
         /// The key.
@@ -109,7 +110,7 @@ pub enum StorageError {
         /// The object's size.
         size: u64,
     },
-    /// The object lies in an archive: nobody reads it before it is restored.
+    /// The object is in an archive: it must be restored before it can be read.
     #[error("The operation is not valid for the object's storage class: `{key}` is in {class}")]
     Archived {
         /// The key.
@@ -117,24 +118,24 @@ pub enum StorageError {
         /// Its storage class.
         class: String,
     },
-    /// No such storage class.
+    /// There is no such storage class.
     #[error("The storage class you specified is not valid: {class}")]
     NoSuchClass {
-        /// What was asked for.
+        /// The requested class.
         class: String,
     },
-    /// A set of tags that S3 does not take.
+    /// A set of tags that S3 does not accept.
     #[error("{reason}")]
     InvalidTag {
         /// What is wrong with it.
         reason: &'static str,
     },
-    /// The disk underneath failed.
+    /// The disk failed.
     #[error("cannot {doing}")]
     Io {
-        /// What was being done, with the path.
+        /// The failed action, with the path.
         doing: String,
-        /// What the disk said.
+        /// The disk's error.
         #[source]
         source: io::Error,
     },

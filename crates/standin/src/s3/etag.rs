@@ -1,6 +1,6 @@
-//! Entity tags: the MD5 of a body, or the MD5 of the parts' MD5s and their number.
+//! Entity tags: the MD5 of a body, or the MD5 of the parts' MD5s and the number of parts.
 //!
-//! Kept as bytes, because a benchmark holds a million of them; never holds quotes.
+//! Kept as bytes, because a benchmark holds a million of them. Never holds quotes.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,7 +8,7 @@ use std::str::FromStr;
 use md5::{Digest, Md5};
 use serde::{Deserialize, Serialize};
 
-/// The identity of an object's content as S3 tells it.
+/// The identity of an object's content, as S3 reports it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub(crate) struct Etag {
@@ -23,17 +23,17 @@ impl Etag {
         Self::from_md5(Md5::digest(body).into())
     }
 
-    /// The tag of a body whose MD5 has been computed already.
+    /// The tag of a body whose MD5 is already computed.
     pub(crate) const fn from_md5(md5: [u8; 16]) -> Self {
         Self { md5, parts: 0 }
     }
 
-    /// A tag that says nothing about any content: what an object under a key of KMS has.
+    /// A tag that is independent of the content, as for an object that is encrypted with a KMS key.
     pub(crate) fn random() -> Self {
         Self::from_md5(uuid::Uuid::new_v4().into_bytes())
     }
 
-    /// The tag of an object made of parts: the MD5 of their MD5s, a dash and how many there are.
+    /// The tag of an object made of parts: the MD5 of their MD5s, a dash and the number of parts.
     pub(crate) fn of_parts<'a>(parts: impl IntoIterator<Item = &'a Etag>) -> Self {
         let mut md5 = Md5::new();
         let mut count = 0;
@@ -49,12 +49,12 @@ impl Etag {
         self.parts > 0
     }
 
-    /// The MD5 as the header `Content-MD5` spells it.
+    /// The MD5 in the form of the header `Content-MD5`.
     pub(crate) fn content_md5(&self) -> String {
         base64(&self.md5)
     }
 
-    /// Whether the client's spelling, with or without quotes, names this tag.
+    /// Whether the client's text, with or without quotes, is this tag.
     pub(crate) fn matches(&self, given: &str) -> bool {
         given.trim_matches('"').parse::<Self>().is_ok_and(|given| given == *self)
     }
@@ -78,7 +78,7 @@ impl From<Etag> for String {
     }
 }
 
-/// A text that is no tag of ours.
+/// A text that is not one of our tags.
 #[derive(Debug, thiserror::Error)]
 #[error("`{0}` is not an ETag: expected 32 hexadecimal digits, and `-<parts>` after an upload in parts")]
 pub(crate) struct NotAnEtag(String);
@@ -114,7 +114,7 @@ fn parse(text: &str) -> Option<Etag> {
     Some(Etag { md5, parts })
 }
 
-/// Base64 of sixteen bytes, padded: the only base64 that is written here.
+/// Padded base64 of sixteen bytes: the only base64 that is written here.
 fn base64(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::new();

@@ -1,13 +1,13 @@
-//! What S3 keeps of an object beside content and headers: its storage class, its encryption, its tags.
+//! What S3 keeps about an object besides content and headers: its storage class, its encryption, its tags.
 //!
-//! Shared by all writes; never decides which of them a copy takes along.
+//! All writes share this. Never decides which of them a copy carries over.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-/// The class of an object whose writer named none.
+/// The default storage class.
 pub(crate) const STANDARD: &str = "STANDARD";
 
 /// The classes of general purpose buckets.
@@ -23,18 +23,18 @@ const CLASSES: [&str; 8] = [
     "DEEP_ARCHIVE",
 ];
 
-/// The classes whose objects have to be restored before anybody reads them.
+/// The classes whose objects must be restored before they can be read.
 /// Source: Amazon S3 API Reference, `GetObject`, `InvalidObjectState`.
 const ARCHIVED: [&str; 2] = ["GLACIER", "DEEP_ARCHIVE"];
 
-/// See above.
+/// The storage class, encryption and tags of an object.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Extras {
-    /// Its storage class, where it is not STANDARD.
+    /// Its storage class, if it is not STANDARD.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub storage_class: Option<String>,
-    /// How it is encrypted, where not by keys that S3 manages itself.
+    /// Its encryption, if it does not use keys that S3 manages itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub encryption: Option<Encryption>,
     /// Its tags.
@@ -42,14 +42,13 @@ pub struct Extras {
     pub tags: BTreeMap<String, String>,
 }
 
-/// Which keys encrypt an object. With those of KMS its `ETag` is not the MD5 of its content, and another one at every
-/// write.
+/// Which keys encrypt an object. With KMS keys its `ETag` is not the MD5 of its content, and differs after every write.
 /// Source: Amazon S3 API Reference, `Object`, `ETag`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Encryption {
-    /// `AES256`, which are S3's own, `aws:kms` or `aws:kms:dsse`.
+    /// `AES256` (S3's own keys), `aws:kms` or `aws:kms:dsse`.
     pub algorithm: String,
-    /// The key, where it is not the account's own.
+    /// The key, if it is not the account's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
 }
@@ -64,7 +63,7 @@ impl Encryption {
         self.algorithm != "AES256"
     }
 
-    /// Encryption with the account's own key of KMS.
+    /// Encryption with the account's own KMS key.
     #[must_use]
     pub fn kms() -> Self {
         Self { algorithm: "aws:kms".to_owned(), key: None }
@@ -72,23 +71,23 @@ impl Encryption {
 }
 
 impl Extras {
-    /// The storage class as listings name it.
+    /// The storage class, as listings name it.
     pub(crate) fn class(&self) -> &str {
         self.storage_class.as_deref().unwrap_or(STANDARD)
     }
 
-    /// Whether nobody may read the object before it is restored.
+    /// Whether the object must be restored before it can be read.
     pub(crate) fn is_archived(&self) -> bool {
         ARCHIVED.contains(&self.class())
     }
 }
 
-/// Whether S3 has such a class.
+/// Whether S3 has a class with this name.
 pub(crate) fn is_class(name: &str) -> bool {
     CLASSES.contains(&name)
 }
 
-/// `None` where there is nothing, which is what a million objects have in common.
+/// `None` if there are no extras: a million objects then take no extra memory.
 pub(crate) fn shared(mut extras: Extras) -> Option<Arc<Extras>> {
     extras.storage_class = extras.storage_class.filter(|class| class != STANDARD);
     (extras != Extras::default()).then(|| Arc::new(extras))

@@ -1,7 +1,7 @@
 //! A storage's folder: body files named by number, and an index that survives a restart.
 //!
-//! The index is a log of JSON lines, each written by one `write` before the change is visible, so that a killed
-//! process loses nothing it has answered for. Keys are only ever written into the index, never used as file names.
+//! The index is a log of JSON lines. One `write` writes each line before its change is visible, so a killed process
+//! loses nothing that it has already answered. Keys are written only into the index, never used as file names.
 
 use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions};
@@ -29,7 +29,7 @@ pub(crate) enum Record {
     NoBucket {
         bucket: String,
     },
-    /// How the bucket encrypts what says nothing about it.
+    /// The bucket's default encryption.
     Encryption {
         bucket: String,
         encryption: Option<Encryption>,
@@ -45,7 +45,7 @@ pub(crate) enum Record {
     },
 }
 
-/// An object as a line of the index holds it.
+/// An object as a line of the index.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct StoredObject {
     size: u64,
@@ -87,7 +87,7 @@ impl From<StoredObject> for Object {
     }
 }
 
-/// The folder of a storage, held by one process at a time.
+/// The folder of a storage. Only one process at a time holds it.
 #[derive(Debug)]
 pub(crate) struct Folder {
     root: PathBuf,
@@ -97,7 +97,7 @@ pub(crate) struct Folder {
 }
 
 impl Folder {
-    /// Opens or creates the folder and gives back every change its index records.
+    /// Opens or creates the folder and returns every change in its index.
     pub(crate) fn open(root: &Path) -> Result<(Self, Vec<Record>), StorageError> {
         let bodies = root.join("bodies");
         fs::create_dir_all(&bodies).map_err(StorageError::io(format!("create {}", bodies.display())))?;
@@ -109,7 +109,7 @@ impl Folder {
         Ok((folder, records))
     }
 
-    /// Replaces the log by one with `records` only, and removes the body files that `used` does not count.
+    /// Replaces the log by one with only `records`, and removes the body files that `used` does not count.
     pub(crate) fn compact(&mut self, records: &[Record], used: &HashMap<u64, u32>) -> Result<(), StorageError> {
         let (path, fresh) = (self.root.join("index.jsonl"), self.root.join("index.new"));
         fs::write(&fresh, lines(records)?).map_err(StorageError::io(format!("write {}", fresh.display())))?;
@@ -118,7 +118,8 @@ impl Folder {
         self.remove_unused(used)
     }
 
-    /// Removes what uploads left behind that never became objects, and numbers new files after the others.
+    /// Removes body files of uploads that never became objects, and makes sure that new files get higher numbers than
+    /// the others.
     fn remove_unused(&self, used: &HashMap<u64, u32>) -> Result<(), StorageError> {
         let bodies = self.root.join("bodies");
         let failed = |source| StorageError::io(format!("list {}", bodies.display()))(source);
@@ -138,7 +139,7 @@ impl Folder {
         Ok(())
     }
 
-    /// Writes changes into the index, all by one `write`.
+    /// Appends changes to the index, all in one `write`.
     pub(crate) fn append(&self, records: &[Record]) -> Result<(), StorageError> {
         let path = self.root.join("index.jsonl");
         (&self.index).write_all(&lines(records)?).map_err(StorageError::io(format!("append to {}", path.display())))
@@ -160,7 +161,8 @@ impl Folder {
         File::open(self.path(id))
     }
 
-    /// Removes a body file. That it is gone already is no failure, and a file left behind goes at the next start.
+    /// Removes a body file. A file that is already gone is not an error. A file that stays behind is removed at the
+    /// next start.
     pub(crate) fn remove(&self, id: u64) {
         let path = self.path(id);
         if let Err(error) = fs::remove_file(&path)
@@ -170,13 +172,13 @@ impl Folder {
         }
     }
 
-    /// Bodies lie in 256 folders, because a folder with a million files is slow to list.
+    /// Bodies are spread over 256 folders, because a folder with a million files is slow to list.
     fn path(&self, id: u64) -> PathBuf {
         self.root.join("bodies").join(format!("{:02x}", id % 256)).join(format!("{id:x}"))
     }
 }
 
-/// Two processes on one folder would each trust their own index, so the second is refused.
+/// Two processes on one folder would each trust their own index, so the second one is refused.
 fn take_lock(path: &Path) -> Result<File, StorageError> {
     let file = File::create(path).map_err(StorageError::io(format!("create {}", path.display())))?;
     file.try_lock()
@@ -193,7 +195,8 @@ fn append_to(path: &Path) -> Result<File, StorageError> {
         .map_err(StorageError::io(format!("open {}", path.display())))
 }
 
-/// Reads the log. A last line without its line feed was being written when the process died: nobody was told of it.
+/// Reads the log. If the last line has no line feed, the process died while writing it, so no client was ever told of
+/// that change.
 fn read_index(path: &Path) -> Result<Vec<Record>, StorageError> {
     let log = match fs::read_to_string(path) {
         Ok(log) => log,

@@ -1,6 +1,6 @@
-//! A body on its way in: hashed while it arrives, kept in memory or written to a file of the folder.
+//! An incoming body: hashed while it arrives, kept in memory or written to a file of the folder.
 //!
-//! Holds no lock: a body may take as long as its client likes. What never becomes an object is removed again.
+//! Never holds a lock: a client may send its body slowly. A body that never becomes an object is removed.
 
 use std::fs::File;
 use std::io::Write;
@@ -45,7 +45,7 @@ impl Drop for BodyFile {
 }
 
 impl Intake {
-    /// A place for a body of about `expected` bytes.
+    /// Prepares for a body of about `expected` bytes.
     pub(crate) fn new(folder: Option<&Arc<Folder>>, expected: usize) -> Result<Self, StorageError> {
         let sink = match folder {
             None => Sink::Memory(Vec::with_capacity(expected)),
@@ -71,7 +71,7 @@ impl Intake {
         Ok(())
     }
 
-    /// The whole body and its tag. A file is the storage's to remove from now on.
+    /// The whole body and its tag. From now on the storage must remove the body's file, if it has one.
     pub(crate) fn finish(self) -> (Content, Etag) {
         let etag = Etag::from_md5(self.md5.finalize().into());
         let piece = match self.sink {

@@ -1,7 +1,7 @@
 //! Listings: pages of keys in the order of their UTF-8 bytes.
 //!
-//! A page costs what it holds: it starts by a search in the index and leaps over each common prefix by another;
-//! it never walks over what it does not answer with.
+//! The cost of a page depends only on its size: it starts with a search in the index and skips each common prefix with
+//! another search. Never walks over keys that are not in the answer.
 
 use std::ops::Bound;
 
@@ -12,32 +12,32 @@ use super::storage::Storage;
 /// Where a page starts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Start {
-    /// With the first key.
+    /// At the first key.
     #[default]
     First,
-    /// With the first key after this one.
+    /// At the first key after this one.
     After(String),
-    /// With this key, if there is such a one, or the first after it.
+    /// At this key if it exists, otherwise at the first key after it.
     At(String),
 }
 
 /// Which page to list.
 #[derive(Clone, Debug, Default)]
 pub struct PageRequest {
-    /// Only keys that begin so.
+    /// Only keys that begin with this.
     pub prefix: String,
-    /// Roll keys up to the first delimiter after the prefix.
+    /// Group keys by their text up to the first delimiter after the prefix.
     pub delimiter: Option<String>,
     /// Where to start.
     pub start: Start,
-    /// The most keys and common prefixes to answer with.
+    /// The most keys and common prefixes in the answer.
     pub max_keys: usize,
 }
 
 /// A page of a listing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Page {
-    /// The objects, by key.
+    /// The objects, in key order.
     pub objects: Vec<ObjectInfo>,
     /// The common prefixes, in order.
     pub common_prefixes: Vec<String>,
@@ -46,7 +46,7 @@ pub struct Page {
 }
 
 impl Storage {
-    /// Every object whose key begins with `prefix`, by key.
+    /// Every object whose key begins with `prefix`, in key order.
     pub fn list(&self, bucket: &str, prefix: &str) -> Result<Vec<ObjectInfo>, StorageError> {
         self.collect_under(bucket, prefix, |key, object| object.info(key))
     }
@@ -107,7 +107,7 @@ impl Storage {
 }
 
 impl PageRequest {
-    /// The later of the start that is asked for and the prefix.
+    /// The later of the requested start and the prefix.
     fn first(&self) -> Start {
         match &self.start {
             Start::After(key) | Start::At(key) if *key >= self.prefix => self.start.clone(),
@@ -133,13 +133,13 @@ impl Start {
     }
 }
 
-/// The smallest string greater than everything that begins with `prefix`: its last character, counted up.
+/// The smallest string greater than everything that begins with `prefix`: its last character is incremented.
 ///
-/// UTF-8's bytes are ordered as the characters are, so this holds for the order of the index too.
+/// UTF-8 bytes sort as their characters do, so this also holds for the order of the index.
 pub(super) fn successor(prefix: &str) -> Option<String> {
     let mut rest = prefix.to_owned();
     while let Some(last) = rest.pop() {
-        // Steps over the surrogates, which are no characters.
+        // This skips the surrogates, which are not characters.
         if let Some(next) = (last..=char::MAX).nth(1) {
             rest.push(next);
             return Some(rest);

@@ -1,7 +1,8 @@
-//! The stand-in's S3: storage of its own under one lock, spoken to through the `s3s` crate's protocol.
+//! The stand-in's S3: a storage under one lock, with the `s3s` crate for the protocol.
 //!
-//! It does what the claims of Sluice need and other local S3s lack: conditional writes, copies and deletes that are
-//! atomic, and listings with `ETag`s whose pages cost what they hold.
+//! It provides what Sluice's claims need and other local S3s lack: conditional writes, copies and deletes that are
+//! atomic, and listings with `ETag`s whose pages cost only their own size. Never splits a condition from the change
+//! that it guards.
 
 mod condition;
 mod content;

@@ -1,6 +1,6 @@
-//! Uploads in parts, and copies in parts for what is too large for one.
+//! Multipart uploads, and copies in parts for objects that are too large for one copy.
 //!
-//! Parts keep their content apart; completing an upload joins them without moving a byte.
+//! Each part keeps its own content. Completing an upload joins them and never moves a byte.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -23,17 +23,17 @@ use super::state::State;
 use super::storage::{Put, Storage};
 use super::write::Write;
 
-/// The least that every part but the last must hold.
+/// The minimum size of every part but the last.
 const MIN_PART: u64 = 5 * 1024 * 1024;
 
-/// An upload under way.
+/// An upload in progress.
 #[derive(Debug)]
 pub(super) struct Upload {
     bucket: String,
     key: String,
     started: Timestamp,
     headers: Option<Arc<Headers>>,
-    /// As they are when the upload starts: what the bucket's encryption is later changes nothing.
+    /// Fixed when the upload starts: a later change of the bucket's encryption has no effect.
     extras: Extras,
     parts: BTreeMap<i32, Part>,
 }
@@ -45,18 +45,18 @@ pub(crate) struct Part {
     pub(crate) size: u64,
     pub(crate) etag: Etag,
     pub(crate) modified: Timestamp,
-    /// That of the upload; `None`: by keys that S3 manages itself.
+    /// The upload's encryption. `None`: with keys that S3 manages itself.
     pub(crate) encryption: Option<Encryption>,
 }
 
-/// An upload that has begun.
+/// An upload that has started.
 #[derive(Clone, Debug)]
 pub(crate) struct Started {
     pub(crate) id: String,
     pub(crate) encryption: Option<Encryption>,
 }
 
-/// Names an upload: its bucket, its key and its id.
+/// Identifies an upload: its bucket, its key and its id.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct UploadName<'a> {
     pub(crate) bucket: &'a str,
@@ -73,7 +73,6 @@ pub(crate) struct UploadInfo {
 }
 
 impl Storage {
-    /// Starts an upload.
     pub(crate) fn start_upload(
         &self,
         bucket: &str,
@@ -99,7 +98,7 @@ impl Storage {
         Ok(Started { id, encryption })
     }
 
-    /// Puts a part whose content has arrived, replacing one of the same number.
+    /// Adds a part whose content has arrived, replacing one with the same number.
     pub(crate) fn put_part(
         &self,
         name: UploadName<'_>,
@@ -128,7 +127,7 @@ impl Storage {
         }
     }
 
-    /// Copies the bytes `range` of an object, or all of it, as a part.
+    /// Copies the bytes `range` of an object, or the whole object, as a part.
     pub(crate) fn copy_part(
         &self,
         name: UploadName<'_>,
@@ -151,7 +150,7 @@ impl Storage {
         self.put_part(name, number, reading.object.content.slice(range), etag)
     }
 
-    /// Makes the object of the named parts, if the condition holds, and ends the upload.
+    /// Creates the object from the listed parts if the condition holds, and ends the upload.
     pub(crate) fn complete_upload(
         &self,
         name: UploadName<'_>,
@@ -179,8 +178,8 @@ impl Storage {
         Ok(info)
     }
 
-    /// Writes an object as one that was uploaded in these parts, each but the last at least 5 MiB: its `ETag` is that of
-    /// the parts. For tests and demos; S3's clients do it in as many requests.
+    /// Writes an object as if it had been uploaded in these parts, each but the last at least 5 MiB: its `ETag` is that
+    /// of a multipart upload. For tests and demos; S3's clients need one request per part.
     pub fn put_in_parts(
         &self,
         bucket: &str,
@@ -202,7 +201,7 @@ impl Storage {
         self.complete_upload(name, &numbered, &put.condition)
     }
 
-    /// Gives up an upload and its parts.
+    /// Aborts an upload and discards its parts.
     pub(crate) fn abort_upload(&self, name: UploadName<'_>) -> Result<(), StorageError> {
         let mut state = self.lock();
         state.upload(name)?;
@@ -217,7 +216,7 @@ impl Storage {
         Ok(upload.parts.iter().map(|(number, part)| (*number, part.clone())).collect())
     }
 
-    /// The uploads under way in `bucket` under `prefix`, by key and start.
+    /// The uploads in progress in `bucket` under `prefix`, by key and start.
     pub(crate) fn uploads(&self, bucket: &str, prefix: &str) -> Result<Vec<UploadInfo>, StorageError> {
         let state = self.lock();
         state.bucket(bucket)?;

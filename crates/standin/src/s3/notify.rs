@@ -1,7 +1,7 @@
-//! Notifications of created objects, and S3's way of writing them down.
+//! Notifications of created objects, and their format in S3.
 //!
-//! Subscribers are told while the storage's lock is held, so in the order of the writes; S3 itself promises no order,
-//! and at least one delivery. Nothing here waits for a subscriber.
+//! Subscribers are notified while the storage's lock is held, so in the order of the writes. S3 itself promises no
+//! order, and at least one delivery. Never waits for a subscriber.
 
 use jiff::Timestamp;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -10,10 +10,10 @@ use tokio::sync::mpsc;
 
 use super::object::ObjectInfo;
 
-/// What S3 leaves as it is in the key of a notification; a space becomes `+`.
+/// Characters that S3 leaves unencoded in the key of a notification; a space becomes `+`.
 const KEY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.').remove(b'*').remove(b' ');
 
-/// How an object came into being.
+/// How an object was created.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Created {
     Put,
@@ -31,18 +31,18 @@ impl Created {
     }
 }
 
-/// An object came into being.
+/// The creation of an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ObjectCreated {
     /// Its bucket.
     pub bucket: String,
-    /// Its key, as it is.
+    /// Its key, not encoded.
     pub key: String,
     /// Its size in bytes.
     pub size: u64,
     /// Its `ETag`, without quotes.
     pub etag: String,
-    /// Grows with every write; hexadecimal, as S3 gives it.
+    /// Grows with every write; hexadecimal, as in S3.
     pub sequencer: String,
     /// `ObjectCreated:Put`, `ObjectCreated:Copy` or `ObjectCreated:CompleteMultipartUpload`.
     pub event_name: &'static str,
@@ -63,7 +63,7 @@ impl ObjectCreated {
         }
     }
 
-    /// How the object came into being, as `EventBridge` calls it.
+    /// How the object was created, in `EventBridge`'s words.
     pub(crate) fn reason(&self) -> &'static str {
         match self.event_name {
             "ObjectCreated:Copy" => "CopyObject",
@@ -72,7 +72,7 @@ impl ObjectCreated {
         }
     }
 
-    /// The record of this event in the form that S3 sends to Lambda, SQS and SNS; put it into `{"Records": […]}`.
+    /// The record of this event in the form that S3 sends to Lambda, SQS and SNS. Put it into `{"Records": […]}`.
     #[must_use]
     pub fn record(&self, region: &str) -> Value {
         json!({
@@ -105,19 +105,19 @@ impl ObjectCreated {
         })
     }
 
-    /// A whole notification of this one event.
+    /// A complete notification of only this event.
     #[must_use]
     pub fn notification(&self, region: &str) -> Value {
         json!({"Records": [self.record(region)]})
     }
 }
 
-/// The key as notifications spell it: form-encoded, with the slashes left alone.
+/// The key in the form of notifications: form-encoded, except for slashes.
 fn encoded_key(key: &str) -> String {
     utf8_percent_encode(key, KEY).to_string().replace(' ', "+")
 }
 
-/// Who wants to know of new objects.
+/// A subscriber to new objects.
 #[derive(Debug)]
 pub(super) struct Subscriber {
     bucket: String,
@@ -130,7 +130,7 @@ impl Subscriber {
         Self { bucket: bucket.to_owned(), prefix: prefix.to_owned(), events }
     }
 
-    /// Tells of the event if it is of interest; `false` if nobody listens any more.
+    /// Sends the event if the subscriber wants it. Returns `false` if the subscriber is gone.
     pub(super) fn tell(&self, created: &ObjectCreated) -> bool {
         if created.bucket != self.bucket || !created.key.starts_with(&self.prefix) {
             return !self.events.is_closed();

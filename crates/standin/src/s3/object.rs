@@ -1,6 +1,6 @@
-//! One stored object and what callers see of it.
+//! One stored object, and what callers see of it.
 //!
-//! An object in the index is kept small, because there may be a million; it never holds its own key.
+//! An object in the index is small, because there may be a million; it never holds its own key.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use super::error::StorageError;
 use super::etag::Etag;
 use super::extras::Extras;
 
-/// An object as the index holds it.
+/// An object in the index.
 #[derive(Clone, Debug)]
 pub(crate) struct Object {
     pub(crate) content: Content,
@@ -26,11 +26,11 @@ pub(crate) struct Object {
     pub(crate) extras: Option<Arc<Extras>>,
 }
 
-/// What a writer says about an object beside its content.
+/// What a writer says about an object besides its content.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Headers {
-    /// `Content-Type`; S3 answers `binary/octet-stream` where there is none.
+    /// `Content-Type`; without it S3 answers `binary/octet-stream`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub content_type: Option<String>,
     /// `Content-Encoding`, without `aws-chunked`.
@@ -48,30 +48,30 @@ pub struct Headers {
     /// User metadata: the headers `x-amz-meta-…` without that prefix.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub metadata: BTreeMap<String, String>,
-    /// The checksum that came with the body, verified: its algorithm and its base64.
+    /// The checksum that came with the body, already verified: its algorithm and its base64.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub checksum: Option<(String, String)>,
 }
 
-/// What there is to know about an object without reading it.
+/// Everything about an object except its content.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ObjectInfo {
     /// The key.
     pub key: String,
-    /// How many bytes it has.
+    /// Its size in bytes.
     pub size: u64,
     /// The `ETag`, without quotes.
     pub etag: String,
-    /// When it was written, to the nanosecond: the order of writes. S3's clients are told whole seconds.
+    /// When it was written, to the nanosecond, which gives the order of writes. S3's clients see whole seconds.
     pub last_modified: Timestamp,
     /// What its writer said about it.
     pub headers: Option<Arc<Headers>>,
-    /// Its storage class, encryption and tags, where they are not those of most objects.
+    /// Its storage class, encryption and tags, if they differ from those of most objects.
     pub extras: Option<Arc<Extras>>,
 }
 
 impl Object {
-    /// When it was written, as S3 tells readers: in whole seconds.
+    /// When it was written, as S3 reports it: in whole seconds.
     pub(crate) fn modified_second(&self) -> Timestamp {
         whole_second(self.modified)
     }
@@ -92,7 +92,7 @@ impl Object {
         !self.etag.is_multipart() && self.extras.as_ref().is_none_or(|extras| extras.encryption.is_none())
     }
 
-    /// Refuses to read what has to be restored first.
+    /// Refuses to read an object that must be restored first.
     pub(crate) fn check_readable(&self, key: &str) -> Result<(), StorageError> {
         match self.extras.as_ref().filter(|extras| extras.is_archived()) {
             None => Ok(()),
@@ -101,12 +101,12 @@ impl Object {
     }
 }
 
-/// The whole second that a time lies in.
+/// A time truncated to the second.
 pub(crate) fn whole_second(at: Timestamp) -> Timestamp {
     Timestamp::from_second(at.as_second()).unwrap_or(at)
 }
 
-/// `None` where the writer said nothing, which is what a million objects have in common.
+/// `None` if the writer gave no headers: a million objects then take no extra memory.
 pub(crate) fn shared(headers: Headers) -> Option<Arc<Headers>> {
     (headers != Headers::default()).then(|| Arc::new(headers))
 }

@@ -1,6 +1,7 @@
-//! Which S3 operation a request is, told from its method, path, query and headers, before anything is executed.
+//! Determines the S3 operation of a request from its method, path, query and headers, before anything is executed.
 //!
-//! Follows the routing of the `s3s` crate for what the stand-in offers; everything else is named by its sub-resource.
+//! Follows the routing of the `s3s` crate for the operations that the stand-in offers; all others are named by their
+//! sub-resource. Never executes anything.
 
 use std::borrow::Cow;
 
@@ -8,7 +9,7 @@ use http::Method;
 use http::request::Parts;
 use percent_encoding::percent_decode_str;
 
-/// The name of the operation; its subject: `bucket/key`, `bucket`, or nothing; and what else it touches: the source of a
+/// The name of the operation; its subject: `bucket/key`, `bucket`, or none; and what else it touches: the source of a
 /// copy, as `bucket/key`, or the prefix of a list.
 pub(crate) fn operation(request: &Parts) -> (Cow<'static, str>, Option<String>, Option<String>) {
     let path = request.uri.path().trim_start_matches('/');

@@ -1,6 +1,7 @@
-//! Reading objects: whole, by range, under conditions, as bytes or as a stream.
+//! Reads objects: whole, by range, under conditions, as bytes or as a stream.
 //!
-//! A reader holds the body files of the object it began with, so a replacement meanwhile cannot mix two contents.
+//! A reader keeps the body files of its object, so it never mixes two contents if the object is replaced in the
+//! meantime.
 
 use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::Range;
@@ -21,11 +22,11 @@ use super::object::Object;
 use super::storage::{Storage, hole_etag};
 use crate::source::{Source, SourceObject};
 
-/// How much is read from a file at a time.
+/// The bytes of a file that are read at a time.
 const CHUNK: usize = 256 * 1024;
 static ZEROS: [u8; CHUNK] = [0; CHUNK];
 
-/// What must hold of an object for it to be read or copied.
+/// Conditions on an object that is read or copied.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ReadConditions {
     /// A tag, or `*`.
@@ -88,10 +89,10 @@ impl Source for Storage {
 }
 
 impl ReadConditions {
-    /// Checks them in S3's order: a tag that is given outweighs a time.
+    /// Checks the conditions in S3's order: a tag takes precedence over a time.
     pub(crate) fn check(&self, bucket: &str, key: &str, object: &Object) -> Result<(), StorageError> {
         let names = |given: &str| given == "*" || object.etag.matches(given);
-        // Clients are told whole seconds, so they can only ever ask about whole seconds.
+        // Clients see whole seconds, so they can only ask about whole seconds.
         let modified = object.modified_second().as_second();
         let failed = match (&self.etag, &self.not_etag) {
             (Some(given), _) if !names(given) => Some("If-Match"),
@@ -120,7 +121,7 @@ impl Reading {
         Ok(body.into())
     }
 
-    /// The tag that the bytes `range` have when they are written in one piece.
+    /// The tag that the bytes `range` would have if they were written in one piece.
     pub(crate) fn etag(&self, range: Range<u64>) -> Result<Etag, StorageError> {
         let content = self.object.content.slice(range);
         if content.has_hole() {
@@ -131,14 +132,14 @@ impl Reading {
         Ok(Etag::from_md5(md5.finalize().into()))
     }
 
-    /// The bytes `range` as a stream, read as they are asked for.
+    /// The bytes `range` as a stream, read on demand.
     pub(crate) fn stream(self, range: Range<u64>) -> BoxStream<'static, io::Result<Bytes>> {
         let content = self.object.content.slice(range);
         let folder = self.storage.folder.clone();
         let pieces = content.pieces().to_vec();
         stream::iter(pieces)
             .flat_map(move |piece| stream_piece(piece, folder.clone()))
-            // The reading lives as long as the stream: it keeps the files from being removed.
+            // The reading lives as long as the stream, which keeps the files from being removed.
             .inspect(move |_| _ = &self)
             .boxed()
     }
@@ -195,7 +196,7 @@ fn stream_piece(piece: Piece, folder: Option<Arc<Folder>>) -> BoxStream<'static,
     }
 }
 
-/// `len` zeros in chunks that share one piece of memory.
+/// `len` zeros in chunks that share the same memory.
 fn holes(len: u64) -> impl Iterator<Item = Bytes> + Send {
     let chunk = CHUNK as u64;
     (0..len.div_ceil(chunk)).map(move |i| Bytes::from_static(&ZEROS[..to_usize(chunk.min(len - i * chunk))]))

@@ -1,6 +1,6 @@
 //! S3's operations on the storage, in the terms of the `s3s` crate, which speaks the protocol.
 //!
-//! Translates and nothing else: every decision about objects is the storage's.
+//! Only translates; never decides anything about an object: the storage does.
 
 mod checksum;
 mod convert;
@@ -34,18 +34,18 @@ use crate::faults::Faults;
 use convert::{error, timestamp};
 pub(crate) use listing::begins_after;
 
-/// The secret that goes with every access key id; the id only says who is calling.
+/// The secret of every access key id; the id only identifies the caller.
 pub(crate) const SECRET: &str = "sluice";
 
-/// The S3 service on a storage, ready to take HTTP requests. What comes over whole requests is the server's affair; the
-/// faults are for the objects of a `DeleteObjects`.
+/// The S3 service on a storage, ready for HTTP requests. The server applies faults to whole requests; the ones here are
+/// for the objects of a `DeleteObjects`.
 pub(crate) fn service(storage: Storage, region: &str, faults: Faults) -> S3Service {
     let mut builder = S3ServiceBuilder::new(Api { storage, region: region.to_owned(), faults });
     builder.set_auth(AnyCaller);
     builder.build()
 }
 
-/// Lets in every caller who signs with the one secret.
+/// Accepts every caller that signs with the shared secret.
 #[derive(Debug)]
 struct AnyCaller;
 
@@ -90,7 +90,7 @@ impl S3 for Api {
 
     async fn get_bucket_location(&self, req: S3Request<GetBucketLocationInput>) -> Answer<GetBucketLocationOutput> {
         self.must_exist(&req.input.bucket)?;
-        // The oldest region has no name here.
+        // The oldest region has no location name.
         let named = Some(&self.region).filter(|region| *region != "us-east-1");
         ok(GetBucketLocationOutput { location_constraint: named.cloned().map(BucketLocationConstraint::from) })
     }

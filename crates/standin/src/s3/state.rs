@@ -1,6 +1,6 @@
-//! Everything that the storage's lock protects, and how it comes back from a folder's index.
+//! The state that the storage's lock protects, and how it is restored from a folder's index.
 //!
-//! Whoever has a `&mut State` holds the lock; nothing here checks a condition or touches a disk.
+//! A holder of `&mut State` holds the lock. Never checks a condition or touches a disk.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -20,18 +20,18 @@ pub(super) struct State {
     pub(super) buckets: BTreeMap<String, Bucket>,
     pub(super) uploads: HashMap<String, Upload>,
     pub(super) subscribers: Vec<Subscriber>,
-    /// How many objects, parts and readers each body file has.
+    /// The number of objects, parts and readers of each body file.
     pub(super) files: HashMap<u64, u32>,
     sequence: u64,
     latest: Timestamp,
 }
 
-/// One bucket; its objects in the order of their keys' bytes, which is the order of listings.
+/// One bucket. Its objects are in the byte order of their keys, which is the order of listings.
 #[derive(Debug)]
 pub(super) struct Bucket {
     pub(super) created: Timestamp,
     pub(super) objects: BTreeMap<Box<str>, Object>,
-    /// Of what says nothing about it, where S3's own keys do not do.
+    /// The default encryption, if it does not use S3's own keys.
     pub(super) encryption: Option<Encryption>,
 }
 
@@ -55,7 +55,7 @@ impl State {
         objects.get(key).ok_or_else(|| StorageError::no_such_key(bucket, key))
     }
 
-    /// `extras` with the bucket's encryption, where they name none. S3's own keys are no encryption to speak of here.
+    /// `extras` with the bucket's default encryption, unless they name one. Here, S3's own keys count as no encryption.
     pub(super) fn encrypted(&self, bucket: &str, extras: Extras) -> Result<Extras, StorageError> {
         let default = &self.bucket(bucket)?.encryption;
         let encryption = extras.encryption.or_else(|| default.clone()).filter(Encryption::is_kms);
@@ -68,7 +68,7 @@ impl State {
         }
     }
 
-    /// The time, which never runs backwards here, so that the order of writes can be told from it.
+    /// The time. It never runs backwards here, so that it gives the order of writes.
     pub(super) fn now(&mut self) -> Timestamp {
         self.latest = self.latest.max(Timestamp::now());
         self.latest
@@ -122,7 +122,7 @@ impl State {
         }
     }
 
-    /// The shortest log that leads to this state.
+    /// The shortest log that produces this state.
     pub(super) fn records(&self) -> Vec<Record> {
         let mut records = Vec::new();
         for (name, bucket) in &self.buckets {

@@ -1,7 +1,7 @@
 //! The objects of the stand-in's S3, in memory or in a folder, under one lock.
 //!
-//! Every conditional operation checks and acts while it holds the lock, so of many rivals exactly one wins; nothing
-//! waits for a client, and no body is hashed or sent, while it is held.
+//! Every conditional operation checks and acts while it holds the lock, so exactly one of many rivals wins. Never waits
+//! for a client, hashes a body or sends one while the lock is held.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -22,9 +22,9 @@ use super::object::{Headers, ObjectInfo, shared};
 use super::state::{Bucket, State};
 use super::write::Write;
 
-/// The objects behind the stand-in's S3. A handle: clones show the same objects.
+/// The objects behind the stand-in's S3. A handle: clones share the objects.
 ///
-/// Tests and `sluice local` use it to fill buckets and to look at them without HTTP; S3's clients see every change.
+/// Tests and `sluice local` use it to fill buckets and to look at them without HTTP. S3's clients see every change.
 #[derive(Clone, Debug)]
 pub struct Storage {
     state: Arc<Mutex<State>>,
@@ -34,13 +34,13 @@ pub struct Storage {
 /// How to write an object.
 #[derive(Clone, Debug, Default)]
 pub struct Put {
-    /// What must hold of the object that is there now.
+    /// The condition on the current object.
     pub condition: Condition,
-    /// What goes with the content.
+    /// The headers to keep with the content.
     pub headers: Headers,
     /// Its storage class, encryption and tags.
     pub extras: Extras,
-    /// When the object claims to have been written; now, unless a test wants it older.
+    /// The object's last-modified time: now, unless a test wants an older one.
     pub last_modified: Option<Timestamp>,
 }
 
@@ -51,8 +51,7 @@ impl Storage {
         Self { state: Arc::default(), folder: None }
     }
 
-    /// The storage in `folder`, which is created where it does not exist. Uploads in parts that were not
-    /// completed are not kept over a restart.
+    /// The storage in `folder`, which is created if it does not exist. A restart drops incomplete multipart uploads.
     pub fn in_folder(folder: &Path) -> Result<Self, StorageError> {
         let (mut folder, records) = Folder::open(folder)?;
         let mut state = State::default();
@@ -64,7 +63,7 @@ impl Storage {
         Ok(Self { state: Arc::new(Mutex::new(state)), folder: Some(Arc::new(folder)) })
     }
 
-    /// Creates a bucket; one that exists already stays as it is.
+    /// Creates a bucket. An existing one stays as it is.
     pub fn create_bucket(&self, bucket: &str) -> Result<(), StorageError> {
         if !s3s::path::check_bucket_name(bucket) {
             let bucket = bucket.to_owned();
@@ -81,12 +80,12 @@ impl Storage {
         Ok(())
     }
 
-    /// How the bucket encrypts what says nothing about it; `None`: by keys that S3 manages itself.
+    /// The bucket's default encryption. `None`: with keys that S3 manages itself.
     pub fn encryption(&self, bucket: &str) -> Result<Option<Encryption>, StorageError> {
         Ok(self.lock().bucket(bucket)?.encryption.clone())
     }
 
-    /// Sets how the bucket encrypts from now on what says nothing about it.
+    /// Sets the bucket's default encryption for new objects.
     pub fn set_encryption(&self, bucket: &str, encryption: Option<Encryption>) -> Result<(), StorageError> {
         let mut state = self.lock();
         state.bucket(bucket)?;
@@ -107,7 +106,7 @@ impl Storage {
         Ok(())
     }
 
-    /// All buckets with the times of their creation, by name.
+    /// All buckets with their creation times, by name.
     #[must_use]
     pub fn buckets(&self) -> Vec<(String, Timestamp)> {
         let state = self.lock();
@@ -120,12 +119,12 @@ impl Storage {
         self.lock().buckets.contains_key(bucket)
     }
 
-    /// Writes an object, replacing what is there.
+    /// Writes an object, replacing an existing one.
     pub fn put(&self, bucket: &str, key: &str, body: impl Into<Bytes>) -> Result<ObjectInfo, StorageError> {
         self.put_with(bucket, key, body, Put::default())
     }
 
-    /// Writes an object under a condition, with headers, or as if at another time.
+    /// Writes an object under a condition, with headers, or with another time.
     pub fn put_with(
         &self,
         bucket: &str,
@@ -145,30 +144,30 @@ impl Storage {
         self.put_content(bucket, key, content, etag, put)
     }
 
-    /// Writes an object of `size` zeros that takes no room, so that a test can have one of 6 GiB.
-    /// Its `ETag` depends on the size only and is no MD5 of the content.
+    /// Writes an object of `size` zeros that takes no space, so that a test can have one of 6 GiB. Its `ETag` depends
+    /// only on the size and is not an MD5 of the content.
     pub fn put_hole(&self, bucket: &str, key: &str, size: u64) -> Result<ObjectInfo, StorageError> {
         let content = Content::One(Piece::Hole(size));
         self.put_content(bucket, key, content, hole_etag(size), Put::default())
     }
 
-    /// What there is to know about an object.
+    /// Everything about an object except its content.
     pub fn head(&self, bucket: &str, key: &str) -> Result<ObjectInfo, StorageError> {
         Ok(self.lock().object(bucket, key)?.info(key))
     }
 
-    /// Deletes an object; tells whether there was one.
+    /// Deletes an object. Returns whether it existed.
     pub fn remove(&self, bucket: &str, key: &str) -> Result<bool, StorageError> {
         self.remove_if(bucket, key, &Condition::None)
     }
 
-    /// Deletes an object if the condition holds; tells whether there was one.
+    /// Deletes an object if the condition holds. Returns whether it existed.
     pub fn remove_if(&self, bucket: &str, key: &str, condition: &Condition) -> Result<bool, StorageError> {
         let mut state = self.lock();
         self.remove_locked(&mut state, bucket, key, condition)
     }
 
-    /// Deletes many objects, each under its own condition; the answers are in the same order.
+    /// Deletes many objects, each under its own condition. The results are in the same order.
     pub(crate) fn remove_many(
         &self,
         bucket: &str,
@@ -180,7 +179,7 @@ impl Storage {
         Ok(objects.iter().map(remove).collect())
     }
 
-    /// Tells of every object that is created in `bucket` under `prefix` from now on. Drop the receiver to stop.
+    /// Reports every object that is created in `bucket` under `prefix` from now on. Drop the receiver to stop.
     #[must_use]
     pub fn subscribe(&self, bucket: &str, prefix: &str) -> mpsc::UnboundedReceiver<ObjectCreated> {
         let (sender, events) = mpsc::unbounded_channel();
@@ -188,12 +187,12 @@ impl Storage {
         events
     }
 
-    /// A place for a body that is about to arrive.
+    /// Prepares for a body that is about to arrive.
     pub(crate) fn intake(&self, expected: usize) -> Result<Intake, StorageError> {
         Intake::new(self.folder.as_ref(), expected)
     }
 
-    /// Writes an object whose content has arrived already.
+    /// Writes an object whose content has already arrived.
     pub(crate) fn put_content(
         &self,
         bucket: &str,
@@ -220,7 +219,8 @@ impl Storage {
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
-        // Changes are recorded before they are made and cannot stop half way, so a panic elsewhere leaves nothing torn.
+        // Changes are recorded before they are made and cannot stop half-way, so a panic elsewhere leaves no
+        // inconsistent state.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -232,7 +232,7 @@ impl Storage {
     }
 }
 
-/// The tag of an object of zeros, which nobody hashes.
+/// The tag of an object of zeros, which is never hashed.
 pub(super) fn hole_etag(size: u64) -> Etag {
     Etag::of(format!("{size} zeros").as_bytes())
 }

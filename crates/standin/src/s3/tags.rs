@@ -1,6 +1,6 @@
-//! Object tags: what S3 takes as a set of them, and how they change without the object.
+//! Object tags: which sets S3 accepts, and how tags change without the object.
 //!
-//! Never touches an `ETag` or a time of writing: to S3 a new set of tags is no new object.
+//! Never touches an `ETag` or a last-modified time: in S3, new tags do not make a new object.
 //! Source: Amazon S3 User Guide, "Categorizing your objects using tags".
 
 use std::collections::BTreeMap;
@@ -18,7 +18,7 @@ const LONGEST_VALUE: usize = 256;
 /// An object's tags, by key.
 pub(crate) type Tags = BTreeMap<String, String>;
 
-/// The set that these pairs are, checked as S3 checks it.
+/// The set of these pairs, checked as S3 checks it.
 pub(crate) fn set(pairs: impl IntoIterator<Item = (String, String)>) -> Result<Tags, StorageError> {
     let invalid = |reason| Err(StorageError::InvalidTag { reason });
     let mut tags = Tags::new();
@@ -39,7 +39,7 @@ pub(crate) fn set(pairs: impl IntoIterator<Item = (String, String)>) -> Result<T
     Ok(tags)
 }
 
-/// The set in a header `x-amz-tagging`, which is written like the query of a URL.
+/// The set in a header `x-amz-tagging`, which has the form of a URL query.
 pub(crate) fn in_header(header: &str) -> Result<Tags, StorageError> {
     set(form_urlencoded::parse(header.as_bytes()).into_owned())
 }

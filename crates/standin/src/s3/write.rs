@@ -1,6 +1,6 @@
-//! Writes and deletes under the lock: the condition, the record in the index and the change are one.
+//! Writes and deletes under the lock: the condition, the record in the index and the change are one step.
 //!
-//! Everything that changes an object comes through here, whatever operation it was.
+//! Every operation that changes an object goes through here. Never releases the lock between the check and the change.
 
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ use super::storage::Storage;
 /// The longest key, in bytes of UTF-8.
 const MAX_KEY: usize = 1024;
 
-/// An object on its way into the index.
+/// An object that is about to enter the index.
 pub(super) struct Write<'a> {
     pub(super) bucket: &'a str,
     pub(super) key: &'a str,
@@ -34,7 +34,7 @@ pub(super) struct Write<'a> {
 }
 
 impl Storage {
-    /// The one way an object comes into being: checks the condition, records, replaces, tells the subscribers.
+    /// The only way to create an object: checks the condition, records, replaces, notifies the subscribers.
     ///
     /// The lock is held from the check to the end, so no rival can come between them.
     pub(super) fn write(&self, state: &mut State, write: Write<'_>) -> Result<ObjectInfo, StorageError> {
@@ -54,7 +54,7 @@ impl Storage {
         write.condition.check(bucket, key, current.as_ref())?;
         let sequence = state.next_sequence();
         let extras = state.encrypted(bucket, write.extras)?;
-        // What came in parts has a tag of their tags, which are no MD5s either.
+        // An object that came in parts has a tag made of their tags, which are not MD5s either.
         let hidden = extras.encryption.is_some() && !write.etag.is_multipart();
         let etag = if hidden { Etag::random() } else { write.etag };
         let object = Object {
@@ -99,14 +99,14 @@ impl Storage {
         Ok(true)
     }
 
-    /// Throws away a content that has arrived but is not to become an object.
+    /// Discards a content that has arrived but will not become an object.
     pub(crate) fn discard(&self, content: &Content) {
         let mut state = self.lock();
         state.retain(content);
         self.release(&mut state, content);
     }
 
-    /// Lets go of a content: a file that nothing else lies in is removed.
+    /// Releases a content: removes a file that holds nothing else.
     pub(super) fn release(&self, state: &mut State, content: &Content) {
         for id in content.files() {
             let Some(count) = state.files.get_mut(&id) else {
@@ -122,7 +122,7 @@ impl Storage {
         }
     }
 
-    /// Writes a change into the index of a folder, sparing a storage in memory the making of it.
+    /// Writes a change into the index of a folder. A storage in memory never builds the record.
     pub(super) fn record_with(&self, record: impl FnOnce() -> Record) -> Result<(), StorageError> {
         match &self.folder {
             Some(folder) => folder.append(&[record()]),

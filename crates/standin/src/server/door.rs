@@ -1,6 +1,6 @@
-//! The way of one request: which service, which operation, which faults, how long, into the journal.
+//! The path of one request: its service, its operation, its faults, its latency, and its entry in the journal.
 //!
-//! The journal has the entry before the client has the answer, so that a client may count its own requests.
+//! Never answers a client before the journal has the entry, so that a client can count its own requests.
 
 use std::borrow::Cow;
 use std::io;
@@ -21,7 +21,7 @@ use crate::s3::operation::operation as s3_operation;
 use crate::s3::service::begins_after;
 use crate::service::{Body, Call, RUNTIME, Registry, Service};
 
-/// The services behind the port, and what every request to them passes.
+/// The services behind the port, and what every request passes on its way to them.
 #[derive(Debug)]
 pub(crate) struct Door {
     pub(crate) s3: S3Service,
@@ -30,12 +30,12 @@ pub(crate) struct Door {
     pub(crate) faults: Faults,
 }
 
-/// A request that has found its service.
+/// A request whose service is known.
 #[derive(Debug)]
 pub(super) struct Admitted {
     seen: Seen,
     target: Target,
-    /// The headers that decide in which protocol a refusal is written.
+    /// The headers that decide the protocol of a refusal.
     headers: HeaderMap,
     at: Timestamp,
     arrived: Instant,
@@ -59,7 +59,7 @@ impl Admitted {
 }
 
 impl Door {
-    /// Finds out whose request it is. Bodies are read here, except S3's, which streams.
+    /// Finds the service of a request. Reads the body, except for S3, whose bodies are streamed.
     pub(super) async fn admit(&self, request: http::Request<Incoming>) -> Admitted {
         let (at, arrived) = (Timestamp::now(), Instant::now());
         let (parts, body) = request.into_parts();
@@ -73,7 +73,7 @@ impl Door {
         } else {
             match scope(&parts) {
                 Some(scope) if scope.service != "s3" => self.whole(scope, parts, body).await,
-                // Without a signature it can only be meant for S3, which will refuse it in its own words.
+                // Without a signature it can only be meant for S3, which refuses it in its own words.
                 scope => s3(scope, http::Request::from_parts(parts, body)),
             }
         };
@@ -101,11 +101,11 @@ impl Door {
         (seen, Target::Whole(Arc::clone(service), Call { caller, region, request }))
     }
 
-    /// Executes the request, unless a fault has it otherwise.
+    /// Executes the request, unless a fault prevents it.
     pub(super) async fn execute(&self, request: Admitted) -> Result<Response<Body>, Lost> {
         let Admitted { seen, target, headers, at, arrived } = request;
         let record = Record { journal: &self.journal, seen: &seen, at, arrived };
-        // Half of the latency lies before the execution and half behind it, so that races are as wide as in AWS.
+        // Half of the latency comes before the execution and half after it, so that races are as wide as in AWS.
         let half = self.faults.latency(&seen) / 2;
         pause(half).await;
         let plan = self.faults.plan(&seen);
@@ -130,7 +130,7 @@ impl Door {
 }
 
 impl Plan {
-    /// Whether the request ends at this moment; calls the hook if this is its moment.
+    /// Whether the request is lost at this moment; calls the hook if this is the hook's moment.
     fn loses(&self, moment: Moment, seen: &Seen) -> bool {
         match self {
             Self::Lose(at) => *at == moment,
@@ -140,7 +140,7 @@ impl Plan {
     }
 }
 
-/// What goes into the journal about a request once it is known how it ended.
+/// The journal's entry for a request, completed when its outcome is known.
 struct Record<'a> {
     journal: &'a Journal,
     seen: &'a Seen,

@@ -1,6 +1,6 @@
-//! Who is calling which service: read from the scope of a request's signature.
+//! Who calls which service: read from the scope of a request's signature.
 //!
-//! Reads only; whether the signature is right is checked by the services that care.
+//! Never checks the signature: the services that care do.
 
 use http::header::AUTHORIZATION;
 use http::request::Parts;
@@ -33,7 +33,7 @@ pub(super) fn scope(request: &Parts) -> Option<Scope> {
     }
 }
 
-/// The second version of signatures, in which boto3 still presigns, has no scope and is S3's alone.
+/// Signature version 2, in which boto3 still presigns, has no scope and exists only for S3.
 fn version_2(caller: &str) -> Scope {
     Scope { caller: caller.to_owned(), region: String::new(), service: "s3".to_owned() }
 }

@@ -1,4 +1,4 @@
-//! The port with services that only tests have, spoken to in plain HTTP.
+//! The port with services that exist only in tests, over plain HTTP.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -15,7 +15,7 @@ use crate::journal::Journal;
 use crate::s3::Storage;
 use crate::service::{Call, RUNTIME, Registry, Service};
 
-/// Answers with who called and what was sent.
+/// Answers with the caller and the body.
 #[derive(Debug)]
 struct Echo;
 
@@ -31,7 +31,7 @@ impl Service for Echo {
     }
 }
 
-/// Never answers; tells when it is asked and when it is let go.
+/// Never answers; reports when it is called and when it is dropped.
 #[derive(Debug)]
 struct Poll(mpsc::UnboundedSender<&'static str>);
 

@@ -1,6 +1,6 @@
-//! Smithy RPC v2 CBOR: the operation in the path, CBOR maps in the bodies, moments under tag 1.
+//! Smithy RPC v2 CBOR: the operation in the path, CBOR maps in the bodies, timestamps under tag 1.
 //!
-//! Never looks at what a field means.
+//! Never interprets a field.
 
 use bytes::Bytes;
 use ciborium::Value as Cbor;
@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::{Node, Refusal};
 
-/// The tag of a moment in seconds since 1970.
+/// The tag of a timestamp in seconds since 1970.
 const EPOCH: u64 = 1;
 
 pub(super) fn operation(request: &Request<Bytes>) -> Option<&str> {
@@ -24,11 +24,11 @@ pub(super) fn read(body: &Bytes) -> Result<Value, Refusal> {
     Ok(plain(tree))
 }
 
-/// The tree without what only CBOR knows.
+/// Converts the tree to JSON, without anything that only CBOR has.
 fn plain(tree: Cbor) -> Value {
     match tree {
         Cbor::Integer(number) => i64::try_from(number).map_or(Value::Null, Value::from),
-        // JSON has no word for these, but `Number` reads them as text.
+        // JSON cannot write these; `Number` reads them as text.
         Cbor::Float(number) if !number.is_finite() => Value::from(number.to_string()),
         Cbor::Float(number) => Value::from(number),
         Cbor::Text(text) => Value::from(text),

@@ -1,6 +1,6 @@
-//! AWS JSON 1.0: the operation in a header, JSON in the bodies, moments as seconds.
+//! AWS JSON 1.0: the operation in a header, JSON in the bodies, timestamps as seconds.
 //!
-//! Never looks at what a field means.
+//! Never interprets a field.
 
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response};

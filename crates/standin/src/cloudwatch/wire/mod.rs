@@ -1,6 +1,6 @@
 //! The three protocols of the service: CBOR (today's SDKs), JSON 1.0 and the old query protocol with XML answers.
 //!
-//! Never knows what an operation means: it turns requests into plain trees and trees into answers.
+//! Never interprets an operation: it turns requests into plain trees, and trees into answers.
 
 mod cbor;
 mod json;
@@ -16,13 +16,13 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use uuid::Uuid;
 
-/// The largest request, as it comes; compressed, it may hold more.
+/// The largest request as it arrives; compressed, it may hold more.
 const REQUEST_LIMIT: usize = 1024 * 1024;
 
-/// The most that is unpacked from a compressed request.
+/// The most bytes that a compressed request may unpack to.
 const UNPACKED_LIMIT: u64 = 64 * 1024 * 1024;
 
-/// How a caller speaks, and wants to be answered.
+/// The protocol of a caller, which is also the protocol of its answer.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Protocol {
     Cbor,
@@ -30,17 +30,17 @@ pub(super) enum Protocol {
     Query,
 }
 
-/// What is asked.
+/// A request, parsed.
 #[derive(Debug)]
 pub(super) struct Question {
     pub(super) operation: String,
     input: Value,
 }
 
-/// An answer before it is written.
+/// An answer before it is serialized.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Node {
-    /// An operation that answers with nothing.
+    /// The answer of an operation that returns nothing.
     Nothing,
     Struct(Vec<(&'static str, Self)>),
     Map(Vec<(String, Self)>),
@@ -54,25 +54,24 @@ pub(super) enum Node {
 #[derive(Clone, Debug)]
 pub(super) struct Refusal {
     status: StatusCode,
-    /// The name in the service model, and the code that the query protocol has always had for it.
+    /// The name in the service model, and the older code that the query protocol uses for it.
     names: (&'static str, &'static str),
     message: String,
 }
 
 impl Question {
-    /// The operation's input.
     pub(super) fn input<T: DeserializeOwned>(&self) -> Result<T, Refusal> {
         T::deserialize(&self.input).map_err(|error| Refusal::malformed(&error))
     }
 }
 
-/// Reads a request; the protocol is known even when the rest is not readable.
+/// Reads a request. The protocol is known even if the rest is unreadable.
 pub(super) fn read(request: &Request<Bytes>) -> (Protocol, Result<Question, Refusal>) {
     let protocol = protocol(request);
     (protocol, question(protocol, request))
 }
 
-/// What a request asks for.
+/// The operation that a request names.
 pub(super) fn operation(request: &Request<Bytes>) -> String {
     let named = match protocol(request) {
         Protocol::Cbor => cbor::operation(request).map(ToOwned::to_owned),
@@ -82,7 +81,7 @@ pub(super) fn operation(request: &Request<Bytes>) -> String {
     named.unwrap_or_else(|| "Unknown".to_owned())
 }
 
-/// Writes an answer to the operation it belongs to, or a refusal.
+/// Writes a refusal, or an answer with the name of its operation.
 pub(super) fn write(protocol: Protocol, answer: Result<(String, Node), Refusal>) -> Response<Bytes> {
     let request_id = Uuid::new_v4().to_string();
     let (status, query_error, answer) = match answer {
@@ -130,7 +129,7 @@ fn question(protocol: Protocol, request: &Request<Bytes>) -> Result<Question, Re
     Ok(Question { operation, input: without_nulls(input) })
 }
 
-/// The body, unpacked when it is compressed.
+/// The body, unpacked if it is compressed.
 fn body(request: &Request<Bytes>) -> Result<Bytes, Refusal> {
     let body = request.body();
     if body.len() > REQUEST_LIMIT {
@@ -147,7 +146,7 @@ fn body(request: &Request<Bytes>) -> Result<Bytes, Refusal> {
     Ok(unpacked.into())
 }
 
-/// A field that is null is a field that is not there.
+/// Removes null fields: null means absent.
 fn without_nulls(value: Value) -> Value {
     match value {
         Value::Object(fields) => Value::Object(
@@ -159,17 +158,17 @@ fn without_nulls(value: Value) -> Value {
 }
 
 impl Refusal {
-    /// A parameter that is not there.
+    /// A required parameter is missing.
     pub(super) fn missing(message: String) -> Self {
         Self::sender(("MissingRequiredParameterException", "MissingParameter"), message)
     }
 
-    /// A parameter with a value that is not allowed.
+    /// A parameter has a value that is not allowed.
     pub(super) fn value(message: String) -> Self {
         Self::sender(("InvalidParameterValueException", "InvalidParameterValue"), message)
     }
 
-    /// Parameters that do not go together.
+    /// Parameters that cannot be combined.
     pub(super) fn combination(message: String) -> Self {
         Self::sender(("InvalidParameterCombinationException", "InvalidParameterCombination"), message)
     }
@@ -203,7 +202,7 @@ impl Refusal {
     }
 }
 
-/// Seconds since 1970, to the millisecond, as CBOR and JSON write moments.
+/// Seconds since 1970, to the millisecond, as CBOR and JSON write timestamps.
 fn seconds(at: Timestamp) -> f64 {
     #[allow(clippy::cast_precision_loss, reason = "milliseconds of this era are exact")]
     let milliseconds = at.as_millisecond() as f64;

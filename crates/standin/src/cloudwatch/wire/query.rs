@@ -1,6 +1,6 @@
 //! The query protocol: a form with dotted names in, XML out.
 //!
-//! Never looks at what a field means.
+//! Never interprets a field.
 
 use std::fmt::Write;
 
@@ -22,7 +22,7 @@ pub(super) fn operation(request: &Request<Bytes>, body: &Bytes) -> Option<String
 
 pub(super) fn read(request: &Request<Bytes>, body: &Bytes) -> Value {
     let mut tree = Value::Object(Map::new());
-    // An empty value is how an empty list is written.
+    // An empty list is written as an empty value.
     for (name, value) in pairs(request, body).filter(|(_, value)| !value.is_empty()) {
         let path: Vec<_> = name.split('.').filter(|part| *part != "member").collect();
         if path.len() <= DEPTH_LIMIT {

@@ -1,6 +1,6 @@
 //! `ExecuteStatement` and `BatchExecuteStatement`: what may be submitted.
 //!
-//! Never looks into SQL further than to count statements and find parameters.
+//! Never analyses SQL beyond counting statements and finding parameters.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -45,7 +45,7 @@ struct ParameterInput {
     value: String,
 }
 
-/// Takes a submission, once for each token, and waits for it if asked to.
+/// Accepts a submission, once per token, and waits for it if asked to.
 pub(super) async fn execute(redshift: &Redshift, input: ExecuteInput, batch: bool) -> Result<Value, ApiError> {
     let wait = waiting(input.wait_time_seconds)?;
     check_unsupported(&input)?;
@@ -164,7 +164,7 @@ fn sqls(input: &ExecuteInput, batch: bool) -> Result<Vec<String>, ApiError> {
     Ok(sqls)
 }
 
-/// AWS documents no limit for all statements together; where a test sets one, the text is the stand-in's.
+/// AWS documents no limit for all statements together. If a test sets one, the stand-in uses its own text.
 fn check_size(redshift: &Redshift, sqls: &[String]) -> Result<(), ApiError> {
     let bytes: usize = sqls.iter().map(String::len).sum();
     match redshift.hooks().largest_submission() {
@@ -175,7 +175,7 @@ fn check_size(redshift: &Redshift, sqls: &[String]) -> Result<(), ApiError> {
     }
 }
 
-/// Each parameter has to be used by at least one statement.
+/// At least one statement must use each parameter.
 fn check_parameters(sqls: &[String], parameters: &[Parameter]) -> Result<(), ApiError> {
     for parameter in parameters {
         let uses = |sql: &String| {

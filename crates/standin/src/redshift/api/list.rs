@@ -1,6 +1,6 @@
 //! `ListStatements`.
 //!
-//! Never lists what is forgotten.
+//! Never lists an expired statement.
 
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -21,7 +21,7 @@ pub(super) struct ListInput {
     cluster_identifier: Option<String>,
 }
 
-/// The statements that match, the newest first.
+/// The statements that match, newest first.
 pub(super) fn list(redshift: &Redshift, input: &ListInput) -> Result<Value, ApiError> {
     let most = input.max_results.unwrap_or(100);
     if most > 100 {

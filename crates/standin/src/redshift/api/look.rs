@@ -1,6 +1,6 @@
 //! `DescribeStatement`, `GetStatementResult` and `CancelStatement`: one statement, by its id.
 //!
-//! Never waits longer than asked.
+//! Never waits longer than the caller asked.
 
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ pub(super) struct StatementInput {
 }
 
 impl StatementInput {
-    /// The statement, and which of its parts is meant.
+    /// The statement, and which of its parts the id names.
     fn find(&self, redshift: &Redshift) -> Result<(Arc<Statement>, Option<usize>), ApiError> {
         let id = self.id.as_deref().ok_or_else(|| ApiError::validation("Id must be specified"))?;
         let (id, part) = match id.split_once(':') {

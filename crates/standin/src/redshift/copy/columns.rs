@@ -1,4 +1,4 @@
-//! The columns that COPY fills: their types as Redshift knows them, read from PostgreSQL's catalog.
+//! The columns that COPY fills, with their Redshift types, read from PostgreSQL's catalog.
 //!
 //! Never reads a row of a table.
 
@@ -13,16 +13,16 @@ use super::parse::Copy;
 /// A table to load.
 #[derive(Clone, Debug)]
 pub(crate) struct Target {
-    /// As PostgreSQL has to be told.
+    /// The name in PostgreSQL's SQL.
     pub(crate) sql_name: String,
-    /// As Redshift's messages say it.
+    /// The name in Redshift's messages.
     pub(crate) name: String,
     pub(crate) oid: u32,
-    /// Those that the files fill, in the order of the files.
+    /// The columns that the files fill, in the order of the files.
     pub(crate) columns: Vec<Column>,
 }
 
-/// One column of it.
+/// One column of the table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Column {
     pub(crate) name: String,
@@ -31,7 +31,7 @@ pub(crate) struct Column {
     pub(crate) identity: bool,
 }
 
-/// A type as far as COPY treats it.
+/// A type, as far as COPY distinguishes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Short,
@@ -52,12 +52,12 @@ pub(crate) enum Kind {
     Time,
     TimeTz,
     Super,
-    /// A type that Redshift has not: PostgreSQL alone judges its values.
+    /// A type that Redshift does not have: only PostgreSQL checks its values.
     Other,
 }
 
 impl Kind {
-    /// For `sys_load_error_detail`.
+    /// The name in `sys_load_error_detail`.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Short => "int2",
@@ -79,7 +79,7 @@ impl Kind {
         }
     }
 
-    /// For `sys_load_error_detail`.
+    /// The length in `sys_load_error_detail`.
     pub(crate) fn length(self) -> String {
         match self {
             Self::Char(length) | Self::Varchar(length) => length.to_string(),
@@ -97,7 +97,7 @@ impl Kind {
     }
 
     fn from_catalog(name: &str, modifier: i64) -> Self {
-        // PostgreSQL adds 4 to what was declared, and -1 means that nothing was.
+        // PostgreSQL adds 4 to the declared length; -1 means that none was declared.
         let length = usize::try_from(modifier - 4).ok();
         match name {
             "int2" => Self::Short,
@@ -171,7 +171,7 @@ fn column(row: &[String]) -> Option<Column> {
     Some(Column { name: name.clone(), kind, not_null: not_null == "t", identity: identity == "t" })
 }
 
-/// Without a list: all columns in order, IDENTITY columns only with `EXPLICIT_IDS`.
+/// Without a column list: all columns in order, but IDENTITY columns only with `EXPLICIT_IDS`.
 fn chosen(all: Vec<Column>, copy: &Copy, table: &str) -> Result<Vec<Column>, SqlError> {
     let explicit = copy.options.explicit_ids;
     let Some(names) = &copy.columns else {

@@ -1,6 +1,7 @@
-//! From the text of a field to a value of its column, checked as Redshift checks it, written as PostgreSQL's COPY reads it.
+//! Converts the text of a field to a value of its column: checked as Redshift checks it, written as PostgreSQL's COPY
+//! reads it.
 //!
-//! Never lets PostgreSQL decide what Redshift decides differently: lengths in bytes, digits cut off, ranges, what is null.
+//! Never lets PostgreSQL decide what Redshift decides differently: lengths in bytes, truncated digits, ranges, nulls.
 
 mod number;
 mod text;
@@ -28,7 +29,7 @@ pub(crate) fn convert(
     }
 }
 
-/// The same of what is not null.
+/// Writes a field that is not null.
 pub(super) fn value(kind: Kind, field: &[u8], options: &Options, out: &mut Vec<u8>) -> Result<(), Fault> {
     match kind {
         Kind::Short => number::integer(field, "Short", i64::from(i16::MIN), i64::from(i16::MAX), out),
@@ -79,7 +80,7 @@ fn write_null(column: &Column, out: &mut Vec<u8>) -> Result<(), Fault> {
     Ok(())
 }
 
-/// As PostgreSQL's COPY text format wants it.
+/// Escapes a field for PostgreSQL's COPY text format.
 pub(super) fn escape(field: &[u8], out: &mut Vec<u8>) {
     let mut rest = field;
     while let Some(at) = rest.iter().position(|byte| matches!(byte, b'\\' | b'\n' | b'\r' | b'\t')) {

@@ -1,11 +1,11 @@
-//! CSV as Redshift reads it: quotes at the edges of a field only, doubled inside; anything else is error 1214.
+//! CSV as Redshift reads it: quotes only at the edges of a field, doubled inside it; anything else is error 1214.
 //!
 //! Never repairs a line: a lenient reader would load what Redshift refuses.
 
 use super::parse::Options;
 use super::record::{Fault, Fields, Flow, Record};
 
-/// Hands every line of `data` after the header to `take`. The answer: how many lines there were.
+/// Passes every line of `data` after the header to `take`. Returns the number of lines.
 pub(crate) fn read(data: &[u8], options: &Options, mut take: impl FnMut(Record<'_>) -> Flow) -> u64 {
     let delimiter = options.delimiter.unwrap_or(b',');
     let mut fields = Fields::default();
@@ -50,7 +50,7 @@ fn record(data: &[u8], delimiter: u8, quote: u8, fields: &mut Fields) -> Cut {
                     at += blanks(&data[at..], delimiter);
                     lines += newlines;
                 }
-                // Without an end the rest of the file belongs to the field; only this line is given up.
+                // Without a closing quote, the rest of the file belongs to the field. Only this line is refused.
                 Err(()) => return broken(data, 0, begun, fields),
             }
         } else {
@@ -83,14 +83,14 @@ fn record(data: &[u8], delimiter: u8, quote: u8, fields: &mut Fields) -> Cut {
     }
 }
 
-/// "When a field is enclosed in quotation marks, white space between the delimiters and the quotation mark characters is
-/// ignored. If the delimiter is a white space character, such as a tab, the delimiter isn't treated as white space."
+/// "When a field is enclosed in quotation marks, white space between the delimiters and the quotation mark characters
+/// is ignored. If the delimiter is a white space character, such as a tab, the delimiter isn't treated as white space."
 /// Source: Amazon Redshift Database Developer Guide, "Data format parameters", CSV.
 fn blanks(data: &[u8], delimiter: u8) -> usize {
     data.iter().take_while(|byte| matches!(byte, b' ' | b'\t') && **byte != delimiter).count()
 }
 
-/// The last field of a line that ended in `\r\n` has the `\r`, unless it was quoted.
+/// If a line ends in `\r\n`, its last field has the `\r`, unless the field was quoted.
 fn end_last(fields: &mut Fields, begun: usize, in_quotes: bool) {
     if !in_quotes && fields.current().last() == Some(&b'\r') {
         fields.pop();
@@ -98,7 +98,8 @@ fn end_last(fields: &mut Fields, begun: usize, in_quotes: bool) {
     fields.end(begun);
 }
 
-/// A quoted field from its opening quote to behind its closing one; and the newlines inside.
+/// Reads a quoted field, from its opening quote through its closing one. Returns its length and the number of newlines
+/// in it.
 fn quoted(data: &[u8], quote: u8, fields: &mut Fields) -> Result<(usize, u64), ()> {
     let mut at = 1;
     let mut newlines = 0;
@@ -126,12 +127,12 @@ fn broken(data: &[u8], at: usize, begun: usize, fields: &mut Fields) -> Cut {
     Cut { length, lines, fault: Some(Fault::new(1214, "Invalid quote formatting for CSV")) }
 }
 
-/// How many newlines there are.
+/// The number of newlines.
 pub(crate) fn newlines(data: &[u8]) -> u64 {
     data.split(|byte| *byte == b'\n').skip(1).count() as u64
 }
 
-/// A line without its end.
+/// A line without its line ending.
 pub(crate) fn trim_end(line: &[u8]) -> &[u8] {
     let line = line.strip_suffix(b"\n").unwrap_or(line);
     line.strip_suffix(b"\r").unwrap_or(line)

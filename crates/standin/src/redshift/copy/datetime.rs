@@ -1,4 +1,4 @@
-//! Dates and times in Redshift's formats: by pattern, recognised by themselves, or as seconds since 1970.
+//! Dates and times in Redshift's formats: by pattern, recognised automatically, or as seconds since 1970.
 //!
 //! Never accepts a day that does not exist.
 
@@ -14,7 +14,7 @@ use parts::{Cursor, Parts};
 const DEFAULT_DATE: &str = "YYYY-MM-DD";
 const DEFAULT_TIME: &str = "YYYY-MM-DD HH:MI:SS";
 
-/// `field` as PostgreSQL reads it.
+/// Rewrites `field` as PostgreSQL reads it.
 pub(crate) fn convert(kind: Kind, field: &str, options: &Options) -> Result<String, Fault> {
     let field = field.trim();
     match kind {
@@ -45,7 +45,7 @@ fn timestamp(field: &str, format: Option<&str>, zoned: bool) -> Result<String, F
         Some("epochmillisecs") => return epoch(field, 1000),
         Some("auto") => recognise(field),
         format => pattern(field, format.unwrap_or(DEFAULT_TIME), zoned && format.is_none()).or_else(|| {
-            // A day without a time is midnight, in the default format.
+            // In the default format, a day without a time is midnight.
             format.is_none().then(|| pattern(field, DEFAULT_DATE, false)).flatten()
         }),
     };

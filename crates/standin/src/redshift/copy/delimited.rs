@@ -1,12 +1,12 @@
-//! Delimited text: lines and delimiters, with a backslash as escape and quotes to remove where COPY says so.
+//! Delimited text: lines and delimiters, with backslash escapes and removed quotes if COPY asks for them.
 //!
-//! Never gives quotes or backslashes a meaning that no option gave them.
+//! Never gives quotes or backslashes a meaning without the option for it.
 
 use super::csv::trim_end;
 use super::parse::Options;
 use super::record::{Fault, Fields, Flow, Record};
 
-/// Hands every line of `data` after the header to `take`. The answer: how many lines there were.
+/// Passes every line of `data` after the header to `take`. Returns the number of lines.
 pub(crate) fn read(data: &[u8], options: &Options, mut take: impl FnMut(Record<'_>) -> Flow) -> u64 {
     let delimiter = options.delimiter.unwrap_or(b'|');
     let mut fields = Fields::default();
@@ -29,7 +29,8 @@ pub(crate) fn read(data: &[u8], options: &Options, mut take: impl FnMut(Record<'
     line
 }
 
-/// A line with its end; with `ESCAPE`, a newline after a backslash does not end it.
+/// The length of a line with its line ending, and the number of its newlines. With `ESCAPE`, a newline after a
+/// backslash does not end the line.
 fn line_length(data: &[u8], escape: bool) -> (usize, u64) {
     let mut at = 0;
     let mut newlines = 1;
@@ -46,7 +47,7 @@ fn line_length(data: &[u8], escape: bool) -> (usize, u64) {
 
 fn cut(line: &[u8], delimiter: u8, options: &Options, fields: &mut Fields) -> Result<(), Fault> {
     fields.clear();
-    // Documented: with ESCAPE a NUL is the end of the record, and the rest of it is cut off.
+    // Documented: with ESCAPE a NUL ends the record, and the rest of the record is cut off.
     let end = line.iter().position(|byte| options.escape && *byte == 0).unwrap_or(line.len());
     let line = &line[..end];
     let mut at = 0;
@@ -65,7 +66,7 @@ fn cut(line: &[u8], delimiter: u8, options: &Options, fields: &mut Fields) -> Re
     }
 }
 
-/// Copies a field up to its delimiter; answers where that is.
+/// Copies a field up to its delimiter. Returns the delimiter's position.
 fn bare(line: &[u8], from: usize, delimiter: u8, options: &Options, fields: &mut Fields) -> usize {
     let mut at = from;
     while at < line.len() && line[at] != delimiter {
@@ -82,7 +83,7 @@ fn bare(line: &[u8], from: usize, delimiter: u8, options: &Options, fields: &mut
     at
 }
 
-/// Copies what is between quotes; answers where the delimiter behind them is.
+/// Copies the text between quotes. Returns the position of the delimiter after them.
 fn in_quotes(
     line: &[u8],
     from: usize,

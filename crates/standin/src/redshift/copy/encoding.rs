@@ -1,6 +1,7 @@
-//! The encodings of text files, made UTF-8.
+//! Converts the encodings of text files to UTF-8.
 //!
-//! Never refuses a character: what is half of one becomes bytes that are no UTF-8, for the column to refuse or replace.
+//! Never refuses a character: half a surrogate pair becomes bytes that are not UTF-8, and the column refuses or
+//! replaces them.
 //!
 //! Source: Amazon Redshift Database Developer Guide, "Data conversion parameters", ENCODING.
 
@@ -13,7 +14,7 @@ use super::record::Fault;
 const LITTLE: &[u8] = &[0xff, 0xfe];
 const BIG: &[u8] = &[0xfe, 0xff];
 
-/// `data` in UTF-8. Documented: a file of another encoding is left out, with an error.
+/// `data` in UTF-8. Documented: a file in a different encoding is skipped with an error.
 pub(super) fn decode(data: Bytes, encoding: Encoding) -> Result<Bytes, Fault> {
     let units: fn([u8; 2]) -> u16 = match (encoding, data.get(..2)) {
         (_, None) if data.is_empty() => return Ok(data),

@@ -1,4 +1,4 @@
-//! Which objects a COPY reads: those of a manifest, or all whose keys begin with what FROM says.
+//! Which objects a COPY reads: those of a manifest, or all whose keys begin with the prefix in FROM.
 //!
 //! Never reads their content.
 
@@ -16,7 +16,7 @@ pub(crate) struct Listed {
     pub(crate) bucket: String,
     pub(crate) key: String,
     pub(crate) mandatory: bool,
-    /// How many bytes the manifest says there are.
+    /// The size in bytes, according to the manifest.
     pub(crate) length: Option<u64>,
 }
 
@@ -44,7 +44,7 @@ struct Meta {
     content_length: Option<u64>,
 }
 
-/// The objects of `copy`, in the order in which they are loaded. What is listed twice is loaded twice.
+/// The objects of `copy`, in load order. An object that is listed twice is loaded twice.
 pub(crate) fn listed(source: &dyn Source, copy: &Copy, query_id: i64) -> Result<Vec<Listed>, SqlError> {
     let files = if copy.options.manifest { from_manifest(source, copy, query_id)? } else { from_prefix(source, copy)? };
     if files.is_empty() {
@@ -93,7 +93,7 @@ fn from_manifest(source: &dyn Source, copy: &Copy, query_id: i64) -> Result<Vec<
     manifest.entries.into_iter().map(entry).collect()
 }
 
-/// As S3 says it, and Redshift after it.
+/// S3's message, which Redshift repeats.
 pub(crate) const NO_SUCH_KEY: &str =
     "S3ServiceException:The specified key does not exist.,Status 404,Error NoSuchKey,Rid 0,ExtRid 0,CanRetry 1";
 
@@ -103,8 +103,9 @@ fn no_bucket() -> SqlError {
     )
 }
 
-/// The disk under the stand-in failed: what S3 would call an internal error.
-/// An object in an archive is refused as S3 refuses its readers. Permission denied is how a source says that the role of COPY may not read.
+/// An object that the source could not read. An object in an archive gets the same refusal as from S3. With "permission
+/// denied" a source reports that the role of COPY may not read. Anything else is a disk failure under the stand-in,
+/// which S3 would call an internal error.
 pub(crate) fn unreadable(key: &str, error: &std::io::Error) -> SqlError {
     let archived = error.get_ref().and_then(|error| error.downcast_ref::<StorageError>());
     if matches!(archived, Some(StorageError::Archived { .. })) {
@@ -122,7 +123,7 @@ pub(crate) fn unreadable(key: &str, error: &std::io::Error) -> SqlError {
     ))
 }
 
-/// A mandatory object is not there.
+/// A mandatory object is missing.
 pub(crate) fn absent(file: &Listed, manifest: bool) -> SqlError {
     let text = if manifest { "Mandatory url is not present in manifest file" } else { NO_SUCH_KEY };
     SqlError::new(format!("{text}\n  Detail: S3 key being read : {}", file.url()))

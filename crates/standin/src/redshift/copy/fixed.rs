@@ -1,15 +1,15 @@
-//! Fixed-width text: each field has its number of characters.
+//! Fixed-width text: each field has a fixed number of characters.
 //!
-//! Never takes blanks away: they are the padding of a number and part of a string, unless `TRIMBLANKS` says otherwise.
+//! Never removes blanks unless `TRIMBLANKS` says so: they pad a number, but belong to a string.
 //!
-//! Source: Amazon Redshift Database Developer Guide, "Data format parameters", FIXEDWIDTH, and "Loading fixed-width data
-//! from Amazon S3".
+//! Source: Amazon Redshift Database Developer Guide, "Data format parameters", FIXEDWIDTH, and "Loading fixed-width
+//! data from Amazon S3".
 
 use super::csv::trim_end;
 use super::parse::Options;
 use super::record::{Fault, Fields, Flow, Record};
 
-/// Hands every line of `data` after the header to `take`. The answer: how many lines there were.
+/// Passes every line of `data` after the header to `take`. Returns the number of lines.
 pub(crate) fn read(data: &[u8], widths: &[usize], options: &Options, mut take: impl FnMut(Record<'_>) -> Flow) -> u64 {
     let mut fields = Fields::default();
     let mut line = 0;
@@ -26,7 +26,7 @@ pub(crate) fn read(data: &[u8], widths: &[usize], options: &Options, mut take: i
     line
 }
 
-/// A last field may be shorter than its width; what is behind it is one column too many.
+/// The last field may be shorter than its width. Text after it counts as one extra column.
 fn cut(raw: &[u8], widths: &[usize], fields: &mut Fields) -> Option<Fault> {
     fields.clear();
     let mut at = 0;
@@ -42,7 +42,7 @@ fn cut(raw: &[u8], widths: &[usize], fields: &mut Fields) -> Option<Fault> {
     (at < raw.len()).then(|| Fault { code: 1202, message: "Extra column(s) found".to_owned(), position: at })
 }
 
-/// How many bytes the first `count` characters have; a byte that begins none counts as one.
+/// The number of bytes in the first `count` characters. A byte that begins no character counts as one.
 fn characters(bytes: &[u8], count: usize) -> usize {
     let begins = |byte: &u8| *byte & 0xc0 != 0x80;
     let mut starts = bytes.iter().enumerate().filter(|(at, byte)| *at == 0 || begins(byte));

@@ -1,6 +1,6 @@
-//! What the system tables say about a load: which files it read, which lines it refused.
+//! What the system tables record about a load: which files it read, which lines it refused.
 //!
-//! Written on a connection of its own, so that it stays when the load is rolled back; never fails a load.
+//! Writes on its own connection, so that the rows stay when the load is rolled back. Never fails a load.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -17,11 +17,11 @@ use super::load::{FileRead, LoadError, Report};
 use super::names::FileNames;
 use super::parse::{Copy, Format};
 
-/// `file_name` is char(256), and a CHAR of Redshift is measured in bytes.
+/// `file_name` is char(256), and Redshift measures a CHAR in bytes.
 /// Source: Amazon Redshift Database Developer Guide, `SYS_LOAD_DETAIL` and "Character types".
 const FILE_NAME: usize = 256;
 
-/// Which load it was.
+/// One load.
 pub(crate) struct Entry<'a> {
     pub(crate) session: &'a Session,
     pub(crate) query_id: i64,
@@ -30,12 +30,12 @@ pub(crate) struct Entry<'a> {
     pub(crate) started: Timestamp,
     pub(crate) ended: Timestamp,
     pub(crate) aborted: bool,
-    /// The form of all names of files, where somebody asked for one.
+    /// The form of all file names, if a test has chosen one.
     pub(crate) names: Option<FileNames>,
     pub(crate) region: &'a str,
 }
 
-/// Writes everything about one load.
+/// Writes all rows about one load.
 pub(crate) async fn keep(runner: &Runner, entry: &Entry<'_>, report: &Report) {
     if let Err(error) = write(runner, entry, report).await {
         tracing::warn!(
@@ -70,7 +70,7 @@ async fn write(runner: &Runner, entry: &Entry<'_>, report: &Report) -> Result<()
     Ok(())
 }
 
-/// The columns that all three tables begin with.
+/// The first columns, which all three tables share.
 fn common(entry: &Entry<'_>) -> String {
     let database = postgres_literal(&entry.session.database);
     let transaction = entry.session.transaction_id.load(Ordering::SeqCst);

@@ -1,7 +1,7 @@
-//! JSON: objects one after another, whose names are columns, or whose values are found by paths.
+//! JSON: a sequence of objects, read by column names or by paths.
 //!
-//! Never turns a number into a double: its digits go to the column as they are written. Never takes what Redshift refuses:
-//! an array where objects are asked for, an element that is not there.
+//! Never turns a number into a double: the column gets its digits as written. Never accepts what Redshift refuses: an
+//! array in place of an object, an element that does not exist.
 
 mod paths;
 pub(super) mod scan;
@@ -14,15 +14,15 @@ use paths::Step;
 pub(crate) use paths::{Paths, paths};
 use scan::{Scanner, Value};
 
-/// "Input line is not valid." Which code comes with the two texts below is inferred.
+/// "Input line is not valid." Which code goes with the two texts below is inferred.
 const NOT_VALID: i32 = 1216;
-/// Seen: awslabs/aws-lambda-redshift-loader#113, of a file that is one array.
+/// Seen: awslabs/aws-lambda-redshift-loader#113, for a file that is one array.
 const NO_OBJECT: &str = "Invalid JSONPath format: Member is not an object.";
 /// Source: Amazon Redshift Database Developer Guide, "Data format parameters", `JSONPath` expressions.
 const NO_ELEMENT: &str = "Invalid JSONPath format: Not an array or index out of range.";
 
-/// Hands every value of `data` behind the header to `take`, each with its last line, or its first where it has no end.
-/// The answer: how many lines there were.
+/// Passes every value of `data` after the header to `take`, each with the number of its last line, or of its first line
+/// if the value has no end. Returns the number of lines.
 pub(crate) fn read(data: &[u8], paths: &Paths, options: &Options, take: &mut dyn FnMut(Record<'_>) -> Flow) -> u64 {
     let mut scanner = Scanner::new(data);
     scanner.skip_lines(options.ignore_header);
@@ -56,7 +56,7 @@ fn fill(value: &Value<'_>, paths: &Paths, fields: &mut Fields) -> Result<(), Fau
     for (path, as_json) in &paths.columns {
         let filled = find(value, path, paths.ignore_case).and_then(|found| field(found, *as_json, fields));
         if filled.is_err() {
-            // So that it is known which column it was.
+            // Records which column failed.
             fields.end(0);
         }
         filled?;
@@ -77,8 +77,8 @@ fn field(found: Option<&Value<'_>>, as_json: bool, fields: &mut Fields) -> Resul
     Ok(())
 }
 
-/// What is at the end of the path. Documented: a member that is not there is null, an element that is not there an error.
-/// Inferred: a member of null is null, a member of anything else but an object an error.
+/// The value at the end of the path. Documented: a missing member is null, a missing element is an error. Inferred: a
+/// member of null is null, a member of anything else that is not an object is an error.
 fn find<'v, 'd>(root: &'v Value<'d>, path: &[Step], ignore_case: bool) -> Result<Option<&'v Value<'d>>, Fault> {
     let refused = |text: &str| Err(Fault::new(NOT_VALID, text));
     let mut value = root;

@@ -1,6 +1,6 @@
-//! Reads the files of one COPY and turns their lines into PostgreSQL's rows, on a thread of its own.
+//! Reads the files of one COPY and turns their lines into PostgreSQL's rows, on its own thread.
 //!
-//! Never talks to PostgreSQL: rows go into a channel, everything else into the report.
+//! Never talks to PostgreSQL: rows go into a channel, everything else goes into the report.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,19 +22,19 @@ use crate::source::{Source, SourceObject};
 
 const CHUNK: usize = 256 * 1024;
 
-/// One COPY's reading.
+/// The reading side of one COPY.
 pub(crate) struct Job {
     pub(crate) source: Arc<dyn Source>,
     pub(crate) copy: Copy,
     pub(crate) target: Target,
     pub(crate) rows: mpsc::Sender<Chunk>,
     pub(crate) stop: Arc<AtomicBool>,
-    /// Spectrum's texts name them.
+    /// Spectrum's messages name the region.
     pub(crate) region: String,
     pub(crate) query_id: i64,
 }
 
-/// What reading found.
+/// What the reader found.
 #[derive(Debug, Default)]
 pub(crate) struct Report {
     pub(crate) rows: u64,
@@ -44,7 +44,7 @@ pub(crate) struct Report {
     pub(crate) ended: Ended,
 }
 
-/// How reading ended.
+/// How the reading ended.
 #[derive(Debug, Default)]
 pub(crate) enum Ended {
     #[default]
@@ -57,12 +57,12 @@ pub(crate) enum Ended {
 #[derive(Debug)]
 pub(crate) struct LoadError {
     pub(crate) file: Listed,
-    /// How it names its file, unless somebody wants another form.
+    /// The form of its file name, unless a test has chosen one.
     pub(crate) names: FileNames,
     pub(crate) line: u64,
-    /// Which column, where it is one's fault.
+    /// The column, if the error is in one.
     pub(crate) column: Option<usize>,
-    /// From the beginning of the line.
+    /// The offset from the start of the line.
     pub(crate) position: usize,
     pub(crate) fault: Fault,
     pub(crate) raw_line: String,
@@ -87,7 +87,7 @@ impl Job {
         let mut report = rows.report;
         match read {
             Ok(()) if matches!(report.ended, Ended::Complete) => {
-                // Nobody receives any more: whoever stopped knows why.
+                // No one is receiving any more: the receiver stopped and knows why.
                 let _ = self.rows.blocking_send(Chunk::End);
             }
             Ok(()) => {}
@@ -164,7 +164,7 @@ impl Rows<'_> {
         Ok(flow)
     }
 
-    /// A file without lines: each of its rows is in order, or the file is refused.
+    /// A file without lines: either all its rows are valid, or the file is refused.
     fn columnar(&mut self, listed: &Listed, object: &SourceObject) -> Result<Flow, SqlError> {
         let job = self.job;
         let file = parquet::File { listed, region: &job.region, query_id: job.query_id };
@@ -227,7 +227,7 @@ impl Rows<'_> {
         }
     }
 
-    /// Writes one row, or says in which column it failed.
+    /// Writes one row, or reports the column that failed.
     fn row(&mut self, record: &Record<'_>) -> Result<(), shape::Wrong> {
         let copy = &self.job.copy;
         let columns = &self.job.target.columns;
@@ -238,7 +238,7 @@ impl Rows<'_> {
             }
             let field = match record.fields {
                 fields if index < fields.len() => (!fields.is_null(index)).then(|| fields.get(index)),
-                // FILLRECORD: a VARCHAR becomes empty, everything else null.
+                // FILLRECORD: a VARCHAR becomes empty, anything else null.
                 _ if matches!(column.kind, super::columns::Kind::Varchar(_)) => Some(b"".as_slice()),
                 _ => None,
             };
@@ -280,7 +280,7 @@ impl Rows<'_> {
         }
         let chunk = std::mem::replace(&mut self.out, Vec::with_capacity(CHUNK + 4096));
         if self.job.rows.blocking_send(Chunk::Rows(Bytes::from(chunk))).is_err() {
-            // PostgreSQL has refused something, and says so at the other end.
+            // PostgreSQL has refused a row; the other end reports it.
             self.job.stop.store(true, Ordering::Relaxed);
         }
     }

@@ -1,6 +1,6 @@
 //! COPY: from the statement to rows in the table, and to rows about the load in the system tables.
 //!
-//! Never loads a part: what fails leaves the table to the rollback of the transaction in which it ran.
+//! Never loads part of the data: a failure leaves the table to the rollback of its transaction.
 
 mod columns;
 mod convert;
@@ -39,7 +39,7 @@ use load::{Ended, Job, Report};
 pub use names::FileNames;
 use parse::Copy;
 
-/// Chunks of rows on their way to PostgreSQL.
+/// Chunks of rows in flight to PostgreSQL.
 const CHUNKS_AHEAD: usize = 8;
 
 /// Runs one COPY in the session's transaction.
@@ -81,7 +81,7 @@ pub(crate) async fn copy(
     Ok(Done { rows: i64::try_from(report.rows).unwrap_or(i64::MAX), result: None })
 }
 
-/// Tells the reading thread that nobody wants its rows any more, also where this COPY is cancelled.
+/// Tells the reading thread to stop, because its rows are no longer wanted, even when this COPY is cancelled.
 struct StopOnDrop(Arc<AtomicBool>);
 
 impl Drop for StopOnDrop {
@@ -131,13 +131,13 @@ async fn load(
     (report, outcome)
 }
 
-/// The keys of what a COPY is to read; none where it will say itself why it cannot know.
+/// The keys that a COPY will read. Empty if they cannot be listed: the COPY itself then reports why.
 fn keys(runner: &Runner, copy: &Copy, query_id: i64) -> Vec<String> {
     let listed = files::listed(runner.source.as_ref(), copy, query_id).unwrap_or_default();
     listed.into_iter().map(|file| file.key).collect()
 }
 
-/// Hands rows to PostgreSQL's own COPY as they come; the last chunk is a promise that there are no more.
+/// Passes rows to PostgreSQL's own COPY as they arrive. The last chunk promises that there are no more.
 async fn feed(
     session: &Session,
     copy: &Copy,
@@ -163,7 +163,7 @@ async fn feed(
             }
         }
     }
-    // The reader gave up: dropping the sink makes PostgreSQL's COPY fail, and the transaction with it.
+    // The reader failed. Dropping the sink makes PostgreSQL's COPY fail, and the transaction with it.
     Ok(())
 }
 
@@ -175,7 +175,7 @@ pub(crate) enum Chunk {
 }
 
 fn too_many_errors(target: &Target) -> SqlError {
-    // Two blanks: so it is in Redshift.
+    // Two blanks, as in Redshift.
     SqlError::new(format!(
         "Load into table '{}' failed.  Check 'sys_load_error_detail' system table for details.",
         target.name

@@ -1,21 +1,21 @@
 //! How the system views name a file, in the three forms that have been seen.
 //!
-//! Never cuts a name: that is the column's affair. Texts of errors name files as they always do.
+//! Never cuts a name to its column's length: the history does. Error messages always use their own form.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::files::Listed;
 
-/// What stays as it is in a URL. *Seen*: `=` is `%3D`.
+/// Characters that stay unencoded in a URL. *Seen*: `=` is `%3D`.
 const IN_URL: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
 
-/// A form of the name of a file. Which one a warehouse writes has differed by the format of the file and over time.
+/// A form of a file's name. Which form a warehouse writes has varied with the file format and over time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FileNames {
-    /// `s3://<bucket>/<key>`, the key as it is.
+    /// `s3://<bucket>/<key>`, with the key unencoded.
     /// Source: Amazon Redshift Database Developer Guide, `SYS_LOAD_DETAIL`, the first example.
     Url,
-    /// `https://s3.<region>.amazonaws.com/<bucket>/<key>`, the key percent-encoded. *Seen*, for Parquet.
+    /// `https://s3.<region>.amazonaws.com/<bucket>/<key>`, with the key percent-encoded. *Seen*, for Parquet.
     Encoded,
     /// The key alone. Source: the same page, the second example.
     Key,

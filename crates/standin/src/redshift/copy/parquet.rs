@@ -1,11 +1,12 @@
-//! Reads Parquet as Redshift's columnar COPY does: column by column, matched by position, a row group at a time.
+//! Reads Parquet as Redshift's columnar COPY does: column by column, matched by position, one row group at a time.
 //!
-//! Never leaves a line out: whatever is wrong ends the statement. Its text says what, and so does a row on record.
+//! Never skips a row: any error ends the statement. The error's text says what is wrong, and so does a row in the
+//! system tables.
 //!
-//! Redshift hands columnar files to Spectrum, whose texts are those of Apache Impala's scanner. AWS documents the options
-//! and that columns go by position; which types fit which is documented nowhere. So every rule below says where it is
-//! from: *documented* by AWS, *seen* in texts that users of Redshift have published, from *Impala's* scanner, or
-//! *inferred*.
+//! Redshift hands columnar files to Spectrum, whose messages are those of Apache Impala's scanner. AWS documents the
+//! options, and that columns are matched by position. It does not document which types fit which. So every rule below
+//! names its origin: *documented* by AWS, *seen* in texts that users of Redshift have published, from *Impala's*
+//! scanner, or *inferred*.
 
 mod nested;
 mod refusal;
@@ -29,13 +30,13 @@ pub(super) use refusal::{File, noted, without_length};
 use schema::{How, Step};
 use value::Written;
 
-/// Rows that are held at once.
+/// Rows held in memory at once.
 const BATCH: usize = 1024;
 const MAGIC: &[u8] = b"PAR1";
 
-/// Hands every row of a file to `row`, as PostgreSQL's COPY reads it; says how many there were.
+/// Passes every row of a file to `row`, as PostgreSQL's COPY reads it. Returns the number of rows.
 ///
-/// `length` is where the manifest says that the file ends.
+/// `length` is the file's length according to the manifest.
 pub(super) fn read(
     file: &File<'_>,
     data: &Bytes,
@@ -70,8 +71,8 @@ pub(super) fn read(
     Ok(rows)
 }
 
-/// Spectrum looks for the footer where the manifest says that the file ends (*inferred* from what `content_length` is
-/// documented to be for), and for nothing else to know a Parquet file (*seen*: "invalid version number").
+/// Spectrum looks for the footer at the end of the file according to the manifest (*inferred* from the documented
+/// purpose of `content_length`). It checks nothing else to recognise a Parquet file (*seen*: "invalid version number").
 fn open(file: &File<'_>, data: &Bytes, length: Option<u64>) -> Result<SerializedFileReader<Bytes>, SqlError> {
     let length = length.map_or(data.len(), |length| usize::try_from(length).unwrap_or(usize::MAX));
     let content = if length <= data.len() { data.slice(..length) } else { Bytes::new() };
@@ -83,7 +84,7 @@ fn open(file: &File<'_>, data: &Bytes, length: Option<u64>) -> Result<Serialized
     SerializedFileReader::new(content).map_err(|error| file.broken_footer(footer, &error))
 }
 
-/// *Documented*: a file is unpacked by the end of its name.
+/// *Documented*: the extension of the file's name decides how the file is unpacked.
 fn unpacked(file: &File<'_>, content: Bytes) -> Result<Bytes, SqlError> {
     match file.listed.key.rsplit_once('.') {
         Some((_, "gz")) => unpack::unpack(&content, Compression::Gzip, &file.listed.url()),
@@ -105,7 +106,7 @@ fn line(columns: &[Reading<'_>], at: usize) -> Vec<u8> {
     line
 }
 
-/// One column of the table, being read.
+/// One column of the table while it is being read.
 struct Reading<'a> {
     file: &'a File<'a>,
     column: &'a Column,
@@ -115,7 +116,7 @@ struct Reading<'a> {
     fields: Fields,
 }
 
-/// Where its values come from.
+/// The source of a column's values.
 enum From<'a> {
     Leaf {
         reader: Box<ColumnReader>,
@@ -186,7 +187,7 @@ impl Reading<'_> {
     }
 }
 
-/// The values of one batch of one column, as they are written.
+/// The values of one batch of one column while they are being written.
 struct Filling<'a> {
     file: &'a File<'a>,
     column: &'a Column,
@@ -213,7 +214,7 @@ impl Filling<'_> {
         if !optional {
             return values.try_for_each(|value| self.value(value, how));
         }
-        // A column of the file itself is null at level 0, and has a value at level 1.
+        // A top-level column is null at level 0 and has a value at level 1.
         levels.iter().take(records).try_for_each(|level| match level {
             0 => self.null(),
             _ => values.next().map_or(Ok(()), |value| self.value(value, how)),

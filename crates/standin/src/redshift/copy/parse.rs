@@ -1,6 +1,6 @@
-//! COPY, as it is written: table, columns, source, and every option by its own name.
+//! Parses COPY: table, columns, source, and every option by name.
 //!
-//! Never skips an option: what is not known here fails the statement by name.
+//! Never skips an option: an unknown one fails the statement and is named in the error.
 
 mod clauses;
 mod options;
@@ -15,7 +15,7 @@ use reader::Reader;
 /// One COPY statement.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Copy {
-    /// The table, schema first where there is one.
+    /// The table, with its schema first if it has one.
     pub(crate) table: Vec<String>,
     pub(crate) columns: Option<Vec<String>>,
     pub(crate) bucket: String,
@@ -23,7 +23,6 @@ pub(crate) struct Copy {
     pub(crate) options: Options,
 }
 
-/// Reads a COPY statement.
 pub(crate) fn parse(tokens: &[Token<'_>]) -> Result<Copy, SqlError> {
     let tokens: Vec<&Token<'_>> =
         tokens.iter().filter(|token| token.kind != Kind::Space && !token.symbol(";")).collect();
@@ -54,7 +53,7 @@ pub(crate) fn s3_url(url: &str) -> Option<(String, String)> {
     (!bucket.is_empty()).then(|| (bucket.to_owned(), key.to_owned()))
 }
 
-/// Options that contradict one another.
+/// Checks for options that contradict each other.
 fn check(options: &Options) -> Result<(), SqlError> {
     let csv = options.format == Format::Csv;
     let json = matches!(options.format, Format::Json(_));
@@ -76,7 +75,7 @@ fn check(options: &Options) -> Result<(), SqlError> {
     refused.iter().find(|(wrong, _)| *wrong).map_or(Ok(()), |(_, text)| Err(SqlError::new(*text)))
 }
 
-/// What cannot be seen from the values: options that are their defaults, and two formats.
+/// Checks what the values do not show: options that equal their defaults, and two formats.
 fn check_words(options: &Options, words: &[String]) -> Result<(), SqlError> {
     let said = |word: &str| words.iter().any(|said| said == word);
     if options.serialize_to_json && options.format != Format::Parquet {
@@ -94,7 +93,8 @@ fn check_words(options: &Options, words: &[String]) -> Result<(), SqlError> {
     Ok(())
 }
 
-/// Documented: these alone. How any other is refused, third parties have published of REGION and TRUNCATECOLUMNS.
+/// Documented: only these. For REGION and TRUNCATECOLUMNS, third parties have published how any other option is
+/// refused.
 fn check_columnar(words: &[String]) -> Result<(), SqlError> {
     const KNOWN: [&str; 14] = [
         "ACCEPTINVCHARS",

@@ -1,13 +1,13 @@
-//! One line of a file, cut into fields; and what can be wrong with it.
+//! One line of a file, cut into fields, and what can be wrong with it.
 //!
 //! Never converts a value.
 
-/// What is wrong with a line or a field, as Redshift's load errors say it.
+/// What is wrong with a line or a field, in the terms of Redshift's load errors.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Fault {
     pub(crate) code: i32,
     pub(crate) message: String,
-    /// How far into the field.
+    /// The offset within the field.
     pub(crate) position: usize,
 }
 
@@ -17,13 +17,13 @@ impl Fault {
     }
 }
 
-/// The fields of one line, in one buffer that is used again for the next line.
+/// The fields of one line, in one buffer that is reused for the next line.
 #[derive(Debug, Default)]
 pub(crate) struct Fields {
     bytes: Vec<u8>,
     /// Where each field ends in `bytes`, and where it began in the line.
     ends: Vec<(usize, usize)>,
-    /// Fields that are null by their syntax: JSON's null, or a name that is missing.
+    /// Fields that are null by their syntax: a null or a missing name in JSON.
     nulls: Vec<bool>,
 }
 
@@ -70,7 +70,7 @@ impl Fields {
         self.ends[index].1
     }
 
-    /// Takes back the last byte.
+    /// Removes the last byte.
     pub(crate) fn pop(&mut self) {
         self.bytes.pop();
     }
@@ -84,7 +84,7 @@ impl Fields {
 /// One line.
 #[derive(Debug)]
 pub(crate) struct Record<'a> {
-    /// Counted from 1, the header included.
+    /// Counted from 1, including the header.
     pub(crate) line: u64,
     pub(crate) raw: &'a [u8],
     pub(crate) fields: &'a Fields,
@@ -92,7 +92,7 @@ pub(crate) struct Record<'a> {
     pub(crate) fault: Option<Fault>,
 }
 
-/// Whether to read on.
+/// Whether to continue reading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Flow {
     Continue,

@@ -1,15 +1,15 @@
-//! A SUPER value: JSON that is right, within Redshift's limits, written as Redshift shows it, without blanks.
+//! A SUPER value: valid JSON, within Redshift's limits, written compactly as Redshift shows it.
 //!
-//! Never changes what a value says: its numbers, its escapes and the order of its members stay as they are.
+//! Never changes a value: its numbers, its escapes and the order of its members stay the same.
 //!
 //! Source: Amazon Redshift Database Developer Guide, "Limitations" of SUPER.
 
 use super::json::scan::{Scanner, Value};
 use super::record::Fault;
 
-/// Of one SUPER value.
+/// The largest SUPER value, in bytes.
 const LARGEST: usize = 16 * 1024 * 1024;
-/// Of one string in it; more only where the database is told so.
+/// The longest string in it, in bytes; longer ones need a setting of the database.
 const LONGEST_STRING: usize = 65_535;
 
 /// The JSON in `field`, compact.
@@ -60,7 +60,7 @@ fn write(value: &Value<'_>, out: &mut Vec<u8>) -> Result<(), Fault> {
 }
 
 fn string(raw: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
-    // An escape is never shorter than what it stands for.
+    // An escape is never shorter than its character.
     if raw.len() - 2 > LONGEST_STRING && super::json::text::unescape(raw).len() > LONGEST_STRING {
         return Err(Fault::new(1224, "String value exceeds the max size of 65535 bytes"));
     }

@@ -1,4 +1,4 @@
-//! What a row has to be before its values are looked at: not too long, and of as many fields as there are columns.
+//! Checks a row before its values: its length, and that it has one field per column.
 //!
 //! Never reads a value.
 
@@ -6,10 +6,10 @@ use super::super::error::SqlError;
 use super::parse::{Copy, Format};
 use super::record::{Fault, Record};
 
-/// "The maximum size of a single input row from any source is 4 MB" (Database Developer Guide, COPY), and of a JSON object
-/// as well. The Management Guide's page of limits says 64 MB since 2026; the stricter of two pages holds.
+/// "The maximum size of a single input row from any source is 4 MB" (Database Developer Guide, COPY), and the same for
+/// a JSON object. The Management Guide's page of limits says 64 MB since 2026. The stand-in uses the stricter limit.
 const LONGEST: usize = 4 * 1024 * 1024;
-/// "Data that does not fit" is cut here for the system tables.
+/// The system tables cut "data that does not fit" at this length.
 const RAW_LENGTH: usize = 1024;
 
 /// What is wrong with a row, and in which column.
@@ -25,7 +25,7 @@ pub(super) fn check_widths(copy: &Copy, columns: usize) -> Result<(), SqlError> 
     }
 }
 
-/// Whether the row may be filled into so many columns.
+/// Checks that the row can fill this many columns.
 pub(super) fn check(record: &Record<'_>, copy: &Copy, columns: usize) -> Result<(), Wrong> {
     if let Some(fault) = &record.fault {
         return Err((record.fields.len().checked_sub(1).filter(|column| *column < columns), fault.clone()));
@@ -55,7 +55,7 @@ fn size(raw: &[u8], format: &Format) -> usize {
     }
 }
 
-/// As much as the system tables hold, without what they cannot.
+/// As much as the system tables hold, without the characters that they cannot hold.
 pub(super) fn shown(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(&bytes[..bytes.len().min(RAW_LENGTH)]).replace('\0', "");
     text[..text.floor_char_boundary(RAW_LENGTH)].to_owned()

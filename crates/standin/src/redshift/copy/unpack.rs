@@ -1,6 +1,6 @@
-//! The content of a file, unpacked.
+//! Unpacks the content of a file.
 //!
-//! Never guesses the compression from a name: COPY says it.
+//! Never guesses the compression from a name: COPY gives it.
 
 use std::io;
 
@@ -15,7 +15,7 @@ use super::parse::Compression;
 /// Unpacks `packed`, which is the content of `url`.
 pub(crate) fn unpack(packed: &Bytes, compression: Compression, url: &str) -> Result<Bytes, SqlError> {
     let unpacked = match compression {
-        // Nothing is nothing, packed or not: so zlib reads an empty file.
+        // An empty file is empty, packed or not. zlib reads it that way.
         _ if packed.is_empty() => return Ok(Bytes::new()),
         Compression::None => return Ok(packed.clone()),
         Compression::Gzip => {
@@ -32,7 +32,7 @@ pub(crate) fn unpack(packed: &Bytes, compression: Compression, url: &str) -> Res
     unpacked.map(Bytes::from).map_err(|error| broken(compression, url, &error))
 }
 
-/// A decoder over bytes in memory is never pending, so one poll is the whole work; no runtime is needed.
+/// A decoder over bytes in memory is never pending, so one poll does all the work and needs no runtime.
 fn all(mut decoder: impl AsyncRead + Unpin) -> io::Result<Vec<u8>> {
     let mut unpacked = Vec::new();
     match decoder.read_to_end(&mut unpacked).now_or_never() {

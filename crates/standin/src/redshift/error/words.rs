@@ -1,13 +1,13 @@
 //! PostgreSQL's texts in Redshift's words, by SQLSTATE.
 //!
-//! Redshift came from PostgreSQL 8.0.2 and kept most of its words; where PostgreSQL 15 has other ones, the older are put
-//! in their place. Never passes on what is not known here: the caller marks that as the stand-in's own.
+//! Redshift is based on PostgreSQL 8.0.2 and kept most of its texts. Where PostgreSQL 15 has a newer text, the older
+//! one replaces it. Never passes on an unknown text: the caller marks it as the stand-in's own.
 //!
-//! Source: Amazon Redshift Database Developer Guide; the page stands behind each text that it shows.
+//! Source: Amazon Redshift Database Developer Guide. The comment at a text names the page or section that shows it.
 
 use tokio_postgres::error::{DbError, SqlState};
 
-/// What Redshift says, where it is known.
+/// Redshift's text, if it is known.
 pub(super) fn of(said: &DbError) -> Option<String> {
     if *said.code() == SqlState::UNIQUE_VIOLATION && said.schema() == Some("pg_catalog") {
         return made_twice(said.detail()?);
@@ -21,7 +21,7 @@ fn translated(code: &SqlState, message: &str, column: Option<&str>) -> Option<St
     }
     let begins = |texts: &[&str]| texts.iter().any(|text| message.starts_with(text)).then(|| message.to_owned());
     match *code {
-        // A type of this stand-in is behind SUPER, and says things that Redshift does not.
+        // SUPER is a type of this stand-in, whose errors name things that Redshift does not have.
         SqlState::UNDEFINED_FUNCTION => (!message.contains("json")).then(|| message.to_owned()),
         SqlState::UNDEFINED_OBJECT => Some(message.replacen("role \"", "user \"", 1)),
         // GRANT examples: "permission denied for relation test".
@@ -32,7 +32,7 @@ fn translated(code: &SqlState, message: &str, column: Option<&str>) -> Option<St
         )),
         // enable_case_sensitive_identifier: Relation "mixedcasedtable2" already exists.
         SqlState::DUPLICATE_TABLE => Some(message.replacen("relation ", "Relation ", 1)),
-        // A relation's own type: two made the relation at the same moment.
+        // A relation's own type: two transactions created the relation at the same time.
         SqlState::DUPLICATE_OBJECT if message.starts_with("type \"") => Some(message.replacen("type ", "Relation ", 1)),
         SqlState::INTERNAL_ERROR => begins(&["tuple concurrently updated"]),
         // DROP VIEW: "can't drop view eventview because other objects depend on it".
@@ -53,14 +53,15 @@ fn translated(code: &SqlState, message: &str, column: Option<&str>) -> Option<St
     }
 }
 
-/// Two transactions made the same relation at the same moment, and PostgreSQL's own catalogue tells them apart: `Key
-/// (typname, typnamespace)=(t, 2200) already exists.` To Redshift the relation of the second is there already.
+/// Two transactions created the same relation at the same time, and PostgreSQL's own catalog reports the conflict:
+/// `Key (typname, typnamespace)=(t, 2200) already exists.`
+/// In Redshift, the relation of the second transaction already exists.
 fn made_twice(detail: &str) -> Option<String> {
     let name = detail.split_once(")=(")?.1.split(',').next()?;
     Some(format!("Relation \"{name}\" already exists"))
 }
 
-/// Errors that both tell in the same words.
+/// Errors that PostgreSQL and Redshift report in the same words.
 fn is_same(code: &SqlState) -> bool {
     const SAME: [SqlState; 24] = [
         SqlState::UNDEFINED_TABLE,
@@ -91,7 +92,7 @@ fn is_same(code: &SqlState) -> bool {
     SAME.contains(code)
 }
 
-/// NVL: `invalid input syntax for integer: "Amazon Redshift"`. PostgreSQL names a type today.
+/// NVL: `invalid input syntax for integer: "Amazon Redshift"`. Today's PostgreSQL says "type integer".
 fn text_representation(message: &str) -> Option<String> {
     if let Some(value) = message.strip_prefix("invalid input syntax for type integer: ") {
         return Some(format!("invalid input syntax for integer: {value}"));

@@ -1,6 +1,6 @@
-//! Bodies on their way in, and the checksums that clients send with them, in headers or behind the body.
+//! Incoming bodies, and the checksums that clients send with them, in headers or after the body.
 //!
-//! Nothing becomes an object before its checksums have been compared.
+//! Never lets a body become an object before its checksums have been compared.
 
 use futures_util::StreamExt;
 use http::HeaderMap;
@@ -14,17 +14,17 @@ use crate::s3::content::Content;
 use crate::s3::etag::Etag;
 use crate::s3::storage::Storage;
 
-/// The algorithms by the ends of their headers' names.
+/// The algorithms, as in the suffixes of their headers' names.
 const ALGORITHMS: [&str; 5] = ["crc32", "crc32c", "crc64nvme", "sha1", "sha256"];
 
-/// A body that has arrived whole and is what its sender meant.
+/// A body that has arrived completely and matches its checksums.
 pub(super) struct Received {
     pub(super) content: Content,
     pub(super) etag: Etag,
     pub(super) checksum: Option<(String, String)>,
 }
 
-/// Takes a body in, hashing it once for everything there is to compare.
+/// Receives a body, hashing it once for all comparisons.
 pub(super) async fn receive(
     storage: &Storage,
     body: Option<StreamingBlob>,
@@ -57,7 +57,7 @@ pub(super) async fn receive(
     }
 }
 
-/// The algorithm that the client uses: in a header with the value, or in the announcement of a trailer.
+/// The algorithm that the client uses: from a header with the value, or from the announcement of a trailer.
 fn announced(headers: &HeaderMap) -> Option<&'static str> {
     let trailer = headers.get("x-amz-trailer").and_then(|value| value.to_str().ok());
     ALGORITHMS.into_iter().find(|name| {
@@ -118,7 +118,7 @@ fn compare_md5(headers: &HeaderMap, etag: &Etag) -> S3Result<()> {
     }
 }
 
-/// The client's value stands in a header or, when it was computed while sending, behind the body.
+/// The client's value is in a header or, if it was computed while sending, after the body.
 fn compare(
     algorithm: Option<&str>,
     computed: Option<String>,

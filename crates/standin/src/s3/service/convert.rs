@@ -1,6 +1,6 @@
-//! Between the storage's terms and those of the `s3s` crate.
+//! Converts between the storage's terms and those of the `s3s` crate.
 //!
-//! No decisions, except which answer of S3 a failure of the storage is.
+//! Never decides anything, except which S3 answer a storage error becomes.
 
 use std::time::SystemTime;
 
@@ -38,7 +38,7 @@ pub(super) fn error(error: StorageError) -> S3Error {
     answer
 }
 
-/// As `error`, for reads: a condition that asks for news and finds none is no failure but 304.
+/// Like `error`, for reads: if an object is unchanged, the answer to the condition is 304, not an error.
 pub(super) fn read_error(failure: StorageError) -> S3Error {
     match failure {
         StorageError::PreconditionFailed { condition: "If-None-Match" | "If-Modified-Since", .. } => {
@@ -48,12 +48,12 @@ pub(super) fn read_error(failure: StorageError) -> S3Error {
     }
 }
 
-/// The time as S3 tells it: in whole seconds.
+/// The time as S3 reports it: in whole seconds.
 pub(super) fn timestamp(at: jiff::Timestamp) -> dto::Timestamp {
     SystemTime::from(whole_second(at)).into()
 }
 
-/// A tag for an answer; S3's are all strong.
+/// A tag for an answer; S3's tags are all strong.
 pub(super) fn etag(etag: impl Into<String>) -> dto::ETag {
     dto::ETag::Strong(etag.into())
 }
@@ -63,7 +63,6 @@ pub(super) fn int(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
-/// The condition of a write.
 pub(super) fn write_condition(
     if_match: Option<ETagCondition>,
     if_none_match: Option<ETagCondition>,
@@ -78,7 +77,6 @@ pub(super) fn write_condition(
     }
 }
 
-/// The condition of a delete.
 pub(super) fn delete_condition(if_match: Option<ETagCondition>) -> Condition {
     match if_match {
         None => Condition::None,
@@ -87,12 +85,12 @@ pub(super) fn delete_condition(if_match: Option<ETagCondition>) -> Condition {
     }
 }
 
-/// What real S3 does not offer is refused here too, lest somebody come to rely on it.
+/// Refuses what real S3 does not offer, so that no caller comes to rely on it.
 fn refuse(what: &'static str) -> S3Error {
     error(StorageError::NotImplemented { what })
 }
 
-/// The condition in headers that `s3s` has no fields for: those on the destination of a copy.
+/// The condition in headers for which `s3s` has no fields: those on the destination of a copy.
 pub(super) fn condition_in(headers: &http::HeaderMap) -> S3Result<Condition> {
     let read = |name: http::HeaderName| match headers.get(&name) {
         None => Ok(None),
@@ -131,7 +129,7 @@ fn read_time(at: &dto::Timestamp) -> Option<jiff::Timestamp> {
     std::str::from_utf8(&text).ok()?.parse().ok()
 }
 
-/// Bucket and key of the source of a copy.
+/// The bucket and the key of the source of a copy.
 pub(super) fn source(source: &CopySource) -> S3Result<(&str, &str)> {
     match source {
         CopySource::Bucket { bucket, key, version_id: None } => Ok((bucket, key)),

@@ -1,6 +1,6 @@
-//! Storage classes, encryption and tags as requests name them and answers tell them.
+//! Storage classes, encryption and tags in requests and answers.
 //!
-//! Only translates; what comes of them the storage knows.
+//! Never does more than translate; the storage knows their effects.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::s3::error::StorageError;
 use crate::s3::extras::{Encryption, Extras, is_class};
 use crate::s3::tags::{self, Tags};
 
-/// Collects what a request says about class, encryption and tags; the requests share these fields' names.
+/// Collects what a request says about class, encryption and tags. The requests' field names are the same.
 macro_rules! extras_of {
     ($input:expr) => {{
         $crate::s3::service::extras::no_customer_key($input.sse_customer_algorithm.as_ref())?;
@@ -32,7 +32,7 @@ macro_rules! extras_of {
 }
 pub(super) use extras_of;
 
-/// Keys that only the client has would have to be asked for at every read.
+/// Refuses keys that only the client has: every read would need them.
 pub(super) fn no_customer_key(algorithm: Option<&String>) -> S3Result<()> {
     let what = "encryption with a customer's own key (SSE-C), in this stand-in";
     algorithm.map_or(Ok(()), |_| Err(error(StorageError::NotImplemented { what })))
@@ -55,13 +55,13 @@ pub(super) fn tags_in(header: Option<&str>) -> S3Result<Tags> {
     header.map_or(Ok(Tags::new()), |header| tags::in_header(header).map_err(error))
 }
 
-/// The tags of a request's body.
+/// The tags in a request's body.
 pub(super) fn tags_of(set: TagSet) -> S3Result<Tags> {
     let pairs = set.into_iter().map(|tag| (tag.key.unwrap_or_default(), tag.value.unwrap_or_default()));
     tags::set(pairs).map_err(error)
 }
 
-/// What a copy does with annotations. Nothing has any here, so that both directives come to the same.
+/// What a copy does with annotations. No object here has any, so both directives have the same effect.
 const ANNOTATIONS: &str = "x-amz-object-annotation-directive";
 
 /// Refuses a directive that S3 does not know. `s3s` has no field for it.
@@ -86,7 +86,7 @@ pub(super) struct Told {
     pub(super) tags: Option<i32>,
 }
 
-/// S3 names every class but STANDARD, and every encryption.
+/// S3 names every class except STANDARD, and every encryption.
 /// Source: Amazon S3 API Reference, `HeadObject`, `x-amz-storage-class` and `x-amz-server-side-encryption`.
 pub(super) fn told(extras: Option<&Arc<Extras>>) -> Told {
     let (encryption, key) = told_encryption(extras.and_then(|extras| extras.encryption.clone()));
@@ -101,19 +101,19 @@ pub(super) fn told(extras: Option<&Arc<Extras>>) -> Told {
     }
 }
 
-/// What an answer says about an encryption; `None`: by S3's own keys.
+/// What an answer says about an encryption. `None`: with S3's own keys.
 pub(super) fn told_encryption(encryption: Option<Encryption>) -> (Option<ServerSideEncryption>, Option<SSEKMSKeyId>) {
     let encryption = encryption.unwrap_or_else(Encryption::s3);
     (Some(ServerSideEncryption::from(encryption.algorithm)), encryption.key)
 }
 
-/// How a bucket encrypts, as the request says it; `None`: by S3's own keys.
+/// A bucket's default encryption from a request. `None`: with S3's own keys.
 pub(super) fn default_of(configuration: ServerSideEncryptionConfiguration) -> Option<Encryption> {
     let by_default = configuration.rules.into_iter().next()?.apply_server_side_encryption_by_default?;
     encryption(Some(&by_default.sse_algorithm), by_default.kms_master_key_id.as_ref()).filter(Encryption::is_kms)
 }
 
-/// The same as an answer says it.
+/// A bucket's default encryption for an answer.
 pub(super) fn bucket_encryption(default: Option<Encryption>) -> GetBucketEncryptionOutput {
     let default = default.unwrap_or_else(Encryption::s3);
     let by_default = ServerSideEncryptionByDefault {

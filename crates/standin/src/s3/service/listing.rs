@@ -1,6 +1,6 @@
 //! Listings in both of S3's versions.
 //!
-//! Continuation tokens say where the next page starts, in a form that no client can take for a key.
+//! Continuation tokens say where the next page starts. Never writes one in a form that a client could take for a key.
 
 use std::fmt::Write;
 
@@ -17,10 +17,10 @@ use crate::s3::listing::{Page, PageRequest, Start, successor};
 use crate::s3::object::ObjectInfo;
 use crate::s3::storage::Storage;
 
-/// The most that a page holds, whatever is asked for.
+/// The largest page, whatever size is requested.
 const MAX_KEYS: i32 = 1000;
 
-/// What `encoding-type=url` leaves as it is.
+/// Characters that `encoding-type=url` leaves unencoded.
 const LITERAL: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'/');
 
 pub(super) fn v2(storage: &Storage, input: ListObjectsV2Input) -> S3Result<ListObjectsV2Output> {
@@ -59,7 +59,7 @@ pub(super) fn v1(storage: &Storage, input: ListObjectsInput) -> S3Result<ListObj
     }
     let page = storage.page(&input.bucket, &request).map_err(error)?;
     let spell = Spelling::of(input.encoding_type.as_ref());
-    // Without a delimiter a client goes on after the last key that it got.
+    // Without a delimiter a client continues after the last key that it received.
     let next_marker = last(&page).filter(|_| page.next.is_some() && request.delimiter.is_some());
     Ok(ListObjectsOutput {
         name: Some(input.bucket),
@@ -135,7 +135,7 @@ fn read_token(token: &str) -> Option<Start> {
     }
 }
 
-/// After which key the list begins that a request asks for.
+/// The key after which the requested list begins.
 pub(crate) fn begins_after(request: &http::request::Parts) -> Option<String> {
     let query = request.uri.query().unwrap_or_default();
     let named = |wanted: &str| {
@@ -152,7 +152,7 @@ fn bad_token() -> S3Error {
     s3_error!(InvalidArgument, "The continuation token provided is incorrect")
 }
 
-/// How keys are spelled in an answer.
+/// The encoding of keys in an answer.
 #[derive(Clone, Copy)]
 enum Spelling {
     Plain,

@@ -1,6 +1,6 @@
-//! Operations on single objects and on many at once.
+//! Operations on single objects and on several at once.
 //!
-//! Conditions are read off the request here and handed to the storage, never looked at.
+//! Reads conditions from the request and passes them to the storage; never checks them.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -31,7 +31,7 @@ use crate::s3::storage::{Put, Storage};
 /// The most objects in one `DeleteObjects`.
 const MAX_DELETES: usize = 1000;
 
-/// Collects what a request says about an object beside its content; the requests share these fields' names.
+/// Collects what a request says about an object besides its content. The requests' field names are the same.
 macro_rules! headers_of {
     ($input:expr) => {
         Headers {
@@ -195,8 +195,8 @@ pub(super) fn delete(storage: &Storage, input: DeleteObjectInput) -> S3Result<De
     Ok(DeleteObjectOutput::default())
 }
 
-/// A missing key counts as deleted; under an `ETag` it is an error, as for a single conditional delete. `refused` gives code
-/// and message for a key that is not to be deleted.
+/// A missing key counts as deleted. With an `ETag` it is an error, as for a single conditional delete. `refused`
+/// returns the code and the message for a key that must not be deleted.
 pub(super) fn delete_many(
     storage: &Storage,
     input: DeleteObjectsInput,
@@ -242,7 +242,7 @@ fn failure(key: String, code: &str, message: Option<&str>) -> Error {
     Error { key: Some(key), code: Some(code.to_owned()), message: message.map(str::to_owned), ..Error::default() }
 }
 
-/// `aws-chunked` says how the body travelled, not what it is, and S3 does not keep it.
+/// `aws-chunked` describes how the body was sent, not what it is, so S3 does not keep it.
 pub(super) fn content_encoding(given: Option<String>) -> Option<String> {
     let given = given?;
     let kept: Vec<_> = given
@@ -270,7 +270,7 @@ fn visible(object: &Object) -> Arc<Headers> {
     object.headers.clone().unwrap_or_default()
 }
 
-/// The bytes that are asked for, and the header that says so when they are not all.
+/// The requested bytes, and the header that describes them if they are not the whole object.
 fn requested(range: Option<s3s::dto::Range>, size: u64) -> S3Result<(Range<u64>, Option<String>)> {
     let Some(range) = range else {
         return Ok((0..size, None));

@@ -1,6 +1,6 @@
-//! Uploads in parts.
+//! Multipart uploads.
 //!
-//! Part numbers and ranges are checked here; what an upload is, the storage knows.
+//! Checks part numbers and ranges; never knows what an upload is: the storage does.
 
 use s3s::dto::{
     AbortMultipartUploadInput, AbortMultipartUploadOutput, CompleteMultipartUploadInput, CompleteMultipartUploadOutput,

@@ -1,4 +1,4 @@
-//! The storage against a model that is too simple to be wrong, and against many rivals at once.
+//! The storage compared with a trivially simple model, and under many concurrent rivals.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -16,11 +16,11 @@ use crate::s3::listing::{PageRequest, Start};
 use crate::s3::reading::ReadConditions;
 
 const BUCKET: &str = "landing";
-/// Few keys and bodies, so that operations meet each other.
+/// Few keys and bodies, so that operations collide.
 const KEYS: [&str; 8] = ["a", "a/", "a/b", "a/b/c", "a0", "b\\", "ä", "\u{10ffff}"];
 const BODIES: [&str; 3] = ["", "one", "two"];
 
-/// What a condition refers to, made concrete when the operation is applied.
+/// What a condition refers to; resolved when the operation is applied.
 #[derive(Clone, Copy, Debug)]
 enum Given {
     Nothing,
@@ -61,7 +61,7 @@ impl Given {
         }
     }
 
-    /// The model's verdict on the object that is there.
+    /// Whether the condition holds for the model's current object.
     fn holds(self, current: Option<&&str>) -> bool {
         match self {
             Self::Nothing => true,
@@ -124,7 +124,7 @@ fn apply(storage: &Storage, model: &mut Model, op: &Op) {
     }
 }
 
-/// All pages of a listing, none of them over full and none but the last short.
+/// All pages of a listing. None has too many entries, and only the last may have too few.
 fn listed(storage: &Storage, prefix: &str, delimited: bool, max_keys: usize) -> Vec<String> {
     let mut request = PageRequest {
         prefix: prefix.to_owned(),
@@ -155,7 +155,7 @@ fn expected_listing(model: &Model, prefix: &str, delimited: bool) -> Vec<String>
     };
     let mut names: Vec<String> = model.keys().filter(|key| key.starts_with(prefix)).map(|key| roll(key)).collect();
     names.sort();
-    // A key may look like the common prefix that it belongs to; both are one name to a listing by `/`.
+    // A key may equal the common prefix that it belongs to; a listing by `/` shows both as one name.
     names.dedup();
     names
 }
@@ -209,7 +209,7 @@ proptest! {
             apply(&storage, &mut model, op);
             compare(&storage, &model);
         }
-        // Copies share files, so there are never more files than objects, and none without one.
+        // Copies share files, so there are never more files than objects, and no file without an object.
         prop_assert!(body_files(folder.path()) <= model.len());
         for (key, _) in model {
             storage.remove(BUCKET, key).unwrap();
@@ -218,10 +218,11 @@ proptest! {
     }
 }
 
-/// How often the rivals meet: a lock that is let go between the check and the write is rarely caught at once.
+/// The number of rounds: a lock that is released between the check and the write is rarely caught in one.
 const ROUNDS: usize = 200;
 
-/// Runs `attempt(round, rival)` in fifty threads that start each round together; in every round one must succeed.
+/// Runs `attempt(round, rival)` in fifty threads that start each round together. In every round exactly one must
+/// succeed.
 fn exactly_one_wins(attempt: impl Fn(usize, usize) -> bool + Sync) {
     const RIVALS: usize = 50;
     let start = Barrier::new(RIVALS);

@@ -1,15 +1,16 @@
-//! Numbers and truth values: their digits, their ranges.
+//! Numbers and booleans: their digits, their ranges.
 //!
-//! Never rounds unless `ROUNDEC` says so, and never lets a number become another one: what underflows is refused.
+//! Never rounds unless `ROUNDEC` says so, and never turns a number into a different one: an underflow is refused.
 
 use super::super::record::Fault;
 
-/// The most that 8 bytes hold. Source: Amazon Redshift Database Developer Guide, "Numeric types": values of at most 19
-/// digits are stored so, whatever their column's scale.
+/// The largest number that fits in 8 bytes. Values of at most 19 digits are stored in 8 bytes, whatever their column's
+/// scale.
+/// Source: Amazon Redshift Database Developer Guide, "Numeric types".
 const IN_8_BYTES: u128 = 9_223_372_036_854_775_807;
 const DIGITS_IN_8_BYTES: usize = 19;
 
-/// A number that its type cannot hold. Source: the same, "Load error reference".
+/// A number that does not fit its type. Source: the same guide, "Load error reference".
 const OUT_OF_RANGE: i32 = 1204;
 
 fn digit(field: &[u8], position: usize, kind: &str, code: i32) -> Fault {
@@ -35,7 +36,7 @@ pub(super) fn integer(field: &[u8], kind: &'static str, least: i64, most: i64, o
     Ok(())
 }
 
-/// Digits that the column has no place for are cut off, or rounded with `ROUNDEC`.
+/// Digits beyond the column's scale are cut off, or rounded with `ROUNDEC`.
 pub(super) fn decimal(
     field: &[u8],
     precision: usize,
@@ -83,7 +84,7 @@ pub(super) fn decimal(
     Ok(())
 }
 
-/// Whether a column can hold these digits, of which so many are a fraction.
+/// Whether a column can hold these digits, the last `fraction` of which are decimal places.
 fn fits(digits: &[u8], fraction: usize, precision: usize, scale: usize) -> bool {
     let significant = digits.iter().skip_while(|byte| **byte == b'0').count();
     if significant.saturating_sub(fraction) > precision - scale.min(precision) {
@@ -92,7 +93,7 @@ fn fits(digits: &[u8], fraction: usize, precision: usize, scale: usize) -> bool 
     if precision > DIGITS_IN_8_BYTES {
         return true;
     }
-    // As the column stores it: with all digits of its scale.
+    // The number as the column stores it: with all digits of its scale.
     let stored = digits.iter().fold(0_u128, |number, digit| number * 10 + u128::from(digit - b'0'));
     let stored = (fraction..scale).fold(stored, |number, _| number * 10);
     stored <= IN_8_BYTES
@@ -124,7 +125,8 @@ impl Float {
         }
     }
 
-    /// The number nearest to `text` that the type holds, and the least above zero that it holds without losing digits.
+    /// The number nearest to `text` that the type can hold, and the smallest positive number that it holds with full
+    /// precision.
     fn nearest(self, text: &str) -> Option<(f64, f64)> {
         match self {
             Self::Real => Some((f64::from(text.parse::<f32>().ok()?), f64::from(f32::MIN_POSITIVE))),
@@ -133,9 +135,9 @@ impl Float {
     }
 }
 
-/// What is too close to zero is refused like what is too large. AWS documents ranges, "around 1E-37 to 1E+37" for REAL
-/// and "1E-307 to 1E+308" for DOUBLE PRECISION ("Numeric types"), and not what COPY does outside of them; `PostgreSQL`
-/// 8.0.2, which Redshift came from, refuses both ends, and neither loses a number without a word.
+/// A number too close to zero is refused, like one that is too large. AWS documents ranges, "around 1E-37 to 1E+37" for
+/// REAL and "1E-307 to 1E+308" for DOUBLE PRECISION ("Numeric types"), but not what COPY does outside of them.
+/// `PostgreSQL` 8.0.2, which Redshift is based on, refuses both ends. Neither loses a number silently.
 pub(super) fn float(field: &[u8], kind: Float, out: &mut Vec<u8>) -> Result<(), Fault> {
     let trimmed = field.trim_ascii();
     let Some((value, least)) = std::str::from_utf8(trimmed).ok().and_then(|text| kind.nearest(text)) else {
@@ -157,7 +159,7 @@ pub(super) fn float(field: &[u8], kind: Float, out: &mut Vec<u8>) -> Result<(), 
     Ok(())
 }
 
-/// Whether the digits say zero, whatever the exponent.
+/// Whether the digits are all zero, whatever the exponent.
 fn is_zero(number: &[u8]) -> bool {
     let digits = number.iter().take_while(|byte| !matches!(byte, b'e' | b'E'));
     !digits.into_iter().any(|byte| (b'1'..=b'9').contains(byte))

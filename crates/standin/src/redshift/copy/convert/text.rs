@@ -1,13 +1,15 @@
-//! Strings: what CHAR and VARCHAR take, measured in bytes, and what becomes of bytes that are no UTF-8.
+//! Strings: what CHAR and VARCHAR accept, measured in bytes, and what happens to bytes that are not UTF-8.
 //!
-//! Source: Amazon Redshift Database Developer Guide, "Multibyte character load errors", "Data conversion parameters" and
-//! "Load error reference".
+//! Never measures in characters.
+//!
+//! Source: Amazon Redshift Database Developer Guide, "Multibyte character load errors", "Data conversion parameters"
+//! and "Load error reference".
 
 use super::super::parse::Options;
 use super::super::record::Fault;
 use super::escape;
 
-/// A string that its column is too short for.
+/// A string that is too long for its column.
 pub(in super::super) const TOO_LONG: i32 = 1204;
 
 pub(super) fn char_value(field: &[u8], length: usize, options: &Options, out: &mut Vec<u8>) -> Result<(), Fault> {
@@ -19,7 +21,7 @@ pub(super) fn char_value(field: &[u8], length: usize, options: &Options, out: &m
             format!("Multibyte character not supported for CHAR (Hint: Try using VARCHAR). Invalid char: {bytes}");
         return Err(Fault { code: 1220, message, position: wrong });
     }
-    // Blanks at the end mean nothing in a CHAR.
+    // Trailing blanks have no meaning in a CHAR.
     let fits = field.len() <= length || field[length..].iter().all(|byte| *byte == b' ');
     if !fits && !options.truncate_columns {
         return Err(Fault::new(TOO_LONG, "Char length exceeds DDL length"));
@@ -54,7 +56,7 @@ pub(super) fn varchar(field: &[u8], length: usize, options: &Options, out: &mut 
     Ok(())
 }
 
-/// A NUL in a field of a line, which `PostgreSQL` could not store. The guide says that COPY takes it "as any other
+/// A NUL in a field of a line. `PostgreSQL` cannot store it. The guide says that COPY takes it "as any other
 /// character"; users have seen 1216 (transferwise/pipelinewise#405).
 fn nul<'a>(field: &'a [u8], options: &Options) -> Result<&'a [u8], Fault> {
     match field.iter().position(|byte| *byte == 0) {
@@ -72,7 +74,7 @@ fn longer_than_one(position: usize) -> Fault {
     Fault { code: 1218, message: "Invalid null byte - field longer than 1 byte".to_owned(), position }
 }
 
-/// A string of JSON, which ends at its first NUL; one that begins with it and goes on is refused.
+/// A string of JSON ends at its first NUL. A string that begins with a NUL and continues is refused.
 /// Seen: estuary/connectors#839. That a NUL alone is an empty string is inferred.
 pub(in super::super) fn end_at_nul(text: &[u8]) -> Result<&[u8], Fault> {
     match text.iter().position(|byte| *byte == 0) {
@@ -82,7 +84,7 @@ pub(in super::super) fn end_at_nul(text: &[u8]) -> Result<&[u8], Fault> {
     }
 }
 
-/// `field`, which has to be UTF-8.
+/// `field`, which must be UTF-8.
 pub(super) fn utf8(field: &[u8]) -> Result<&str, Fault> {
     std::str::from_utf8(field).map_err(|error| codepoints(field, error.valid_up_to()))
 }
@@ -96,22 +98,22 @@ fn codepoints(field: &[u8], position: usize) -> Fault {
     Fault { code: 1220, message, position }
 }
 
-/// The bytes that were to be one character, and Redshift's number for what is wrong with them.
+/// The bytes of one malformed character, and Redshift's number for the error.
 fn sequence(rest: &[u8]) -> (&[u8], u8) {
     let length = match rest[0] {
         0xc0..=0xdf => 2,
         0xe0..=0xef => 3,
         0xf0..=0xf7 => 4,
-        // 5 or 6 bytes: more than a VARCHAR takes.
+        // 5 or 6 bytes: more than a VARCHAR accepts.
         0xf8..=0xfb => return (&rest[..rest.len().min(5)], 1),
         0xfc..=0xfd => return (&rest[..rest.len().min(6)], 1),
-        // It cannot begin a character.
+        // Not the first byte of any character.
         _ => return (&rest[..1], 3),
     };
     let continued = rest[1..].iter().take(length - 1).take_while(|byte| **byte & 0xc0 == 0x80).count();
     let bytes = &rest[..=continued];
     if bytes.len() < length {
-        // The string ends, or something else follows.
+        // Either the string ends, or the next byte does not continue the character.
         return if bytes.len() == rest.len() { (bytes, 2) } else { (&rest[..=bytes.len()], 4) };
     }
     let point = bytes[1..]
@@ -120,7 +122,7 @@ fn sequence(rest: &[u8]) -> (&[u8], u8) {
     let error = match point {
         0xd800..=0xdfff => 5,
         0x11_0000.. => 8,
-        // Longer than it has to be.
+        // An overlong encoding.
         _ => 9,
     };
     (bytes, error)
@@ -130,7 +132,8 @@ fn hexadecimal<'a>(bytes: impl Iterator<Item = &'a u8>) -> String {
     bytes.map(|byte| format!("{byte:x}")).collect::<Vec<_>>().join(" ")
 }
 
-/// Every byte that is no UTF-8, or of a code point that is no character, becomes the replacement: the length stays.
+/// Replaces every byte that is not UTF-8, or belongs to a code point that is not a character. The length stays the
+/// same.
 fn replace_invalid(field: &[u8], replacement: u8) -> String {
     let mut text = String::with_capacity(field.len());
     let replace = |bytes: usize, text: &mut String| text.extend((0..bytes).map(|_| char::from(replacement)));
@@ -147,7 +150,7 @@ fn replace_invalid(field: &[u8], replacement: u8) -> String {
     text
 }
 
-/// "Valid UTF-8 … However, these code points are not valid characters": loaded as they are, and replaced with
+/// "Valid UTF-8 … However, these code points are not valid characters": loaded unchanged, and replaced with
 /// ACCEPTINVCHARS.
 fn is_character(character: char) -> bool {
     let point = u32::from(character);

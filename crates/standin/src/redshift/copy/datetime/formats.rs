@@ -18,7 +18,7 @@ pub(super) fn pattern(field: &str, format: &str, zoned: bool) -> Option<Parts> {
     cursor.finish()
 }
 
-/// Reads what the first element of `format` stands for; answers the rest of the format.
+/// Reads the first element of `format` and returns the rest of the format.
 fn element<'a>(format: &'a str, cursor: &mut Cursor<'_>) -> Option<&'a str> {
     let names = ["YYYY", "YY", "MONTH", "MON", "MM", "DD", "HH24", "HH12", "HH", "MI", "SS", "AM", "PM"];
     let Some(name) = names.iter().find(|name| format.starts_with(**name)) else {

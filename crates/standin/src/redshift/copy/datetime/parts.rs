@@ -1,10 +1,10 @@
-//! A day and a time of day, found piece by piece.
+//! A date and a time of day, read piece by piece.
 //!
 //! Never accepts a day that does not exist.
 
 use jiff::civil::Date;
 
-/// What was found in a field.
+/// The parts found in a field.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Parts {
     pub(super) year: i32,
@@ -53,7 +53,7 @@ impl Parts {
     }
 }
 
-/// What is left of a field, and what was found in it.
+/// The rest of a field, and the parts found so far.
 pub(super) struct Cursor<'a> {
     pub(super) text: &'a str,
     pub(super) parts: Parts,

@@ -2,7 +2,8 @@
 //!
 //! Never looks at data.
 //!
-//! Source: Amazon Redshift Database Developer Guide, "Data format parameters" (JSON, jsonpaths file, `JSONPath` expressions).
+//! Source: Amazon Redshift Database Developer Guide, "Data format parameters" (JSON, jsonpaths file, `JSONPath`
+//! expressions).
 
 use super::super::super::error::SqlError;
 use super::super::columns::{Kind, Target};
@@ -10,7 +11,7 @@ use super::super::files::{NO_SUCH_KEY, unreadable};
 use super::super::parse::JsonPaths;
 use crate::source::Source;
 
-/// One for each column of the table.
+/// The path of each column of the table.
 #[derive(Debug)]
 pub(crate) struct Paths {
     /// The path, and whether the column is a SUPER.
@@ -24,13 +25,13 @@ pub(super) enum Step {
     Index(usize),
 }
 
-/// What `paths` stands for.
+/// Resolves `paths`.
 pub(crate) fn paths(source: &dyn Source, paths: &JsonPaths, target: &Target) -> Result<Paths, SqlError> {
     let by_name = || target.columns.iter().map(|column| vec![Step::Name(column.name.clone())]).collect();
     let written = match paths {
         JsonPaths::Auto | JsonPaths::AutoIgnoreCase => by_name(),
         JsonPaths::NoShred => whole(target)?,
-        // Documented: a file whose object has another name is as good as none.
+        // Documented: a file whose object has a different name is ignored.
         JsonPaths::File { bucket, key } => {
             from_file(source, bucket, key, target.columns.len())?.unwrap_or_else(by_name)
         }
@@ -50,7 +51,7 @@ fn whole(target: &Target) -> Result<Vec<Vec<Step>>, SqlError> {
     }
 }
 
-/// The paths of a jsonpaths file; none where its object is called otherwise.
+/// The paths of a jsonpaths file; none if its object has a different name.
 fn from_file(source: &dyn Source, bucket: &str, key: &str, columns: usize) -> Result<Option<Vec<Vec<Step>>>, SqlError> {
     let object = source.read(bucket, key).map_err(|error| unreadable(key, &error))?;
     let object = object.ok_or_else(|| SqlError::new(NO_SUCH_KEY))?;
@@ -77,7 +78,7 @@ fn from_file(source: &dyn Source, bucket: &str, key: &str, columns: usize) -> Re
     paths.iter().map(path).collect::<Result<_, _>>().map(Some)
 }
 
-/// `$['a']['b'][0]` or `$.a.b[0]`, and never both in one.
+/// `$['a']['b'][0]` or `$.a.b[0]`, never a mix of both.
 fn steps(path: &str) -> Option<Vec<Step>> {
     let mut rest = path.trim().strip_prefix('$')?;
     let mut steps = Vec::new();

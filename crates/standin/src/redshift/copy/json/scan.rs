@@ -1,7 +1,7 @@
-//! JSON text cut into values that are still text.
+//! Cuts JSON text into values that are still text.
 //!
-//! Never copies or converts a value; names alone are decoded. What is not JSON is found here, so that nobody behind has
-//! to look again; that the text is UTF-8 is not looked at.
+//! Never copies or converts a value; it decodes only names. It finds every syntax error, so later code need not check
+//! again. It does not check that the text is UTF-8.
 
 use std::borrow::Cow;
 
@@ -53,12 +53,12 @@ impl<'a> Value<'a> {
     }
 }
 
-/// A place in a text of several values.
+/// A position in a text of several values.
 #[derive(Debug)]
 pub(crate) struct Scanner<'a> {
     data: &'a [u8],
     at: usize,
-    /// The line of `counted`.
+    /// The line number at `counted`.
     line: u64,
     counted: usize,
 }
@@ -68,7 +68,7 @@ impl<'a> Scanner<'a> {
         Self { data, at: 0, line: 1, counted: 0 }
     }
 
-    /// Leaves so many lines out.
+    /// Skips this many lines.
     pub(crate) fn skip_lines(&mut self, lines: u64) {
         (0..lines).for_each(|_| self.next_line());
     }
@@ -77,7 +77,7 @@ impl<'a> Scanner<'a> {
         self.at
     }
 
-    /// The line of the place, from 1.
+    /// The line number of the current position, from 1.
     pub(crate) fn line(&mut self) -> u64 {
         self.line += newlines(&self.data[self.counted..self.at]);
         self.counted = self.at;
@@ -156,7 +156,7 @@ impl<'a> Scanner<'a> {
         self.at += 1;
         loop {
             match self.data.get(self.at) {
-                // A newline inside a string is not JSON, and the next line may be whole.
+                // A newline inside a string is not JSON, and the next line may be valid.
                 None | Some(b'\n') => return Err("a string without end"),
                 Some(b'\\') => self.escape()?,
                 Some(0..0x20) => return Err("a control character in a string"),

@@ -8,7 +8,7 @@ fn auto(names: &[&str], ignore_case: bool) -> Paths {
     Paths { columns: names.iter().map(|name| (vec![Step::Name((*name).to_owned())], false)).collect(), ignore_case }
 }
 
-/// Line, fields or nothing for null, what is wrong.
+/// The line, the fields (none for null), and the error.
 type Found = (u64, Vec<Option<String>>, Option<String>);
 
 fn with(data: &str, paths: &Paths, options: &Options) -> Vec<Found> {

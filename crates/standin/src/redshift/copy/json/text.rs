@@ -1,9 +1,9 @@
-//! The text that a string of JSON stands for.
+//! Decodes a JSON string.
 //!
-//! Never judges it: bytes that are no UTF-8 stay as they are, and half of a surrogate pair becomes the bytes that are
-//! none, for the column to refuse or replace.
+//! Never validates it: bytes that are not UTF-8 stay, and half a surrogate pair becomes bytes that are not UTF-8. The
+//! column refuses or replaces them.
 
-/// What `raw`, a well-formed string with its quotes, means.
+/// Decodes `raw`, a well-formed string with its quotes.
 pub(crate) fn unescape(raw: &[u8]) -> Vec<u8> {
     let mut rest = &raw[1..raw.len() - 1];
     let mut text = Vec::with_capacity(rest.len());
@@ -18,7 +18,7 @@ pub(crate) fn unescape(raw: &[u8]) -> Vec<u8> {
     text
 }
 
-/// The code point that an escape means, and how long it is behind its backslash.
+/// The code point of an escape, and the escape's length after its backslash.
 fn escaped(rest: &[u8]) -> (u32, usize) {
     let point = match rest[0] {
         b'b' => 0x08,
@@ -47,7 +47,7 @@ fn unicode(rest: &[u8]) -> (u32, usize) {
     }
 }
 
-/// Writes a code point as UTF-8 would, also one that it has no place for.
+/// Writes a code point in UTF-8's scheme, even a surrogate, which UTF-8 does not allow.
 pub(crate) fn push(point: u32, text: &mut Vec<u8>) {
     if let Some(character) = char::from_u32(point) {
         text.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());

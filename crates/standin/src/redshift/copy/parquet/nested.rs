@@ -1,6 +1,7 @@
-//! A nested value as JSON, for a SUPER column.
+//! Writes a nested value as JSON, for a SUPER column.
 //!
-//! AWS documents that SERIALIZETOJSON makes JSON of nested values, and not what it looks like: all of this is *inferred*.
+//! Never changes the file's order of members or elements. AWS documents that SERIALIZETOJSON turns nested values into
+//! JSON, but not what the JSON looks like: all of this is *inferred*.
 
 use std::fmt::Write as _;
 
@@ -8,7 +9,7 @@ use parquet::data_type::Decimal;
 use parquet::record::{Field, Row};
 use serde_json::Value;
 
-/// The one column of a projected row; none for null.
+/// The only column of a projected row; none for null.
 pub(super) fn json(row: &Row) -> Option<String> {
     let (_, field) = row.get_column_iter().next()?;
     let mut out = String::new();
@@ -75,7 +76,7 @@ fn number(finite: bool, value: &impl std::fmt::Display, out: &mut String) {
 }
 
 fn decimal(value: &Decimal) -> String {
-    // Without a fraction it ends in its point.
+    // Without a fraction the text ends in its decimal point.
     Field::Decimal(value.clone()).to_string().trim_end_matches('.').to_owned()
 }
 

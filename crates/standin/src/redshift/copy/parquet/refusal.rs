@@ -1,4 +1,4 @@
-//! What Redshift says of a Parquet file that it cannot load.
+//! Redshift's messages about a Parquet file that it cannot load.
 //!
 //! Never decides what cannot be loaded.
 
@@ -12,16 +12,16 @@ use super::super::names::FileNames;
 use super::super::record;
 use super::value::Fault;
 
-/// The context is cut here, wherever that is. *Seen*: three published texts end after exactly so many characters, two of
-/// them within the file's name.
+/// The context is cut at this length, wherever that falls. *Seen*: three published texts end after exactly this many
+/// characters, two of them within the file's name.
 const CONTEXT: usize = 256;
 
-/// The file's own fault. *Seen* for wrong types, wrong counts and, since 2026 at the latest, for
-/// strings that are too long, which were 15001 in 2021.
+/// An error in the file itself. *Seen* for wrong types, wrong counts and, since 2026 at the latest, for strings that
+/// are too long, which were 15001 in 2021.
 const USER_ERROR: u32 = 15007;
 
-/// What is put on record about a file that is refused. *Seen*: a row whose file is named by its URL. What else stands in
-/// it is *inferred*.
+/// The row in the system tables about a file that is refused. *Seen*: a row that names its file by URL. The row's other
+/// columns are *inferred*.
 pub(in super::super) fn noted(file: &File<'_>, error: &SqlError) -> Option<LoadError> {
     let text = error.0.strip_prefix("Spectrum Scan Error")?;
     let (_, code) = text.split_once("code:      ")?;
@@ -46,14 +46,15 @@ pub(in super::super) struct File<'a> {
     pub(in super::super) query_id: i64,
 }
 
-/// *Seen*: "File entry does not have 'meta' key.", 15003. That a `meta` without a length is told alike is *inferred*.
+/// *Seen*: "File entry does not have 'meta' key.", 15003. That a `meta` without a length gets the same message is
+/// *inferred*.
 pub(in super::super) fn without_length(key: &str, query_id: i64) -> SqlError {
     let text = format!("File entry does not have '{key}' key.");
     said(&text, 15003, "", query_id, "spectrum_manifest.cpp:204", "padbmaster")
 }
 
 impl File<'_> {
-    /// *Seen*, but for what follows the number.
+    /// *Seen*, except for what follows the number.
     pub(super) fn no_parquet(&self, end: &[u8]) -> SqlError {
         self.refused(&format!("File '{}' has an invalid version number: {}", self.url(), end.escape_ascii()))
     }
@@ -79,7 +80,7 @@ impl File<'_> {
         ))
     }
 
-    /// *Seen*; `schema` is as Impala prints it.
+    /// *Seen*; `schema` is in Impala's notation.
     pub(super) fn incompatible(&self, column: &Column, schema: &str) -> SqlError {
         self.refused(&format!(
             "File '{}' has an incompatible Parquet schema for column '{}.{}'. Column type: {}, Parquet schema:\n{schema}",
@@ -99,7 +100,7 @@ impl File<'_> {
         ))
     }
 
-    /// *Impala's*, of `scale` and `precision`.
+    /// *Impala's*, for `scale` and `precision`.
     pub(super) fn unlike_table(&self, column: &Column, what: &str, found: i32, expected: u32) -> SqlError {
         self.refused(&format!(
             "File '{}' column '{}' has a {what} that does not match the table metadata {what}. File metadata {what}: {found}, table metadata {what}: {expected}",
@@ -108,10 +109,10 @@ impl File<'_> {
         ))
     }
 
-    /// A value that its column cannot hold.
+    /// A value that does not fit its column.
     pub(super) fn value(&self, column: &Column, fault: &Fault) -> SqlError {
         match fault {
-            // *Seen*. The file's name comes last, so that a longer one is cut off.
+            // *Seen*. The file's name comes last, so a long name is cut off.
             Fault::TooLong { limit, length } => self.refused(&format!(
                 "The length of the data column {} is longer than the length defined in the table. Table: {limit}, Data: {length}, File name: {}",
                 column.name,
@@ -126,18 +127,18 @@ impl File<'_> {
         }
     }
 
-    /// *Inferred*: Spectrum knows nothing of NOT NULL, so that it fails where no file is known any more.
+    /// *Inferred*: Spectrum does not know NOT NULL, so the load fails at a point where the file is no longer known.
     pub(super) fn null(&self, column: &Column) -> SqlError {
         self.refused(&format!("NULL value in column {}, which is defined as NOT NULL in the table", column.name))
     }
 
-    /// Our own words, for what Redshift can do and the stand-in cannot.
+    /// The stand-in's own words, for what Redshift can do and the stand-in cannot.
     pub(super) fn unsupported(&self, what: &str) -> SqlError {
         let said = SqlError::not_done(what);
         SqlError::new(format!("{}\n  Detail: {}", said.0, self.listed.url()))
     }
 
-    /// *Seen*: such a URL, whatever Region the bucket is in by its own name.
+    /// *Seen*: this form of URL, whatever region the bucket itself is in.
     fn url(&self) -> String {
         FileNames::Encoded.name(self.region, self.listed)
     }
@@ -151,7 +152,7 @@ impl File<'_> {
     }
 }
 
-/// *Seen*, in the Data API as well.
+/// *Seen*, also in the Data API.
 fn said(error: &str, code: u32, context: &str, query_id: i64, location: &str, process: &str) -> SqlError {
     let context = context.char_indices().nth(CONTEXT).map_or(context, |(end, _)| &context[..end]);
     let rule = "-----------------------------------------------";
@@ -160,7 +161,7 @@ fn said(error: &str, code: u32, context: &str, query_id: i64, location: &str, pr
     ))
 }
 
-/// As Impala calls the types.
+/// Impala's names of the types.
 fn type_name(kind: Kind) -> String {
     match kind {
         Kind::Short => "SMALLINT".to_owned(),

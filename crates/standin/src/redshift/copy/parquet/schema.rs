@@ -1,6 +1,6 @@
 //! Which column of a file fills which column of the table, and whether its type fits.
 //!
-//! Never reads a value. See [`super`] for what *seen* and the like mean.
+//! Never reads a value. See [`super`] for the meaning of *seen* and the other marks.
 
 use std::sync::Arc;
 
@@ -25,22 +25,23 @@ pub(super) enum Step {
     Nowhere,
 }
 
-/// What the values of a leaf are.
+/// How to interpret the values of a leaf.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum How {
-    /// As they are.
+    /// Unchanged.
     Plain,
-    /// Without their decimal point, which is before so many digits.
+    /// Integers without their decimal point, which belongs before this many digits.
     Decimal(u32),
     /// Days since 1970.
     Date,
-    /// So many of these since 1970 are a second.
+    /// Time units since 1970; this many of them are a second.
     Timestamp(u32),
     /// A scalar of JSON.
     Super,
 }
 
-/// One step for each column of the table. *Documented*: by position, and as many in the file as in the table.
+/// One step for each column of the table. *Documented*: columns match by position, and the file has as many as the
+/// table.
 pub(super) fn steps(
     file: &File<'_>,
     schema: &SchemaDescriptor,
@@ -48,7 +49,7 @@ pub(super) fn steps(
     options: &Options,
 ) -> Result<Vec<Step>, SqlError> {
     let fields = schema.root_schema().get_fields();
-    // *Seen*: with FILLRECORD the columns at the end that the file has not are null.
+    // *Seen*: with FILLRECORD, trailing columns that the file does not have are null.
     let fits = fields.len() == columns.len() || (options.fill_record && fields.len() < columns.len());
     if !fits {
         return Err(file.unmatched(columns.len(), fields.len()));
@@ -70,7 +71,7 @@ pub(super) fn steps(
     columns.iter().enumerate().map(step).collect()
 }
 
-/// Lists, maps and structures: *documented* for SUPER with SERIALIZETOJSON, and for nothing else.
+/// Lists, maps and structures: *documented* only for SUPER with SERIALIZETOJSON.
 fn nested(
     file: &File<'_>,
     column: &Column,
@@ -104,7 +105,7 @@ fn how(
     match column.kind {
         Kind::Super => {
             serialized(options)?;
-            // *Inferred*: without what it means, such a number would be another one.
+            // *Inferred*: without its annotation, such a number would become a different one.
             let plain = matches!(annotation(leaf), Annotation::Plain | Annotation::Text);
             let scalar = !matches!(leaf.physical_type(), Physical::INT96 | Physical::FIXED_LEN_BYTE_ARRAY);
             return if plain && scalar {
@@ -127,16 +128,16 @@ fn how(
     Ok(fits)
 }
 
-/// What is said about a number beyond its size.
+/// What the schema says about a number beyond its size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Annotation {
     Plain,
     Text,
     Decimal,
     Date,
-    /// So many are a second.
+    /// This many units are a second.
     Timestamp(u32),
-    /// Times of the day, unsigned numbers, UUIDs, BSON and what else no column of Redshift is.
+    /// Times of day, unsigned numbers, UUIDs, BSON and anything else that no Redshift column holds.
     Strange,
 }
 
@@ -169,9 +170,9 @@ fn annotation(leaf: &ColumnDescriptor) -> Annotation {
 
 /// The types that fit.
 ///
-/// Not even a wider number fits a narrower one or the other way round: *seen* of INT64 into INTEGER and of DOUBLE into
-/// DECIMAL, *Impala's* for the rest. That an annotation has to fit as well is *inferred*, as are TIMESTAMP of
-/// milliseconds and nanoseconds and all of TIMESTAMPTZ; microseconds were *seen*, INT96 is what Impala began with.
+/// Even a narrower number does not fit a wider one, nor the other way round: *seen* for INT64 into INTEGER and DOUBLE
+/// into DECIMAL, *Impala's* for the rest. That an annotation must fit too is *inferred*, as are TIMESTAMP in
+/// milliseconds and nanoseconds and all of TIMESTAMPTZ. Microseconds were *seen*. INT96 is Impala's original timestamp.
 fn fits(kind: Kind, leaf: &ColumnDescriptor) -> Option<How> {
     let how = match (kind, leaf.physical_type(), annotation(leaf)) {
         (Kind::Boolean, Physical::BOOLEAN, Annotation::Plain)
@@ -193,8 +194,8 @@ fn fits(kind: Kind, leaf: &ColumnDescriptor) -> Option<How> {
     Some(how)
 }
 
-/// *Seen*: a decimal of fixed length has the length that the table's precision needs. *Impala's*: scale and precision are
-/// the table's.
+/// *Seen*: a fixed-length decimal has the length that the table's precision needs. *Impala's*: scale and precision are
+/// those of the table.
 fn decimal(
     file: &File<'_>,
     column: &Column,
@@ -217,14 +218,14 @@ fn decimal(
     Ok(())
 }
 
-/// How many bytes so many digits need, with their sign.
+/// The number of bytes that this many digits need, with their sign.
 fn bytes_of(precision: u32) -> usize {
     let greatest = 10_u128.checked_pow(precision).unwrap_or(u128::MAX) - 1;
     let bits = 129 - greatest.leading_zeros();
     bits.div_ceil(8) as usize
 }
 
-/// As Impala prints it: `optional byte_array x [i:0 d:1 r:0]`.
+/// The column in Impala's notation: `optional byte_array x [i:0 d:1 r:0]`.
 fn printed(leaf: &ColumnDescriptor, index: usize) -> String {
     let info = leaf.self_type().get_basic_info();
     let repetition = if info.has_repetition() { info.repetition() } else { Repetition::REQUIRED };

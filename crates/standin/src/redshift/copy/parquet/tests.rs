@@ -23,7 +23,7 @@ fn properties() -> WriterPropertiesBuilder {
     WriterProperties::builder()
 }
 
-/// A file of a number and a string, with these row groups.
+/// A file with a number and a string per row, in these row groups.
 fn written(groups: &[Rows<'_>], properties: WriterPropertiesBuilder) -> Bytes {
     let schema = parse_message_type("message m { required int32 id; optional binary label (UTF8); }").unwrap();
     let mut writer = SerializedFileWriter::new(Vec::new(), Arc::new(schema), Arc::new(properties.build())).unwrap();
@@ -86,7 +86,7 @@ impl Case {
         String::from_utf8(out).unwrap()
     }
 
-    /// What stands after `context:`.
+    /// The text after `context:`.
     fn context(&self) -> String {
         let error = self.all(|_| Flow::Continue).unwrap_err();
         assert!(error.starts_with("Spectrum Scan Error\n  Detail: \n  -----"), "{error}");
@@ -159,7 +159,7 @@ fn what_is_no_parquet_file_is_told_by_its_url() {
 #[test]
 fn pages_that_are_damaged_are_told_by_their_file() {
     let mut bytes = written(&[&[(1, Some(b"one"))]], properties().set_compression(Codec::SNAPPY)).to_vec();
-    // The first page's header and content: after the magic.
+    // The first page's header and content, after the magic bytes.
     bytes[4..24].fill(0xff);
     let context = Case::new(bytes.into()).context();
     assert!(context.starts_with(&format!("Corrupt Parquet file '{URL}': ")), "{context}");
@@ -258,7 +258,7 @@ fn nested_values_become_json() {
     case.columns = vec![column("id", Kind::Long, true), column("xs", Kind::Super, false)];
     case.options.serialize_to_json = true;
     assert_eq!(case.rows(), "1\t[7,null]\n2\t[]\n3\t\\N\n");
-    // A string is no nested value, and one that is null in the file stays so.
+    // A string is not a nested value, and a string that is null in the file stays null.
     let mut case = Case::new(simple());
     case.columns[1].kind = Kind::Super;
     case.options.serialize_to_json = true;

@@ -1,6 +1,6 @@
-//! One value of a Parquet file, checked as its column wants it, written as PostgreSQL's COPY reads it.
+//! Converts one value of a Parquet file: checked for its column, written as PostgreSQL's COPY reads it.
 //!
-//! Never knows of files or rows. See [`super`] for what *seen* and the like mean.
+//! Never knows files or rows. See [`super`] for the meaning of *seen* and the other marks.
 
 use jiff::civil::{Date, DateTime, Time};
 use jiff::{SignedDuration, Span};
@@ -11,14 +11,14 @@ use super::super::convert;
 use super::super::parse::Options;
 use super::schema::How;
 
-/// What became of a value.
+/// How a value was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Written {
     Value,
     Null,
 }
 
-/// Why its column cannot hold it.
+/// Why a value does not fit its column.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Fault {
     TooLong { limit: usize, length: usize },
@@ -26,7 +26,7 @@ pub(super) enum Fault {
     Value(String),
 }
 
-/// A string in a SUPER is no longer than this. *Seen*.
+/// The longest string in a SUPER, in bytes. *Seen*.
 const SUPER_STRING: usize = 65_535;
 /// The Julian day of 1970-01-01.
 const EPOCH: i64 = 2_440_588;
@@ -34,7 +34,7 @@ const DAY: i128 = 86_400;
 
 /// A value of any physical type.
 pub(super) trait Value {
-    /// Writes it to `out`, where the schema has said that its type fits.
+    /// Writes the value to `out`. The schema has already accepted its type.
     fn write(&self, how: How, column: &Column, options: &Options, out: &mut Vec<u8>) -> Result<Written, Fault>;
 }
 
@@ -54,7 +54,7 @@ impl Value for i32 {
         match how {
             How::Date => date(i64::from(*self)).map(|text| written(&text, out)),
             How::Decimal(scale) => decimal(i128::from(*self), scale, column, options, out),
-            // What SMALLINT cannot hold: *inferred*.
+            // Numbers that SMALLINT cannot hold: *inferred*.
             How::Plain => checked(column.kind, self.to_string().as_bytes(), options, out),
             _ => Ok(written(&self.to_string(), out)),
         }
@@ -113,7 +113,7 @@ fn written(text: &str, out: &mut Vec<u8>) -> Written {
     Written::Value
 }
 
-/// As the other formats check it, but for what is null: a string is what it is.
+/// Checks a value as the other formats do, except for null strings: a string here is never null.
 fn checked(kind: Kind, field: &[u8], options: &Options, out: &mut Vec<u8>) -> Result<Written, Fault> {
     match (convert::value(kind, field, options, out), kind) {
         (Ok(()), _) => Ok(Written::Value),
@@ -124,12 +124,12 @@ fn checked(kind: Kind, field: &[u8], options: &Options, out: &mut Vec<u8>) -> Re
     }
 }
 
-/// JSON has no words for what is not finite; that SUPER has null for it is *inferred*.
+/// JSON cannot write numbers that are not finite. That SUPER stores null for them is *inferred*.
 fn float(text: &str, finite: bool, how: How, out: &mut Vec<u8>) -> Written {
     if how == How::Super && !finite { Written::Null } else { written(text, out) }
 }
 
-/// The number that big-endian bytes in two's complement are.
+/// The number in big-endian two's complement bytes.
 fn unscaled(bytes: &[u8]) -> Result<i128, Fault> {
     let negative = bytes.first().is_some_and(|byte| byte & 0x80 != 0);
     let sign = if negative { 0xff } else { 0 };
@@ -155,7 +155,7 @@ fn decimal(
     let sign = if unscaled < 0 { "-" } else { "" };
     let digits = format!("{:0>width$}", unscaled.unsigned_abs(), width = scale + 1);
     let (whole, fraction) = digits.split_at(digits.len() - scale);
-    // It may have more digits than its own type allows: *inferred*.
+    // The number may have more digits than its own type allows: *inferred*.
     checked(column.kind, format!("{sign}{whole}.{fraction}").as_bytes(), options, out)
 }
 
@@ -163,7 +163,7 @@ fn date(days: i64) -> Result<String, Fault> {
     civil(days).map(|date| format!("{}{}", year_first(date), era(date)))
 }
 
-/// UTC, whether the file says so or not (*inferred*); what is finer than a microsecond is cut off (*inferred*).
+/// UTC, whether the file says so or not (*inferred*). Digits below a microsecond are cut off (*inferred*).
 fn timestamp(column: &Column, since: i128, unit: u32) -> Result<String, Fault> {
     let unit = i128::from(unit);
     let (seconds, fraction) = (since.div_euclid(unit), since.rem_euclid(unit));
@@ -184,7 +184,7 @@ fn civil(days: i64) -> Result<Date, Fault> {
     epoch.checked_add(days).map_err(|_| out_of_range())
 }
 
-/// PostgreSQL counts the years before 1 from 1, and has no 0.
+/// PostgreSQL counts the years BC from 1 and has no year 0.
 fn year_first(date: Date) -> String {
     let year = if date.year() > 0 { date.year() } else { 1 - date.year() };
     format!("{year:04}-{:02}-{:02}", date.month(), date.day())
@@ -198,7 +198,7 @@ fn out_of_range() -> Fault {
     Fault::Value("Date or timestamp value out of range".to_owned())
 }
 
-/// A string stays a string in a SUPER, whatever it contains: *inferred* from the error about its length.
+/// In a SUPER a string stays a string, whatever it contains: *inferred* from the error about its length.
 fn string(bytes: &[u8], out: &mut Vec<u8>) -> Result<Written, Fault> {
     if bytes.len() > SUPER_STRING {
         return Err(Fault::TooLongForSuper);

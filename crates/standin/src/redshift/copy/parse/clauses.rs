@@ -1,6 +1,6 @@
-//! What each option of COPY says, by its own name.
+//! Parses each option of COPY by its own name.
 //!
-//! Never skips one: what is not known here fails the statement by name.
+//! Never skips an option: an unknown one fails the statement and is named in the error.
 
 use super::super::super::error::SqlError;
 use super::super::super::tokens::Kind;
@@ -9,7 +9,7 @@ use super::reader::Reader;
 use super::s3_url;
 
 impl Reader<'_> {
-    /// Reads one option, and says which.
+    /// Reads one option and returns its name.
     pub(super) fn option(&mut self, options: &mut Options) -> Result<String, SqlError> {
         let word = self.name()?.to_ascii_uppercase();
         if self.source_option(&word, options)?
@@ -36,7 +36,7 @@ impl Reader<'_> {
         }
     }
 
-    /// From where, as whom, and how the load is done.
+    /// Options about the source, the role and the load itself.
     fn source_option(&mut self, word: &str, options: &mut Options) -> Result<bool, SqlError> {
         match word {
             "IAM_ROLE" => {
@@ -132,21 +132,21 @@ impl Reader<'_> {
         Ok(true)
     }
 
-    /// `NULL AS '\N'` is what Redshift's own documentation writes, and it means those two characters,
-    /// although a backslash escapes everywhere else.
+    /// Redshift's own documentation writes `NULL AS '\N'` and means those two characters, although a backslash escapes
+    /// everywhere else.
     fn null_as(&mut self) -> Result<Vec<u8>, SqlError> {
         self.take_word("as");
         let written = self.peek().map(|token| token.text).unwrap_or_default();
         let value = self.maybe_bytes().ok_or_else(|| self.wrong())?;
         Ok(match value.as_slice() {
             _ if written == r"'\N'" => b"\\N".to_vec(),
-            // Documented: `'\0'` or `'\000'`. A program that doubles backslashes means the same.
+            // Documented: `'\0'` or `'\000'`. A program that doubles its backslashes means the same.
             b"\\0" | b"\\000" => vec![0],
             _ => value,
         })
     }
 
-    /// Documented: several characters as well, and any of UTF-8.
+    /// Documented: several characters too, and any of UTF-8.
     fn delimiter(&mut self) -> Result<u8, SqlError> {
         self.take_word("as");
         let value = self.maybe_bytes().ok_or_else(|| self.wrong())?;
@@ -184,7 +184,7 @@ impl Reader<'_> {
     }
 }
 
-/// The one byte that an option's value means; what has been escaped twice is read twice, as Redshift does it.
+/// The one byte that an option's value means. A value that is escaped twice is unescaped twice, as in Redshift.
 fn unescaped(value: &[u8]) -> Option<u8> {
     match value {
         [one] => Some(*one),
@@ -197,7 +197,7 @@ fn unescaped(value: &[u8]) -> Option<u8> {
     }
 }
 
-/// The widths in `label:width, …`; the labels mean nothing.
+/// The widths in `label:width, …`; the labels are ignored.
 fn widths(spec: &str) -> Result<Vec<usize>, SqlError> {
     let width = |part: &str| part.rsplit_once(':')?.1.trim().parse().ok().filter(|width| *width > 0);
     let wrong = || SqlError::own(format_args!("'{spec}' is no specification for FIXEDWIDTH: 'label:width, …' is"));

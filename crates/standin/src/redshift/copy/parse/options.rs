@@ -1,8 +1,8 @@
 //! COPY's options, with Redshift's defaults.
 //!
-//! Never anything that this stand-in does not do.
+//! Never has an option that this stand-in does not implement.
 
-/// How the files are read. What is not said is as Redshift has it.
+/// How to read the files. Options that are not given have Redshift's defaults.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(clippy::struct_excessive_bools, reason = "each is an option of COPY")]
 pub(crate) struct Options {
@@ -35,7 +35,7 @@ pub(crate) struct Options {
     pub(crate) serialize_to_json: bool,
 }
 
-/// What the files contain.
+/// The format of the files.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Format {
     Delimited,
@@ -46,7 +46,7 @@ pub(crate) enum Format {
     Parquet,
 }
 
-/// How objects become columns.
+/// How objects map to columns.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum JsonPaths {
     Auto,
@@ -59,18 +59,18 @@ pub(crate) enum JsonPaths {
     },
 }
 
-/// How the files write characters.
+/// The encoding of the files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Encoding {
     Utf8,
-    /// A byte order mark says which way round.
+    /// A byte order mark gives the byte order.
     Utf16,
     Utf16Le,
     Utf16Be,
     Latin1,
 }
 
-/// How the files are packed.
+/// The compression of the files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Compression {
     None,

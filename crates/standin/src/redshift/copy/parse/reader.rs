@@ -1,11 +1,11 @@
-//! The small words of COPY: names, values, optional keywords.
+//! Reads the small words of COPY: names, values, optional keywords.
 //!
 //! Never knows what an option means.
 
 use super::super::super::error::SqlError;
 use super::super::super::tokens::{Kind, Token};
 
-/// A place among the tokens.
+/// A position among the tokens.
 pub(super) struct Reader<'a> {
     tokens: Vec<&'a Token<'a>>,
     at: usize,
@@ -16,7 +16,7 @@ impl<'a> Reader<'a> {
         Self { tokens, at: 0 }
     }
 
-    /// Gives the last token back.
+    /// Steps back by one token.
     pub(super) fn back(&mut self) {
         self.at -= 1;
     }

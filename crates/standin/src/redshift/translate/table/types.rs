@@ -1,8 +1,8 @@
 //! The types of columns: their defaults and their limits.
 //!
-//! Never lets a type through that is larger than Redshift's: `PostgreSQL` has room for more.
+//! Never accepts a type that is larger than Redshift's, although `PostgreSQL` allows more.
 //!
-//! Source: Amazon Redshift Database Developer Guide, "Character types" and "Numeric types". What Redshift says of a type
+//! Source: Amazon Redshift Database Developer Guide, "Character types" and "Numeric types". Redshift's error for a type
 //! that is too large is not documented.
 
 use super::super::super::error::SqlError;
@@ -14,7 +14,7 @@ const LONGEST_CHAR: u64 = 4_096;
 const GREATEST_PRECISION: u64 = 38;
 const GREATEST_SCALE: u64 = 37;
 
-/// A type for `PostgreSQL`. Without a length VARCHAR has 256 bytes and DECIMAL 18 digits, and TEXT is a VARCHAR without a
+/// A type for `PostgreSQL`. Without a length, VARCHAR has 256 bytes and DECIMAL 18 digits. TEXT is a VARCHAR without a
 /// length.
 pub(super) fn kind(pieces: Pieces<'_, '_>) -> Result<String, SqlError> {
     let is = |piece: &Piece<'_>, words: &[&str]| words.iter().any(|word| piece.is(word));
