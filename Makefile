@@ -26,7 +26,7 @@ BUILD_BINARIES := cargo build $(LOCKED) --workspace --bins
 PYTHON_TOOLS := $(SLUICE_TOOLS)/venv/bin
 WITH_TOOLS := SLUICE_TEST_TOOLS="$(PYTHON_TOOLS)" PATH="$(SLUICE_TOOLS)/bin:$$PATH"
 NEXTEST := $(WITH_TOOLS) cargo nextest run $(LOCKED) --workspace
-SOAK := cargo test $(LOCKED) --release -p sluice-core --test simulation -- --ignored --exact soak --nocapture
+SOAK := cargo test $(LOCKED) --release -p sluice-redshift --test simulation -- --ignored --exact soak --nocapture
 
 .PHONY: help
 help: ## Show the targets
@@ -65,7 +65,7 @@ soak: ## Simulate histories of the protocol for MINUTES (10), and tell what they
 
 .PHONY: planted
 planted: ## Plant bugs into a copy of the core, one at a time, and see the simulation catch each (a part of `make prove`)
-	cargo test $(LOCKED) -p sluice-core --test planted -- --nocapture
+	cargo test $(LOCKED) -p sluice-redshift --test planted -- --nocapture
 
 .PHONY: bench
 bench: ## Measure what the functions need, and write docs/BENCHMARKS.md; ARGS names parts, which are printed only

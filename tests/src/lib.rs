@@ -66,7 +66,8 @@ impl Site {
     /// The same, with a deployment of the test's making.
     pub async fn with(feeds: &str, change: impl FnOnce(&mut Deployment)) -> Self {
         let text = format!("[bucket]\nname = \"{BUCKET}\"\n{feeds}");
-        let config = Config::parse(&text, "the test").unwrap_or_else(|error| panic!("{error}"));
+        let config =
+            Config::parse(&text, "the test", &sluice_aws::DESTINATIONS).unwrap_or_else(|error| panic!("{error}"));
         let options = Options { warehouse: Warehouse::Private, ..Options::default() };
         let standin = StandIn::start(options).await.expect("a stand-in");
         let mut deployment = Deployment::new(BUCKET, text, binaries());

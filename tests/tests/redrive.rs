@@ -142,7 +142,7 @@ async fn loaded_files_are_loaded_again() {
     operated.site.sql("TRUNCATE public.numbers").await;
     operated.site.drop_file("numbers/3.csv", "3,y\n");
     operated.put("incoming/numbers/4.csv", "4,x\n");
-    let config = sluice_core::config::Config::parse(&operated.config, "test").unwrap();
+    let config = sluice_core::config::Config::parse(&operated.config, "test", &sluice_aws::DESTINATIONS).unwrap();
     offer(operated.site.standin.storage(), &config, 0, &["incoming/numbers/4.csv"]);
     assert!(operated.site.standin.storage().remove(BUCKET, "incoming/numbers/4.csv").unwrap());
     let (code, lines) = operated.json(&["reload", "numbers", "--yes"]).await;

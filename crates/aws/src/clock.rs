@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use sluice_core::ports::Clock;
 
-/// The machine's clock, and tokio's timer.
+/// The machine's clock and tokio's timer.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
 

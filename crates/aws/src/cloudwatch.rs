@@ -1,6 +1,6 @@
-//! Metrics: CloudWatch's `PutMetricData`, and for operators what it remembers.
+//! Metrics: publishes them with CloudWatch's `PutMetricData`, and reads their history for operators.
 //!
-//! Names and units come from `sluice_core::measure`; none is made up here.
+//! Takes names and units from `sluice_core::measure`, and never makes one up.
 
 mod history;
 
@@ -8,21 +8,21 @@ use aws_sdk_cloudwatch::Client;
 use aws_sdk_cloudwatch::primitives::DateTime;
 use aws_sdk_cloudwatch::types::{Dimension, MetricDatum, StandardUnit};
 use sluice_core::measure::{DIMENSION, Datum, NAMESPACE, Unit};
-use sluice_core::ports::{Metrics, PortError};
+use sluice_core::ports::{Metrics, PortError, Service};
 
 use crate::error::failed;
 use crate::lazy::Lazy;
 
 pub use history::{Point, Series, Statistic};
 
-/// The most data of one call. Source: Amazon CloudWatch API Reference, `PutMetricData`.
+/// The most data in one call. Source: Amazon CloudWatch API Reference, `PutMetricData`.
 const MAX_DATA: usize = 1000;
-/// The most values of one call: with their counts they stay well below the megabyte that a call may have.
+/// The most values in one call. With their counts they stay well below the limit of one megabyte per call.
 const MAX_VALUES: usize = 20_000;
-/// Seconds. Alarms look at whole minutes; finer data cost more and would say no more.
+/// In seconds. Alarms look at whole minutes: finer data would cost more and add nothing.
 const RESOLUTION: i32 = 60;
 
-/// CloudWatch.
+/// Metrics in CloudWatch.
 #[derive(Clone, Debug)]
 pub struct CloudWatchMetrics {
     client: Lazy<Client>,
@@ -39,13 +39,15 @@ impl Metrics for CloudWatchMetrics {
         for call in calls(data) {
             let data = call.iter().map(metric_datum).collect();
             let put = self.client.put_metric_data().namespace(NAMESPACE).set_metric_data(Some(data));
-            put.send().await.map_err(|error| failed("monitoring:PutMetricData", NAMESPACE, error))?;
+            put.send()
+                .await
+                .map_err(|error| failed(Service::Metrics.call("monitoring:PutMetricData"), NAMESPACE, error))?;
         }
         Ok(())
     }
 }
 
-/// The data in as few calls as the limits allow.
+/// Splits the data into as few calls as the limits allow.
 fn calls(data: &[Datum]) -> Vec<&[Datum]> {
     let (mut calls, mut begin, mut values) = (Vec::new(), 0, 0);
     for (index, datum) in data.iter().enumerate() {

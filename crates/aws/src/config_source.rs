@@ -1,7 +1,7 @@
-//! Where the configuration comes from, and when it is read again.
+//! Reads the configuration, and reads it again when it has changed.
 //!
-//! Never goes on with an old configuration when the new one is wrong or cannot be read: what an operator has changed holds,
-//! or is complained of.
+//! Never keeps an old configuration when the new one is wrong or cannot be read: an operator's change takes effect, or
+//! is reported as an error.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -10,15 +10,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use aws_sdk_s3::Client;
 use sluice_core::config::{Config, ConfigError};
 use sluice_core::object::ETag;
-use sluice_core::ports::{PortError, PortErrorKind};
+use sluice_core::ports::{Operation, PortError, PortErrorKind, Service};
 
+use crate::DESTINATIONS;
 use crate::error::{failed, status};
 use crate::lazy::Lazy;
 use crate::settings::ConfigOrigin;
 
-const GET: &str = "s3:GetObject";
+const GET: Operation = Service::Bucket.call("s3:GetObject");
 
-/// A configuration that can be asked for before each piece of work.
+/// Loads the configuration before each piece of work.
 #[derive(Debug)]
 pub struct ConfigSource {
     origin: ConfigOrigin,
@@ -26,7 +27,7 @@ pub struct ConfigSource {
     last: Mutex<Option<Read>>,
 }
 
-/// What was read last.
+/// The last configuration that was read.
 #[derive(Clone)]
 struct Read {
     text: String,
@@ -34,28 +35,28 @@ struct Read {
     config: Arc<Config>,
 }
 
-/// Why there is no configuration.
+/// Why the configuration could not be loaded.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigSourceError {
     /// The file cannot be read.
     #[error("the configuration {path} cannot be read: check SLUICE_CONFIG_URI: {source}", path = path.display())]
     File {
-        /// Which file.
+        /// The file's path.
         path: PathBuf,
-        /// Why.
+        /// The I/O error.
         source: std::io::Error,
     },
     /// The object cannot be read.
     #[error("the configuration s3://{bucket}/{key} cannot be read: check SLUICE_CONFIG_URI: {source}")]
     Object {
-        /// Its bucket.
+        /// The object's bucket.
         bucket: String,
-        /// Its key.
+        /// The object's key.
         key: String,
-        /// Why.
+        /// The failed call.
         source: PortError,
     },
-    /// It is there and it is wrong.
+    /// The configuration was read, and it is wrong.
     #[error(transparent)]
     Config(#[from] ConfigError),
 }
@@ -65,7 +66,7 @@ impl ConfigSource {
         Self { origin, s3, last: Mutex::default() }
     }
 
-    /// The configuration as it is now: the same `Arc` as last time where it has not changed.
+    /// Loads the current configuration. Returns the same `Arc` as last time if nothing has changed.
     ///
     /// # Errors
     /// When it cannot be read, or is wrong.
@@ -94,11 +95,11 @@ impl ConfigSource {
         }
     }
 
-    /// Parses the text, unless it is last time's, and remembers it.
+    /// Parses the text, unless it equals the last one, and remembers it.
     fn parse(&self, text: String, etag: Option<ETag>, last: Option<Read>) -> Result<Arc<Config>, ConfigSourceError> {
         let config = match last {
             Some(last) if last.text == text => last.config,
-            _ => Arc::new(Config::parse(&text, &self.to_string())?),
+            _ => Arc::new(Config::parse(&text, &self.to_string(), &DESTINATIONS)?),
         };
         let read = Read { text, etag, config: Arc::clone(&config) };
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(read);
@@ -110,7 +111,7 @@ fn file(path: &Path) -> Result<String, ConfigSourceError> {
     std::fs::read_to_string(path).map_err(|source| ConfigSourceError::File { path: path.to_owned(), source })
 }
 
-/// The object's text and version, or `None` where it still has the version that is `known`.
+/// Reads the object's text and version. Returns `None` if the object still has the `known` version.
 async fn object(
     s3: &Client,
     bucket: &str,

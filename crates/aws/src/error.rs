@@ -1,4 +1,4 @@
-//! The one place where a failure of the SDK becomes a [`PortError`] of some kind.
+//! Turns each failure of the SDK into a [`PortError`] with its kind. No other place does.
 //!
 //! Never logs and never decides what happens next.
 
@@ -7,10 +7,10 @@ use std::fmt;
 
 use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
-use sluice_core::ports::{PortError, PortErrorKind};
+use sluice_core::ports::{Operation, PortError, PortErrorKind};
 
-/// A failed call of `operation` on `subject`.
-pub(crate) fn failed<E>(operation: &'static str, subject: impl Into<String>, error: SdkError<E>) -> PortError
+/// Makes the error of a failed call of `operation` on `subject`.
+pub(crate) fn failed<E>(operation: Operation, subject: impl Into<String>, error: SdkError<E>) -> PortError
 where
     E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
 {
@@ -18,12 +18,12 @@ where
     PortError::new(operation, subject, kind, Cause { text: text(&error), source: error.into() })
 }
 
-/// The HTTP status of the answer, where there was one.
+/// The HTTP status of the answer, if there was one.
 pub(crate) fn status<E>(error: &SdkError<E>) -> Option<u16> {
     error.raw_response().map(|response| response.status().as_u16())
 }
 
-/// The kind of an error that came with a code and no status: one object's among many.
+/// The kind of an error with a code and no status: the error of one object in a call for many.
 pub(crate) fn kind_of_code(code: &str) -> PortErrorKind {
     by_code(code).unwrap_or(PortErrorKind::Unavailable)
 }
@@ -32,12 +32,12 @@ fn kind<E>(code: Option<&str>, status: Option<u16>, error: &SdkError<E>) -> Port
     match error {
         SdkError::ConstructionFailure(_) => PortErrorKind::Invalid,
         SdkError::ServiceError(_) => code.and_then(by_code).unwrap_or_else(|| by_status(status.unwrap_or(500))),
-        // No answer, or none that could be read.
+        // There was no answer, or it could not be read.
         _ => PortErrorKind::Unavailable,
     }
 }
 
-/// What is known by its code, whatever status comes with it.
+/// The kind of a known error code, whatever its HTTP status.
 ///
 /// Sources: Amazon S3 API Reference, "Error responses"; the error lists of the Redshift Data, Lambda and CloudWatch API
 /// references; the SDK's own list of throttling codes (`aws-runtime`, `retries/classifiers.rs`).
@@ -57,7 +57,7 @@ fn by_code(code: &str) -> Option<PortErrorKind> {
         | "ActiveStatementsExceededException"
         | "ActiveSessionsExceededException"
         | "ActiveWaitingRequestsExceededException" => PortErrorKind::Throttled,
-        // The clock or the session is to blame, and both come right again.
+        // Temporary failures. A skewed clock and an expired session count too: both correct themselves.
         "RequestTimeout"
         | "RequestTimeoutException"
         | "RequestTimeTooSkewed"
@@ -96,7 +96,7 @@ fn by_code(code: &str) -> Option<PortErrorKind> {
     Some(kind)
 }
 
-/// For answers without a code (to HEAD) or with one that nobody knows.
+/// The kind of an answer without a code (answers to HEAD), or with an unknown one.
 fn by_status(status: u16) -> PortErrorKind {
     match status {
         // S3 answers 503 when it wants fewer requests.
@@ -108,7 +108,7 @@ fn by_status(status: u16) -> PortErrorKind {
     }
 }
 
-/// A failure of the SDK with a text that says what the service said; the SDK's own is just "service error".
+/// A failure of the SDK whose text contains the service's message. The SDK's own text is just "service error".
 #[derive(Debug)]
 struct Cause {
     text: String,
@@ -154,6 +154,7 @@ fn chain(error: &(dyn StdError + 'static)) -> String {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use aws_sdk_s3::primitives::SdkBody;
+    use sluice_core::ports::Service;
     use test_case::test_case;
 
     use super::*;
@@ -173,12 +174,12 @@ mod tests {
     #[test_case("SomethingNew", 502 => PortErrorKind::Unavailable)]
     #[test_case("SomethingNew", 403 => PortErrorKind::Denied)]
     fn a_service_s_error_is_known_by_code_then_status(code: &str, status: u16) -> PortErrorKind {
-        failed("s3:ListObjectsV2", "bucket", service_error(code, status)).kind
+        failed(Service::Bucket.call("s3:ListObjectsV2"), "bucket", service_error(code, status)).kind
     }
 
     #[test]
     fn the_text_says_what_the_service_said() {
-        let error = failed("s3:ListObjectsV2", "bucket", service_error("AccessDenied", 403));
+        let error = failed(Service::Bucket.call("s3:ListObjectsV2"), "bucket", service_error("AccessDenied", 403));
         let text = error.to_string();
         assert!(text.ends_with("AccessDenied: because (HTTP 403, request ABC)"), "{text}");
     }
@@ -187,7 +188,7 @@ mod tests {
     fn no_answer_may_have_taken_effect() {
         let error: SdkError<aws_sdk_s3::operation::list_objects_v2::ListObjectsV2Error> =
             SdkError::timeout_error("40 s are over");
-        let error = failed("s3:ListObjectsV2", "bucket", error);
+        let error = failed(Service::Bucket.call("s3:ListObjectsV2"), "bucket", error);
         assert_eq!(error.kind, PortErrorKind::Unavailable);
         assert!(error.to_string().contains("40 s are over"), "{error}");
     }

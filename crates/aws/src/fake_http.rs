@@ -1,4 +1,5 @@
-//! A service's answers, written down by a test, and what was asked: a real SDK client without a network.
+//! A fake HTTP client for tests: a real SDK client gets prepared answers without a network, and every request is
+//! recorded.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
@@ -11,14 +12,14 @@ use aws_smithy_runtime_api::client::http::{
 
 use crate::{Aws, ConfigOrigin, Endpoint, Settings};
 
-/// Answers each request with the next answer, and keeps what was asked.
+/// Answers each request with the next prepared answer, and records the request.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct FakeHttp {
     answers: Arc<Mutex<VecDeque<(u16, String)>>>,
     asked: Arc<Mutex<Vec<Asked>>>,
 }
 
-/// A request that was made.
+/// A recorded request.
 #[derive(Clone, Debug)]
 pub(crate) struct Asked {
     pub(crate) uri: String,
@@ -37,13 +38,13 @@ impl Asked {
 }
 
 impl FakeHttp {
-    /// Will give these answers, in order; each an HTTP status and a body.
+    /// Gives these answers in order. Each is an HTTP status and a body.
     pub(crate) fn answering(answers: &[(u16, &str)]) -> Self {
         let answers = answers.iter().map(|(status, body)| (*status, (*body).to_owned())).collect();
         Self { answers: Arc::new(Mutex::new(answers)), ..Self::default() }
     }
 
-    /// An account that is reached over this.
+    /// An account whose calls go through this client.
     pub(crate) async fn aws(&self) -> Aws {
         let settings = Settings {
             config: ConfigOrigin::Object { bucket: "bucket".to_owned(), key: "sluice.toml".to_owned() },
@@ -60,7 +61,7 @@ impl FakeHttp {
         Aws::over(self.client(), endpoint, settings).await
     }
 
-    /// What was asked so far.
+    /// The requests so far.
     pub(crate) fn asked(&self) -> Vec<Asked> {
         self.asked.lock().unwrap().clone()
     }

@@ -1,19 +1,19 @@
 //! Workers: the function that the lister invokes with a claim.
 //!
-//! Hands over the claim's key and nothing else: what is in the claim, the worker reads.
+//! Never sends more than the claim's key: the worker reads the claim itself.
 
 use aws_sdk_lambda::Client;
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::InvocationType;
 use sluice_core::object::Key;
-use sluice_core::ports::{PortError, PortErrorKind, Workers};
+use sluice_core::ports::{Operation, PortError, PortErrorKind, Service, Workers};
 
 use crate::error::failed;
 use crate::lazy::Lazy;
 
-const INVOKE: &str = "lambda:Invoke";
+const INVOKE: Operation = Service::Functions.call("lambda:Invoke");
 
-/// A function that is invoked asynchronously.
+/// The worker function, which is invoked asynchronously.
 #[derive(Clone, Debug)]
 pub struct LambdaWorkers {
     client: Lazy<Client>,

@@ -1,4 +1,4 @@
-//! A client that is made when it is first used.
+//! A client that is made on first use.
 
 use std::fmt;
 use std::ops::Deref;
@@ -6,7 +6,7 @@ use std::sync::{Arc, LazyLock};
 
 type Make<C> = Box<dyn FnOnce() -> C + Send>;
 
-/// A client, once. Clones share it.
+/// A client that is made once. Clones share it.
 pub(crate) struct Lazy<C>(Arc<LazyLock<C, Make<C>>>);
 
 impl<C> Lazy<C> {

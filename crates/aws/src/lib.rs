@@ -1,8 +1,18 @@
-//! Sluice's ports on the official AWS SDK: one adapter a service.
+//! Sluice's ports on the official AWS SDK: one adapter per service.
 //!
-//! Translates and nothing else: no step of the protocol is here, no decision to try again beyond the SDK's own, and no
-//! Lambda runtime. One HTTPS client serves all services; a service's client is made when it is first used, so that a tick
-//! with nothing to load never makes one for the warehouse.
+//! ```text
+//!   settings ──▶ config_source ──▶ Config         environment, then a file, an object or a variable
+//!   Aws ───────▶ ports: s3             Objects     files, claims, manifests
+//!                       redshift_data  Statements  of the destination in Redshift
+//!                       lambda         Workers     claims go to workers
+//!                       cloudwatch     Metrics
+//!                       clock          Clock
+//!   error: the one place where a failure of the SDK becomes a `PortError`
+//! ```
+//!
+//! Only translates. It contains no step of the protocol, no retries beyond the SDK's own, and no Lambda runtime. All
+//! services share one HTTPS client. A service's client is made on first use, so a tick with nothing to load never makes
+//! one for the warehouse.
 
 pub mod clock;
 pub mod cloudwatch;
@@ -31,17 +41,17 @@ pub use cloudwatch::CloudWatchMetrics;
 pub use config_source::{ConfigSource, ConfigSourceError};
 pub use lambda::LambdaWorkers;
 use lazy::Lazy;
-pub use ports::AwsPorts;
+pub use ports::{AwsPorts, DESTINATIONS, DeployedDestination, DeployedPorts};
 pub use redshift_data::RedshiftData;
 pub use s3::{Copies, S3Objects};
 pub use settings::{ConfigOrigin, Settings, SettingsError};
 
-/// How long one attempt at a call may take. More than the Data API may wait ([`redshift_data::LONGEST_WAIT`]).
+/// How long one attempt of a call may take. Longer than the Data API may wait ([`redshift_data::LONGEST_WAIT`]).
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(40);
 
-/// How often a call is tried, with the SDK's backoff and jitter between.
+/// How many times the SDK tries a call, with its backoff and jitter in between.
 const ATTEMPTS: u32 = 5;
-/// Another number of attempts. Source: AWS SDKs and Tools Reference Guide, retry behavior.
+/// The variable that sets another number of attempts. Source: AWS SDKs and Tools Reference Guide, retry behavior.
 const MAX_ATTEMPTS: &str = "AWS_MAX_ATTEMPTS";
 
 /// An AWS account as this process sees it: credentials, Region, endpoints, one HTTPS client.
@@ -52,12 +62,12 @@ pub struct Aws {
     settings: Settings,
 }
 
-/// A service that is not in AWS, and who to be there.
+/// An endpoint outside AWS, and the credentials to use there.
 #[derive(Clone, Debug)]
 pub struct Endpoint {
     /// Such as `http://127.0.0.1:4566`.
     pub url: String,
-    /// The access key's id, which is what a stand-in tells callers by.
+    /// The access key's id. A stand-in tells its callers apart by it.
     pub access_key_id: String,
     /// The access key's secret.
     pub secret_access_key: String,
@@ -66,12 +76,12 @@ pub struct Endpoint {
 }
 
 impl Aws {
-    /// As the environment and the SDK's other sources say.
+    /// Loads the account from the environment and the SDK's other sources.
     pub async fn load(settings: Settings) -> Self {
         Self::of(loader(https_client()).load().await, settings)
     }
 
-    /// At this endpoint, whatever the environment says.
+    /// Uses this endpoint, whatever the environment says.
     pub async fn at(endpoint: Endpoint, settings: Settings) -> Self {
         Self::over(https_client(), endpoint, settings).await
     }
@@ -89,7 +99,7 @@ impl Aws {
         Self { s3: Lazy::new(move || s3_client(&for_s3, path_style)), sdk, settings }
     }
 
-    /// The bucket.
+    /// The bucket of this name.
     #[must_use]
     pub fn objects(&self, bucket: &str) -> S3Objects {
         S3Objects::new(self.s3.clone(), bucket)
@@ -110,20 +120,20 @@ impl Aws {
         LambdaWorkers::new(client, self.settings.worker_function.clone())
     }
 
-    /// CloudWatch.
+    /// The metrics in CloudWatch.
     #[must_use]
     pub fn metrics(&self) -> CloudWatchMetrics {
         let sdk = self.sdk.clone();
         CloudWatchMetrics::new(Lazy::new(move || aws_sdk_cloudwatch::Client::new(&sdk)))
     }
 
-    /// Where the configuration comes from.
+    /// The source of the configuration.
     #[must_use]
     pub fn config_source(&self) -> ConfigSource {
         ConfigSource::new(self.settings.config.clone(), self.s3.clone())
     }
 
-    /// What the environment says.
+    /// The settings that this account was made with.
     #[must_use]
     pub fn settings(&self) -> &Settings {
         &self.settings
@@ -133,7 +143,7 @@ impl Aws {
 fn loader(http_client: SharedHttpClient) -> ConfigLoader {
     let timeouts = TimeoutConfig::builder().operation_attempt_timeout(ATTEMPT_TIMEOUT).build();
     let loader = aws_config::defaults(BehaviorVersion::latest()).http_client(http_client).timeout_config(timeouts);
-    // What the environment says goes before, as everywhere with the SDK.
+    // The environment takes precedence, as everywhere in the SDK.
     match std::env::var_os(MAX_ATTEMPTS) {
         Some(_) => loader,
         None => loader.retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS)),
@@ -146,7 +156,7 @@ fn https_client() -> SharedHttpClient {
         .build_https()
 }
 
-/// Checksums only where S3 demands them: objects are small and TLS guards them on their way.
+/// Sends and checks checksums only where S3 requires them: objects are small, and TLS protects them in transit.
 fn s3_client(sdk: &SdkConfig, path_style: bool) -> aws_sdk_s3::Client {
     let config = aws_sdk_s3::config::Builder::from(sdk)
         .force_path_style(path_style)

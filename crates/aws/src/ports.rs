@@ -1,11 +1,20 @@
-//! All ports of a function in AWS.
+//! All ports of a function in AWS, and the destinations that there are: whoever adds one adds it here.
 
-use sluice_core::config::Bucket;
+use sluice_core::config::{Bucket, Kind};
 use sluice_core::destination::Destination;
 use sluice_core::ports::Ports;
-use sluice_core::redshift::RedshiftDestination;
+use sluice_redshift::{RedshiftDestination, RedshiftKind};
 
 use crate::{Aws, CloudWatchMetrics, LambdaWorkers, RedshiftData, S3Objects, SystemClock};
+
+/// The kinds of destination that feeds of a deployment in AWS may have.
+pub const DESTINATIONS: [&dyn Kind; 1] = [&RedshiftKind];
+
+/// Where the rows of such a deployment go.
+pub type DeployedDestination = RedshiftDestination<RedshiftData, S3Objects>;
+
+/// All ports of such a deployment.
+pub type DeployedPorts = AwsPorts<DeployedDestination>;
 
 /// All ports of a function in AWS, with the destination that it loads into.
 #[derive(Clone, Debug)]
@@ -18,7 +27,7 @@ pub struct AwsPorts<D> {
 }
 
 impl<D> AwsPorts<D> {
-    /// The ports to this bucket and this destination. Calls nobody.
+    /// Makes the ports to this bucket and this destination. Calls no service.
     pub fn new(aws: &Aws, bucket: &str, destination: D) -> Self {
         Self {
             objects: aws.objects(bucket),
@@ -30,10 +39,10 @@ impl<D> AwsPorts<D> {
     }
 }
 
-impl AwsPorts<RedshiftDestination<RedshiftData, S3Objects>> {
-    /// The ports of a deployment that loads into Redshift. Calls nobody.
+impl DeployedPorts {
+    /// The ports of a deployment whose objects are in `bucket`. Calls nobody.
     #[must_use]
-    pub fn redshift(aws: &Aws, bucket: &Bucket) -> Self {
+    pub fn deployed(aws: &Aws, bucket: &Bucket) -> Self {
         let destination = RedshiftDestination::new(bucket.clone(), aws.statements(), aws.objects(&bucket.name));
         Self::new(aws, &bucket.name, destination)
     }

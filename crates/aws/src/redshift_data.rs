@@ -1,6 +1,6 @@
 //! Statements: the Redshift Data API.
 //!
-//! Never builds SQL and never reads an error's text: what a failure means, the core decides.
+//! Never builds SQL and never interprets an error's text: `sluice_redshift` decides what a failure means.
 
 mod description;
 
@@ -9,25 +9,25 @@ use std::time::Duration;
 use aws_sdk_redshiftdata::Client;
 use aws_sdk_redshiftdata::error::SdkError;
 use aws_sdk_redshiftdata::operation::describe_statement::DescribeStatementError;
-use sluice_core::config::{Identity, Redshift, Warehouse};
 use sluice_core::destination::StatementId;
-use sluice_core::ports::{PortError, PortErrorKind};
-use sluice_core::redshift::{Description, Statements, Status, Submission};
+use sluice_core::ports::{Operation, PortError, PortErrorKind, Service};
+use sluice_redshift::config::{Identity, Redshift, Warehouse};
+use sluice_redshift::{Description, Statements, Status, Submission};
 use tokio::time::Instant;
 
 use crate::error::failed;
 use crate::lazy::Lazy;
 
-const EXECUTE: &str = "redshift-data:ExecuteStatement";
-const BATCH: &str = "redshift-data:BatchExecuteStatement";
-const DESCRIBE: &str = "redshift-data:DescribeStatement";
-const RESULT: &str = "redshift-data:GetStatementResult";
+const EXECUTE: Operation = Service::Warehouse.call("redshift-data:ExecuteStatement");
+const BATCH: Operation = Service::Warehouse.call("redshift-data:BatchExecuteStatement");
+const DESCRIBE: Operation = Service::Warehouse.call("redshift-data:DescribeStatement");
+const RESULT: Operation = Service::Warehouse.call("redshift-data:GetStatementResult");
 
-/// The longest that one call waits for a statement's end.
+/// The longest that one call waits for a statement to end.
 /// Source: Amazon Redshift Management Guide, "Long polling" of the Data API.
 pub const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
-/// The pause after an answer that came without the wait that was asked for.
+/// The pause after an answer that came without the requested wait.
 const PAUSE: Duration = Duration::from_millis(500);
 
 /// The Redshift Data API.
@@ -62,7 +62,7 @@ impl Statements for RedshiftData {
             if !running || Instant::now() >= until {
                 return Ok(description);
             }
-            // An endpoint that does not know long polling answers at once; it must not be asked without end.
+            // An endpoint without long polling answers at once. The pause keeps this loop from flooding it.
             if asked.elapsed() < PAUSE {
                 tokio::time::sleep_until(until.min(asked + PAUSE)).await;
             }
@@ -107,7 +107,7 @@ impl RedshiftData {
         batch.send().await.map(|answer| answer.id).map_err(|error| failed(BATCH, subject(to, what), error))
     }
 
-    /// Asks once; lets the service wait where there is a whole second to wait.
+    /// Asks once. Lets the service wait if at least a whole second is left.
     async fn describe_once(&self, id: &StatementId, wait: Duration) -> Result<Option<Description>, PortError> {
         let seconds = i32::try_from(wait.as_secs()).ok().filter(|seconds| *seconds > 0);
         let describe = self.client.describe_statement().id(&id.0).set_wait_time_seconds(seconds);

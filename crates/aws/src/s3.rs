@@ -1,8 +1,8 @@
-//! The bucket: Amazon S3, one file an operation.
+//! The bucket: Amazon S3, one file per operation.
 //!
-//! Each condition goes to S3 with the call, which decides and acts in one step; nothing here looks first and acts after.
-//! Where S3 refuses, and the SDK had tried more than once, the refusal may be due to an earlier try of the same call whose
-//! reply was lost: then, and only then, what is there is compared with what was sent.
+//! Each condition goes to S3 with the call, and S3 decides and acts in one step. Nothing here checks first and acts
+//! later. When S3 refuses a call that the SDK tried more than once, the cause may be an earlier try of the same call:
+//! it took effect, and its reply was lost. Then, and only then, the adapter compares what is there with what it sent.
 
 mod attempts;
 mod copy;
@@ -17,7 +17,9 @@ use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::primitives::DateTime;
 use jiff::Timestamp;
 use sluice_core::object::{ETag, File, Key, Prefix};
-use sluice_core::ports::{Content, Copy, Delete, Deleted, Objects, Page, Part, PortError, PortErrorKind, Put, PutIf};
+use sluice_core::ports::{
+    Content, Copy, Delete, Deleted, Objects, Operation, Page, Part, PortError, PortErrorKind, Put, PutIf,
+};
 
 use crate::error::status;
 use crate::lazy::Lazy;
@@ -30,16 +32,17 @@ pub struct S3Objects {
     copies: Copies,
 }
 
-/// How objects are copied.
+/// Limits for copying objects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Copies {
-    /// The largest object that is copied in one call. S3 allows 5 GiB.
+    /// The largest object, in bytes, that is copied in one call. S3 allows 5 GiB.
     /// Source: Amazon S3 API Reference, `CopyObject`.
     pub single_at_most: u64,
-    /// The size of a part of what is larger. S3 allows 5 MiB to 5 GiB, and 10,000 parts: it grows where they would not do.
+    /// The size of a part, in bytes, when a larger object is copied. S3 allows 5 MiB to 5 GiB, and 10,000 parts: the
+    /// size grows if 10,000 parts would not be enough.
     /// Source: Amazon S3 User Guide, "Amazon S3 multipart upload limits".
     pub part: u64,
-    /// How many parts are copied at a time.
+    /// How many parts are copied at once.
     pub parts_at_once: usize,
 }
 
@@ -111,14 +114,14 @@ fn refused<E>(error: &SdkError<E>) -> bool {
     matches!(status(error), Some(409 | 412))
 }
 
-/// Whether there is no such object, as opposed to no such bucket. Answers to HEAD have no code.
+/// Whether the object does not exist, as opposed to the bucket. Answers to HEAD have no code.
 fn no_such_key<E: ProvideErrorMetadata>(error: &SdkError<E>) -> bool {
     status(error) == Some(404) && matches!(error.code(), None | Some("NoSuchKey" | "NotFound"))
 }
 
-/// What an answer says of an object. S3 says all of it; an answer that does not cannot be trusted.
+/// Reads an object's properties from an answer. S3 always sends all of them; an answer without one cannot be trusted.
 fn file(
-    operation: &'static str,
+    operation: Operation,
     key: &Key,
     etag: Option<&str>,
     size: Option<i64>,
@@ -133,7 +136,7 @@ fn file(
     whole().ok_or_else(|| incomplete(operation, key.as_str(), "ETag, size or time"))
 }
 
-fn incomplete(operation: &'static str, subject: &str, what: &str) -> PortError {
+fn incomplete(operation: Operation, subject: &str, what: &str) -> PortError {
     let cause = format!("the answer lacks {what}; is this endpoint S3?");
     PortError::new(operation, subject, PortErrorKind::Invalid, cause)
 }

@@ -1,15 +1,16 @@
-//! All that the environment says to Sluice itself, read in one place. (What it says to the SDK, the SDK reads.)
+//! Sluice's own environment variables, read in one place. (The SDK reads its own.)
 //!
-//! A missing or wrong variable is an error that names it; nothing falls back.
+//! Never falls back: a missing or wrong variable is an error that names it.
 
 use std::path::PathBuf;
 
-/// What the environment says.
+/// Sluice's settings from the environment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// `SLUICE_CONFIG_URI` or `SLUICE_CONFIG`: where the configuration is.
     pub config: ConfigOrigin,
-    /// `SLUICE_WORKER_FUNCTION`: whom the lister invokes. Only the lister of a deployment that fans out needs it.
+    /// `SLUICE_WORKER_FUNCTION`: the function that the lister invokes. Only the lister of a deployment that fans out
+    /// needs it.
     pub worker_function: Option<String>,
     /// `SLUICE_S3_PATH_STYLE`: whether the bucket's name goes into the path, for endpoints without virtual hosts.
     pub s3_path_style: bool,
@@ -22,11 +23,11 @@ pub enum ConfigOrigin {
     Inline(String),
     /// In a file.
     File(PathBuf),
-    /// In an object, which is read again when it has changed.
+    /// In an object in S3, which is read again when it has changed.
     Object {
-        /// Its bucket.
+        /// The object's bucket.
         bucket: String,
-        /// Its key.
+        /// The object's key.
         key: String,
     },
 }
@@ -42,10 +43,10 @@ pub enum SettingsError {
     /// Both variables are set.
     #[error("SLUICE_CONFIG_URI and SLUICE_CONFIG are both set: unset one of them")]
     TwoConfigs,
-    /// It is neither an S3 URI nor a path.
+    /// `SLUICE_CONFIG_URI` is neither an S3 URI nor a path.
     #[error("SLUICE_CONFIG_URI is {0:?}: write s3://bucket/key, or a path")]
     ConfigUri(String),
-    /// It is neither `true` nor `false`.
+    /// `SLUICE_S3_PATH_STYLE` is neither `true` nor `false`.
     #[error("SLUICE_S3_PATH_STYLE is {0:?}: write true or false")]
     PathStyle(String),
 }
@@ -56,7 +57,7 @@ impl Settings {
     /// # Errors
     /// When a variable is missing or wrong.
     pub fn from_env(variable: impl Fn(&str) -> Option<String>) -> Result<Self, SettingsError> {
-        // Lambda cannot leave a variable out by condition, so an empty one is as good as none.
+        // Lambda cannot leave a variable out by condition, so an empty variable counts as unset.
         let variable = |name| variable(name).filter(|value| !value.trim().is_empty());
         Ok(Self {
             config: config_origin(variable("SLUICE_CONFIG_URI"), variable("SLUICE_CONFIG"))?,

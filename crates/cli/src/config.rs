@@ -1,6 +1,7 @@
-//! `sluice config`: what can be done with a configuration before it is deployed.
+//! `sluice config`: checks a configuration, and uploads it.
 //!
-//! `check` says every problem of every file and touches nothing else; the functions run the same check when they start.
+//! `check` reports every problem of every file and never touches anything else. The functions run the same check when
+//! they start.
 
 mod push;
 
@@ -8,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use serde::Serialize;
+use sluice_aws::DESTINATIONS;
 use sluice_core::config::{Config, ConfigError};
 
 use crate::failure::Failure;
@@ -33,7 +35,6 @@ pub(crate) struct CheckArguments {
     json: bool,
 }
 
-/// Runs one of them.
 pub(crate) fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::Check(arguments) => check(&arguments),
@@ -52,7 +53,7 @@ fn check(arguments: &CheckArguments) -> Result<(), Failure> {
     if right { Ok(()) } else { Err(Failure::SaidMisused) }
 }
 
-/// One file, and what is wrong with it.
+/// A checked file and its problems.
 #[derive(Debug, Serialize)]
 struct Checked {
     file: String,
@@ -63,12 +64,12 @@ struct Checked {
     feeds: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     problems: Vec<Problem>,
-    /// Each problem on a line of its own that can be read alone.
+    /// For people: each problem on a line that can be read alone.
     #[serde(skip)]
     text: String,
 }
 
-/// One thing that is wrong, as programs read it.
+/// One problem, as programs read it.
 #[derive(Debug, Serialize)]
 struct Problem {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -87,7 +88,7 @@ impl Checked {
         let origin = file.display().to_string();
         match std::fs::read_to_string(file) {
             Err(error) => Self::unreadable(origin, &error),
-            Ok(text) => match Config::parse(&text, &origin) {
+            Ok(text) => match Config::parse(&text, &origin, &DESTINATIONS) {
                 Ok(config) => Self::right(origin, &config),
                 Err(error) => Self::wrong(origin, &error),
             },

@@ -1,6 +1,6 @@
-//! `sluice demo`: real files through the real functions into SQL tables on this machine, with a proof that it is right.
+//! `sluice demo`: loads real files through the real functions into SQL tables on this machine, and proves the result.
 //!
-//! The proof does not trust what it proves: totals are computed from the files and compared with the tables by SQL.
+//! The proof never trusts what it proves: it computes totals from the files and compares them with the tables by SQL.
 
 mod checks;
 mod decimal;
@@ -34,10 +34,10 @@ use run::Course;
 use source::SourceError;
 use totals::{Pinned, PinnedError, Totals, TotalsError};
 
-/// What the access keys of all functions begin with.
+/// The prefix of all functions' access keys.
 const FUNCTIONS: &str = "fn-";
 
-/// Where to look next.
+/// Hints for after the demo.
 const NEXT: &str = "\n\
 Next:
   sluice local                     the same services, for your own files; it prints what to try
@@ -68,7 +68,7 @@ pub(crate) struct Arguments {
     write_totals: bool,
 }
 
-/// Why there is no demo.
+/// Why the demo failed.
 #[derive(Debug, thiserror::Error)]
 enum DemoError {
     #[error(transparent)]
@@ -93,7 +93,6 @@ impl From<DemoError> for Failure {
     }
 }
 
-/// Runs the demo.
 pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
     let examples = Arc::new(Examples::open(&arguments.examples)?);
     if arguments.write_totals {
@@ -154,7 +153,7 @@ async fn conduct(
     })
 }
 
-/// What is there at the end.
+/// What the demo finds at its end.
 struct Found {
     feeds: Vec<FeedReport>,
     checks: Vec<Check>,
@@ -194,7 +193,7 @@ fn announcement(stack: &Stack, examples: &Examples) -> String {
     format!("{BOLD}Dropping {files} into {place}{BOLD:#} {DIM}(services at {endpoint}){DIM:#}")
 }
 
-/// Prints the report, and says whether it is a good one.
+/// Prints the report. Returns whether all checks passed.
 fn show(report: &Report, json: bool) -> bool {
     if json {
         output::json(report);
@@ -205,7 +204,7 @@ fn show(report: &Report, json: bool) -> bool {
     report.ok
 }
 
-/// Says how to look at what is there.
+/// Prints how to look at the result.
 fn invite(stack: &Stack, examples: &Examples) {
     let endpoint = stack.standin.endpoint();
     let bucket = &examples.project.config.bucket.name;

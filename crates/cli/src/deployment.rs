@@ -1,4 +1,4 @@
-//! Which deployment a command is about: its configuration, its bucket and its warehouse, as the environment and `--config`
+//! The deployment that a command is about: its configuration, bucket and warehouse, as the environment and `--config`
 //! name them.
 //!
 //! Never changes anything.
@@ -6,9 +6,8 @@
 use std::sync::Arc;
 
 use clap::Args;
-use sluice_aws::{Aws, AwsPorts, ConfigSourceError, RedshiftData, S3Objects, Settings, SettingsError};
+use sluice_aws::{Aws, ConfigSourceError, DeployedPorts, Settings, SettingsError};
 use sluice_core::config::{Config, Feed};
-use sluice_core::redshift::RedshiftDestination;
 
 use crate::failure::Failure;
 
@@ -25,25 +24,22 @@ pub(crate) struct Arguments {
     config: Option<String>,
 }
 
-/// The world of a deployment.
-pub(crate) type Ports = AwsPorts<RedshiftDestination<RedshiftData, S3Objects>>;
-
-/// A deployment, as an operator reaches it.
+/// A deployment as an operator reaches it.
 pub(crate) struct Deployment {
     pub(crate) config: Arc<Config>,
-    pub(crate) ports: Ports,
+    pub(crate) ports: DeployedPorts,
 }
 
 impl Arguments {
-    /// Reads the configuration; asks nobody else yet.
+    /// Reads the configuration. Calls no other service yet.
     pub(crate) async fn open(&self) -> Result<Deployment, Failure> {
         let aws = Aws::load(self.settings()?).await;
         let config = aws.config_source().load().await.map_err(not_configured)?;
-        let ports = AwsPorts::redshift(&aws, &config.bucket);
+        let ports = DeployedPorts::deployed(&aws, &config.bucket);
         Ok(Deployment { config, ports })
     }
 
-    /// What the environment says, with `--config` for the configuration.
+    /// The settings from the environment, with `--config` in place of the configuration that it names.
     fn settings(&self) -> Result<Settings, Failure> {
         let named = self.config.as_deref();
         let variable = |name: &str| match (name, named) {
@@ -65,7 +61,7 @@ impl Arguments {
 }
 
 impl Deployment {
-    /// The feeds of these names; all of them where none is named.
+    /// The feeds of these names, or all feeds if no name is given.
     pub(crate) fn feeds(&self, names: &[String]) -> Result<Vec<&Feed>, Failure> {
         if names.is_empty() {
             return Ok(self.config.feeds.iter().collect());
@@ -73,7 +69,6 @@ impl Deployment {
         names.iter().map(|name| self.feed(name)).collect()
     }
 
-    /// The feed of this name.
     pub(crate) fn feed(&self, name: &str) -> Result<&Feed, Failure> {
         self.config.feed(name).ok_or_else(|| {
             let known: Vec<&str> = self.config.feeds.iter().map(|feed| feed.name.as_str()).collect();

@@ -1,7 +1,7 @@
-//! `sluice doctor` and `sluice init`: reach each service as the functions do, and say what fails and what to do.
+//! `sluice doctor` and `sluice init`: reach each service as the functions do, and report what fails and what to do.
 //!
-//! Writes only manifests, and what it removes again: a claim of a feed that nobody has, and with `--prove` two scratch
-//! tables; `init` makes ledgers. Never touches a file.
+//! Writes only manifests, metrics of zero, and what it removes again: a claim of a feed that does not exist, and with
+//! `--prove` two scratch tables. `init` also makes ledgers. Never touches a file.
 
 mod bucket;
 mod prove;
@@ -58,7 +58,6 @@ struct Which {
     json: bool,
 }
 
-/// Runs `sluice doctor`.
 pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
     let deployment = arguments.which.deployment.open().await?;
     let feeds = deployment.feeds(&arguments.which.feed)?;
@@ -73,7 +72,6 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
     checks.end()
 }
 
-/// Runs `sluice init`.
 pub(crate) async fn init(arguments: InitArguments) -> Result<(), Failure> {
     let deployment = arguments.which.deployment.open().await?;
     let feeds = deployment.feeds(&arguments.which.feed)?;
@@ -88,7 +86,7 @@ pub(crate) async fn init(arguments: InitArguments) -> Result<(), Failure> {
     checks.end()
 }
 
-/// What was looked at, printed as it is known.
+/// The checks, each printed as soon as its result is known.
 struct Checks {
     json: bool,
     about: String,
@@ -101,7 +99,7 @@ impl Checks {
         Self { json, about: String::new(), passed: 0, failed: 0 }
     }
 
-    /// What the next checks are about.
+    /// Sets what the next checks are about.
     fn about(&mut self, what: impl Display) {
         self.about = what.to_string();
         if !self.json {
@@ -109,7 +107,7 @@ impl Checks {
         }
     }
 
-    /// One thing is well, or is not and this is what to do. Answers whether it is.
+    /// Prints the result of one check, and the remedy if it failed. Returns whether it passed.
     fn note(&mut self, what: &str, result: Result<(), impl Display>, remedy: &str) -> bool {
         let Self { json, about, .. } = self;
         let well = result.is_ok();

@@ -1,11 +1,11 @@
-//! `sluice errors`: why files are in `failed/`, grouped by reason.
+//! `sluice errors`: reports why files are in `failed/`, grouped by reason.
 //!
-//! Reads only.
+//! Never writes.
 
 use clap::Args;
 use jiff::Timestamp;
 use serde_json::json;
-use sluice_core::redrive::{Group, errors};
+use sluice_operator::redrive::{Group, errors};
 
 use crate::deployment;
 use crate::failure::Failure;
@@ -34,12 +34,11 @@ pub(crate) struct Arguments {
     json: bool,
 }
 
-/// Runs it.
 pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
     let options = arguments.selection.options(Timestamp::now())?;
     let deployment = arguments.deployment.open().await?;
     let feed = deployment.feed(&arguments.feed)?;
-    let mut tell = |file: &sluice_core::object::File, reason: Option<&sluice_core::redrive::Reason>| {
+    let mut tell = |file: &sluice_core::object::File, reason: Option<&sluice_operator::redrive::Reason>| {
         if !arguments.files {
             return;
         }

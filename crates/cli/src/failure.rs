@@ -1,6 +1,6 @@
-//! What a failure means to a script, and how a person reads it: one place for exit codes and for causes.
+//! What a failure means to a script, and how a person reads it: the one place for exit codes and causes.
 //!
-//! Never hides a cause, and never says one twice.
+//! Never hides a cause, and never prints one twice.
 
 use std::error::Error;
 use std::fmt::Write as _;
@@ -12,33 +12,31 @@ use crate::output::{self, Lines, RED};
 pub(crate) const EXIT_CODES: &str = "Exit codes: 0 all is well; 1 something failed; 2 wrong usage or configuration; 3 (verify, doctor, init) what was looked \
      at is not as it should be.";
 
-/// Why a command ends with another exit code than 0.
+/// Why a command ends with an exit code other than 0.
 #[derive(Debug)]
 pub(crate) enum Failure {
     /// Something did not work: exit code 1.
     Failed(Box<dyn Error + Send + Sync>),
-    /// What the command was told is wrong: exit code 2.
+    /// Wrong usage or configuration: exit code 2.
     Misused(Box<dyn Error + Send + Sync>),
-    /// Exit code 1; the command has said why already.
+    /// Exit code 1. The command has already printed why.
     Said,
-    /// Exit code 2; the command has said why already.
+    /// Exit code 2. The command has already printed why.
     SaidMisused,
-    /// Everything worked, and what was found is wrong: exit code 3; the command has said what.
+    /// Everything worked, but what was found is wrong: exit code 3. The command has already printed what.
     SaidWrong,
 }
 
 impl Failure {
-    /// Something did not work.
     pub(crate) fn failed(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::Failed(error.into())
     }
 
-    /// What the command was told is wrong.
     pub(crate) fn misused(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::Misused(error.into())
     }
 
-    /// Says why, on standard error, and what to exit with.
+    /// Prints why on standard error, and returns the exit code.
     pub(crate) fn report(&self) -> ExitCode {
         let (error, code) = match self {
             Self::Failed(error) => (Some(error), 1),
@@ -54,14 +52,14 @@ impl Failure {
     }
 }
 
-/// The error with its causes, each on a line of its own, without those that an outer text has quoted already.
+/// The error with its causes, each on a line of its own. Leaves out a cause that an outer text already quotes.
 fn explained(error: &(dyn Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
         let said = error.to_string();
         if !text.contains(&said) {
-            // Writing into a text cannot fail.
+            // Writing to a string cannot fail.
             _ = write!(text, "\n  because: {said}");
         }
         cause = error.source();

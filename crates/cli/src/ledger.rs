@@ -1,11 +1,11 @@
-//! `sluice ledger`: what is done to a ledger as a whole.
+//! `sluice ledger`: handles a ledger as a whole.
 //!
-//! Never touches a file, nor the rows of a table.
+//! Never touches a file or the rows of a table.
 
 use clap::{Args, Subcommand};
 use serde_json::json;
 use sluice_core::ports::Ports as _;
-use sluice_core::redshift::Rebuilt;
+use sluice_redshift::Rebuilt;
 
 use crate::deployment;
 use crate::failure::Failure;
@@ -35,7 +35,6 @@ pub(crate) struct Arguments {
     json: bool,
 }
 
-/// Runs one of them.
 pub(crate) async fn run(command: Command) -> Result<(), Failure> {
     let Command::Rebuild(arguments) = command;
     let deployment = arguments.deployment.open().await?;

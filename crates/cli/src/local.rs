@@ -1,6 +1,6 @@
-//! `sluice local`: all of Sluice on this machine, until Ctrl-C.
+//! `sluice local`: runs all of Sluice on this machine, until Ctrl-C.
 //!
-//! Starts, invites, shows what happens, and leaves nothing running.
+//! Starts everything, prints hints and shows what happens. Never leaves anything running.
 
 mod hints;
 mod news;
@@ -52,7 +52,6 @@ pub(crate) struct Arguments {
     json: bool,
 }
 
-/// Runs it.
 pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
     let project = project(&arguments)?;
     let binaries = if arguments.services_only { None } else { Some(binaries()?) };
@@ -83,7 +82,7 @@ fn project(arguments: &Arguments) -> Result<Option<Project>, Failure> {
     Ok(Some(Project::open(arguments.config.as_deref(), arguments.tables.as_deref())?))
 }
 
-/// Sets everything up and shows what happens, for ever.
+/// Sets everything up and shows what happens, forever.
 async fn serve(
     stack: &Stack,
     project: Option<&Project>,
@@ -96,7 +95,7 @@ async fn serve(
     };
     stack.create_bucket(project)?;
     stack.create_tables(project).await?;
-    // Before the functions are there: nothing that they do is missed.
+    // Begins before the functions are deployed, so that it misses nothing that they do.
     let watch = Watch::begin(stack, &project.config, arguments.json);
     let deployed = binaries.map(|binaries| stack.deploy(project, binaries)).transpose()?;
     Hints::of(stack, Some(project)).print(arguments.json);

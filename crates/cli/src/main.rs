@@ -1,7 +1,7 @@
 //! `sluice`, the operator's command line: the table of contents of its commands.
 //!
-//! Never does anything itself: each command has its own module, what it prints goes through `output`, and what a failure
-//! means to a script is decided in `failure`.
+//! Never does anything itself: each command has its own module, `output` prints, and `failure` decides what a failure
+//! means to a script.
 
 mod config;
 mod demo;
@@ -83,9 +83,9 @@ fn main() -> ExitCode {
     }
 }
 
-/// What the services have to say goes to standard error, as `RUST_LOG` asks for it.
+/// Logs what the services report to standard error, as `RUST_LOG` says.
 fn log() {
-    // A request that S3 refuses is its sender's affair, who is told.
+    // `s3s` is off: a request that S3 refuses concerns only its sender, who gets the error.
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,s3s=off"));
     tracing_subscriber::fmt().with_env_filter(filter).with_ansi(output::watched()).with_writer(std::io::stderr).init();
 }

@@ -1,4 +1,4 @@
-//! `sluice completions` and `sluice man`: what shells and `man` want to know of the commands, made from the commands.
+//! `sluice completions` and `sluice man`: completion scripts and manual pages, made from the commands themselves.
 
 use std::fs;
 use std::io::{self, Write as _};
@@ -63,7 +63,7 @@ fn page(command: Command) -> Result<Vec<u8>, Failure> {
 
 fn print(text: &[u8]) -> Result<(), Failure> {
     match io::stdout().lock().write_all(text) {
-        // A reader who goes away is no error.
+        // A reader that goes away is not an error.
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::failed(error)),
         _ => Ok(()),
     }

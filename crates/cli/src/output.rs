@@ -1,7 +1,7 @@
-//! How commands print: colours on a terminal only, one JSON value where a program reads, and numbers as people read them.
+//! How commands print: colours only on a terminal, one JSON value a line for programs, and numbers as people read them.
 //!
-//! A reader who goes away is no error: what cannot be printed any more is not printed. Words of others go through
-//! [`Foreign`] where they are put into a line, and nothing that steers a terminal gets past here.
+//! A reader that goes away is not an error: what can no longer be printed is dropped. Text from others goes through
+//! [`Foreign`] where it enters a line, and nothing that controls a terminal ever gets past here.
 
 use std::fmt::Display;
 use std::io::{IsTerminal as _, Write as _};
@@ -16,13 +16,13 @@ pub(crate) use foreign::{Foreign, Lines};
 
 /// A heading.
 pub(crate) const BOLD: Style = Style::new().bold();
-/// What matters less.
+/// Something that matters less.
 pub(crate) const DIM: Style = Style::new().dimmed();
-/// What is as it should be.
+/// Something that is as it should be.
 pub(crate) const GREEN: Style = AnsiColor::Green.on_default();
-/// What is not.
+/// Something that is wrong.
 pub(crate) const RED: Style = AnsiColor::Red.on_default().bold();
-/// What flows.
+/// Files on their way.
 pub(crate) const BLUE: Style = AnsiColor::Cyan.on_default();
 
 /// Prints a line to standard output.
@@ -30,12 +30,12 @@ pub(crate) fn line(text: impl Display) {
     _ = writeln!(anstream::stdout().lock(), "{}", foreign::Styled(text));
 }
 
-/// Prints a line to standard error, where a command tells of its progress while its answer goes to standard output.
+/// Prints a line to standard error. A command's progress goes there, and its answer to standard output.
 pub(crate) fn note(text: impl Display) {
     _ = writeln!(anstream::stderr().lock(), "{}", foreign::Styled(text));
 }
 
-/// Empties the terminal, where standard output is one, for what is shown again.
+/// Clears the terminal before something is shown again, if standard output is a terminal.
 pub(crate) fn clear() {
     let mut out = anstream::stdout().lock();
     if out.is_terminal() {
@@ -50,12 +50,12 @@ pub(crate) fn json(value: &impl Serialize) {
     }
 }
 
-/// Whether a person watches standard error, where progress is shown.
+/// Whether standard error, where progress is shown, is a terminal.
 pub(crate) fn watched() -> bool {
     std::io::stderr().is_terminal()
 }
 
-/// A number with its thousands apart: `80,789`.
+/// A number with its thousands separated: `80,789`.
 pub(crate) fn thousands(number: impl Display) -> String {
     let number = number.to_string();
     let end = number.find('.').unwrap_or(number.len());
@@ -70,7 +70,7 @@ pub(crate) fn thousands(number: impl Display) -> String {
     text
 }
 
-/// A number of bytes with three digits or so: `2.0 MB`.
+/// A number of bytes in a few digits: `2.0 MB`.
 pub(crate) fn bytes(bytes: u64) -> String {
     let mut whole = bytes;
     let mut rest = 0;
@@ -84,7 +84,7 @@ pub(crate) fn bytes(bytes: u64) -> String {
     format!("{whole}.{} PB", rest / 100)
 }
 
-/// A duration with as many digits as are of interest: `2.31 s`, `870 ms`.
+/// A duration in a few digits: `2.31 s`, `870 ms`.
 pub(crate) fn duration(duration: Duration) -> String {
     match duration.as_millis() {
         0..1000 => format!("{} ms", duration.as_millis()),

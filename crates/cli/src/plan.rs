@@ -1,6 +1,6 @@
-//! `sluice plan`: what the next tick would do with a feed, down to the SQL, without doing it.
+//! `sluice plan`: shows what the next tick would do with a feed, down to the SQL, without doing it.
 //!
-//! Reads only, and asks the warehouse nothing.
+//! Never writes, and never asks the warehouse.
 
 use clap::Args;
 use serde_json::json;
@@ -10,14 +10,14 @@ use sluice_core::destination::Load;
 use sluice_core::object::File;
 use sluice_core::plan::compression;
 use sluice_core::ports::Ports as _;
-use sluice_core::preview::{Preview, claims, preview};
-use sluice_core::redshift::{manifest, sql};
+use sluice_operator::preview::{Preview, claims, preview};
+use sluice_redshift::{RedshiftFeed, manifest, sql};
 
 use crate::deployment;
 use crate::failure::Failure;
 use crate::output::{self, BOLD, DIM, Foreign};
 
-/// How many files of a batch a person is shown.
+/// How many files of a batch are shown to a person.
 const SHOWN: usize = 5;
 
 /// Arguments of `sluice plan`.
@@ -38,7 +38,6 @@ pub(crate) struct Arguments {
     json: bool,
 }
 
-/// Runs it.
 pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
     let deployment = arguments.deployment.open().await?;
     let feed = deployment.feed(&arguments.feed)?;
@@ -73,7 +72,8 @@ impl<'a> Batch<'a> {
         let id = BatchId::of(files);
         let manifest = manifest::key(&config.bucket, feed, &id).map_err(Failure::failed)?;
         let compression = files.first().and_then(|file| compression(feed, &file.key));
-        let load = Load { slot, batch: &id, files, token: "", compression };
+        let load = Load { slot, batch: &id, files, token: "", compression, prepared: false };
+        let feed = RedshiftFeed::of(feed).map_err(Failure::failed)?;
         let statements = sql::transaction(&config.bucket.name, feed, &load, &manifest).statements;
         Ok(Self { slot, id, files, statements })
     }

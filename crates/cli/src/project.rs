@@ -1,68 +1,60 @@
-//! A configuration with the tables that it loads, as they lie in a folder: `sluice.toml` and `tables.sql` beside it.
+//! A configuration and the tables that it loads, in one folder: `sluice.toml`, and `tables.sql` beside it.
 //!
-//! Reads files; never runs what is in them.
+//! Reads files, and never runs what is in them.
 
 mod script;
 
 use std::path::{Path, PathBuf};
 
+use sluice_aws::DESTINATIONS;
 use sluice_core::config::{Config, ConfigError};
 
 use crate::failure::Failure;
 
 /// The configuration that is used when none is named.
 const DEFAULT: &str = "examples/sluice.toml";
-/// The tables beside a configuration.
+/// The file beside a configuration that makes its tables.
 const TABLES: &str = "tables.sql";
 
 /// A configuration that has been checked, and the SQL that makes its tables.
 #[derive(Debug)]
 pub(crate) struct Project {
-    /// Where the configuration is.
+    /// The path of the configuration.
     pub(crate) path: PathBuf,
-    /// Its text, which is what the functions are given.
+    /// Its text, which the functions get.
     pub(crate) text: String,
-    /// What it says.
     pub(crate) config: Config,
-    /// The statements that make the tables; none where there is no such file.
+    /// The statements that make the tables; `None` if there is no such file.
     pub(crate) tables: Option<Tables>,
 }
 
-/// SQL that makes tables where they are missing.
+/// SQL that makes the tables that are missing.
 #[derive(Debug)]
 pub(crate) struct Tables {
-    /// Where it is.
     pub(crate) path: PathBuf,
-    /// One after another.
     pub(crate) statements: Vec<String>,
 }
 
-/// Why there is no project.
+/// Why a project cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ProjectError {
-    /// Nothing was named, and the default is not there.
     #[error(
         "there is no {DEFAULT} here: name a configuration with --config FILE, or start the services alone with \
          --services-only"
     )]
     NoDefault,
-    /// A file that cannot be read.
     #[error("cannot read {path}: {source}")]
     Unreadable {
-        /// Which.
+        /// The file.
         path: PathBuf,
-        /// What the system said.
         source: std::io::Error,
     },
-    /// A configuration that is wrong.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// SQL whose statements cannot be told apart.
     #[error("{path}: {source}")]
     Script {
-        /// Which file.
+        /// The file of SQL.
         path: PathBuf,
-        /// Why.
         source: script::ScriptError,
     },
 }
@@ -74,7 +66,8 @@ impl From<ProjectError> for Failure {
 }
 
 impl Project {
-    /// Reads the configuration, the default one where none is named, and the tables: those named, else those beside it.
+    /// Reads the configuration, or the default one if none is named. Reads the named tables, or those beside the
+    /// configuration.
     pub(crate) fn open(config: Option<&Path>, tables: Option<&Path>) -> Result<Self, ProjectError> {
         let path = match config {
             Some(path) => path.to_owned(),
@@ -82,7 +75,7 @@ impl Project {
             None => return Err(ProjectError::NoDefault),
         };
         let text = read(&path)?;
-        let config = Config::parse(&text, &path.display().to_string())?;
+        let config = Config::parse(&text, &path.display().to_string(), &DESTINATIONS)?;
         let beside = path.with_file_name(TABLES);
         let tables = match tables {
             Some(tables) => Some(Tables::read(tables)?),

@@ -1,11 +1,11 @@
-//! `sluice redrive`: files go from `failed/` back to `incoming/`, where they are judged anew.
+//! `sluice redrive`: moves files from `failed/` back to `incoming/`, where they are judged again.
 
 mod print;
 
 use clap::Args;
 use jiff::Timestamp;
 use sluice_core::ports::Ports;
-use sluice_core::redrive::{Options, redrive};
+use sluice_operator::redrive::{Options, redrive};
 
 use crate::deployment;
 use crate::failure::Failure;
@@ -36,7 +36,6 @@ pub(crate) struct Arguments {
     json: bool,
 }
 
-/// Runs it.
 pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
     let options = Options { dry_run: arguments.dry_run, ..arguments.selection.options(Timestamp::now())? };
     let deployment = arguments.deployment.open().await?;

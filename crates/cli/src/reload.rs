@@ -1,14 +1,15 @@
-//! `sluice reload`: files go out of the ledger and from `processed/` back to `incoming/`, and are loaded once more.
+//! `sluice reload`: takes files out of the ledger and moves them from `processed/` back to `incoming/`, to load them
+//! again.
 //!
-//! Never touches the rows of their earlier load; says so, and asks first.
+//! Never touches the rows of the earlier load. It says so, and asks first.
 
 use std::io::IsTerminal as _;
 
 use clap::Args;
 use jiff::Timestamp;
-use sluice_core::config::{Destination, Feed};
+use sluice_core::config::Feed;
 use sluice_core::ports::Ports;
-use sluice_core::redrive::{Options, Reload, reload};
+use sluice_operator::redrive::{Options, Reload, reload};
 
 use crate::deployment;
 use crate::failure::Failure;
@@ -49,7 +50,6 @@ pub(crate) struct Arguments {
     json: bool,
 }
 
-/// Runs it.
 pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
     let options = Options { dry_run: arguments.dry_run, ..arguments.selection.options(Timestamp::now())? };
     let deployment = arguments.deployment.open().await?;
@@ -67,12 +67,9 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
     printer.end(done)
 }
 
-/// Asks whether the rows are deleted.
+/// Asks whether the rows of the earlier load are deleted.
 fn confirm(feed: &Feed, selection: &Selection) -> Result<(), Failure> {
-    let Destination::Redshift(target) = &feed.destination else {
-        return Err(Failure::misused("this destination has no ledger"));
-    };
-    let table = target.table.to_string();
+    let table = &feed.target.table;
     let warning = format!(
         "the rows that these files ({}) have in {table} stay there, and come a second time with this reload: delete or \
          truncate them first",

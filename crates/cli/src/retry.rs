@@ -1,6 +1,6 @@
-//! `sluice retry`: what waits after failures is tried now.
+//! `sluice retry`: makes the next ticks retry what waits after failures.
 //!
-//! Never loads anything itself: the next ticks do.
+//! Never loads anything itself: the ticks do.
 
 use clap::Args;
 use jiff::Timestamp;
@@ -29,7 +29,6 @@ pub(crate) struct Arguments {
     json: bool,
 }
 
-/// Runs it.
 pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
     let deployment = arguments.deployment.open().await?;
     let feed = deployment.feed(&arguments.feed)?;

@@ -4,7 +4,7 @@ use clap::Args;
 use jiff::tz::TimeZone;
 use jiff::{Span, SpanRelativeTo, Timestamp, civil::Date};
 use sluice_core::config::Pattern;
-use sluice_core::redrive::Options;
+use sluice_operator::redrive::Options;
 
 use crate::failure::Failure;
 
@@ -20,7 +20,7 @@ pub(crate) struct Selection {
 }
 
 impl Selection {
-    /// What the core is asked for.
+    /// The options for a run over these files.
     pub(crate) fn options(&self, now: Timestamp) -> Result<Options, Failure> {
         let wrong = |error| Failure::misused(format!("--match: {error}"));
         let matching = self.matching.as_deref().map(Pattern::new).transpose().map_err(wrong)?;
@@ -28,7 +28,7 @@ impl Selection {
         Ok(Options { matching, since, ..Options::default() })
     }
 
-    /// The same, as it was typed.
+    /// The selection as it was typed.
     pub(crate) fn words(&self) -> String {
         let word = |name: &str, value: &Option<String>| value.as_ref().map(|value| format!("--{name} {value:?}"));
         let words: Vec<String> =
@@ -44,7 +44,7 @@ fn since(text: &str, now: Timestamp) -> Result<Timestamp, Failure> {
         let duration = span.to_duration(SpanRelativeTo::days_are_24_hours()).ok()?;
         duration.is_positive().then(|| now.checked_sub(duration).ok()).flatten()
     };
-    // jiff reads the day of a time, too, and leaves out the rest.
+    // jiff also reads a day from a time, and ignores the rest.
     let is_day = text.len() == "2026-11-01".len();
     let day = || text.parse::<Date>().ok().filter(|_| is_day)?.to_zoned(TimeZone::UTC).ok().map(|day| day.timestamp());
     text.parse::<Timestamp>().ok().or_else(day).or_else(ago).ok_or_else(|| {

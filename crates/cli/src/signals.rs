@@ -1,12 +1,12 @@
-//! When the operator, or the system, wants the program to end.
+//! Waits until the operator or the system asks the program to end.
 //!
-//! Never ends anything itself: whoever waits here cleans up.
+//! Never ends anything itself: the caller cleans up.
 
 use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// Ctrl-C and SIGTERM, from when this is made: neither kills the program any more.
+/// Listens for Ctrl-C and SIGTERM. Once it exists, neither kills the program any more.
 #[derive(Debug)]
 pub(crate) struct Stop {
     interrupt: Signal,
@@ -14,7 +14,6 @@ pub(crate) struct Stop {
 }
 
 impl Stop {
-    /// Begins to listen.
     pub(crate) fn listen() -> io::Result<Self> {
         Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
     }

@@ -1,15 +1,16 @@
-//! All of Sluice on this machine: the stand-in, the three functions in it, the tables they load.
+//! All of Sluice on this machine: the stand-in, the three functions in it, and the tables that they load.
 //!
-//! What `local` and `demo` share. Never prints, and never knows what is loaded.
+//! `local` and `demo` share it. Never prints, and never knows what is loaded.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use sluice_aws::{Aws, ConfigOrigin, Endpoint, Settings};
-use sluice_core::config::{Destination, Feed, Redshift, Trigger};
+use sluice_core::config::{Feed, Trigger};
 use sluice_core::ports::PortError;
-use sluice_core::redshift::{Statements, Status, Submission};
+use sluice_redshift::config::Redshift;
+use sluice_redshift::{Statements, Status, Submission};
 use sluice_standin::deployment::{DeployError, Deployed, Deployment};
 use sluice_standin::faults::Latency;
 use sluice_standin::{Options, StandIn, StartError, Warehouse};
@@ -17,17 +18,17 @@ use sluice_standin::{Options, StandIn, StartError, Warehouse};
 use crate::failure::Failure;
 use crate::project::{Project, Tables};
 
-/// Who an outside caller of the stand-in is.
+/// The access key's id of a caller from outside the stand-in.
 pub(crate) const ACCESS_KEY: &str = "local";
-/// What every caller of the stand-in signs with.
+/// The secret that every caller of the stand-in signs with.
 pub(crate) const SECRET_KEY: &str = "sluice";
-/// Where the stand-in says it is.
+/// The Region of the stand-in.
 pub(crate) const REGION: &str = "us-east-1";
 
-/// The binaries of the functions.
+/// The names of the functions' binaries.
 const BINARIES: [&str; 3] = ["loader", "lister", "worker"];
 
-/// How long making a table may take.
+/// How long making the tables may take.
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// How long requests take.
@@ -49,48 +50,42 @@ impl From<LatencyProfile> for Latency {
     }
 }
 
-/// Why not all of it runs.
+/// Why the stack does not run.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum StackError {
-    /// The port is somebody else's.
     #[error("port {port} is taken by another program: choose another with --port N, or --port 0 for any free one")]
     PortTaken {
-        /// Which.
+        /// The port.
         port: u16,
     },
-    /// The stand-in does not start.
     #[error("cannot start the local services")]
     Start(#[source] StartError),
-    /// The functions have not been built.
     #[error("there is no {binary} beside this program, in {folder}: build it with `cargo build -p sluice-lambdas`")]
     NoBinary {
-        /// Which.
+        /// The first binary that is missing.
         binary: &'static str,
-        /// Where it was looked for.
+        /// The folder of this program.
         folder: PathBuf,
     },
-    /// This program does not know where it is.
     #[error("cannot tell where this program is, and so where the functions are")]
     Nowhere(#[source] std::io::Error),
-    /// The functions cannot be deployed.
     #[error("cannot deploy the functions")]
     Deploy(#[from] DeployError),
-    /// The statements of the tables cannot be sent.
+    /// The statements that make the tables could not be sent.
     #[error("cannot run {path}")]
     Tables {
-        /// Which file.
+        /// The file of SQL.
         path: PathBuf,
-        /// Why.
         source: PortError,
     },
-    /// A statement of the tables does not work.
+    /// The warehouse refused a statement that makes the tables.
     #[error("{path} does not work in database {database}: {message}")]
     Refused {
-        /// Which file.
+        /// The file of SQL.
         path: PathBuf,
-        /// Where it was run.
+        /// The database in which it ran.
         database: String,
-        /// What the warehouse says.
+        /// The warehouse's message.
         message: String,
     },
 }
@@ -106,27 +101,27 @@ impl From<StackError> for Failure {
 pub(crate) struct Stack {
     /// The services.
     pub(crate) standin: StandIn,
-    /// The way in for callers: over HTTP, as everybody's.
+    /// The client of a caller from outside, over HTTP.
     pub(crate) aws: Aws,
 }
 
-/// How to start.
+/// The options of a start.
 #[derive(Debug)]
 pub(crate) struct Start {
-    /// Where to listen; 0 takes any free port.
+    /// The port to listen on; 0 takes any free one.
     pub(crate) port: u16,
     /// The folder that keeps everything.
     pub(crate) data: Option<PathBuf>,
-    /// The URL of a PostgreSQL that somebody else runs.
+    /// The URL of a PostgreSQL that already runs.
     pub(crate) warehouse: Option<String>,
     /// How long requests take.
     pub(crate) latency: LatencyProfile,
-    /// The databases that feeds load; the first is the one that a URL stands for.
+    /// The databases that feeds load. The URL stands for the first one.
     pub(crate) databases: Vec<String>,
 }
 
 impl Stack {
-    /// Starts the services; they take requests when this returns.
+    /// Starts the services. They take requests when this returns.
     pub(crate) async fn start(start: Start) -> Result<Self, StackError> {
         let port = start.port;
         let options = Options {
@@ -148,12 +143,12 @@ impl Stack {
         Ok(Self { standin, aws })
     }
 
-    /// Makes the project's bucket, unless it is there.
+    /// Makes the project's bucket, unless it exists.
     pub(crate) fn create_bucket(&self, project: &Project) -> Result<(), StackError> {
         Ok(self.standin.storage().create_bucket(&project.config.bucket.name).map_err(DeployError::Bucket)?)
     }
 
-    /// Deploys the functions with the project's configuration; files of feeds with events are announced from now on.
+    /// Deploys the functions with the project's configuration. From then on, files of feeds with events are announced.
     pub(crate) fn deploy(&self, project: &Project, binaries: PathBuf) -> Result<Deployed, StackError> {
         let config = &project.config;
         let mut deployment = Deployment::new(&config.bucket.name, &project.text, binaries);
@@ -162,7 +157,7 @@ impl Stack {
         Ok(self.standin.deploy(&deployment)?)
     }
 
-    /// Makes the project's tables in every database that its feeds load, where they are missing.
+    /// Makes the project's missing tables in every database that its feeds load.
     pub(crate) async fn create_tables(&self, project: &Project) -> Result<(), StackError> {
         let Some(tables) = &project.tables else { return Ok(()) };
         for target in databases(&project.config.feeds) {
@@ -196,7 +191,7 @@ impl Stack {
     }
 }
 
-/// The folder of this program, with the three functions in it.
+/// The folder of this program, if the three functions are in it too.
 pub(crate) fn binaries() -> Result<PathBuf, StackError> {
     let program = std::env::current_exe().map_err(StackError::Nowhere)?;
     let folder = program.parent().map_or_else(PathBuf::new, PathBuf::from);
@@ -216,13 +211,10 @@ pub(crate) fn environment(endpoint: &str) -> String {
 
 /// Where the feed's rows go.
 pub(crate) fn target(feed: &Feed) -> Option<&Redshift> {
-    match &feed.destination {
-        Destination::Redshift(target) => Some(target),
-        _ => None,
-    }
+    Redshift::of(feed)
 }
 
-/// The names of the databases that the feeds load; `dev`, as Redshift's own first one, where there are no feeds.
+/// The names of the databases that the feeds load. Without feeds it is `dev`, as Redshift's own first one.
 pub(crate) fn database_names(feeds: &[Feed]) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
     for target in databases(feeds) {
@@ -236,7 +228,7 @@ pub(crate) fn database_names(feeds: &[Feed]) -> Vec<String> {
     names
 }
 
-/// One of the feeds' targets for each database that there is.
+/// One of the feeds' targets for each database.
 fn databases(feeds: &[Feed]) -> Vec<&Redshift> {
     let mut found: Vec<&Redshift> = Vec::new();
     for target in feeds.iter().filter_map(target) {

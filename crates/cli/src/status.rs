@@ -1,6 +1,6 @@
-//! `sluice status`: what waits, what is loading, what was loaded, and what is wrong, feed by feed.
+//! `sluice status`: shows what waits, what is loading, what was loaded, and what is wrong, feed by feed.
 //!
-//! Reads only, and asks the warehouse nothing: looking at a warehouse that is paused would wake it.
+//! Never writes, and never asks the warehouse: a question would wake a warehouse that is paused.
 
 mod print;
 
@@ -14,22 +14,22 @@ use sluice_core::claim::Survey;
 use sluice_core::config::{Config, Feed};
 use sluice_core::measure::Metric;
 use sluice_core::ports::{Objects, PortError, Ports as _};
-use sluice_core::preview::{Preview, Trouble, claims, preview};
 use sluice_core::strays;
 use sluice_core::without_rows::{self, Note};
+use sluice_operator::preview::{Preview, Trouble, claims, preview};
 
 use crate::deployment::{self, Deployment};
 use crate::failure::Failure;
 use crate::output;
 
-/// How far back the backlog is drawn.
+/// How far back the backlog is shown.
 const DRAWN: SignedDuration = SignedDuration::from_hours(3);
-/// Seconds of one value of it.
+/// The period of one value of the backlog, in seconds.
 const PERIOD: i32 = 300;
-/// How many feeds are looked at at once.
+/// How many feeds are read at once.
 const AT_ONCE: usize = 8;
 
-/// What is read of `CloudWatch`, in this order.
+/// What is read from `CloudWatch`, in this order.
 const SERIES: [Series; 5] = [
     Series { metric: Metric::UnprocessedFiles, statistic: Statistic::Maximum },
     Series { metric: Metric::FilesLoaded, statistic: Statistic::Sum },
@@ -56,7 +56,6 @@ pub(crate) struct Arguments {
     json: bool,
 }
 
-/// Runs it.
 pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
     let deployment = arguments.deployment.open().await?;
     let feeds = deployment.feeds(&arguments.feed)?;
@@ -85,7 +84,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
     }
 }
 
-/// What can be said of a feed.
+/// The status of a feed.
 struct Status<'a> {
     config: &'a Config,
     feed: &'a Feed,
@@ -93,7 +92,7 @@ struct Status<'a> {
     history: Result<History, PortError>,
 }
 
-/// What the bucket shows of a feed.
+/// What the bucket shows about a feed.
 struct Seen {
     preview: Preview,
     /// How many files are in `failed/`.
@@ -102,11 +101,11 @@ struct Seen {
     without_rows: Vec<Note>,
 }
 
-/// What `CloudWatch` remembers of a feed.
+/// The history of a feed in `CloudWatch`.
 struct History {
-    /// The most files that waited, for each period.
+    /// The most files that waited in each period.
     backlog: Vec<Point>,
-    /// Of the last hour.
+    /// This and the following are sums over the last hour.
     files: f64,
     rows: f64,
     loads_failed: f64,
@@ -128,13 +127,13 @@ impl<'a> Status<'a> {
         Self { config, feed, seen, history }
     }
 
-    /// The claims whose last try went wrong.
+    /// The claims whose last try failed.
     fn troubles(&self) -> impl Iterator<Item = Trouble<'_>> {
         self.seen.iter().flat_map(|seen| seen.preview.troubles())
     }
 }
 
-/// The feed as a tick sees it, how many files of it are in `failed/`, and which brought no row.
+/// Reads the feed as a tick sees it, how many of its files are in `failed/`, and which files brought no row.
 async fn see(
     config: &Config,
     objects: &impl Objects,

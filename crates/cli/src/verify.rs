@@ -1,6 +1,6 @@
-//! `sluice verify`: accounts for every file of a deployment, and says what is wrong and what will mend it.
+//! `sluice verify`: accounts for every file of a deployment, and reports what is wrong and what will fix it.
 //!
-//! Reads only. What there is to say comes from the core; here it is asked for and printed, as it is found.
+//! Never writes, and finds nothing itself: it asks `sluice_operator`, and prints the findings as they come.
 
 mod print;
 
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use clap::Args;
 use sluice_core::config::Feed;
-use sluice_core::verify::{Options, rest, verify};
+use sluice_operator::verify::{Options, rest, verify};
 
 use crate::deployment::{self, Deployment};
 use crate::failure::Failure;
@@ -39,7 +39,6 @@ pub(crate) struct Arguments {
     json: bool,
 }
 
-/// Runs it.
 pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
     let deployment = arguments.deployment.open().await?;
     let feeds = deployment.feeds(&arguments.feed)?;
@@ -54,7 +53,7 @@ struct Verification<'a> {
 }
 
 impl Verification<'_> {
-    /// Every feed, whatever becomes of the others.
+    /// Verifies every feed, even if another one fails.
     async fn run(mut self, feeds: &[&Feed]) -> Result<(), Failure> {
         let days = self.arguments.processed_days;
         let kept_for = days.map(|days| Duration::from_hours(24 * u64::from(days)));

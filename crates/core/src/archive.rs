@@ -141,14 +141,15 @@ async fn copy_one(objects: &impl Objects, names: Names<'_>, file: &File) -> Resu
 
 /// The names of a file's copy under `to` that follow from the file alone, in the order in which they are tried. After
 /// them come names that nobody can know beforehand.
-pub(crate) fn plain_names(incoming: &Prefix, to: &Prefix, file: &File) -> Vec<Key> {
+#[must_use]
+pub fn plain_names(incoming: &Prefix, to: &Prefix, file: &File) -> Vec<Key> {
     let statement = StatementId(String::new());
     let names = Names { incoming, to, statement: &statement };
     (0..PLAIN_NAMES).filter_map(|attempt| names.name(file, attempt).ok()).collect()
 }
 
 /// All names that a copy under `to` may have that `statement` led to, in the order in which they are tried.
-pub(crate) fn all_names<'a>(
+pub fn all_names<'a>(
     incoming: &'a Prefix,
     to: &'a Prefix,
     file: &'a File,
@@ -159,10 +160,11 @@ pub(crate) fn all_names<'a>(
 }
 
 /// What is kept free at the end of a name: the name of a file's reason is that of the file and at most so much more.
-pub(crate) const RESERVED_BYTES: usize = 32;
+pub const RESERVED_BYTES: usize = 32;
 
-/// Sixteen digits that only whoever knows the statement can tell: Redshift makes its id up when it takes it.
-pub(crate) fn mark(statement: &StatementId, file: &File) -> String {
+/// Sixteen digits that only whoever knows the statement can tell: its id is made up where it runs.
+#[must_use]
+pub fn mark(statement: &StatementId, file: &File) -> String {
     hash::hex(&hash::of_parts([statement.0.as_str(), &file.id().to_string()])[..8])
 }
 
@@ -210,7 +212,8 @@ impl Names<'_> {
 /// Whether a key, read from its left, has more `..` than parts before them: such keys S3 refuses. One that it takes
 /// under `a/b/incoming/` may become one of them under `processed/`.
 /// Source: Amazon S3 User Guide, "Naming Amazon S3 objects".
-pub(crate) fn climbs_out(key: &str) -> bool {
+#[must_use]
+pub fn climbs_out(key: &str) -> bool {
     let mut depth = 0_usize;
     for part in key.split('/') {
         match (part, depth) {

@@ -27,7 +27,7 @@ use crate::run::{Run, later};
 
 pub use doubt::{Doubt, Stage};
 pub use give_way::Others;
-pub use lease::{Held, HeldError, Taken, take, wake};
+pub use lease::{LeaseError, LeasedClaim, Taken, take, wake};
 pub use parts::Going;
 pub use slots::{Free, Slots, fill, of_feed, place};
 pub use survey::{Seen, Survey};

@@ -40,9 +40,9 @@ mod tests {
     use super::*;
 
     fn config() -> Config {
-        let text = "[bucket]\nname = \"landing\"\n[[feed]]\nname = \"flights\"\nprefix = \"flights/\"\n\
-                    [feed.redshift]\nworkgroup = \"w\"\ndatabase = \"dev\"\ntable = \"public.flights\"\nformat = \"csv\"\n";
-        Config::parse(text, "test").unwrap()
+        let mut config = crate::testing::target::config("flights", "flights/", "");
+        config.bucket.name = "landing".to_owned();
+        config
     }
 
     #[test]

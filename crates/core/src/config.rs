@@ -7,24 +7,22 @@ use std::time::Duration;
 
 use crate::object::{ETag, File, FileId, Key, Prefix};
 
-mod amount;
+pub mod amount;
 mod bucket;
 mod check;
-pub mod copy_options;
 mod feed;
-mod fields;
-mod names;
+pub mod fields;
+mod format;
 mod parse;
 pub mod pattern;
-mod problem;
-mod redshift;
-mod section;
-mod statement;
-mod table;
+pub mod problem;
+pub mod section;
+pub mod target;
 
-pub use copy_options::{Compression, CopyFormat, CopyOption, CopyOptions};
+pub use format::{Compression, FileFormat};
 pub use pattern::Pattern;
 pub use problem::{ConfigError, Problem};
+pub use target::{Kind, Reading, Target};
 
 /// A whole deployment: one bucket and the feeds in it.
 #[derive(Clone, Debug)]
@@ -93,12 +91,11 @@ pub struct Feed {
     /// seconds, at most [`MAX_WAIT`].
     pub wait: Duration,
     /// Where the rows go.
-    pub destination: Destination,
+    pub target: Target,
 }
 
-/// The most files of one COPY: so many that the guard and the ledger's rows, with the longest keys S3 allows, still fit
-/// into the 40 statements of 100 KB that a batch may have.
-/// Source: Amazon Redshift Management Guide, "Using the Amazon Redshift Data API", considerations.
+/// The most files of one load: so many that the guard and the ledger's rows, with the longest keys S3 allows, still fit
+/// into the 40 statements of 100 KB that the narrowest of the destinations takes for a transaction.
 pub const MAX_FILES_PER_LOAD: usize = 1000;
 
 /// The most files that a feed may have in flight. A lister keeps as many in memory, with their keys.
@@ -255,105 +252,6 @@ pub enum Order {
     Key,
 }
 
-/// Where a feed's rows go. Each feed has exactly one.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub enum Destination {
-    /// A table in Amazon Redshift, by COPY through the Data API.
-    Redshift(Redshift),
-}
-
-/// A table in Amazon Redshift.
-#[derive(Clone, Debug)]
-pub struct Redshift {
-    /// Which warehouse.
-    pub warehouse: Warehouse,
-    /// The database in it.
-    pub database: String,
-    /// Who the functions are to the database.
-    pub identity: Identity,
-    /// The table to load.
-    pub table: Table,
-    /// The ledger's table. Default: `sluice_ledger_<feed>` in the table's schema.
-    pub ledger: Table,
-    /// The columns that the files have, in order; empty: all of the table's.
-    pub columns: Vec<String>,
-    /// The role that COPY reads S3 with.
-    pub iam_role: IamRole,
-    /// The files' format.
-    pub format: CopyFormat,
-    /// COPY's other options, checked against the format.
-    pub options: CopyOptions,
-    /// How long one transaction may take before the warehouse ends it. Default 4 hours, at most 24 (the Data API's limit).
-    pub statement_timeout: Duration,
-    /// SQL run in the transaction before COPY. Comes from the configuration, never from a file or a key.
-    pub pre_sql: Vec<String>,
-    /// SQL run in the transaction after COPY.
-    pub post_sql: Vec<String>,
-}
-
-impl Redshift {
-    /// The table whose one row every load of the ledger updates: beside the ledger, and called after it.
-    #[must_use]
-    pub fn fence(&self) -> Table {
-        Table { schema: self.ledger.schema.clone(), name: format!("{}_fence", self.ledger.name) }
-    }
-}
-
-/// Which warehouse a statement goes to.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Warehouse {
-    /// A Redshift Serverless workgroup, by name.
-    Workgroup(String),
-    /// A provisioned cluster, by identifier.
-    Cluster(String),
-}
-
-impl fmt::Display for Warehouse {
-    /// As tokens have it: another text here is another token for a submission whose reply was lost before an update.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Workgroup(name) => write!(f, "workgroup {name}"),
-            Self::Cluster(name) => write!(f, "cluster {name}"),
-        }
-    }
-}
-
-/// Who the functions are to the database.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Identity {
-    /// The function's own IAM identity.
-    Iam,
-    /// A secret in AWS Secrets Manager, by ARN.
-    Secret(String),
-    /// A database user of a provisioned cluster.
-    DbUser(String),
-}
-
-/// A table's name, in parts as they are in the catalogue, not quoted.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Table {
-    /// The schema.
-    pub schema: String,
-    /// The table in it.
-    pub name: String,
-}
-
-impl fmt::Display for Table {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}", self.schema, self.name)
-    }
-}
-
-/// The role that COPY reads S3 with.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum IamRole {
-    /// The one that is set as default in the cluster or namespace.
-    Default,
-    /// One or a chain of ARNs, comma-separated.
-    Arn(String),
-}
-
 impl Config {
     /// The feed with this name.
     #[must_use]
@@ -374,6 +272,3 @@ impl Config {
         self.feeds.iter().find_map(|feed| Some((feed, path.strip_prefix(feed.prefix.as_str())?)))
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -4,15 +4,15 @@
 
 use std::time::Duration;
 
-use crate::claim::{Claim, Held, HeldError};
-use crate::config::{Config, Destination as Target, Feed};
-use crate::destination::{Begun, Destination, Load, Progress};
+use crate::claim::{Claim, LeaseError, LeasedClaim};
+use crate::config::{Config, Feed};
+use crate::destination::{Begun, Load, Loads, Progress};
 use crate::disposition::{Pace, signed};
 use crate::object::File;
-use crate::ports::{Clock, PortError, PortErrorKind, Ports};
+use crate::ports::{Clock, PortError, PortErrorKind, Ports, Service};
 use crate::run::{Run, later};
 
-/// The longest single wait for a statement. Source: Amazon Redshift Management Guide, "Long polling" (30 seconds).
+/// The longest single wait for a transaction; a destination may answer sooner.
 const LONGEST_POLL: Duration = Duration::from_secs(25);
 
 /// How long to leave a service alone that did not answer a question.
@@ -35,17 +35,22 @@ pub enum StartError {
     Unknown(PortError),
     /// There is a transaction, and the claim could not note it.
     #[error(transparent)]
-    Held(#[from] HeldError),
+    Lease(#[from] LeaseError),
 }
 
-/// Starts the batch's transaction, and notes it in the claim.
+/// Starts the batch's transaction, and notes it in the claim; `prepared`: this batch's load was.
 ///
 /// # Errors
 /// When it cannot be submitted, or the claim is no longer ours.
-pub async fn start<P: Ports>(config: &Config, ports: &P, feed: &Feed, held: &mut Held) -> Result<(), StartError> {
+pub async fn start<P: Ports>(
+    config: &Config,
+    ports: &P,
+    feed: &Feed,
+    held: &mut LeasedClaim,
+    prepared: bool,
+) -> Result<(), StartError> {
     let token = token(config, feed, &held.claim);
-    let Claim { slot, batch, files, .. } = &held.claim;
-    let load = Load { slot: *slot, batch, files, token: &token, compression: held.claim.compression(feed) };
+    let load = Load { prepared, ..load(feed, &held.claim, &token) };
     let begun = ports.destination().start(feed, &load).await.map_err(refused)?;
     // A death between these two lines costs nothing: whoever comes next submits with the same token and is given the
     // same statement; and should the token be forgotten by then, the guard finds the files in the ledger.
@@ -54,10 +59,17 @@ pub async fn start<P: Ports>(config: &Config, ports: &P, feed: &Feed, held: &mut
     Ok(())
 }
 
+/// What the claim has loaded next.
+#[must_use]
+pub fn load<'a>(feed: &Feed, claim: &'a Claim, token: &'a str) -> Load<'a> {
+    let Claim { slot, batch, files, .. } = claim;
+    Load { slot: *slot, batch, files, token, compression: claim.compression(feed), prepared: false }
+}
+
 /// S3 asks for fewer calls, too, when the manifest is written; that is not the warehouse's.
 fn refused(error: PortError) -> StartError {
     match error.kind {
-        PortErrorKind::Throttled if !error.operation.starts_with("s3:") => StartError::Full(error),
+        PortErrorKind::Throttled if error.operation.service != Service::Bucket => StartError::Full(error),
         PortErrorKind::Unavailable => StartError::Unknown(error),
         PortErrorKind::TooLarge => StartError::TooLarge(error),
         _ => StartError::Refused(error),
@@ -66,21 +78,16 @@ fn refused(error: PortError) -> StartError {
 
 /// The token of the claim's attempt.
 ///
-/// How many statements go before COPY is part of it, and how its files are packed if their names say otherwise: where that was
-/// changed before the first submission was noted, the same token would be answered with a transaction of another shape.
+/// What the settings make of the transaction is part of it, and how its files are packed if their names say otherwise: where that
+/// was changed before the first submission was noted, the same token would be answered with a transaction of another shape.
 #[must_use]
 pub fn token(config: &Config, feed: &Feed, claim: &Claim) -> String {
-    let Target::Redshift(target) = &feed.destination;
-    let before = match target.pre_sql.len() {
-        0 => String::new(),
-        statements => format!("/{statements}"),
-    };
     let packed = match claim.packing() {
         None => String::new(),
         Some(None) => "/plain".to_owned(),
         Some(Some(compression)) => format!("/{}", compression.keyword()),
     };
-    let destination = format!("{}/{}/{}{before}{packed}", target.warehouse, target.database, target.table);
+    let destination = format!("{}{}{packed}", feed.target.place, feed.target.shape);
     claim.token(&config.bucket.name, &destination)
 }
 

@@ -17,8 +17,19 @@ use crate::config::{Compression, Feed};
 use crate::object::{ETag, File, FileId, Key};
 use crate::port_error::PortError;
 
-/// Where a feed's rows go.
-pub trait Destination: Send + Sync {
+/// Where a feed's rows go: it loads batches, keeps a ledger, and repairs what only some destinations must.
+pub trait Destination: Loads + Ledger + Repairs {}
+
+impl<D: Loads + Ledger + Repairs> Destination for D {}
+
+/// Loads batches: rows and ledger change in one transaction.
+pub trait Loads: Send + Sync {
+    /// Does beforehand what the load needs that is no part of its transaction, while something else takes its time. Nothing
+    /// depends on it: [`Loads::start`] does it where it was not done.
+    fn prepare(&self, _feed: &Feed, _load: &Load<'_>) -> impl Future<Output = Result<(), PortError>> + Send {
+        async { Ok(()) }
+    }
+
     /// Starts the one transaction that loads the files and writes them into the ledger, and does not wait for it.
     ///
     /// The same `load` (token included) asked for twice starts one transaction, for as long as the destination remembers
@@ -33,7 +44,10 @@ pub trait Destination: Send + Sync {
         files: &[File],
         wait: Duration,
     ) -> impl Future<Output = Result<Progress, PortError>> + Send;
+}
 
+/// Keeps the ledger of a feed: which files are loaded.
+pub trait Ledger: Send + Sync {
     /// Makes the feed's ledger where there is none, and what belongs to it. Fails where there is one that knows files by
     /// something else than the feed says.
     fn create_ledger(&self, feed: &Feed, asking: &Asking) -> impl Future<Output = Result<(), QueryError>> + Send;
@@ -46,36 +60,6 @@ pub trait Destination: Send + Sync {
         files: &[File],
         asking: &Asking,
     ) -> impl Future<Output = Result<HashMap<FileId, ETag>, QueryError>> + Send;
-
-    /// Which of the batch's files the warehouse refuses, and why, after its transaction failed for bad data.
-    ///
-    /// Changes no table. May load nothing, and may name some of the bad files only: the rest is asked for again. Where it
-    /// is late, it is asked again with the next [`Asking::look`].
-    fn bad_files(
-        &self,
-        feed: &Feed,
-        load: &Load<'_>,
-        begun: &Begun,
-        asking: &Asking,
-    ) -> impl Future<Output = Result<Refused, QueryError>> + Send;
-
-    /// Which version of each file the transaction read, as far as the warehouse knows.
-    fn versions_read(
-        &self,
-        feed: &Feed,
-        begun: &Begun,
-        files: &[File],
-        asking: &Asking,
-    ) -> impl Future<Output = Result<HashMap<Key, ETag>, QueryError>> + Send;
-
-    /// Replaces identities in the ledger: what was recorded as the first file of a pair was in truth the second.
-    /// Doing it twice changes nothing more. Waits for a load that holds the ledger.
-    fn amend(
-        &self,
-        feed: &Feed,
-        replaced: &[(File, File)],
-        asking: &Asking,
-    ) -> impl Future<Output = Result<(), QueryError>> + Send;
 
     /// What the ledger says of some files; nothing where there is no ledger yet. May wait for loads to end.
     fn entries(
@@ -94,6 +78,46 @@ pub trait Destination: Send + Sync {
         files: &[FileId],
         until: Timestamp,
     ) -> impl Future<Output = Result<(), QueryError>> + Send;
+}
+
+/// Finds out what a transaction does not say by itself, and corrects the ledger. A destination that reads exactly the
+/// planned versions, and whose failures name the bad files, has nothing to repair.
+pub trait Repairs: Send + Sync {
+    /// Which of the batch's files the warehouse refuses, and why, after its transaction failed for bad data.
+    ///
+    /// Changes no table. May load nothing, and may name some of the bad files only: the rest is asked for again. Where it
+    /// is late, it is asked again with the next [`Asking::look`].
+    fn bad_files(
+        &self,
+        _feed: &Feed,
+        _load: &Load<'_>,
+        _begun: &Begun,
+        _asking: &Asking,
+    ) -> impl Future<Output = Result<Refused, QueryError>> + Send {
+        async { Ok(Refused::default()) }
+    }
+
+    /// Which version of each file the transaction read, as far as the warehouse knows.
+    fn versions_read(
+        &self,
+        _feed: &Feed,
+        _begun: &Begun,
+        files: &[File],
+        _asking: &Asking,
+    ) -> impl Future<Output = Result<HashMap<Key, ETag>, QueryError>> + Send {
+        async { Ok(files.iter().map(|file| (file.key.clone(), file.etag.clone())).collect()) }
+    }
+
+    /// Replaces identities in the ledger: what was recorded as the first file of a pair was in truth the second.
+    /// Doing it twice changes nothing more. Waits for a load that holds the ledger.
+    fn amend(
+        &self,
+        _feed: &Feed,
+        _replaced: &[(File, File)],
+        _asking: &Asking,
+    ) -> impl Future<Output = Result<(), QueryError>> + Send {
+        async { Ok(()) }
+    }
 }
 
 /// Which entries of a ledger are asked for.
@@ -151,6 +175,8 @@ pub struct Load<'a> {
     pub token: &'a str,
     /// How all of the files are packed.
     pub compression: Option<Compression>,
+    /// Whether [`Loads::prepare`] has ended well for the same load.
+    pub prepared: bool,
 }
 
 /// A transaction's id at its destination.
@@ -312,7 +338,7 @@ pub struct Refused {
 /// Why the warehouse refuses a file.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refusal {
-    /// The destination's error code. Source for Redshift: Database Developer Guide, "Load error reference".
+    /// The destination's error code.
     pub code: Option<i64>,
     /// The destination's words.
     pub message: String,

@@ -175,15 +175,13 @@ fn note(bucket: &Bucket, feed: &Feed) -> Result<Key, PortError> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::config::Config;
+    use crate::testing::target::config;
     use crate::testing::{ManualClock, MemoryObjects};
 
     /// Whoever finishes what a dead function had begun comes late, with a success of long ago.
     #[tokio::test]
     async fn an_older_success_takes_no_newer_ones_place() {
-        let text = "[bucket]\nname = \"bucket\"\n[[feed]]\nname = \"f\"\nprefix = \"f/\"\n[feed.redshift]\nworkgroup = \"demo\"\n\
-                    database = \"dev\"\ntable = \"public.f\"\nformat = \"csv\"\n";
-        let config = Config::parse(text, "the test").unwrap();
+        let config = config("f", "f/", "");
         let (objects, feed) = (MemoryObjects::new(&ManualClock::default()), &config.feeds[0]);
         let (bucket, batch) = (&config.bucket, BatchId::of(&[]));
         for (second, noted) in [(5, 5), (9, 9), (7, 9), (9, 9), (10, 10)] {

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, HashMap};
 use futures_util::{StreamExt, stream};
 use jiff::Timestamp;
 
-use crate::config::{Compression, Destination, Feed};
+use crate::config::{Compression, Feed};
 use crate::destination::Refusal;
 use crate::object::{File, FileId, Key};
 use crate::plan;
@@ -114,8 +114,7 @@ impl Seen {
 
 /// What one file's head says. A version that is not there any more says nothing.
 async fn look(objects: &impl Objects, feed: &Feed, file: &File) -> Result<Seen, PortError> {
-    let Destination::Redshift(redshift) = &feed.destination;
-    let format = redshift.format;
+    let format = feed.target.files.format;
     if file.size == 0 {
         return Ok(Seen::NOTHING);
     }
@@ -128,7 +127,7 @@ async fn look(objects: &impl Objects, feed: &Feed, file: &File) -> Result<Seen, 
         return Ok(Seen { found: head::judge_tail(format, &bytes), without_rows: false, hashed });
     }
     let whole = u64::try_from(bytes.len()).is_ok_and(|length| length >= file.size);
-    let expected = Expected { format, options: &redshift.options, compression: plan::compression(feed, &file.key) };
+    let expected = Expected { target: &feed.target, compression: plan::compression(feed, &file.key) };
     let without_rows = whole && head::is_without_rows(expected, &bytes);
     Ok(Seen { found: head::judge(expected, &bytes, whole), without_rows, hashed })
 }

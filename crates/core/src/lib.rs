@@ -19,7 +19,8 @@
 //! * a claim fills a slot, slots are counted, and so a feed never has more than X files in flight;
 //! * a file is deleted only in the version that was copied, and copied only to where nothing is.
 //!
-//! Nothing here knows an SDK, a runtime, the environment or the time of day: those come in through [`ports`].
+//! Nothing here knows an SDK, a runtime, the environment or the time of day: those come in through [`ports`]. No destination
+//! is named here: what the protocol must know of one is a [`config::Target`], and what it asks of one is in [`destination`].
 
 pub mod archive;
 pub mod arrive;
@@ -32,7 +33,7 @@ pub mod copy;
 pub mod destination;
 pub mod disposition;
 pub mod event;
-mod hash;
+pub mod hash;
 pub mod health;
 pub mod inspect;
 pub mod list;
@@ -44,16 +45,12 @@ pub mod plan;
 mod port_error;
 pub mod ports;
 pub mod pressure;
-pub mod preview;
 pub mod quarantine;
-pub mod redrive;
-pub mod redshift;
 pub mod report;
 pub mod retry;
 pub mod run;
 pub mod strays;
 pub mod tick;
-pub mod verify;
 pub mod without_rows;
 pub mod work;
 

@@ -7,10 +7,11 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use crate::claim::{self, Going, Held, HeldError, Others, Stage, Taken, resting};
+use crate::batch::BatchId;
+use crate::claim::{self, Going, LeaseError, LeasedClaim, Others, Stage, Taken, resting};
 use crate::config::{Config, Feed};
 use crate::copy::{self, StartError};
-use crate::destination::{Asking, Begun, Destination, Loaded, Progress, QueryError};
+use crate::destination::{Asking, Begun, Ledger, Loaded, Loads, Progress, QueryError, Repairs};
 use crate::health::Health;
 use crate::measure::Datum;
 use crate::object::File;
@@ -45,12 +46,13 @@ pub struct Done {
 /// Loads the claimed batch as far as the run's time allows.
 ///
 /// Never fails as a whole: what cannot be done now is left in the claim for whoever comes next, and the report says so.
-pub async fn load<P: Ports>(config: &Config, ports: &P, run: &Run, feed: &Feed, held: Held) -> Done {
+pub async fn load<P: Ports>(config: &Config, ports: &P, run: &Run, feed: &Feed, held: LeasedClaim) -> Done {
     let batch = held.claim.batch.clone();
     let files = held.claim.files.len();
     let bytes: u64 = held.claim.files.iter().map(|file| file.size).sum();
     let begun = ports.clock().now();
-    let mut loading = Loading { config, ports, run, feed, tally: Tally::default(), mended: 0, no_reasons: false };
+    let mut loading =
+        Loading { config, ports, run, feed, tally: Tally::default(), mended: 0, prepared: None, no_reasons: false };
     let end = loading.run(held).await;
     let Loading { mut tally, .. } = loading;
     let report = tally.report(feed, batch, end);
@@ -91,6 +93,8 @@ struct Loading<'a, P> {
     tally: Tally,
     /// How many times what failed was mended in this run, and tried again at once.
     mended: u32,
+    /// The batch whose load was prepared while its files were looked at.
+    prepared: Option<BatchId>,
     /// The warehouse's record of reasons did not come in this run, however long it was waited for.
     no_reasons: bool,
 }
@@ -99,7 +103,7 @@ struct Loading<'a, P> {
 #[allow(clippy::large_enum_variant)] // One at a time, and soon taken apart.
 enum Next {
     /// Go on with what the claim says now.
-    Again(Held),
+    Again(LeasedClaim),
     /// It ends here.
     End(End),
 }
@@ -108,7 +112,7 @@ enum Next {
 #[derive(Debug, thiserror::Error)]
 enum StepError {
     #[error(transparent)]
-    Held(#[from] HeldError),
+    Lease(#[from] LeaseError),
     #[error(transparent)]
     Port(#[from] PortError),
     #[error(transparent)]
@@ -131,14 +135,14 @@ impl From<StartError> for StepError {
             StartError::Refused(error) => Self::Port(error),
             StartError::TooLarge(error) => Self::TooLarge(error),
             StartError::Unknown(error) => Self::Unknown(error),
-            StartError::Held(error) => Self::Held(error),
+            StartError::Lease(error) => Self::Lease(error),
         }
     }
 }
 
 impl<P: Ports> Loading<'_, P> {
     /// Step by step, until the claim is finished or has to be left.
-    async fn run(&mut self, mut held: Held) -> End {
+    async fn run(&mut self, mut held: LeasedClaim) -> End {
         loop {
             // Kept aside: a step that fails half-way is told in the claim as it was before.
             let before = held.clone();
@@ -146,7 +150,7 @@ impl<P: Ports> Loading<'_, P> {
             match Box::pin(self.step(held)).await {
                 Ok(Next::Again(next)) => held = next,
                 Ok(Next::End(end)) => return end,
-                Err(StepError::Held(HeldError::Lost(_))) => return End::Busy,
+                Err(StepError::Lease(LeaseError::Lost(_))) => return End::Busy,
                 Err(error) => {
                     let next = match error {
                         StepError::Query(QueryError::Slow { what, statement }) => {
@@ -167,7 +171,7 @@ impl<P: Ports> Loading<'_, P> {
         }
     }
 
-    async fn step(&mut self, mut held: Held) -> Result<Next, StepError> {
+    async fn step(&mut self, mut held: LeasedClaim) -> Result<Next, StepError> {
         if held.claim.is_held_back() {
             held.finish(self.ports.objects()).await?;
             return Ok(Next::End(End::Finished));
@@ -188,7 +192,8 @@ impl<P: Ports> Loading<'_, P> {
             if self.feed.inspect && !held.claim.inspected {
                 return self.inspect(held).await;
             }
-            copy::start(self.config, self.ports, self.feed, &mut held).await?;
+            let prepared = self.prepared.take().is_some_and(|batch| batch == held.claim.batch);
+            copy::start(self.config, self.ports, self.feed, &mut held, prepared).await?;
             return Ok(Next::Again(held));
         };
         match copy::wait(self.ports, self.feed, self.run, &begun, &held.claim.files).await? {
@@ -205,7 +210,7 @@ impl<P: Ports> Loading<'_, P> {
     }
 
     /// Leaves to other claims what they have as well.
-    async fn give_way(&mut self, mut held: Held) -> Result<Next, StepError> {
+    async fn give_way(&mut self, mut held: LeasedClaim) -> Result<Next, StepError> {
         let objects = self.ports.objects();
         let own = HashSet::from([held.key.clone()]);
         let others = Others::read(objects, &self.config.bucket, self.feed, &[], &own, self.ports.clock().now()).await?;
@@ -218,7 +223,7 @@ impl<P: Ports> Loading<'_, P> {
     }
 
     /// The transaction goes on without a function; the event of its end brings a worker, or else the next tick does.
-    async fn leave_running(&mut self, mut held: Held, begun: &Begun) -> Result<Next, StepError> {
+    async fn leave_running(&mut self, mut held: LeasedClaim, begun: &Begun) -> Result<Next, StepError> {
         let objects = self.ports.objects();
         held.release(objects, self.ports.clock().now()).await?;
         let now = self.ports.clock().now();
@@ -231,14 +236,14 @@ impl<P: Ports> Loading<'_, P> {
         match self.ports.destination().poll(self.feed, begun, files, Duration::ZERO).await {
             Ok(Progress::Running) | Err(_) => Ok(Next::End(End::Pending)),
             Ok(_) => match claim::take(objects, &held.key, self.run, now).await? {
-                Taken::Held(held) => Ok(Next::Again(*held)),
+                Taken::Leased(held) => Ok(Next::Again(*held)),
                 _ => Ok(Next::End(End::Pending)),
             },
         }
     }
 
     /// The rows are committed: archive the files, then let the claim go.
-    async fn loaded(&mut self, held: Held, begun: &Begun, loaded: &Loaded) -> Result<Next, StepError> {
+    async fn loaded(&mut self, held: LeasedClaim, begun: &Begun, loaded: &Loaded) -> Result<Next, StepError> {
         let files = held.claim.files.clone();
         let without_rows = held.claim.files_without_rows(loaded.rows);
         if without_rows > 0 {
@@ -253,7 +258,7 @@ impl<P: Ports> Loading<'_, P> {
     /// Moves the claim's files to `processed/`, whose rows `begun` has committed; `loaded`: just now.
     async fn archive_committed(
         &mut self,
-        mut held: Held,
+        mut held: LeasedClaim,
         begun: &Begun,
         loaded: Option<&Loaded>,
     ) -> Result<Next, StepError> {
@@ -286,7 +291,7 @@ impl<P: Ports> Loading<'_, P> {
     ///
     /// The claim bears them from before the ledger changes: once it has, the guard no longer knows the planned versions,
     /// and nobody must submit them again.
-    async fn settle(&mut self, mut held: Held, begun: &Begun) -> Result<Next, StepError> {
+    async fn settle(&mut self, mut held: LeasedClaim, begun: &Begun) -> Result<Next, StepError> {
         let read = |file: &File| held.claim.read.iter().find(|read| read.key == file.key).cloned();
         let pairs: Vec<(File, File)> =
             held.claim.files.iter().filter_map(|file| Some((file.clone(), read(file)?))).collect();
@@ -321,7 +326,7 @@ impl<P: Ports> Loading<'_, P> {
     }
 
     /// The batch is done with: on with what else the claim holds, or the slot is free.
-    async fn done_with(&self, mut held: Held) -> Result<Next, StepError> {
+    async fn done_with(&self, mut held: LeasedClaim) -> Result<Next, StepError> {
         let (objects, now) = (self.ports.objects(), self.ports.clock().now());
         if let Some(file) = held.claim.rested.take() {
             // Loaded, refused or gone: it rests no more.
@@ -336,7 +341,7 @@ impl<P: Ports> Loading<'_, P> {
     }
 
     /// How a question about the claim is asked. `again`: tells it from the same question asked before.
-    fn asking(&self, held: &Held, again: &str) -> Asking {
+    fn asking(&self, held: &LeasedClaim, again: &str) -> Asking {
         let claim = &held.claim;
         let noted = claim.question.as_ref().map(|known| (known.what.clone(), known.statement_id.clone()));
         let token = format!("{}?{}{again}", copy::token(self.config, self.feed, claim), claim.asked);

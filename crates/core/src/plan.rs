@@ -2,7 +2,7 @@
 //!
 //! Never mixes compressions in one batch (COPY takes one), and never makes a batch larger than the feed allows.
 
-use crate::config::{Compression, Destination, Feed};
+use crate::config::{Compression, Feed};
 use crate::list;
 use crate::object::{File, Key};
 
@@ -74,11 +74,11 @@ fn claim_bytes(file: &File) -> usize {
 /// Which compression COPY is told for a file: the one that the feed names, or else the one that the name ends in.
 #[must_use]
 pub fn compression(feed: &Feed, key: &Key) -> Option<Compression> {
-    let Destination::Redshift(redshift) = &feed.destination;
-    if redshift.format.is_columnar() {
+    let files = &feed.target.files;
+    if files.format.is_columnar() {
         return None;
     }
-    redshift.options.compression().or_else(|| of_name(key.as_str()))
+    files.compression.or_else(|| of_name(key.as_str()))
 }
 
 fn of_name(name: &str) -> Option<Compression> {

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use crate::measure::Datum;
 use crate::object::{ETag, File, Key, Prefix};
 
-pub use crate::port_error::{PortError, PortErrorKind};
+pub use crate::port_error::{Operation, PortError, PortErrorKind, Service};
 
 /// The bucket: files, claims and manifests.
 ///

@@ -11,7 +11,7 @@ use std::collections::HashSet;
 use futures_util::{StreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
 
-use crate::claim::{Claim, Held, HeldError, feed_prefix, place, slot_key};
+use crate::claim::{Claim, LeaseError, LeasedClaim, feed_prefix, place, slot_key};
 use crate::config::{Config, Feed};
 use crate::ports::{Objects, PortError, PortErrorKind};
 use crate::run::later;
@@ -44,14 +44,14 @@ pub fn max_files(feed: &Feed, claims: &[&Claim]) -> usize {
 /// used meanwhile, this one perhaps among them, come free step by step.
 ///
 /// # Errors
-/// As [`Held::finish`].
+/// As [`LeasedClaim::finish`].
 pub async fn let_go(
     config: &Config,
     objects: &impl Objects,
     feed: &Feed,
-    mut held: Held,
+    mut held: LeasedClaim,
     now: Timestamp,
-) -> Result<(), HeldError> {
+) -> Result<(), LeaseError> {
     let keep = kept(feed, held.claim.refused);
     if keep >= feed.slots() {
         return held.finish(objects).await;

@@ -113,13 +113,12 @@ fn last_under(prefix: &Prefix) -> String {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::testing::target::config;
     use crate::testing::{ManualClock, MemoryObjects};
 
     #[tokio::test]
     async fn what_is_of_no_feed_is_counted_without_listing_what_is() {
-        let text = "[bucket]\nname = \"bucket\"\n[[feed]]\nname = \"f\"\nprefix = \"b/f/\"\n[feed.redshift]\nworkgroup = \"demo\"\n\
-                    database = \"dev\"\ntable = \"public.f\"\nformat = \"csv\"\n";
-        let config = Config::parse(text, "the test").unwrap();
+        let config = config("f", "b/f/", "");
         let bucket = MemoryObjects::new(&ManualClock::default()).paged(2);
         for number in 0..9 {
             bucket.drop_file(&format!("incoming/b/f/{number}"), "1");

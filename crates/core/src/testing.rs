@@ -13,16 +13,17 @@ pub mod fault;
 pub mod memory;
 pub mod metrics;
 pub mod ports;
-pub mod statements;
+pub mod target;
 pub mod warehouse;
 pub mod workers;
+pub mod world;
 
 pub use clock::ManualClock;
 pub use fault::{Fault, Faults, Faulty};
 pub use memory::MemoryObjects;
 pub use metrics::RecordedMetrics;
 pub use ports::TestPorts;
-pub use statements::{Answer, ScriptedStatements};
+pub use target::MemoryKind;
 pub use warehouse::{MemoryWarehouse, Script};
 pub use workers::RecordedWorkers;
 

@@ -4,7 +4,7 @@
 
 use jiff::SignedDuration;
 
-use crate::claim::{self, HeldError, Taken};
+use crate::claim::{self, LeaseError, Taken};
 use crate::config::Config;
 use crate::load::load;
 use crate::measure::Datum;
@@ -45,7 +45,7 @@ pub async fn resume<P: Ports>(
     let feed = name.split('/').next().unwrap_or_default();
     let nothing = |outcome| (LoadReport::nothing(feed, None, outcome), Vec::new());
     let held = match claim::take(ports.objects(), key, run, ports.clock().now()).await? {
-        Taken::Held(held) => *held,
+        Taken::Leased(held) => *held,
         Taken::Busy => return Ok(nothing(Outcome::Busy)),
         Taken::Gone => return Ok(nothing(Outcome::Gone)),
         Taken::NotBefore(at, error) => {
@@ -62,8 +62,8 @@ pub async fn resume<P: Ports>(
     if let Some(stray) = held.claim.stray(&config.bucket.incoming) {
         tracing::error!(claim = %key, file = %stray.key, "removed a claim on what is not under incoming");
         return match held.finish(ports.objects()).await {
-            Ok(()) | Err(HeldError::Lost(_)) => Ok(nothing(Outcome::Gone)),
-            Err(HeldError::Port(error)) => Err(error),
+            Ok(()) | Err(LeaseError::Lost(_)) => Ok(nothing(Outcome::Gone)),
+            Err(LeaseError::Port(error)) => Err(error),
         };
     }
     let Some(feed) = config.feed(&held.claim.feed) else {
@@ -99,14 +99,14 @@ pub async fn publish<P: Ports>(ports: &P, data: &[Datum]) {
 }
 
 /// The claim's feed is not in the configuration: its files stay where they are until it is again.
-async fn left<P: Ports>(ports: &P, mut held: claim::Held) -> Result<(LoadReport, Vec<Datum>), PortError> {
+async fn left<P: Ports>(ports: &P, mut held: claim::LeasedClaim) -> Result<(LoadReport, Vec<Datum>), PortError> {
     let feed = held.claim.feed.clone();
     let error =
         format!("feed {feed:?} is not in the configuration: add it again; the files of {} wait until then", held.key);
     let mut report = LoadReport::nothing(&feed, Some(held.claim.batch.clone()), Outcome::Retry);
     match held.release(ports.objects(), ports.clock().now()).await {
-        Ok(()) | Err(HeldError::Lost(_)) => {}
-        Err(HeldError::Port(error)) => return Err(error),
+        Ok(()) | Err(LeaseError::Lost(_)) => {}
+        Err(LeaseError::Port(error)) => return Err(error),
     }
     tracing::error!(claim = %held.key, feed, "{error}");
     report.error = Some(error);

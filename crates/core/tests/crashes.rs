@@ -3,16 +3,14 @@
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::print_stdout)]
 
-mod world;
-
 use std::time::Duration;
 
 use sluice_core::arrive::arrive;
 use sluice_core::destination::Refusal;
+use sluice_core::testing::world::{FaultyPorts, World, once};
 use sluice_core::testing::{Faults, key};
 use sluice_core::tick::tick;
 use sluice_core::work::work;
-use world::{FaultyPorts, World, once};
 
 /// What dies.
 #[derive(Clone, Copy, Debug)]
@@ -42,7 +40,7 @@ async fn invoke(world: &World, function: Function, ports: &FaultyPorts) {
     match function {
         Function::Lister | Function::InlineLister => drop(tick(&world.config, ports, &run, None).await),
         Function::Loader => {
-            let arrivals = ["a", "b", "bad"].map(world::arrival);
+            let arrivals = ["a", "b", "bad"].map(sluice_core::testing::world::arrival);
             drop(arrive(&world.config, ports, &run, &arrivals).await);
         }
         Function::Worker => drop(work(&world.config, ports, &run, &key("sluice/claims/flights/0.json")).await),

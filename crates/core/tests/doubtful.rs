@@ -3,17 +3,15 @@
 
 #![allow(missing_docs, clippy::unwrap_used)]
 
-mod world;
-
 use std::time::Duration;
 
 use sluice_core::claim::{Claim, Doubt, place};
 use sluice_core::destination::Refusal;
 use sluice_core::ports::PortErrorKind;
+use sluice_core::testing::world::{World, once};
 use sluice_core::testing::{Fault, Faults, key};
 use sluice_core::work::work;
 use test_case::test_case;
-use world::{World, once};
 
 const FIRST: &str = "sluice/claims/flights/0.json";
 

@@ -2,19 +2,17 @@
 
 #![allow(missing_docs, clippy::print_stdout, clippy::unwrap_used)]
 
-mod world;
-
 use std::time::Duration;
 
 use sluice_core::destination::{FailureKind, Refusal};
 use sluice_core::measure::Metric;
 use sluice_core::ports::{Clock, PortErrorKind, Ports};
 use sluice_core::retry::retry;
+use sluice_core::testing::world::{World, config, once};
 use sluice_core::testing::{Fault, Faults, Script, key};
 use sluice_core::tick::tick;
 use sluice_core::work::work;
 use test_case::test_case;
-use world::{World, config, once};
 
 /// The most transactions that a feed of four slots begins in a day in vain.
 const TRANSACTIONS: usize = 150;

@@ -3,8 +3,6 @@
 
 #![allow(missing_docs, clippy::unwrap_used)]
 
-mod world;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -12,10 +10,10 @@ use proptest::prelude::*;
 use sluice_core::claim::Claim;
 use sluice_core::destination::{FailureKind, Refusal};
 use sluice_core::ports::PortErrorKind;
+use sluice_core::testing::world::World;
 use sluice_core::testing::{Fault, Faults, Script, key};
 use sluice_core::tick::tick;
 use sluice_core::work::work;
-use world::World;
 
 /// What a file is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

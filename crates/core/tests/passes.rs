@@ -2,8 +2,6 @@
 
 #![allow(missing_docs, clippy::unwrap_used)]
 
-mod world;
-
 use std::time::Duration;
 
 use jiff::SignedDuration;
@@ -12,8 +10,8 @@ use sluice_core::measure::Metric;
 use sluice_core::passes::passes;
 use sluice_core::ports::PortErrorKind;
 use sluice_core::run::Run;
+use sluice_core::testing::world::World;
 use sluice_core::testing::{Fault, Faults};
-use world::World;
 
 fn config(world: &World, passes_per_minute: i32) -> Config {
     let mut config = world.config.clone();

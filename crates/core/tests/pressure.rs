@@ -2,8 +2,6 @@
 
 #![allow(missing_docs, clippy::float_cmp, clippy::unwrap_used)]
 
-mod world;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -11,10 +9,10 @@ use std::time::Duration;
 use sluice_core::claim::Claim;
 use sluice_core::measure::Metric;
 use sluice_core::ports::{PortErrorKind, Ports};
+use sluice_core::testing::world::{FaultyPorts, World};
 use sluice_core::testing::{Fault, Faults};
 use sluice_core::tick::tick;
 use sluice_core::work::work;
-use world::{FaultyPorts, World};
 
 /// A world whose warehouse refuses as many submissions as are asked for.
 struct Full {

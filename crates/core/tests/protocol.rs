@@ -2,8 +2,6 @@
 
 #![allow(missing_docs, clippy::unwrap_used)]
 
-mod world;
-
 use std::time::Duration;
 
 use sluice_core::claim::{Claim, Doubt, Stage, place};
@@ -13,10 +11,10 @@ use sluice_core::object::Key;
 use sluice_core::ports::{Clock, PortErrorKind};
 use sluice_core::report::Outcome;
 use sluice_core::testing::warehouse::Script;
+use sluice_core::testing::world::{World, once};
 use sluice_core::testing::{Fault, Faults, key};
 use sluice_core::work::work;
 use test_case::test_case;
-use world::{World, once};
 
 fn claims(world: &World) -> Vec<Claim> {
     let keys = world.keys("sluice/claims/").into_iter().filter(|key| !key.contains("/resting/"));
@@ -137,9 +135,14 @@ async fn a_loader_loads_at_once_and_defers_when_every_slot_is_filled() {
 async fn events_that_mean_nothing_are_reported_and_skipped() {
     let world = World::with("trigger = \"event\"\ninclude = [\"*.csv\"]");
     world.drop_file("notes.txt", "x");
-    let mut arrivals = vec![world::arrival("notes.txt"), world::arrival("gone.csv")];
-    arrivals.push(sluice_core::event::Arrival { bucket: "other".into(), ..world::arrival("a.csv") });
-    arrivals.push(sluice_core::event::Arrival { key: key("elsewhere/a.csv"), ..world::arrival("a.csv") });
+    let mut arrivals =
+        vec![sluice_core::testing::world::arrival("notes.txt"), sluice_core::testing::world::arrival("gone.csv")];
+    arrivals
+        .push(sluice_core::event::Arrival { bucket: "other".into(), ..sluice_core::testing::world::arrival("a.csv") });
+    arrivals.push(sluice_core::event::Arrival {
+        key: key("elsewhere/a.csv"),
+        ..sluice_core::testing::world::arrival("a.csv")
+    });
     let report = sluice_core::arrive::arrive(&world.config, &world.ports, &world.run(), &arrivals).await.unwrap();
     let outcomes: Vec<_> = report.files.iter().map(|file| file.outcome).collect();
     assert_eq!(outcomes, [Outcome::Skipped, Outcome::Gone, Outcome::Skipped, Outcome::Skipped]);
@@ -151,10 +154,11 @@ async fn events_that_mean_nothing_are_reported_and_skipped() {
 async fn what_the_queue_brought_is_given_back_when_it_cannot_be_looked_at() {
     let world = World::with("trigger = \"event\"");
     let ports = world.faulty(&Faults::new(|_| Some(Fault::Before(PortErrorKind::Unavailable))));
-    let queued = sluice_core::event::Arrival { message_id: Some("m1".into()), ..world::arrival("a") };
+    let queued =
+        sluice_core::event::Arrival { message_id: Some("m1".into()), ..sluice_core::testing::world::arrival("a") };
     let report = sluice_core::arrive::arrive(&world.config, &ports, &world.run(), &[queued]).await.unwrap();
     assert_eq!(report.batch_item_failures.len(), 1);
-    let direct = [world::arrival("a")];
+    let direct = [sluice_core::testing::world::arrival("a")];
     sluice_core::arrive::arrive(&world.config, &ports, &world.run(), &direct).await.unwrap_err();
 }
 

@@ -2,19 +2,17 @@
 
 #![allow(missing_docs, clippy::unwrap_used)]
 
-mod world;
-
 use std::time::Duration;
 
-use sluice_core::destination::Destination;
+use sluice_core::destination::Ledger;
 use sluice_core::object::File;
 use sluice_core::ports::{Clock, PortErrorKind, Ports};
 use sluice_core::report::Outcome;
+use sluice_core::testing::world::{FaultyPorts, World, once};
 use sluice_core::testing::{Fault, Faults};
 use sluice_core::tick::tick;
 use sluice_core::work::work;
 use test_case::test_case;
-use world::{FaultyPorts, World, once};
 
 /// A producer sends a file in so many parts.
 fn send(world: &World, name: &str, parts: usize, body: &str) -> File {

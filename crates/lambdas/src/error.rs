@@ -1,11 +1,11 @@
-//! Every way in which an invocation or a start fails, with a type that alarms and callers can rely on.
+//! Every failure of a start or of an invocation, with a type that alarms and callers can rely on.
 //!
-//! The one place where an error becomes what Lambda reports. Never logs.
+//! The only place that turns an error into Lambda's report. Never logs.
 
 use lambda_runtime::Diagnostic;
 use sluice_aws::{ConfigSourceError, SettingsError};
 use sluice_core::arrive::ArriveError;
-use sluice_core::ports::PortError;
+use sluice_core::ports::{PortError, Service};
 
 use crate::event::EventError;
 
@@ -29,7 +29,7 @@ pub enum Error {
     /// The event cannot be read.
     #[error(transparent)]
     Event(#[from] EventError),
-    /// Files of an event could not be looked at.
+    /// Files of an event could not be examined.
     #[error(transparent)]
     Arrive(#[from] ArriveError),
     /// A service failed.
@@ -38,11 +38,11 @@ pub enum Error {
 }
 
 impl Error {
-    /// The error's type as Lambda reports it. Part of what other programs read: it does not change.
+    /// The error's type as Lambda reports it. Other programs read it, so it must not change.
     #[must_use]
     pub fn error_type(&self) -> &'static str {
         match self {
-            // S3 may be the one who fails, but what is to be done is the same: nothing runs without a configuration.
+            // S3 may be the cause, but the remedy is the same: nothing runs without a configuration.
             Self::Settings(_) | Self::NoWorker { .. } | Self::Config(_) => "ConfigurationError",
             Self::Event(_) => "EventError",
             Self::Arrive(error) => of_service(&error.source),
@@ -52,14 +52,13 @@ impl Error {
 }
 
 fn of_service(error: &PortError) -> &'static str {
-    match error.operation.split(':').next() {
-        Some("s3") => "S3Error",
-        Some("redshift-data") => "RedshiftError",
-        Some("lambda") => "LambdaError",
-        Some("monitoring" | "cloudwatch") => "CloudWatchError",
-        Some(_) if error.operation.contains(':') => "ServiceError",
-        // The core's own: a name that the configuration makes too long.
-        _ => "ConfigurationError",
+    match error.operation.service {
+        Service::Bucket => "S3Error",
+        Service::Warehouse => "RedshiftError",
+        Service::Functions => "LambdaError",
+        Service::Metrics => "CloudWatchError",
+        // The configuration makes a name too long.
+        Service::Nobody => "ConfigurationError",
     }
 }
 
@@ -72,6 +71,7 @@ impl From<Error> for Diagnostic {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use sluice_core::ports::Operation;
     use sluice_core::ports::PortErrorKind;
     use test_case::test_case;
 
@@ -80,10 +80,9 @@ mod tests {
     #[test_case(Error::Settings(SettingsError::NoConfig) => "ConfigurationError"; "environment")]
     #[test_case(Error::NoWorker { feed: "f".into() } => "ConfigurationError"; "no worker")]
     #[test_case(Error::Event(EventError::KeyEncoding) => "EventError"; "event")]
-    #[test_case(port("s3:ListObjectsV2").into() => "S3Error"; "s3")]
-    #[test_case(Error::Arrive(ArriveError { files: 1, source: port("s3:HeadObject") }) => "S3Error"; "arrivals")]
-    #[test_case(port("redshift-data:DescribeStatement").into() => "RedshiftError"; "redshift")]
-    #[test_case(port("dynamodb:GetItem").into() => "ServiceError"; "a service without a name of its own")]
+    #[test_case(port(Service::Bucket.call("s3:ListObjectsV2")).into() => "S3Error"; "s3")]
+    #[test_case(Error::Arrive(ArriveError { files: 1, source: port(Service::Bucket.call("s3:HeadObject")) }) => "S3Error"; "arrivals")]
+    #[test_case(port(Service::Warehouse.call("redshift-data:DescribeStatement")).into() => "RedshiftError"; "redshift")]
     #[test_case(port("tick").into() => "ConfigurationError"; "the core's own")]
     fn the_type_says_whose_the_error_is(error: Error) -> String {
         Diagnostic::from(error).error_type
@@ -91,14 +90,14 @@ mod tests {
 
     #[test]
     fn the_message_says_what_to_do() {
-        let message = Diagnostic::from(Error::from(port("s3:ListObjectsV2"))).error_message;
+        let message = Diagnostic::from(Error::from(port(Service::Bucket.call("s3:ListObjectsV2")))).error_message;
         assert_eq!(
             message,
             "s3:ListObjectsV2 on \"landing\": access denied; grant this right to the function's role: no"
         );
     }
 
-    fn port(operation: &'static str) -> PortError {
+    fn port(operation: impl Into<Operation>) -> PortError {
         PortError::new(operation, "landing", PortErrorKind::Denied, "no")
     }
 }

@@ -1,9 +1,9 @@
-//! What the functions are invoked with, read once into what the core understands: an event's arrivals, a tick's feeds, a
-//! worker's claim.
+//! Translates the events of the functions into the core's types: an event's arrivals, a tick's feeds, a worker's claim.
 //!
-//! An event is read field by field from its JSON, not through `aws_lambda_events`: those types refuse what AWS and
-//! S3-compatible stores really send (test events, records without `userIdentity`), and what `serde` says of a wrong field
-//! quotes its content. Never looks at the bucket, and never repeats what an event contains: its errors name fields only.
+//! Reads an event field by field from its JSON, not through `aws_lambda_events`. Those types refuse what AWS and
+//! S3-compatible stores really send (test events, records without `userIdentity`), and an error of `serde` quotes the
+//! content of the wrong field. Never looks at the bucket, and never repeats an event's content: errors name fields
+//! only.
 
 use serde_json::Value;
 use sluice_core::event::Arrival;
@@ -18,43 +18,43 @@ mod tests;
 
 pub use request::{claim, feeds};
 
-/// The shapes that the loader takes, for those who sent another one.
+/// The shapes that the loader accepts, for the error that refuses another one.
 const ACCEPTED: &str = "an S3 notification, an EventBridge \"Object Created\" event or S3's test event, as it is or in \
                         SQS messages, SNS notifications or SNS notifications in SQS messages";
 
-/// What a loader's event says, without its envelopes.
+/// The content of a loader's event, without its envelopes.
 #[derive(Debug, Default)]
 pub struct Event {
     /// The objects that arrived, in the order of the event.
     pub arrivals: Vec<Arrival>,
-    /// What was understood, and is nothing to load.
+    /// Parts that were read and announce nothing to load.
     pub ignored: Vec<Ignored>,
-    /// What was not understood, while the rest of the event was.
+    /// Parts that could not be read, although the rest of the event could.
     pub unreadable: Vec<Unreadable>,
 }
 
 /// A part of an event that announces nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ignored {
-    /// Why.
+    /// Why it is ignored.
     pub reason: &'static str,
-    /// The queue message that brought it, where one did.
+    /// The id of the queue message that brought it, if one did.
     pub message_id: Option<String>,
 }
 
-/// A part of an event that cannot be understood, however often it comes.
+/// A part of an event that cannot be read, however often it is delivered.
 #[derive(Debug)]
 pub struct Unreadable {
-    /// Why.
+    /// Why it cannot be read.
     pub error: EventError,
-    /// The queue message that brought it, where one did.
+    /// The id of the queue message that brought it, if one did.
     pub message_id: Option<String>,
 }
 
 /// Why an event, or one message of it, cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum EventError {
-    /// It is none of the shapes that are accepted.
+    /// The event has none of the accepted shapes.
     #[error("the event is {got}; what is accepted is {ACCEPTED}")]
     Shape {
         /// The kind of JSON and its field names.
@@ -63,23 +63,23 @@ pub enum EventError {
     /// The text in an envelope is not JSON.
     #[error("{field} is not JSON (line {line}, column {column}); what is accepted in it is {ACCEPTED}")]
     NotJson {
-        /// Which text.
+        /// The path of the text.
         field: &'static str,
-        /// Counted from 1.
+        /// The line of the error, counted from 1.
         line: usize,
-        /// Counted from 1.
+        /// The column of the error, counted from 1.
         column: usize,
     },
-    /// A field that names the object is not there, or is not a text.
+    /// A field that names the object is missing, or is not a text.
     #[error("{field} is missing or is not a text; send the event as the service wrote it")]
     Field {
-        /// Which field.
+        /// The path of the field.
         field: &'static str,
     },
-    /// The key is form-encoded, and what it decodes to is not UTF-8.
+    /// The key is form-encoded, and the decoded key is not UTF-8.
     #[error("s3.object.key is not UTF-8 once its form encoding is off; S3 writes no such key")]
     KeyEncoding,
-    /// The key is not one that S3 has.
+    /// The key is not a valid key of S3.
     #[error("the object's key is wrong: {0}")]
     Key(#[from] KeyError),
     /// `feeds` is not a list of names.
@@ -93,7 +93,7 @@ pub enum EventError {
     UnknownFeed {
         /// The name.
         name: String,
-        /// The names that there are.
+        /// The names that are configured.
         known: String,
     },
     /// A worker's event without a claim.
@@ -104,20 +104,20 @@ pub enum EventError {
         /// The kind of JSON and its field names.
         got: String,
     },
-    /// A worker's event with a key that can be no claim's.
+    /// A worker's event with a key that cannot be a claim's.
     #[error("claim is not a claim's key; claims are named {prefix}<feed>/<slot>.json")]
     NotAClaim {
-        /// Where claims are.
+        /// The prefix of all claims.
         prefix: String,
     },
 }
 
 /// Reads an event of the loader.
 ///
-/// Of an event with several records, those that can be read are read; the others are [`Event::unreadable`].
+/// Reads every record of the event that it can. The others are [`Event::unreadable`].
 ///
 /// # Errors
-/// When the event as a whole is of no shape that is accepted.
+/// When the event as a whole has none of the accepted shapes.
 pub fn decode(payload: &Value) -> Result<Event, EventError> {
     let mut event = Event::default();
     match records(payload) {
@@ -132,7 +132,7 @@ fn records(value: &Value) -> Option<&Vec<Value>> {
 }
 
 impl Event {
-    /// Takes a record that Lambda itself handed over: a queue's message, a topic's notification, or S3's own.
+    /// Takes a record as Lambda delivers it: a queue's message, a topic's notification, or S3's own record.
     fn record(&mut self, record: &Value) {
         let message_id = envelope::message_id(record);
         let taken = if envelope::is_queue_message(record) {
@@ -147,7 +147,7 @@ impl Event {
         }
     }
 
-    /// Takes a queue message's body: a notification, or one that a topic wrapped (without raw message delivery).
+    /// Takes a queue message's body: a notification, or one that a topic has wrapped (without raw message delivery).
     fn message(&mut self, body: &Value, message_id: Option<&str>) -> Result<(), EventError> {
         if envelope::is_topic_notification(body) {
             let inner = envelope::topic_notification(body)?;
@@ -166,7 +166,7 @@ impl Event {
             return self.eventbridge_event(value, message_id);
         }
         let records = records(value).ok_or_else(|| EventError::Shape { got: shape(value) })?;
-        // Each is taken, whatever became of the one before; the first error is told.
+        // Takes every record, also after an error, and returns the first error.
         let mut first = Ok(());
         for record in records {
             first = first.and(self.s3_record(record, message_id));
@@ -223,7 +223,7 @@ fn json(value: &Value, path: &'static str) -> Result<Value, EventError> {
     serde_json::from_str(text(value, path)?).map_err(not_json)
 }
 
-/// What somebody sent, without its contents: the kind of JSON, and an object's field names.
+/// Describes a value without its content: the kind of JSON, and an object's field names.
 fn shape(value: &Value) -> String {
     const NAMES: usize = 12;
     const LETTERS: usize = 40;

@@ -1,4 +1,4 @@
-//! What the three functions share: the cold start, and around each invocation the configuration, the run, the log line.
+//! What the three functions share: the cold start, and each invocation's configuration, run and log line.
 //!
 //! Never looks into an event or an answer.
 
@@ -11,16 +11,12 @@ use jiff::Timestamp;
 use lambda_runtime::{Context, Diagnostic, LambdaEvent, service_fn};
 use serde::Serialize;
 use serde_json::Value;
-use sluice_aws::{Aws, AwsPorts, ConfigSource, RedshiftData, S3Objects, Settings};
+use sluice_aws::{Aws, ConfigSource, DeployedPorts, Settings};
 use sluice_core::config::Config;
-use sluice_core::redshift::RedshiftDestination;
 use sluice_core::run::{Run, later};
 
 use crate::error::Error;
 use crate::{init_error, log};
-
-/// The world of a deployed function.
-pub type DeployedPorts = AwsPorts<RedshiftDestination<RedshiftData, S3Objects>>;
 
 /// Which of the three functions this is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,16 +29,16 @@ pub enum Role {
     Worker,
 }
 
-/// What a function answers with.
+/// A function's answer.
 pub trait Answer: Serialize {
-    /// Logs the invocation: one line that says all of what was done, and nothing of any file's contents.
+    /// Logs the invocation: one line that reports all that was done, and never the content of a file.
     fn log(&self, invocation: &Invocation);
 }
 
-/// An invocation that is over.
+/// A finished invocation.
 #[derive(Clone, Debug)]
 pub struct Invocation {
-    /// The function.
+    /// The function's name.
     pub function: &'static str,
     /// Lambda's id of the invocation.
     pub request_id: String,
@@ -82,7 +78,7 @@ async fn refuse(role: Role, error: Error) -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// A function from its cold start on.
+/// A function after its cold start.
 struct Function {
     role: Role,
     aws: Aws,
@@ -91,7 +87,7 @@ struct Function {
     cold: AtomicBool,
 }
 
-/// A configuration and the ports that it needs. Clients live as long as it does.
+/// A configuration and the ports that it needs. The clients live as long as it does.
 struct World {
     config: Arc<Config>,
     ports: DeployedPorts,
@@ -132,7 +128,7 @@ impl Function {
         answer
     }
 
-    /// The world as the configuration has it now: a new one when that has changed.
+    /// The world of the current configuration. Makes a new one when the configuration has changed.
     async fn world(&self) -> Result<Arc<World>, Error> {
         let config = self.source.load().await?;
         let mut world = self.world.lock().unwrap_or_else(PoisonError::into_inner);
@@ -147,9 +143,7 @@ impl Function {
 impl World {
     fn new(role: Role, aws: &Aws, config: Arc<Config>) -> Result<Self, Error> {
         role.check(&config, aws.settings())?;
-        let bucket = &config.bucket;
-        let destination = RedshiftDestination::new(bucket.clone(), aws.statements(), aws.objects(&bucket.name));
-        let ports = AwsPorts::new(aws, &bucket.name, destination);
+        let ports = DeployedPorts::deployed(aws, &config.bucket);
         Ok(Self { config, ports })
     }
 }
@@ -163,7 +157,7 @@ impl Role {
         }
     }
 
-    /// What the configuration asks of this function must be there, or each tick would claim files that nobody loads.
+    /// Refuses a lister that fans out without a worker: each tick would claim files that nobody loads.
     fn check(self, config: &Config, settings: &Settings) -> Result<(), Error> {
         let fan_out = config.feeds.iter().find(|feed| feed.fan_out);
         match fan_out {
@@ -187,7 +181,8 @@ impl Invocation {
 fn run(context: &Context, now: SystemTime) -> Run {
     let deadline = Timestamp::try_from(context.deadline()).unwrap_or(Timestamp::MAX);
     let started = Timestamp::try_from(now).unwrap_or(deadline);
-    // Lambda says until when, `cargo lambda watch` for how long: 600000. Taken for a time, that would be long ago.
+    // Lambda sends the time of the deadline. `cargo lambda watch` sends a duration, 600000: as a time, that is long
+    // ago.
     let deadline = if deadline < started { later(started, deadline.as_duration()) } else { deadline };
     Run { owner: context.request_id.clone(), started, deadline }
 }
@@ -222,7 +217,7 @@ mod tests {
             "[bucket]\nname = \"landing\"\n[[feed]]\nname = \"f\"\nprefix = \"f/\"\nfan_out = {fan_out}\n\
              [feed.redshift]\nworkgroup = \"w\"\ndatabase = \"d\"\ntable = \"t\"\nformat = \"csv\"\n"
         );
-        let config = Config::parse(&text, "the test").unwrap();
+        let config = Config::parse(&text, "the test", &sluice_aws::DESTINATIONS).unwrap();
         let worker_function = worker.map(str::to_owned);
         let settings = Settings { config: ConfigOrigin::Inline(text), worker_function, s3_path_style: false };
         role.check(&config, &settings).is_ok()

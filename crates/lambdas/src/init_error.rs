@@ -1,6 +1,6 @@
-//! Tells Lambda why a function did not start, so that whoever invokes it reads the reason and not "exit status 1".
+//! Reports to Lambda why a function did not start, so that the caller reads the reason and not "exit status 1".
 //!
-//! The runtime has this call too, and keeps it to itself.
+//! The runtime crate has this call too, but keeps it private.
 
 use std::env;
 
@@ -12,7 +12,7 @@ use lambda_runtime_api_client::body::Body;
 /// Source: AWS Lambda Developer Guide, "Lambda runtime API", initialization error.
 ///
 /// # Errors
-/// When the Runtime API is not there.
+/// When the Runtime API cannot be called.
 pub(crate) async fn report(diagnostic: &Diagnostic) -> Result<(), lambda_runtime::Error> {
     let Ok(endpoint) = env::var("AWS_LAMBDA_RUNTIME_API") else {
         return Ok(());

@@ -6,8 +6,8 @@
 //! bin/worker ─┘
 //! ```
 //!
-//! Each function is a `handle` over the core's ports, so that tests run it in memory. Nothing here knows a step of the
-//! protocol, and nothing beside [`serve`] knows the environment.
+//! Each function is a `handle` over the core's ports, so that tests can run it in memory. Nothing here knows a step of
+//! the protocol, and only [`serve`] knows the environment.
 
 mod error;
 pub mod event;
@@ -19,4 +19,5 @@ mod log;
 pub mod worker;
 
 pub use error::Error;
-pub use function::{Answer, DeployedPorts, Invocation, Role, serve};
+pub use function::{Answer, Invocation, Role, serve};
+pub use sluice_aws::DeployedPorts;

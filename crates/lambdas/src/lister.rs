@@ -1,6 +1,6 @@
 //! The lister: a tick for all feeds, or for those that the event names.
 //!
-//! What a schedule writes into its event does not matter; only `feeds` is read.
+//! Reads only `feeds`: what else a schedule writes into its event does not matter.
 
 use serde_json::Value;
 use sluice_core::config::Config;

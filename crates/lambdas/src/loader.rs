@@ -1,8 +1,8 @@
-//! The loader: an event's arrivals are loaded at once, while their feeds have free slots.
+//! The loader: loads an event's arrivals at once, while their feeds have free slots.
 //!
-//! What cannot be read is reported and never stops the rest. A queue message that cannot be read can never succeed: it is
-//! given back with each delivery, and so the queue moves it to its dead-letter queue, where somebody can look at it.
-//! Reported as done it would be deleted. Without a queue, the invocation fails once the rest is done.
+//! A part that cannot be read is reported and never stops the rest. A queue message that cannot be read can never
+//! succeed. The loader returns it at each delivery, so the queue moves it to its dead-letter queue, where an operator
+//! can look at it; reported as done, it would be deleted. Without a queue, the invocation fails once the rest is done.
 
 use serde::Serialize;
 use serde_json::Value;
@@ -32,7 +32,7 @@ pub struct Loaded {
 /// Handles an S3 event in any of its envelopes.
 ///
 /// # Errors
-/// When the event cannot be read, or a file that no queue message brought cannot be looked at.
+/// When the event cannot be read, or a file that did not come in a queue message cannot be examined.
 pub async fn handle<P: Ports>(config: &Config, ports: &P, run: &Run, payload: &Value) -> Result<Loaded, Error> {
     let Event { arrivals, ignored, unreadable } = event::decode(payload)?;
     for ignored in &ignored {
@@ -44,7 +44,7 @@ pub async fn handle<P: Ports>(config: &Config, ports: &P, run: &Run, payload: &V
     Ok(Loaded { report, ignored: ignored.len(), unreadable: unread })
 }
 
-/// Gives the messages that cannot be read back to their queue; without one, the first of them is the function's error.
+/// Returns the unreadable messages to their queue. Without a queue, the first one becomes the function's error.
 fn give_back(unreadable: Vec<Unreadable>, report: &mut ArriveReport) -> Result<(), Error> {
     let mut lost = None;
     for Unreadable { error, message_id } in unreadable {

@@ -1,7 +1,7 @@
-//! The log: one line an event, whatever a key or a warehouse's words hold.
+//! The log: one line per event, whatever a key or a message of the warehouse contains.
 //!
-//! Keys and error texts are not ours. What would begin another line, steer a terminal or turn round what is read is
-//! written as an escape, in one place, since a log line forgotten elsewhere would be one too many.
+//! Others write keys and error texts. A character that would begin another line, control a terminal or reorder the text
+//! is written as an escape. This happens in one place: a single log line forgotten elsewhere would be one too many.
 
 use std::env;
 use std::fmt::Write as _;
@@ -12,7 +12,7 @@ use lambda_runtime::tracing::subscriber::EnvFilter;
 use lambda_runtime::tracing::subscriber::filter::LevelFilter;
 use lambda_runtime::tracing::subscriber::fmt;
 
-/// Writes events to standard output, as Lambda's logging controls ask for it: `AWS_LAMBDA_LOG_LEVEL` (or `RUST_LOG`), and
+/// Writes events to standard output, as Lambda's logging controls say: `AWS_LAMBDA_LOG_LEVEL` (or `RUST_LOG`), and
 /// `AWS_LAMBDA_LOG_FORMAT`, JSON or text.
 /// Source: AWS Lambda Developer Guide, "Configuring advanced logging controls".
 pub(crate) fn init() {
@@ -28,7 +28,7 @@ pub(crate) fn init() {
     }
 }
 
-/// Writes what it is given, one event at a time, as one line.
+/// Writes each event that it gets as one line.
 struct Lines<W>(W);
 
 impl<W: Write> Write for Lines<W> {
@@ -42,7 +42,7 @@ impl<W: Write> Write for Lines<W> {
     }
 }
 
-/// The event as one line. In JSON the escapes mean the characters that they stand for.
+/// Turns the event into one line. In JSON, an escape still means the character that it stands for.
 fn one_line(event: &str) -> String {
     let (text, end) = event.strip_suffix('\n').map_or((event, ""), |text| (text, "\n"));
     let mut line = String::with_capacity(event.len());
@@ -59,7 +59,7 @@ fn one_line(event: &str) -> String {
     line + end
 }
 
-/// Whether a character stays in its place and does nothing but show itself.
+/// Whether a character stays in its place and only shows itself.
 /// Source: Unicode Standard Annex 9, "Directional Formatting Characters"; Annex 14, "Line Breaking Properties" (BK).
 fn is_plain(c: char) -> bool {
     let steers = matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
@@ -98,7 +98,7 @@ mod tests {
         }
     }
 
-    /// What is logged of a key, as JSON and as text.
+    /// The log line about a key, as JSON and as text.
     fn logged(key: &str) -> [String; 2] {
         [true, false].map(|json| {
             let memory = Memory::default();
@@ -121,7 +121,7 @@ mod tests {
         assert!(text.contains("\\u000a ERROR") && text.contains("\\u202egpj"), "{text}");
     }
 
-    /// What a line is without all this: the negative control.
+    /// The negative control: a log without the escapes.
     #[test]
     fn the_log_alone_would_let_a_key_forge_a_line() {
         let memory = Memory::default();

@@ -1,7 +1,7 @@
-//! The worker: one claim, loaded as far as the invocation's time allows. The lister names it, or the event of its
-//! statement's end does.
+//! The worker: loads one claim as far as the invocation's time allows. The lister names the claim, or the event about
+//! the end of its statement does.
 //!
-//! Works on nothing but claims: another key is refused before it is touched.
+//! Works only on claims: it refuses another key before it touches the object.
 
 use serde_json::Value;
 use sluice_core::config::Config;
@@ -14,7 +14,7 @@ use crate::error::Error;
 use crate::event;
 use crate::function::{Answer, Invocation};
 
-/// Handles `{"claim": "sluice/claims/flights/0.json"}`, and what `EventBridge` says of finished statements.
+/// Handles `{"claim": "sluice/claims/flights/0.json"}`, and EventBridge's events about finished statements.
 ///
 /// # Errors
 /// When the event names no claim, or the claim can be neither read nor written.

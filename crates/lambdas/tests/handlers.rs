@@ -239,7 +239,7 @@ fn run<P: Ports>(ports: &P) -> Run {
 }
 
 fn config() -> Config {
-    Config::parse(CONFIG, "the test").unwrap()
+    Config::parse(CONFIG, "the test", &sluice_aws::DESTINATIONS).unwrap()
 }
 
 fn feed<'c>(config: &'c Config, name: &str) -> &'c Feed {

@@ -1,5 +1,11 @@
 //! A local AWS for Sluice: S3, the Redshift Data API, CloudWatch, Lambda and a schedule on one port.
 //!
+//! ```text
+//!   server ──▶ service: by the signature's scope ──▶ s3 · redshift (Data API on PostgreSQL) · cloudwatch · lambda
+//!     │                                                │
+//!     └─ journal, faults (latency, errors, deaths)     └─ s3 ──▶ notifications ──▶ lambda ◀── schedule, eventbridge
+//! ```
+//!
 //! Used by `sluice local` and by every test; never part of a deployed binary.
 //!
 //! ```

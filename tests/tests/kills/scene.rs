@@ -87,7 +87,7 @@ impl<'s> Scene<'s> {
              workgroup = \"demo\"\ndatabase = \"{database}\"\ntable = \"{schema}.numbers\"\nformat = \"csv\"\n",
             victim.settings()
         );
-        let config = Config::parse(&config_text, "the test").unwrap();
+        let config = Config::parse(&config_text, "the test", &sluice_aws::DESTINATIONS).unwrap();
         let database = database.to_owned();
         let mut scene = Self { standin, victim, database, schema, bucket: name, config_text, good: GOOD.to_vec() };
         let schema = &scene.schema;

@@ -60,7 +60,12 @@ async fn start(first: bool, settings: &str) -> (Site, Config) {
     .await;
     site.standin.eventbridge().deliver_times(0);
     // Claims are placed for the first feed of a configuration.
-    let config = Config::parse(&format!("[bucket]\nname = \"{BUCKET}\"\n{}", numbers(settings)), "the test").unwrap();
+    let config = Config::parse(
+        &format!("[bucket]\nname = \"{BUCKET}\"\n{}", numbers(settings)),
+        "the test",
+        &sluice_aws::DESTINATIONS,
+    )
+    .unwrap();
     (site, config)
 }
 

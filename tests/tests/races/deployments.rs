@@ -27,7 +27,7 @@ async fn equal_files_of_two_deployments_are_loaded_by_both() {
         let deployment = Deployment::new(bucket, config(bucket), binaries());
         let deployed = site.standin.deploy(&deployment).unwrap();
         storage.put(bucket, "incoming/numbers/1.csv", "1,one\n").unwrap();
-        let config = Config::parse(&deployment.config, "the test").unwrap();
+        let config = Config::parse(&deployment.config, "the test", &sluice_aws::DESTINATIONS).unwrap();
         offer(storage, &config, 0, &["incoming/numbers/1.csv"]);
         if let Some(first) = &claim {
             storage.put(bucket, CLAIM, first.to_string()).unwrap();

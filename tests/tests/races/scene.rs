@@ -56,7 +56,12 @@ impl Scene {
         let text = format!("[bucket]\nname = \"{BUCKET}\"\n{}", numbers(""));
         let keys = self.site.keys("incoming/numbers/");
         let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
-        offer(self.site.standin.storage(), &Config::parse(&text, "the test").unwrap(), slot, &keys);
+        offer(
+            self.site.standin.storage(),
+            &Config::parse(&text, "the test", &sluice_aws::DESTINATIONS).unwrap(),
+            slot,
+            &keys,
+        );
     }
 
     /// S3's event about all files that wait.

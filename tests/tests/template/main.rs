@@ -229,7 +229,7 @@ fn configuration(stack: &Stack<'_>) -> Config {
     assert_eq!(variables["SLUICE_CONFIG_URI"], "");
     let text = variables["SLUICE_CONFIG"].as_str().unwrap();
     assert!(text.len() < 4096, "Lambda's variables have 4 KB");
-    Config::parse(text, "SLUICE_CONFIG").unwrap_or_else(|error| panic!("{error}\n{text}"))
+    Config::parse(text, "SLUICE_CONFIG", &sluice_aws::DESTINATIONS).unwrap_or_else(|error| panic!("{error}\n{text}"))
 }
 
 #[test]

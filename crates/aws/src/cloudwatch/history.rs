@@ -1,44 +1,44 @@
-//! What CloudWatch remembers of a feed: `GetMetricData`. For operators; no function asks.
+//! The history of a feed's metrics: CloudWatch's `GetMetricData`. For operators; the functions never call it.
 
 use aws_sdk_cloudwatch::primitives::DateTime;
 use aws_sdk_cloudwatch::types::{Dimension, Metric as Named, MetricDataQuery, MetricStat};
 use jiff::Timestamp;
 use sluice_core::config::FeedName;
 use sluice_core::measure::{DIMENSION, Metric, NAMESPACE};
-use sluice_core::ports::PortError;
+use sluice_core::ports::{Operation, PortError, Service};
 
 use super::CloudWatchMetrics;
 use crate::error::failed;
 
-const GET: &str = "monitoring:GetMetricData";
+const GET: Operation = Service::Metrics.call("monitoring:GetMetricData");
 
-/// Values of one metric, one a period.
+/// Values of one metric, one per period.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Series {
-    /// Of which metric.
+    /// The metric.
     pub metric: Metric,
-    /// What a period's values come to.
+    /// How the values of a period are combined.
     pub statistic: Statistic,
 }
 
-/// What a period's values come to.
+/// How the values of a period are combined.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Statistic {
-    /// All of them together.
+    /// Their sum.
     Sum,
-    /// The largest.
+    /// The largest value.
     Maximum,
 }
 
-/// When, and what.
+/// A period's time and its value.
 pub type Point = (Timestamp, f64);
 
 impl CloudWatchMetrics {
-    /// The series of a feed between two times, oldest first, in periods of so many seconds (whole minutes). What was not
-    /// published is not there.
+    /// Reads the series of a feed between two times, oldest value first. `period` is in seconds, and in whole minutes.
+    /// A period in which nothing was published has no value.
     ///
     /// # Errors
-    /// When CloudWatch does not answer.
+    /// When a call of CloudWatch fails.
     pub async fn history(
         &self,
         feed: &FeedName,
@@ -79,7 +79,7 @@ fn query(feed: &FeedName, series: Series, at: usize, period: i32) -> MetricDataQ
         Statistic::Maximum => "Maximum",
     };
     let of = MetricStat::builder().metric(metric).period(period).stat(statistic).build();
-    // Ids begin with a letter. Source: Amazon CloudWatch API Reference, `MetricDataQuery`.
+    // An id must begin with a letter. Source: Amazon CloudWatch API Reference, `MetricDataQuery`.
     MetricDataQuery::builder().id(format!("m{at}")).metric_stat(of).build()
 }
 

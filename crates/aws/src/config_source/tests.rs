@@ -1,4 +1,4 @@
-//! When the configuration is read again, and what an operator reads when it cannot be.
+//! When the configuration is read again, and the error that an operator reads when that fails.
 
 #![allow(clippy::unwrap_used)]
 

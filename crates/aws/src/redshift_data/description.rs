@@ -1,4 +1,4 @@
-//! What `DescribeStatement` and `GetStatementResult` say, in the core's words.
+//! Translates the answers of `DescribeStatement` and `GetStatementResult` into the types of `sluice_redshift`.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use aws_sdk_redshiftdata::operation::describe_statement::DescribeStatementOutput
 use aws_sdk_redshiftdata::primitives::DateTime;
 use aws_sdk_redshiftdata::types::{Field, StatementStatusString, StatusString, SubStatementData};
 use jiff::Timestamp;
-use sluice_core::redshift::{Description, Part, Status};
+use sluice_redshift::{Description, Part, Status};
 
 pub(super) fn describe(answer: &DescribeStatementOutput) -> Description {
     Description {
@@ -31,7 +31,7 @@ fn part(part: &SubStatementData) -> Part {
     }
 }
 
-/// A status that this version does not know is taken for one of a statement under way.
+/// A status that this version does not know counts as running.
 fn status(status: Option<&str>) -> Status {
     match status {
         Some("FINISHED") => Status::Finished,
@@ -41,7 +41,7 @@ fn status(status: Option<&str>) -> Status {
     }
 }
 
-/// An id; 0 and -1 stand for none.
+/// The id, unless it is 0 or -1: they stand for no id.
 fn positive(id: i64) -> Option<i64> {
     (id > 0).then_some(id)
 }

@@ -1,16 +1,18 @@
-//! What is sent to the Data API, and what its answers become.
+//! What the adapter sends to the Data API, and how it reads the answers.
 
 #![allow(clippy::unwrap_used)]
 
 use std::time::Duration;
 
 use serde_json::json;
-use sluice_core::config::{Config, Destination, Identity, Redshift, Warehouse};
+use sluice_core::config::Config;
 use sluice_core::destination::StatementId;
 use sluice_core::ports::PortErrorKind;
-use sluice_core::redshift::{Statements, Status, Submission};
+use sluice_redshift::config::{Identity, Redshift, Warehouse};
+use sluice_redshift::{Statements, Status, Submission};
 use tokio::time::Instant;
 
+use crate::DESTINATIONS;
 use crate::fake_http::FakeHttp;
 
 #[tokio::test]
@@ -136,8 +138,6 @@ fn submission(statements: &[&str]) -> Submission {
 fn target() -> Redshift {
     let text = "[bucket]\nname = \"landing\"\n[[feed]]\nname = \"flights\"\nprefix = \"f/\"\n\
                 [feed.redshift]\nworkgroup = \"analytics\"\ndatabase = \"dev\"\ntable = \"t\"\nformat = \"csv\"\n";
-    match Config::parse(text, "test").unwrap().feeds.remove(0).destination {
-        Destination::Redshift(redshift) => redshift,
-        other => unreachable!("{other:?}"),
-    }
+    let config = Config::parse(text, "test", &DESTINATIONS).unwrap();
+    Redshift::of(&config.feeds[0]).unwrap().clone()
 }

@@ -1,4 +1,4 @@
-//! How often the SDK has tried a call.
+//! How many times the SDK tried a call.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 pub(super) struct Attempts(Arc<AtomicU32>);
 
 impl Attempts {
-    /// To be called with each request that is sent.
+    /// Returns the hook to call with each request that is sent.
     pub(super) fn counter<R>(&self) -> impl Fn(&mut R) + Send + Sync + 'static {
         let count = Arc::clone(&self.0);
         move |_| {
@@ -16,7 +16,7 @@ impl Attempts {
         }
     }
 
-    /// Whether there was more than one try: the reply to one that took effect may have been lost.
+    /// Whether there was more than one try. If so, the reply to a try that took effect may have been lost.
     pub(super) fn repeated(&self) -> bool {
         self.0.load(Ordering::Relaxed) > 1
     }

@@ -1,4 +1,4 @@
-//! Copies in one call: `CopyObject` with a condition on either side.
+//! Copies in one call: `CopyObject` with one condition on the source and one on the new key.
 
 use std::time::Duration;
 
@@ -6,22 +6,23 @@ use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::types::AnnotationDirective;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use sluice_core::object::{File, Key};
-use sluice_core::ports::{Copy, PortError, PortErrorKind};
+use sluice_core::ports::{Copy, Operation, PortError, PortErrorKind, Service};
 
 use super::attempts::Attempts;
 use super::{S3Objects, get, no_such_key, refused};
 use crate::error::failed;
 
-const COPY: &str = "s3:CopyObject";
+const COPY: Operation = Service::Bucket.call("s3:CopyObject");
 
-/// S3 answers when it has copied, and 5 GiB take a while.
+/// S3 answers only after it has copied, and 5 GiB take a while.
 const COPY_TIMEOUT: Duration = Duration::from_mins(5);
 
 pub(super) async fn copy(bucket: &S3Objects, from: &File, to: &Key) -> Result<Copy, PortError> {
     let attempts = Attempts::default();
     let copy = bucket.client.copy_object().bucket(&bucket.bucket).key(to.as_str());
     let copy = copy.copy_source(source(&bucket.bucket, &from.key)).copy_source_if_match(from.etag.quoted());
-    // Annotations may come and go without a new ETag, and copies in parts take none: nobody could rely on them.
+    // Leaves annotations out. They can change without a new ETag, and a copy in parts takes none of them along, so
+    // nobody could rely on them.
     let copy = copy
         .if_none_match("*")
         .annotation_directive(AnnotationDirective::Exclude)
@@ -38,10 +39,10 @@ pub(super) async fn copy(bucket: &S3Objects, from: &File, to: &Key) -> Result<Co
     }
 }
 
-/// S3 says only that a condition did not hold, not which: the two objects tell.
+/// Finds out why S3 refused a copy. S3 says only that a condition did not hold, not which one: the two objects show it.
 ///
-/// They may have changed since the refusal, so that the answer is of now; each answer is one that the copy could have got
-/// a moment later. `ours` tells whether the occupant is what an earlier try of the same call has made.
+/// They may have changed since the refusal, so the answer describes them as they are now. Each answer is one that the
+/// copy could have got a moment later. `ours` says whether an earlier try of the same call made the occupant.
 pub(super) async fn why_refused(
     bucket: &S3Objects,
     from: &File,
@@ -63,7 +64,7 @@ pub(super) async fn why_refused(
     }
 }
 
-/// The header `x-amz-copy-source`, which has to be URL-encoded.
+/// The value of the header `x-amz-copy-source`, which must be URL-encoded.
 /// Source: Amazon S3 API Reference, `CopyObject`.
 pub(super) fn source(bucket: &str, key: &Key) -> String {
     const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'/');
@@ -74,7 +75,7 @@ pub(super) fn subject(bucket: &S3Objects, from: &File, to: &Key) -> String {
     format!("{} to {to}", bucket.subject(&from.key))
 }
 
-/// More time for the one call.
+/// Gives one call more time.
 pub(super) fn patient() -> aws_sdk_s3::config::Builder {
     let timeout = TimeoutConfig::builder().operation_attempt_timeout(COPY_TIMEOUT).build();
     aws_sdk_s3::config::Builder::new().timeout_config(timeout)

@@ -3,13 +3,13 @@
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
 use aws_sdk_s3::types::ServerSideEncryption;
 use sluice_core::object::{ETag, File, Key};
-use sluice_core::ports::{Content, Part, PortError, PortErrorKind};
+use sluice_core::ports::{Content, Operation, Part, PortError, PortErrorKind, Service};
 
 use super::{S3Objects, file, incomplete, no_such_key};
 use crate::error::{failed, status};
 
-const GET: &str = "s3:GetObject";
-const HEAD: &str = "s3:HeadObject";
+const GET: Operation = Service::Bucket.call("s3:GetObject");
+const HEAD: Operation = Service::Bucket.call("s3:HeadObject");
 
 pub(super) async fn get(bucket: &S3Objects, key: &Key) -> Result<Option<Content>, PortError> {
     let object = match bucket.client.get_object().bucket(&bucket.bucket).key(key.as_str()).send().await {
@@ -38,7 +38,7 @@ pub(super) async fn read(bucket: &S3Objects, file: &File, from: u64, length: u64
     Ok(Some(Part { bytes: body.to_vec(), hashed }))
 }
 
-/// Whether its `ETag` is made of what is encrypted. Only under S3's own keys it is made of the content.
+/// Whether the `ETag` is computed from the encrypted content. Only under S3's own keys is it computed from the content.
 fn is_sealed(object: &GetObjectOutput) -> bool {
     let own = |encryption: &ServerSideEncryption| *encryption == ServerSideEncryption::Aes256;
     !object.server_side_encryption().is_none_or(own) || object.sse_customer_algorithm().is_some()

@@ -3,23 +3,23 @@
 use aws_sdk_s3::types::{EncodingType, Object, ObjectStorageClass};
 use percent_encoding::percent_decode_str;
 use sluice_core::object::{File, Key, Prefix};
-use sluice_core::ports::{Page, PortError, PortErrorKind};
+use sluice_core::ports::{Operation, Page, PortError, PortErrorKind, Service};
 
 use super::{S3Objects, file, incomplete};
 use crate::error::failed;
 
-const LIST: &str = "s3:ListObjectsV2";
+const LIST: Operation = Service::Bucket.call("s3:ListObjectsV2");
 
 /// Where a page begins.
 #[derive(Clone, Copy)]
 pub(super) enum From<'a> {
-    /// Where the one before ended; none: with the first key.
+    /// Where the page before ended; `None` begins with the first key.
     Page(Option<&'a str>),
     /// After this key.
     Key(&'a str),
 }
 
-/// Keys come encoded, because there are keys that XML cannot say, and one of them would make the page unreadable.
+/// Reads one page. Asks for encoded keys: a single key that XML cannot represent would make the page unreadable.
 pub(super) async fn list(bucket: &S3Objects, prefix: &Prefix, from: From<'_>) -> Result<Page, PortError> {
     let subject = || format!("{}/{prefix}", bucket.bucket);
     let list = bucket.client.list_objects_v2().bucket(&bucket.bucket).prefix(prefix.as_str());
@@ -55,7 +55,7 @@ fn key(object: &Object, encoded: bool) -> Result<Key, PortError> {
     Key::new(decoded).map_err(|error| invalid(Box::new(error)))
 }
 
-/// S3 encodes as forms do: a space is `+`.
+/// Decodes a key. S3 encodes keys as forms do: a space is `+`.
 fn form_decoded(text: &str) -> Option<String> {
     let spaced = text.replace('+', " ");
     Some(percent_decode_str(&spaced).decode_utf8().ok()?.into_owned())

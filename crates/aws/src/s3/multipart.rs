@@ -1,7 +1,7 @@
-//! Copies of what is too large for one call: a multipart upload whose parts are copied.
+//! Copies objects that are too large for one call: a multipart upload whose parts are copied.
 //!
-//! Every part has the source's `ETag` as its condition, so that no two versions are mixed; the end has the condition that
-//! nothing has the new key. What fails is aborted, so that no parts are left behind (nor paid for).
+//! Every part has the source's `ETag` as its condition, so two versions are never mixed. Completing the upload has the
+//! condition that no object has the new key. A failed upload is aborted, so that no parts are left behind and paid for.
 
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::operation::create_multipart_upload::builders::CreateMultipartUploadFluentBuilder;
@@ -10,32 +10,32 @@ use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart, Tag};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use sluice_core::object::{File, Key};
-use sluice_core::ports::{Copy, PortError};
+use sluice_core::ports::{Copy, Operation, PortError, Service};
 
 use super::attempts::Attempts;
 use super::copy::{patient, source, subject, why_refused};
 use super::{S3Objects, get, incomplete, no_such_key, refused};
 use crate::error::failed;
 
-const CREATE: &str = "s3:CreateMultipartUpload";
-const PART: &str = "s3:UploadPartCopy";
-const COMPLETE: &str = "s3:CompleteMultipartUpload";
-const HEAD: &str = "s3:HeadObject";
-const TAGS: &str = "s3:GetObjectTagging";
+const CREATE: Operation = Service::Bucket.call("s3:CreateMultipartUpload");
+const PART: Operation = Service::Bucket.call("s3:UploadPartCopy");
+const COMPLETE: Operation = Service::Bucket.call("s3:CompleteMultipartUpload");
+const HEAD: Operation = Service::Bucket.call("s3:HeadObject");
+const TAGS: Operation = Service::Bucket.call("s3:GetObjectTagging");
 
 /// The most parts of an upload. Source: Amazon S3 User Guide, "Amazon S3 multipart upload limits".
 const MAX_PARTS: u64 = 10_000;
 
-/// A step that did not come about.
+/// Why a step stopped.
 enum Stop {
-    /// A condition did not hold. The flag: whether an earlier try of the same step may have taken effect.
+    /// A condition did not hold. `repeated` says whether an earlier try of the same step may have taken effect.
     Refused {
         repeated: bool,
     },
     Failed(PortError),
 }
 
-/// One copy under way.
+/// A copy in progress.
 struct Upload<'a> {
     bucket: &'a S3Objects,
     from: &'a File,
@@ -44,7 +44,7 @@ struct Upload<'a> {
 }
 
 pub(super) async fn copy(bucket: &S3Objects, from: &File, to: &Key) -> Result<Copy, PortError> {
-    // Not what decides, which is the end's condition; it saves copying gigabytes in vain.
+    // This check does not decide: the condition on completing the upload does. It saves copying gigabytes in vain.
     if get::head(bucket, to).await?.is_some() {
         return why_refused(bucket, from, to, |_| false).await;
     }
@@ -71,7 +71,7 @@ async fn attempt(bucket: &S3Objects, from: &File, to: &Key) -> Result<(), Stop> 
     done
 }
 
-/// Begins the upload with all that `CopyObject` would have copied by itself.
+/// Begins the upload with the metadata and tags that `CopyObject` would have copied by itself.
 async fn begin(bucket: &S3Objects, from: &File, to: &Key) -> Result<String, Stop> {
     let head = bucket.client.head_object().bucket(&bucket.bucket).key(from.key.as_str()).if_match(from.etag.quoted());
     let head = head.send().await.map_err(|error| stop(HEAD, bucket.subject(&from.key), error, false))?;
@@ -95,7 +95,7 @@ fn with_metadata(
         .set_metadata(head.metadata)
 }
 
-/// The source's tags, as the header that sets them. Asks for them only where there are any.
+/// The source's tags, as the value of the header that sets them. Asks for them only if there are any.
 async fn tagging(bucket: &S3Objects, from: &File, head: &HeadObjectOutput) -> Result<Option<String>, Stop> {
     if head.tag_count().unwrap_or_default() == 0 {
         return Ok(None);
@@ -114,7 +114,7 @@ impl Upload<'_> {
     async fn copy_parts(&self) -> Result<Vec<CompletedPart>, Stop> {
         let parts = parts(self.from.size, self.bucket.copies.part);
         let copies = stream::iter((1..).zip(parts)).map(|(number, range)| self.copy_part(number, range));
-        // In the order of their numbers, as the end wants them.
+        // In the order of their numbers, as completing the upload requires.
         copies.buffered(self.bucket.copies.parts_at_once.max(1)).try_collect().await
     }
 
@@ -139,7 +139,7 @@ impl Upload<'_> {
         let sent = complete.customize().config_override(patient()).mutate_request(attempts.counter()).send().await;
         match sent {
             Ok(_) => Ok(()),
-            // A try that took effect has ended the upload, so that the next one does not find it.
+            // A try that took effect has ended the upload, so the next try does not find it.
             Err(error) if error.code() == Some("NoSuchUpload") && attempts.repeated() => {
                 Err(Stop::Refused { repeated: true })
             }
@@ -153,13 +153,13 @@ impl Upload<'_> {
         if let Err(error) = abort.send().await
             && error.code() != Some("NoSuchUpload")
         {
-            let error = failed("s3:AbortMultipartUpload", bucket.subject(to), error);
+            let error = failed(Service::Bucket.call("s3:AbortMultipartUpload"), bucket.subject(to), error);
             tracing::warn!(error = %error, upload_id = %id, "an unfinished multipart upload is left behind");
         }
     }
 }
 
-fn stop<E>(operation: &'static str, subject: String, error: SdkError<E>, repeated: bool) -> Stop
+fn stop<E>(operation: Operation, subject: String, error: SdkError<E>, repeated: bool) -> Stop
 where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
 {
@@ -169,7 +169,7 @@ where
     Stop::Failed(failed(operation, subject, error))
 }
 
-/// The ranges of all parts, as the header that names one.
+/// The ranges of all parts, each as the value of the header that names a part's range.
 fn parts(size: u64, part: u64) -> Vec<String> {
     let part = part.max(size.div_ceil(MAX_PARTS)).max(1);
     let begins = (0..size.div_ceil(part)).map(|number| number * part);

@@ -3,13 +3,13 @@
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::primitives::ByteStream;
 use sluice_core::object::{ETag, Key};
-use sluice_core::ports::{PortError, Put, PutIf};
+use sluice_core::ports::{Operation, PortError, Put, PutIf, Service};
 
 use super::attempts::Attempts;
 use super::{S3Objects, get, incomplete, no_such_key, refused};
 use crate::error::failed;
 
-const PUT: &str = "s3:PutObject";
+const PUT: Operation = Service::Bucket.call("s3:PutObject");
 
 pub(super) async fn put(bucket: &S3Objects, key: &Key, body: Vec<u8>, when: PutIf<'_>) -> Result<Put, PortError> {
     let attempts = Attempts::default();
@@ -28,7 +28,7 @@ pub(super) async fn put(bucket: &S3Objects, key: &Key, body: Vec<u8>, when: PutI
     }
 }
 
-/// A condition on an object that is not there is answered with 404.
+/// Whether the condition did not hold. S3 answers 404 to a condition on an object that does not exist.
 fn is_refusal<E: ProvideErrorMetadata>(error: &SdkError<E>, when: PutIf<'_>) -> bool {
     match when {
         PutIf::Any => false,
@@ -41,9 +41,9 @@ fn written(key: &Key, etag: Option<&str>) -> Result<Put, PortError> {
     etag.map(|etag| Put::Written(ETag::new(etag))).ok_or_else(|| incomplete(PUT, key.as_str(), "an ETag"))
 }
 
-/// Whether what is there is what was sent: then the first try wrote it, its reply was lost, and the SDK's next try was
-/// refused because of it. Without this the winner of a claim would take itself for a loser, and the slot would be idle
-/// until the lease ran out.
+/// Whether the object holds what was sent. If so, the first try wrote it, its reply was lost, and S3 refused the SDK's
+/// next try because of it. Without this check the winner of a claim would take itself for a loser, and the slot would
+/// be idle until the lease ran out.
 async fn by_an_earlier_try(bucket: &S3Objects, key: &Key, body: &[u8]) -> Result<Put, PortError> {
     let there = get::get(bucket, key).await?.filter(|there| there.body == body);
     Ok(there.map_or(Put::Refused, |there| Put::Written(there.etag)))

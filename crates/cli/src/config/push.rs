@@ -1,13 +1,13 @@
 //! `sluice config push`: checks a configuration, shows what changes, and puts it where the functions read it.
 //!
-//! Never uploads what is wrong, and never over a version that it has not shown.
+//! Never uploads a wrong configuration, and never replaces a version that it has not shown.
 
 use std::path::PathBuf;
 
 use clap::Args;
 use serde_json::json;
 use similar::{ChangeTag, TextDiff};
-use sluice_aws::{Aws, ConfigOrigin, S3Objects, Settings};
+use sluice_aws::{Aws, ConfigOrigin, DESTINATIONS, S3Objects, Settings};
 use sluice_core::config::{Config, ConfigError};
 use sluice_core::object::{ETag, Key};
 use sluice_core::ports::{Content, Objects as _, Put, PutIf};
@@ -38,7 +38,6 @@ pub(crate) struct Arguments {
     json: bool,
 }
 
-/// Runs it.
 pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
     let (text, config) = read(&arguments)?;
     let (bucket, key) = located(&arguments.to)?;
@@ -72,7 +71,7 @@ fn read(arguments: &Arguments) -> Result<(String, Config), Failure> {
     let origin = arguments.file.display().to_string();
     let text = std::fs::read_to_string(&arguments.file)
         .map_err(|error| Failure::misused(format!("{origin}: cannot be read: {error}")))?;
-    let config = Config::parse(&text, &origin).map_err(|error: ConfigError| Failure::misused(error))?;
+    let config = Config::parse(&text, &origin, &DESTINATIONS).map_err(|error: ConfigError| Failure::misused(error))?;
     Ok((text, config))
 }
 
@@ -96,7 +95,7 @@ async fn bucket_of(text: &str, bucket: &str) -> Result<S3Objects, Failure> {
     Ok(Aws::load(settings).await.objects(bucket))
 }
 
-/// Over the version that was read, and no other.
+/// Replaces the version that was read, and no other.
 async fn put(objects: &S3Objects, key: &Key, text: &str, there: Option<&Content>, to: &str) -> Result<(), Failure> {
     let etag: Option<&ETag> = there.map(|content| &content.etag);
     let when = etag.map_or(PutIf::Absent, PutIf::Matches);
@@ -108,23 +107,23 @@ async fn put(objects: &S3Objects, key: &Key, text: &str, there: Option<&Content>
     }
 }
 
-/// What is there, and what is to be.
+/// The configuration that is there, and the one that replaces it.
 struct Changes<'a> {
     before: &'a str,
     after: &'a str,
 }
 
 impl Changes<'_> {
-    /// What becomes of each feed.
+    /// How each feed changes.
     fn feeds(&self, after: &Config) -> Vec<(String, &'static str)> {
-        // What is there may be wrong, or of a newer version: then every feed is new.
-        let before = Config::parse(self.before, "there").ok();
+        // The configuration that is there may be wrong, or of a newer version. Then every feed counts as new.
+        let before = Config::parse(self.before, "there", &DESTINATIONS).ok();
         let old = |name: &str| before.as_ref().and_then(|config| config.feed(name));
         let mut feeds: Vec<(String, &'static str)> = Vec::new();
         for feed in &after.feeds {
             let what = match old(feed.name.as_str()) {
                 None => "added",
-                // Their parts have no order of their own: what is printed of two equal feeds is the same.
+                // No part of a feed has an arbitrary order, so two equal feeds have the same debug text.
                 Some(old) if format!("{old:?}") == format!("{feed:?}") => "the same",
                 Some(_) => "changed",
             };

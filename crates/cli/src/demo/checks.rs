@@ -1,6 +1,6 @@
-//! Whether the result of a demo is right: what should be compared with what is, one check a line.
+//! Checks whether the result of a demo is right: compares what should be there with what is, one check per line.
 //!
-//! Pure. Never repairs anything, and says of everything that differs what was expected and what was found.
+//! Pure. Never repairs anything. For every difference it reports what was expected and what was found.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,14 +12,14 @@ use super::source::Source;
 use super::totals::{Column, Totals, Values};
 use crate::output::{count, thousands};
 
-/// One thing that was checked.
+/// The result of one check.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Check {
     /// What was checked: `flights.distance`.
     pub(crate) subject: String,
     /// Whether it is right.
     pub(crate) ok: bool,
-    /// What was found, and what was expected where it is not right.
+    /// What was found, and if it is not right, what was expected.
     pub(crate) finding: String,
 }
 
@@ -29,16 +29,15 @@ impl Check {
     }
 }
 
-/// What is known of one feed: three times what its rows add up to, and what became of its files.
+/// What is known about one feed: its totals from three sources, and its files.
 #[derive(Debug)]
 pub(crate) struct Facts<'a> {
-    /// The feed.
     pub(crate) feed: &'a Feed,
-    /// What was published with the files.
+    /// The totals that were published with the files.
     pub(crate) pinned: Option<&'a Totals>,
-    /// What the files add up to now.
+    /// The totals of the files now.
     pub(crate) files: &'a Totals,
-    /// What the warehouse says.
+    /// What the warehouse reports.
     pub(crate) loaded: &'a Loaded,
     /// The files that were dropped.
     pub(crate) sources: &'a [Source],
@@ -52,7 +51,7 @@ pub(crate) fn of_feed(facts: &Facts<'_>, bucket: &Bucket, objects: &[Object]) ->
     checks
 }
 
-/// Checks the bucket: nothing is where nothing should be. `reason` is why the warehouse refused the first file, if it did.
+/// Checks that the bucket is empty where it should be. `reason` is why the warehouse refused the first file, if it did.
 pub(crate) fn of_bucket(bucket: &Bucket, objects: &[Object], reason: Option<&str>) -> Vec<Check> {
     let empty = |prefix: &str, what: &str, reason: Option<&str>| {
         let found: Vec<_> = objects.iter().filter(|object| object.key.starts_with(prefix)).collect();
@@ -72,7 +71,7 @@ pub(crate) fn of_bucket(bucket: &Bucket, objects: &[Object], reason: Option<&str
     ]
 }
 
-/// Rows and columns: pinned, computed from the files, and loaded.
+/// Compares files, rows and columns: as pinned, as computed from the files, and as loaded.
 fn totals(facts: &Facts<'_>) -> Vec<Check> {
     let Facts { feed, pinned, files, loaded, .. } = facts;
     let name = &feed.name;
@@ -91,7 +90,7 @@ fn totals(facts: &Facts<'_>) -> Vec<Check> {
     checks
 }
 
-/// The names of all columns, in the order in which they are first met.
+/// The names of all columns, in the order of their first appearance.
 fn names<'t>(all: [&'t Totals; 3]) -> Vec<&'t str> {
     let mut names: Vec<&'t str> = Vec::new();
     for column in all.into_iter().flat_map(|totals| &totals.columns) {
@@ -119,7 +118,7 @@ fn said(column: Option<&Column>) -> String {
     }
 }
 
-/// Three ways to the same total. Those that agree are said once.
+/// Compares the same total from three sources. The finding names a value once for all sources that agree.
 fn three<T: PartialEq + Copy>(subject: String, pinned: T, files: T, table: T, say: &dyn Fn(T) -> String) -> Check {
     let (pinned_says, files_say, table_says) = (say(pinned), say(files), say(table));
     let finding = match (pinned == files, files == table, pinned == table) {
@@ -136,7 +135,7 @@ fn three<T: PartialEq + Copy>(subject: String, pinned: T, files: T, table: T, sa
     Check::new(subject, pinned == files && files == table, finding)
 }
 
-/// Each file is in the ledger once, and nothing else is.
+/// Checks that each file is in the ledger once, and that nothing else is.
 fn ledger(facts: &Facts<'_>) -> Check {
     let mut times: BTreeMap<&str, u64> = facts.sources.iter().map(|source| (source.key.as_str(), 0)).collect();
     for entry in &facts.loaded.ledger {
@@ -152,7 +151,7 @@ fn ledger(facts: &Facts<'_>) -> Check {
     Check::new(format!("{} ledger", facts.feed.name), wrong.is_none(), finding)
 }
 
-/// Each file is under `processed/`, as it was dropped.
+/// Checks that each file is under `processed/` as it was dropped.
 fn places(facts: &Facts<'_>, bucket: &Bucket, objects: &[Object]) -> Check {
     let archived = |source: &Source| {
         let path = source.key.strip_prefix(bucket.incoming.as_str()).unwrap_or(&source.key);
@@ -221,7 +220,7 @@ mod tests {
         let ledger = sources.iter().map(|source| LedgerEntry { key: source.key.clone(), batch: "x".to_owned() });
         let place = |source: &Source| Object { key: source.key.replace("incoming", "processed"), md5: source.md5() };
         World {
-            config: Config::parse(CONFIG, "test").unwrap(),
+            config: Config::parse(CONFIG, "test", &sluice_aws::DESTINATIONS).unwrap(),
             pinned: total(2, "2816"),
             files: total(2, "2816"),
             loaded: Loaded { totals: total(2, "2816"), ledger: ledger.collect(), ..Loaded::default() },
@@ -230,7 +229,7 @@ mod tests {
         }
     }
 
-    /// What is wrong, a line each.
+    /// The failed checks, one line each.
     fn wrong(world: &World) -> Vec<String> {
         let World { config, pinned, files, loaded, sources, objects } = world;
         let facts = Facts { feed: &config.feeds[0], pinned: Some(pinned), files, loaded, sources };

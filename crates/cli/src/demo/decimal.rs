@@ -1,6 +1,6 @@
 //! Exact sums of decimal numbers, so that two ways of adding the same numbers cannot differ by rounding.
 //!
-//! Never rounds: a number that it cannot hold exactly is refused.
+//! Never rounds: it refuses a number that it cannot hold exactly.
 
 use std::fmt;
 use std::str::FromStr;
@@ -12,7 +12,7 @@ const SCALE: i32 = 18;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Decimal(i128);
 
-/// What is no decimal number, or one with too many digits.
+/// The text is not a decimal number, or has too many digits.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a decimal number of at most 18 digits on either side of the point")]
 pub(crate) struct NotDecimal;
@@ -24,7 +24,7 @@ impl From<i64> for Decimal {
 }
 
 impl Decimal {
-    /// The sum, or `None` where it is too large to be held: after some 10^20.
+    /// The sum, or `None` if it is too large to hold: above about 10^20.
     pub(crate) fn plus(self, other: Self) -> Option<Self> {
         self.0.checked_add(other.0).map(Self)
     }

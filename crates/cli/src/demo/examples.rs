@@ -1,11 +1,12 @@
-//! What a demo loads: a configuration, its tables, the files of each feed, and what they add up to.
+//! What a demo loads: a configuration, its tables, the files of each feed, and their totals.
 //!
-//! Reads all of it before anything is started; never changes it, but for the totals when it is told to.
+//! Reads all of it before anything starts. Never changes it, except for the totals on request.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use sluice_core::config::{CopyOption, Feed};
+use sluice_core::config::Feed;
+use sluice_redshift::config::CopyOption;
 
 use super::DemoError;
 use super::source::{self, Source, SourceError};
@@ -14,14 +15,14 @@ use crate::failure::Failure;
 use crate::project::Project;
 use crate::stack::target;
 
-/// What there is to load.
+/// Everything that a demo loads.
 #[derive(Debug)]
 pub(crate) struct Examples {
     /// The configuration and the tables.
     pub(crate) project: Project,
-    /// The files of each feed, by its name.
+    /// The files of each feed, by the feed's name.
     pub(crate) feeds: BTreeMap<String, Vec<Source>>,
-    /// Where the pinned totals are.
+    /// The path of the pinned totals.
     totals: PathBuf,
 }
 
@@ -35,28 +36,27 @@ impl Examples {
         Ok(Self { feeds: feeds.map_err(DemoError::from)?, totals: data.join("totals.toml"), project })
     }
 
-    /// The feed's files.
     pub(crate) fn sources(&self, feed: &Feed) -> &[Source] {
         self.feeds.get(feed.name.as_str()).map(Vec::as_slice).unwrap_or_default()
     }
 
-    /// How many files there are in all.
+    /// The number of files of all feeds.
     pub(crate) fn files(&self) -> u64 {
         self.feeds.values().map(|sources| sources.len() as u64).sum()
     }
 
-    /// What the files of each feed add up to.
+    /// Computes the totals of each feed's files.
     pub(crate) fn add_up(&self) -> Result<BTreeMap<String, Totals>, TotalsError> {
         let add = |feed: &Feed| Ok((feed.name.to_string(), totals::add_up(self.sources(feed), null(feed))?));
         self.project.config.feeds.iter().map(add).collect()
     }
 
-    /// What they added up to when they were published.
+    /// Reads the totals that were published with the files.
     pub(crate) fn pinned(&self) -> Result<Pinned, PinnedError> {
         Pinned::read(&self.totals)
     }
 
-    /// Publishes what they add up to now, and says where.
+    /// Publishes the current totals of the files. Returns the path.
     pub(crate) fn write_totals(&self) -> Result<&Path, DemoError> {
         Pinned(self.add_up()?).write(&self.totals)?;
         Ok(&self.totals)
@@ -87,7 +87,7 @@ mod tests {
         assert_eq!(Pinned(examples.add_up().unwrap()), examples.pinned().unwrap());
     }
 
-    /// The published numbers, from outside of this repository: rows of flights by month, and of weather.
+    /// The numbers were published outside this repository: rows of flights by month, and of weather.
     #[test]
     fn the_shipped_files_have_the_published_rows() {
         let examples = shipped();

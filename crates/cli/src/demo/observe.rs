@@ -1,13 +1,14 @@
-//! What is there after a demo, asked of the warehouse and the bucket themselves.
+//! The state after a demo, as the warehouse and the bucket themselves report it.
 //!
-//! Never asks the functions what they did, and changes nothing.
+//! Never asks the functions what they did, and never changes anything.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use sluice_core::config::{Config, Feed, Redshift};
+use sluice_core::config::{Config, Feed};
 use sluice_core::object::Prefix;
-use sluice_core::redshift::quote::{identifier, literal, table};
+use sluice_redshift::config::Redshift;
+use sluice_redshift::quote::{identifier, literal, table};
 use sluice_standin::redshift::{DatabaseError, Redshift as Warehouse};
 use sluice_standin::s3::StorageError;
 
@@ -15,15 +16,14 @@ use super::decimal::Decimal;
 use super::totals::{Column, Totals, Values};
 use crate::stack::{Stack, target};
 
-/// What the name of a refused file's explanation ends with.
+/// The suffix of a refused file's explanation.
 const EXPLANATION: &str = ".error.json";
 
 /// An object in the bucket.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Object {
-    /// Its key.
     pub(crate) key: String,
-    /// The MD5 of its content: objects that were put whole have it as their `ETag`.
+    /// The MD5 of its content. An object that was put whole has it as its `ETag`.
     pub(crate) md5: String,
 }
 
@@ -36,60 +36,52 @@ pub(crate) struct LedgerEntry {
     pub(crate) batch: String,
 }
 
-/// What the warehouse says of one feed.
+/// What the warehouse reports about one feed.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Loaded {
-    /// What the rows of its table add up to.
+    /// The totals of its table.
     pub(crate) totals: Totals,
-    /// Its ledger.
     pub(crate) ledger: Vec<LedgerEntry>,
-    /// When each file was loaded, since the Unix epoch, by key: its COPY's end. The commit follows at once, with nothing
-    /// but the ledger's rows between, and is not written down anywhere.
+    /// When the COPY of each file ended, since the Unix epoch, by key. The commit follows at once, after nothing but
+    /// the ledger's rows. Its time is not recorded anywhere.
     pub(crate) ended: BTreeMap<String, Duration>,
-    /// How many COPYs there were.
     pub(crate) copies: u64,
 }
 
-/// Why it cannot be told what is there.
+/// Why the state is unknown.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ObserveError {
-    /// There is no warehouse to ask.
     #[error("the local services have no warehouse")]
     NoWarehouse,
-    /// The warehouse does not answer.
     #[error("cannot ask the warehouse about {feed}")]
     Warehouse {
-        /// About which feed.
+        /// The feed's name.
         feed: String,
-        /// Why.
         source: DatabaseError,
     },
-    /// The warehouse answers something else.
     #[error("the warehouse's answer about {feed} cannot be read: {answer:?}")]
     Answer {
-        /// About which feed.
+        /// The feed's name.
         feed: String,
-        /// What it said.
+        /// The row that cannot be read.
         answer: Vec<Option<String>>,
     },
-    /// The bucket cannot be listed.
     #[error("cannot list the bucket")]
     Bucket(#[from] StorageError),
 }
 
-/// Every object in the bucket.
 pub(crate) fn objects(stack: &Stack, config: &Config) -> Result<Vec<Object>, ObserveError> {
     let objects = stack.standin.storage().list(&config.bucket.name, "")?;
     Ok(objects.into_iter().map(|object| Object { key: object.key, md5: object.etag }).collect())
 }
 
-/// How many files are under `failed`; each has its explanation beside it.
+/// The number of files under `failed`, without the explanations beside them.
 pub(crate) fn quarantined(objects: &[Object], failed: &Prefix) -> u64 {
     let file = |object: &&Object| object.key.starts_with(failed.as_str()) && !object.key.ends_with(EXPLANATION);
     objects.iter().filter(file).count() as u64
 }
 
-/// What the warehouse said of the first file that it refused.
+/// The warehouse's explanation of the first file that it refused.
 pub(crate) fn reason(stack: &Stack, config: &Config, objects: &[Object]) -> Option<String> {
     let failed = config.bucket.failed.as_str();
     let explains = |object: &&Object| object.key.starts_with(failed) && object.key.ends_with(EXPLANATION);
@@ -99,7 +91,7 @@ pub(crate) fn reason(stack: &Stack, config: &Config, objects: &[Object]) -> Opti
     Some(explanation.get("message")?.as_str()?.to_owned())
 }
 
-/// What the warehouse says of the feed; `like` has the columns to add up.
+/// Asks the warehouse about the feed. `like` has the columns to add up.
 pub(crate) async fn loaded(stack: &Stack, config: &Config, feed: &Feed, like: &Totals) -> Result<Loaded, ObserveError> {
     let warehouse = stack.standin.redshift().ok_or(ObserveError::NoWarehouse)?;
     let target = target(feed).ok_or(ObserveError::NoWarehouse)?;
@@ -192,11 +184,11 @@ impl Asking<'_> {
     }
 }
 
-/// How many values a column has, and their sum as `totals` takes it from the files.
+/// The SQL for the number of values in a column, and for their sum, computed as `totals` does from the files.
 fn sums(column: &Column) -> String {
     let name = identifier(&column.name);
     let sum = match column.values {
-        // By way of its text, which for a floating-point number is the shortest that stands for it.
+        // Goes through the text: for a floating-point number, that is the shortest text that stands for it.
         Values::Number => format!("SUM({name}::text::numeric)"),
         Values::Time => format!("SUM(TRUNC(EXTRACT(EPOCH FROM {name})))"),
         Values::Text => format!("SUM(('x' || SUBSTR(MD5({name}::text), 1, 8))::bit(32)::bigint)"),

@@ -1,6 +1,6 @@
-//! Numbers as bars of text.
+//! Draws numbers as bars of text.
 //!
-//! Never asks how wide a terminal is: what is drawn is the same wherever it goes.
+//! Never asks how wide a terminal is: the bars are the same everywhere.
 
 /// The width of the longest bar, in characters.
 const WIDTH: u64 = 40;
@@ -8,7 +8,7 @@ const WIDTH: u64 = 40;
 /// The eighths of a character that a bar can end in.
 const EIGHTHS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
 
-/// A bar for `number`, as long as its share of `most`; whatever is more than nothing can be seen.
+/// A bar for `number`, as long as its share of `most`. A number above zero is always visible.
 pub(crate) fn bar(number: u64, most: u64) -> String {
     if number == 0 || most == 0 {
         return String::new();

@@ -1,6 +1,6 @@
-//! What is seen while a demo runs: a bar for each feed on a terminal, a line for each tick elsewhere. On standard error.
+//! Shows the progress of a demo on standard error: a line for each tick, and on a terminal a bar for each feed.
 //!
-//! Told by the bucket itself of every file that moves on; never asks.
+//! Never polls: the bucket itself announces every file that moves on.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -13,7 +13,7 @@ use super::examples::Examples;
 use crate::output::{self, DIM};
 use crate::stack::Stack;
 
-/// The progress of a demo. Nothing moves any more when it is dropped.
+/// The progress of a demo. Dropping it stops and clears the bars.
 #[derive(Debug)]
 pub(crate) struct Progress {
     shown: Option<MultiProgress>,
@@ -22,7 +22,7 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    /// Shows nothing done yet of all files, and follows them from now on.
+    /// Starts with no file done, and follows the files from now on.
     pub(crate) fn follow(stack: &Stack, examples: &Examples) -> Self {
         let shown = output::watched().then(MultiProgress::new);
         let bars: BTreeMap<String, ProgressBar> = examples
@@ -34,7 +34,7 @@ impl Progress {
         Self { shown, bars, follower }
     }
 
-    /// Says something about a step.
+    /// Prints a line about a step.
     pub(crate) fn say(&self, text: impl Display) {
         match &self.shown {
             Some(shown) => shown.suspend(|| output::note(text)),
@@ -42,7 +42,7 @@ impl Progress {
         }
     }
 
-    /// Says what a tick did: for each feed, the files that it claimed, and those that wait.
+    /// Prints what a tick did: for each feed, the number of files that it claimed and of those that wait.
     pub(crate) fn ticked<'f>(&self, tick: &str, feeds: impl Iterator<Item = (&'f str, u64, u64)>) {
         let feeds: Vec<String> = feeds
             .map(|(feed, claimed, waiting)| {
@@ -73,12 +73,12 @@ fn bar(shown: Option<&MultiProgress>, name: &str, files: u64) -> ProgressBar {
         bar.set_style(style.progress_chars("█▉▊▋▌▍▎▏ "));
     }
     let bar = bar.with_prefix(name.to_owned());
-    // Seen before its first file has moved.
+    // Shows the bar before its first file has moved.
     bar.tick();
     bar
 }
 
-/// Moves a feed's bar with each of its files that leaves `incoming/`.
+/// Moves a feed's bar with each of its files that arrives in `processed/`.
 fn move_bars(
     stack: &Stack,
     config: &Config,

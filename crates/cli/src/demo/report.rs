@@ -1,6 +1,6 @@
-//! What a demo has to say at its end: what was loaded, how fast, at the cost of which requests, and whether it is right.
+//! The report at the end of a demo: what was loaded, how fast, with which requests, and whether it is right.
 //!
-//! The same for people and for programs; never computes a total.
+//! The same for people and for programs. Never computes a total.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -15,26 +15,25 @@ use super::run::Backlog;
 use super::source::Source;
 use crate::output::{self, BLUE, BOLD, DIM, Foreign, GREEN, RED, thousands};
 
-/// All of it.
+/// The whole report.
 #[derive(Debug, Serialize)]
 pub(crate) struct Report {
-    /// Whether all checks are well.
+    /// Whether all checks passed.
     pub(crate) ok: bool,
-    /// From the first upload to the last tick.
+    /// The time from the first upload to the last tick.
     pub(crate) seconds: f64,
     /// Each feed, in the order of the configuration.
     pub(crate) feeds: Vec<FeedReport>,
-    /// What was waiting after the upload and after each tick.
+    /// How many files were waiting after the upload and after each tick.
     pub(crate) backlog: Vec<Backlog>,
     /// How often each function was invoked.
     pub(crate) invocations: BTreeMap<String, u64>,
-    /// What the functions asked of the services, the most frequent first.
+    /// The functions' requests to the services, the most frequent first.
     pub(crate) requests: Vec<Requests>,
-    /// What was checked.
     pub(crate) checks: Vec<Check>,
 }
 
-/// One feed.
+/// The result of one feed.
 #[derive(Debug, Serialize)]
 pub(crate) struct FeedReport {
     feed: String,
@@ -46,14 +45,14 @@ pub(crate) struct FeedReport {
     quarantined: u64,
 }
 
-/// How durations are spread, in seconds.
+/// Percentiles of durations, in seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub(crate) struct Spread {
     p50: f64,
     p99: f64,
 }
 
-/// How often one operation was asked for.
+/// How often one operation was requested.
 #[derive(Debug, Serialize)]
 pub(crate) struct Requests {
     action: String,
@@ -62,7 +61,6 @@ pub(crate) struct Requests {
 }
 
 impl FeedReport {
-    /// What became of the feed's files.
     pub(crate) fn new(
         feed: &str,
         sources: &[Source],
@@ -84,10 +82,10 @@ impl FeedReport {
 }
 
 impl Spread {
-    /// Of these; zero where there are none.
+    /// The spread of these durations; zero if there are none.
     fn of(mut durations: Vec<Duration>) -> Self {
         durations.sort_unstable();
-        // The nearest rank: the smallest that at least so many per cent do not exceed.
+        // The nearest rank: the smallest duration that at least `per_cent` per cent do not exceed.
         let rank = |per_cent: usize| (durations.len() * per_cent).div_ceil(100).max(1) - 1;
         let at = |per_cent| durations.get(rank(per_cent)).copied().unwrap_or_default().as_secs_f64();
         Self { p50: at(50), p99: at(99) }
@@ -95,11 +93,11 @@ impl Spread {
 }
 
 impl Requests {
-    /// From counts by action, for so many files.
+    /// Makes them from the counts by action, for so many files.
     pub(crate) fn of(counts: BTreeMap<String, usize>, files: u64) -> Vec<Self> {
         let mut requests: Vec<Self> = counts
             .into_iter()
-            // The Runtime API is how a function gets its events: inside Lambda, and free.
+            // A function gets its events from the Runtime API, which is inside Lambda and free.
             .filter(|(action, _)| !action.starts_with("runtime:"))
             .map(|(action, count)| Self { action, count: count as u64, per_file: ratio(count as u64, files) })
             .collect();
@@ -158,7 +156,7 @@ impl Report {
         for feed in &self.feeds {
             let waiting = |backlog: &Backlog| backlog.waiting.get(&feed.feed).copied().unwrap_or_default();
             let most = self.backlog.iter().map(waiting).max().unwrap_or_default();
-            // The ticks after the one that left nothing are of no interest.
+            // The ticks after the one that left nothing waiting are of no interest.
             let drained = self.backlog.iter().rposition(|backlog| waiting(backlog) > 0).map_or(1, |last| last + 2);
             for (at, backlog) in self.backlog.iter().take(drained).enumerate() {
                 let name = if at == 0 { feed.feed.as_str() } else { "" };

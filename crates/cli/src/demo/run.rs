@@ -1,6 +1,6 @@
-//! The demo's course: drop every file, then tick until nothing is waiting, and remember how it went.
+//! The course of a demo: drops every file, ticks until nothing is waiting, and records what happened.
 //!
-//! Never looks at what was loaded, and never waits for a clock: a tick begins when the work of the last one is done.
+//! Never looks at what was loaded, and never ticks by the clock: a tick begins when the work of the last one is done.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -19,19 +19,19 @@ use super::progress::Progress;
 use super::source::Source;
 use crate::stack::Stack;
 
-/// How many files of one feed are uploaded at a time.
+/// How many files of one feed are uploaded at once.
 const UPLOADS_AT_ONCE: usize = 4;
 
-/// How many ticks in a row may move nothing before the demo gives up, and how far they are apart.
+/// How many ticks in a row may move nothing before the demo gives up, and the pause between them.
 const PATIENCE: usize = 40;
 const PAUSE: Duration = Duration::from_millis(250);
 
-/// How it went.
+/// The record of a demo.
 #[derive(Debug)]
 pub(crate) struct Course {
     /// When each file arrived, since the Unix epoch, by key.
     pub(crate) arrived: BTreeMap<String, Duration>,
-    /// What was waiting after the upload, and after each tick.
+    /// How many files were waiting after the upload and after each tick.
     pub(crate) backlog: Vec<Backlog>,
     /// How often each function was invoked.
     pub(crate) invocations: BTreeMap<String, u64>,
@@ -40,41 +40,34 @@ pub(crate) struct Course {
 /// How many files of each feed were waiting at a moment.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Backlog {
-    /// After what.
+    /// The upload or the tick before it.
     pub(crate) after: String,
-    /// By feed.
+    /// The number of files, by feed.
     pub(crate) waiting: BTreeMap<String, u64>,
 }
 
-/// Why the demo could not be run to its end.
+/// Why the demo could not run to its end.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RunError {
-    /// A file's name is no key.
     #[error("{key} cannot be a key: {source}")]
     Key {
-        /// What it would have been.
+        /// The name that is not a key.
         key: String,
-        /// Why not.
         source: KeyError,
     },
-    /// A file could not be dropped.
     #[error("cannot drop a file into the bucket")]
     Upload(#[from] PortError),
-    /// The lister could not be invoked.
     #[error("cannot invoke the lister")]
     Invoke(#[from] InvokeError),
-    /// The lister failed.
     #[error("the lister failed; run the demo with RUST_LOG=sluice_standin=debug to see what the functions print")]
     Lister(#[source] FunctionError),
-    /// The lister answers something else than a report.
     #[error("the lister's answer cannot be read")]
     Answer(#[source] serde_json::Error),
-    /// The bucket cannot be read.
     #[error("cannot list the bucket")]
     Bucket(#[from] StorageError),
 }
 
-/// The lister's answer, as far as it is of interest here.
+/// The part of the lister's answer that a demo needs.
 #[derive(Debug, Deserialize)]
 struct Tick {
     feeds: Vec<FeedTick>,
@@ -99,7 +92,8 @@ pub(crate) async fn run(
     let config = &examples.project.config;
     let mut arrivals = stack.standin.storage().subscribe(&config.bucket.name, config.bucket.incoming.as_str());
     upload(stack, examples).await?;
-    // The loader has begun on what it was told of; its work is done before the first tick, which shows what is left.
+    // The loader has begun with the files that were announced to it. It finishes before the first tick, which shows
+    // what is left.
     deployed.idle().await;
     let mut course = Course { arrived: BTreeMap::new(), backlog: vec![], invocations: BTreeMap::new() };
     course.backlog.push(Backlog { after: "upload".to_owned(), waiting: waiting(stack, examples)? });
@@ -114,7 +108,7 @@ pub(crate) async fn run(
     Ok(course)
 }
 
-/// Puts the files into the bucket over HTTP, those of all feeds at the same time.
+/// Puts the files into the bucket over HTTP, all feeds at the same time.
 async fn upload(stack: &Stack, examples: &Examples) -> Result<(), RunError> {
     let bucket = stack.aws.objects(&examples.project.config.bucket.name);
     let put = |source: &Source| {
@@ -157,9 +151,9 @@ async fn tick_until_empty(
         idle_ticks = if left == before { idle_ticks + 1 } else { 0 };
         match idle_ticks {
             0 => {}
-            // What is left is for the checks to name.
+            // The checks name what is left.
             PATIENCE => return Ok(()),
-            // A load that failed is tried again after a while, not at once.
+            // A failed load is retried after a while, not at once.
             _ => tokio::time::sleep(PAUSE).await,
         }
     }
@@ -182,7 +176,6 @@ fn waiting(stack: &Stack, examples: &Examples) -> Result<BTreeMap<String, u64>, 
     config.feeds.iter().map(|feed| Ok((feed.name.to_string(), count(feed)?))).collect()
 }
 
-/// The time since the Unix epoch.
 fn since_epoch(at: Timestamp) -> Duration {
     Duration::try_from(at.as_duration()).unwrap_or_default()
 }

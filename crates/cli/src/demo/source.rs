@@ -1,6 +1,6 @@
-//! The files that a demo drops: those of a folder, with the keys that they get.
+//! The files that a demo drops: the files of a folder, and their keys.
 //!
-//! Never looks into a file.
+//! Never interprets the content of a file.
 
 use std::path::{Path, PathBuf};
 
@@ -10,43 +10,39 @@ use sluice_core::config::{Config, Feed};
 /// A file to drop.
 #[derive(Clone, Debug)]
 pub(crate) struct Source {
-    /// Where it is.
     pub(crate) path: PathBuf,
     /// Its key in the bucket.
     pub(crate) key: String,
-    /// All of it.
+    /// Its whole content.
     pub(crate) body: Vec<u8>,
 }
 
 impl Source {
-    /// The MD5 of its content, as S3's `ETag`s write it.
+    /// The MD5 of its content, written as in S3's `ETag`s.
     pub(crate) fn md5(&self) -> String {
         format!("{:032x}", u128::from_be_bytes(Md5::digest(&self.body).into()))
     }
 }
 
-/// Why there are no files.
+/// Why there are no files to drop.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SourceError {
-    /// A file or folder cannot be read.
     #[error("cannot read {path}: {source}")]
     Unreadable {
-        /// Which.
+        /// The file or folder.
         path: PathBuf,
-        /// What the system said.
         source: std::io::Error,
     },
-    /// Nothing that the feed takes.
     #[error("{folder} has no file that the feed {feed} takes; a demo needs some")]
     Nothing {
-        /// Where.
+        /// The folder of the feed's files.
         folder: PathBuf,
-        /// For whom.
+        /// The feed's name.
         feed: String,
     },
 }
 
-/// The feed's files in `data`, by name: in the folder that is named as the feed's prefix.
+/// Reads the feed's files, in the order of their names, from the folder in `data` that is named as the feed's prefix.
 pub(crate) fn read(data: &Path, config: &Config, feed: &Feed) -> Result<Vec<Source>, SourceError> {
     let folder = data.join(feed.prefix.as_str());
     let unreadable = |path: &Path| {

@@ -1,7 +1,7 @@
-//! What the source files add up to: rows, and for every column how many values it has and a sum over them.
+//! The totals of the source files: rows, and for every column the number of its values and their sum.
 //!
-//! Reads the files itself, with another reader than any load: a total that comes out of the warehouse the same is right.
-//! The sums are such that no single altered value leaves them as they were.
+//! Never reads the files with the reader of a load: a total that comes out of the warehouse the same is right. The sums
+//! are such that any single altered value changes them.
 
 mod pinned;
 
@@ -19,25 +19,24 @@ pub(crate) use pinned::{Pinned, PinnedError};
 use super::decimal::Decimal;
 use super::source::Source;
 
-/// What the files of one feed add up to.
+/// The totals of one feed's files.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Totals {
-    /// How many files.
     pub(crate) files: u64,
-    /// How many rows in all of them, headers not counted.
+    /// The number of rows in all files, without headers.
     pub(crate) rows: u64,
     /// Every column, in the order of the files.
     pub(crate) columns: Vec<Column>,
 }
 
-/// What one column adds up to.
+/// The totals of one column.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Column {
     /// Its name in the files' header, and in the table.
     pub(crate) name: String,
-    /// What its values are, and so what is added.
+    /// The kind of its values, which decides what is added.
     pub(crate) values: Values,
     /// How many rows have a value here.
     pub(crate) filled: u64,
@@ -45,7 +44,7 @@ pub(crate) struct Column {
     pub(crate) sum: String,
 }
 
-/// What the values of a column are.
+/// The kind of a column's values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Values {
@@ -60,41 +59,36 @@ pub(crate) enum Values {
 /// Why files cannot be added up.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum TotalsError {
-    /// A file that is not gzip, or no text.
     #[error("cannot unpack {path}: {source}")]
     Unpack {
-        /// Which.
+        /// The file that is not gzip.
         path: PathBuf,
-        /// Why.
         source: std::io::Error,
     },
-    /// A file that is not CSV with a header.
     #[error("cannot read {path} as CSV: {source}")]
     Csv {
-        /// Which.
+        /// The file that is not CSV with a header.
         path: PathBuf,
         /// Why, and in which line.
         source: csv::Error,
     },
-    /// Files of one feed that differ in their columns.
     #[error("{path} has other columns than the files before it: {found}, not {expected}")]
     Header {
-        /// Which.
+        /// The first file whose columns differ.
         path: PathBuf,
         /// Its columns.
         found: String,
-        /// The others'.
+        /// The columns of the files before it.
         expected: String,
     },
-    /// More than the sum can hold.
     #[error("the sum of column {column} is too large")]
     Overflow {
-        /// Which.
+        /// The column's name.
         column: String,
     },
 }
 
-/// Adds up the files; `null` is the text that stands for no value.
+/// Adds up the files. `null` is the text that stands for NULL.
 pub(crate) fn add_up(files: &[Source], null: &str) -> Result<Totals, TotalsError> {
     let unpacked: Vec<_> = files.iter().map(unpack).collect::<Result<_, _>>()?;
     let mut kinds = Kinds::default();
@@ -116,7 +110,7 @@ fn unpack(file: &Source) -> Result<Vec<u8>, TotalsError> {
     Ok(text)
 }
 
-/// The columns, and what all values of each can be taken for.
+/// The columns, each with the kind that fits all of its values.
 #[derive(Default)]
 struct Kinds {
     columns: Vec<(String, Values)>,
@@ -154,13 +148,13 @@ impl Kinds {
     }
 }
 
-/// Whether the field is something else than NULL: COPY reads an empty field as NULL where the column is no text.
+/// Whether the field is not NULL. COPY reads an empty field as NULL unless the column is text.
 fn has_value(field: &str, values: Values, null: &str) -> bool {
     field != null && (values == Values::Text || !field.is_empty())
 }
 
 impl Values {
-    /// As it is written.
+    /// Its name in `totals.toml`.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Number => "number",
@@ -169,7 +163,7 @@ impl Values {
         }
     }
 
-    /// What these values and `field` can both be taken for.
+    /// The kind that fits these values and `field`.
     fn widened(self, field: &str) -> Self {
         let number = || field.parse::<Decimal>().is_ok();
         let time = || field.parse::<Timestamp>().is_ok();
@@ -181,7 +175,6 @@ impl Values {
     }
 }
 
-/// Adds the file's values.
 fn add(file: &Source, text: &[u8], null: &str, sums: &mut [Sum]) -> Result<(), TotalsError> {
     let wrong = |source| TotalsError::Csv { path: file.path.clone(), source };
     let mut reader = csv::Reader::from_reader(text);
@@ -196,13 +189,13 @@ fn add(file: &Source, text: &[u8], null: &str, sums: &mut [Sum]) -> Result<(), T
     Ok(())
 }
 
-/// The sum of a column as it grows.
+/// The running sum of a column.
 struct Sum {
     values: Values,
     filled: u64,
     /// `None` once it is too large.
     total: Option<Decimal>,
-    /// A column has few different values, and each is costly to take apart.
+    /// What each value counts for: a column has few different values, and each is costly to parse.
     known: HashMap<String, Decimal>,
 }
 
@@ -228,7 +221,7 @@ impl Sum {
     }
 }
 
-/// What a value counts for. It has been seen before that it can be read so.
+/// What a value counts for. The first pass has made sure that it can be read as this kind.
 fn amount(field: &str, values: Values) -> Decimal {
     match values {
         Values::Number => field.parse().unwrap_or_default(),

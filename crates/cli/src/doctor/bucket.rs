@@ -1,8 +1,8 @@
-//! The bucket, as the protocol needs it: listings, and writes and deletes under conditions, tried on a claim of a feed that
-//! nobody has; the worker; `CloudWatch`.
+//! Checks what the protocol needs of the bucket: listings, and conditional writes and deletes, tried on a claim of a
+//! feed that does not exist. Also checks the worker and `CloudWatch`.
 //!
-//! Under the prefixes of files it asks for nothing that could be done: what is not there cannot be read, replaced or
-//! deleted, and S3 says so only to those who may.
+//! Under the prefixes of files, none of its requests can take effect: an object that does not exist cannot be read,
+//! replaced or deleted, and S3 says so only to a caller who has the right.
 
 use std::fmt;
 
@@ -14,7 +14,7 @@ use sluice_core::config::{Bucket, Feed};
 use sluice_core::measure::{Datum, Metric};
 use sluice_core::object::{ETag, Key, KeyError, Prefix, PrefixError};
 use sluice_core::ports::{Delete, Metrics as _, Objects, PortError, Ports as _, Put, PutIf, Workers as _};
-use sluice_core::redshift::manifest;
+use sluice_redshift::manifest;
 
 use super::Checks;
 use crate::deployment::Deployment;
@@ -22,7 +22,7 @@ use crate::deployment::Deployment;
 const LIST: &str = "grant s3:ListBucket on the bucket for this prefix";
 const WRITE: &str = "grant s3:GetObject, s3:PutObject and s3:DeleteObject on the claims";
 
-/// Checks all that feeds share.
+/// Checks everything that the feeds share.
 pub(super) async fn check(deployment: &Deployment, feeds: &[&Feed], checks: &mut Checks) {
     let Deployment { config, ports } = deployment;
     let (bucket, objects) = (&config.bucket, ports.objects());
@@ -59,7 +59,8 @@ async fn list(objects: &impl Objects, prefix: &Prefix, checks: &mut Checks) {
     checks.note(&format!("{prefix} may be listed"), objects.list(prefix, None).await.map(drop), LIST);
 }
 
-/// All on names that nobody has, and under conditions that nothing meets: 404 where there is the right, 403 where not.
+/// Uses only names that do not exist and conditions that nothing meets: S3 answers 404 to a caller with the right, and
+/// 403 to one without.
 /// Source: Amazon S3 User Guide, "Add preconditions to S3 operations with conditional requests".
 async fn files(bucket: &Bucket, objects: &impl Objects, checks: &mut Checks) {
     let Bucket { incoming, processed, failed, .. } = bucket;
@@ -86,7 +87,7 @@ async fn files(bucket: &Bucket, objects: &impl Objects, checks: &mut Checks) {
     }
 }
 
-/// Where hints are.
+/// The prefix of hints.
 fn state_prefix(bucket: &Bucket) -> Result<Prefix, PrefixError> {
     Prefix::new(format!("{}state/", bucket.state))
 }
@@ -95,7 +96,7 @@ fn grant(action: &str, prefix: &Prefix) -> String {
     format!("grant s3:{action} on {prefix}* to the role that loads; the lister needs it only where fan_out = false")
 }
 
-/// Each step needs the one before it.
+/// Checks conditional writes and deletes. Each step needs the one before it.
 async fn conditions(bucket: &Bucket, objects: &impl Objects, checks: &mut Checks) {
     let Ok(key) = probe(bucket) else { return };
     let Some(body) = claim(&key) else { return };
@@ -127,19 +128,19 @@ async fn write_manifest(bucket: &Bucket, feed: &Feed, objects: &impl Objects) ->
     objects.put(&key, body, PutIf::Any).await.map(drop).map_err(|error| Failed(error.to_string()))
 }
 
-/// A worker on a claim that is not there ends at once.
+/// Invokes the worker with a claim that does not exist: such a worker ends at once.
 async fn worker(deployment: &Deployment, checks: &mut Checks) {
     let Ok(key) = probe(&deployment.config.bucket) else { return };
     let sent = deployment.ports.workers().dispatch(&key).await;
     checks.note("the worker may be invoked", sent, "grant lambda:InvokeFunction on the worker, and check its name");
 }
 
-/// The claim of a feed that nobody has: listers leave such claims alone.
+/// The key of a claim of a feed that does not exist. Listers leave such claims alone.
 fn probe(bucket: &Bucket) -> Result<Key, KeyError> {
     slot_key(bucket, &name(), 0)
 }
 
-/// A file that nobody has.
+/// The key of a file that does not exist.
 pub(super) fn nobody(prefix: &str) -> Result<Key, KeyError> {
     Key::new(format!("{prefix}{}", name()))
 }
@@ -154,7 +155,7 @@ fn other() -> ETag {
     ETag::new("00000000000000000000000000000000")
 }
 
-/// A claim without files, as listers read it: what they cannot read they remove.
+/// A claim without files, in the format that listers read: they remove a claim that they cannot read.
 fn claim(key: &Key) -> Option<Vec<u8>> {
     let now = Timestamp::now();
     let feed = key.as_str().rsplit('/').nth(1)?;

@@ -1,15 +1,15 @@
-//! `--prove`: what the trial of the ledger's recipe in a warehouse came to, in words.
+//! `--prove`: tries the ledger's recipe in a warehouse, and puts the result into words.
 
 use std::fmt;
 
 use sluice_core::config::Feed;
 use sluice_core::ports::Ports as _;
-use sluice_core::redshift::{Proof, Trial, Verdict};
+use sluice_redshift::{Proof, Trial, Verdict};
 
 use super::Checks;
 use crate::deployment::Deployment;
 
-/// Tries it, and says what that shows.
+/// Tries the recipe, and reports what the trial shows.
 pub(super) async fn check(deployment: &Deployment, feed: &Feed, checks: &mut Checks) {
     let mark = uuid::Uuid::new_v4().simple().to_string();
     match deployment.ports.destination().prove(feed, &mark[..8]).await {

@@ -1,23 +1,24 @@
-//! A feed's warehouse: whether a load finds there what it needs.
+//! Checks whether a load finds what it needs in a feed's warehouse.
 
 use std::time::Duration;
 
-use sluice_core::config::{Destination as Target, Feed};
-use sluice_core::destination::{Asking, Destination as _, QueryError};
+use sluice_core::config::Feed;
+use sluice_core::destination::{Asking, Ledger, QueryError};
 use sluice_core::ports::Ports as _;
-use sluice_core::redshift::Need;
-use sluice_core::redshift::failure::UNKNOWN;
+use sluice_redshift::failure::UNKNOWN;
+use sluice_redshift::{Need, Redshift};
 
 use super::Checks;
 use super::bucket::nobody;
 use crate::deployment::Deployment;
 
-/// Checks it. Nothing can be said where it cannot be reached, and nothing of COPY where there is no table.
+/// Checks the warehouse. Stops if it cannot be reached, and tries COPY only if rows can be inserted into the table.
 pub(super) async fn check(deployment: &Deployment, feed: &Feed, checks: &mut Checks) {
     checks.about(format_args!("feed {}", feed.name));
+    let Some(target) = Redshift::of(feed) else { return };
     for need in Need::ALL {
         let met = deployment.ports.destination().examine(feed, need).await;
-        let well = checks.note(&need.name(feed), met, &need.remedy(feed));
+        let well = checks.note(&need.name(target), met, &need.remedy(target));
         if need == Need::Reach && !well {
             return;
         }
@@ -43,17 +44,13 @@ async fn copy(deployment: &Deployment, feed: &Feed, checks: &mut Checks) {
     checks.note("COPY may read the bucket", copied, own.unwrap_or(&rights));
 }
 
-/// Makes the feed's ledger.
 /// How long the warehouse has to make a ledger.
 const PATIENCE: Duration = Duration::from_mins(1);
 
+/// Makes the feed's ledger.
 pub(super) async fn create_ledger(deployment: &Deployment, feed: &Feed, checks: &mut Checks) {
     checks.about(format_args!("feed {}", feed.name));
-    let ledger = match &feed.destination {
-        Target::Redshift(target) => target.ledger.to_string(),
-        _ => String::new(),
-    };
     let made = deployment.ports.destination().create_ledger(feed, &Asking::once(PATIENCE)).await;
     let remedy = "GRANT CREATE ON its schema to this user, or have somebody make it who may";
-    checks.note(&format!("the ledger {ledger} is there"), made, remedy);
+    checks.note(&format!("the ledger {} is there", feed.target.ledger), made, remedy);
 }

@@ -1,6 +1,6 @@
-//! What a person is told when everything runs: where it is, how to speak to it, and what to try first.
+//! Hints for a person once everything runs: where it is, how to call it, and what to try first.
 //!
-//! Only tells; whatever it names is there already.
+//! Only prints, and never makes anything: everything that it names is already there.
 
 use std::path::Path;
 
@@ -32,7 +32,7 @@ pub(super) struct Hints {
 }
 
 impl Hints {
-    /// For these services, and what is deployed in them.
+    /// The hints for these services and for what is deployed in them.
     pub(super) fn of(stack: &Stack, project: Option<&Project>) -> Self {
         let endpoint = stack.standin.endpoint();
         Self {
@@ -49,7 +49,6 @@ impl Hints {
         }
     }
 
-    /// Tells them.
     pub(super) fn print(&self, json: bool) {
         if json {
             output::json(self);
@@ -95,7 +94,7 @@ fn tries(endpoint: &str, project: Option<&Project>) -> Vec<String> {
     vec![format!("{aws} s3 cp {file} s3://{bucket}/{place}"), format!("{aws} s3 ls --recursive s3://{bucket}/")]
 }
 
-/// A file that the feed takes, in the folder beside the configuration where examples have theirs.
+/// A file that the feed takes, from the folder beside the configuration where examples keep their files.
 fn example(feed: &Feed, config: &Path) -> Option<String> {
     let folder = config.with_file_name("data").join(feed.prefix.as_str());
     let entries = std::fs::read_dir(&folder).ok()?;

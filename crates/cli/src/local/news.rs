@@ -1,6 +1,6 @@
-//! What happens, as a program and a person read it: one event, one line.
+//! News about what happens, for programs and for people: one event, one line.
 //!
-//! Only words; what has happened is found out elsewhere.
+//! Only puts news into words. Never finds out what has happened.
 
 use std::fmt;
 
@@ -14,61 +14,54 @@ use crate::output::{DIM, Foreign, GREEN, RED, bytes, count, thousands};
 pub(super) enum News {
     /// Files were dropped.
     Arrived {
-        /// For which feed; none where no feed takes them.
+        /// The feed that takes them; `None` if no feed does.
         feed: Option<String>,
-        /// How many, in a short while.
+        /// How many arrived in a short while.
         files: u64,
-        /// Of what size together.
+        /// Their total size.
         bytes: u64,
     },
-    /// The loader left files to the next tick, because every slot is filled.
+    /// The loader left files to the next tick because every slot is filled.
     Deferred {
-        /// Of which feed.
         feed: String,
-        /// How many, in a short while.
+        /// How many the loader left in a short while.
         files: u64,
     },
-    /// The lister looked, and something was different from the last time.
+    /// A tick found other numbers than the last one.
     Ticked {
-        /// At which feed.
         feed: String,
         /// How many files it claimed.
         claimed: u64,
         /// How many files claims hold.
         in_flight: u64,
-        /// How many files nobody has claimed.
+        /// How many files no claim holds.
         waiting: u64,
     },
-    /// Something became of a batch.
+    /// A batch had an outcome.
     Batch {
-        /// Of which feed.
         feed: String,
-        /// Which one.
         #[serde(skip_serializing_if = "Option::is_none")]
         batch: Option<String>,
-        /// What became of it.
         outcome: String,
-        /// How many files that concerns.
+        /// How many files it concerns.
         files: u64,
-        /// How many rows were committed, where that is known.
+        /// How many rows were committed, if that is known.
         #[serde(skip_serializing_if = "Option::is_none")]
         rows: Option<u64>,
         /// How long the invocation took.
         milliseconds: u64,
-        /// What went wrong.
         #[serde(skip_serializing_if = "Option::is_none")]
         error: Option<String>,
     },
     /// The warehouse refused a file.
     Quarantined {
-        /// Where it is now.
+        /// Its key under `failed/`.
         key: String,
     },
     /// A function failed, or a feed could not be served.
     Failed {
-        /// Who.
+        /// The name of the function or of the feed.
         who: String,
-        /// Why.
         error: String,
     },
 }
@@ -130,7 +123,7 @@ impl News {
 mod tests {
     use super::*;
 
-    /// What a key and a warehouse's words do on a terminal: nothing.
+    /// Keys and messages of the warehouse do nothing to a terminal.
     #[test]
     fn nothing_that_others_wrote_reaches_the_terminal_as_it_is() {
         let hostile = "a\u{1b}[2J\u{1b}[31m\u{1b}]52;c;aGk=\u{7}\u{9b}1m\r\n00:00:00Z  all is well\u{202e}";
@@ -152,7 +145,7 @@ mod tests {
         ];
         for news in all {
             let shown = news.to_string();
-            // What is left of escapes are our own styles.
+            // The only escapes that are left are our own styles.
             let plain = anstream::adapter::strip_str(&shown).to_string();
             assert!(!plain.chars().any(|c| c.is_control() || c == '\u{202e}'), "{plain:?}");
             assert!(plain.contains("\\u{1b}[2J"), "{plain:?}");

@@ -1,6 +1,7 @@
-//! From what services tell to what is of interest: bursts of arrivals as one, ticks that found nothing new not at all.
+//! Turns what the services report into news: a burst of arrivals becomes one line, a tick with nothing new becomes
+//! none.
 //!
-//! Pure, but for counting; it is told everything and asks nothing.
+//! Pure, except for its counters. It gets every report from the caller, and never asks for anything.
 
 use std::collections::BTreeMap;
 
@@ -17,11 +18,11 @@ use crate::output::thousands;
 #[derive(Debug)]
 pub(super) struct View {
     config: Config,
-    /// What has arrived since it was told last, by feed.
+    /// How many files and bytes have arrived since the last news of them, by feed.
     bursts: BTreeMap<Option<String>, (u64, u64)>,
-    /// How many files were left to the next tick since it was told last, by feed.
+    /// How many files were left to the next tick since the last news of them, by feed.
     deferred: BTreeMap<String, u64>,
-    /// What the last tick said of each feed.
+    /// What the last tick reported about each feed.
     ticks: BTreeMap<String, FeedTick>,
     /// Files loaded since the start, by feed.
     loaded: BTreeMap<String, u64>,
@@ -29,7 +30,7 @@ pub(super) struct View {
     refused: BTreeMap<String, u64>,
 }
 
-/// The lister's answer, as far as it is of interest here.
+/// The part of the lister's answer that is needed here.
 #[derive(Debug, Default, Deserialize)]
 struct Tick {
     #[serde(default)]
@@ -50,7 +51,7 @@ struct FeedTick {
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 struct BatchTick {
     files: u64,
-    /// What came of it, where the lister loads.
+    /// The result of its load, if the lister itself loads.
     load: Option<Load>,
 }
 
@@ -82,7 +83,7 @@ struct Load {
 }
 
 impl View {
-    /// Nothing has happened yet.
+    /// A view in which nothing has happened yet.
     pub(super) fn new(config: Config) -> Self {
         Self {
             config,
@@ -94,7 +95,7 @@ impl View {
         }
     }
 
-    /// An object came into being under `incoming/`; it is told with those that come soon after it.
+    /// Notes an object created under `incoming/`. The news of it also covers the objects that come soon after it.
     pub(super) fn arrived(&mut self, key: &str, size: u64) {
         let feed = Key::new(key).ok().and_then(|key| {
             let (feed, name) = self.config.route(&key)?;
@@ -104,26 +105,26 @@ impl View {
         (*files, *bytes) = (*files + 1, *bytes + size);
     }
 
-    /// What has arrived since the last time.
+    /// Takes the news of what has arrived since the last call.
     pub(super) fn bursts(&mut self) -> Vec<News> {
         let bursts = std::mem::take(&mut self.bursts);
         bursts.into_iter().map(|(feed, (files, bytes))| News::Arrived { feed, files, bytes }).collect()
     }
 
-    /// What the loader has left to the next tick since the last time.
+    /// Takes the news of what the loader has left to the next tick since the last call.
     pub(super) fn deferred(&mut self) -> Vec<News> {
         let deferred = std::mem::take(&mut self.deferred);
         deferred.into_iter().map(|(feed, files)| News::Deferred { feed, files }).collect()
     }
 
-    /// An object came into being under `processed/`.
+    /// Notes an object created under `processed/`.
     pub(super) fn processed(&mut self, key: &str) {
         if let Some(feed) = self.moved(key, self.config.bucket.processed.as_str()) {
             *self.loaded.entry(feed).or_default() += 1;
         }
     }
 
-    /// An object came into being under `failed/`: a file, or its explanation.
+    /// Notes an object created under `failed/`: a file, or its explanation.
     pub(super) fn failed(&mut self, key: &str) -> Option<News> {
         if key.ends_with(".error.json") {
             return None;
@@ -141,7 +142,7 @@ impl View {
         Some(feed.name.to_string())
     }
 
-    /// An invocation has ended.
+    /// Notes an invocation that has ended.
     pub(super) fn reported(&mut self, report: &Report) -> Vec<News> {
         let answer = match &report.result {
             Ok(answer) => answer,
@@ -150,7 +151,7 @@ impl View {
             }
         };
         let milliseconds = u64::try_from(report.duration.as_millis()).unwrap_or(u64::MAX);
-        // An answer that cannot be read is not of a function that this program knows.
+        // An answer that cannot be read is from a function that this program does not know.
         match report.function.as_str() {
             LISTER => serde_json::from_slice(answer).map(|tick| self.ticked(tick, milliseconds)).unwrap_or_default(),
             LOADER => serde_json::from_slice(answer).map(|files| self.loader(files, milliseconds)).unwrap_or_default(),
@@ -181,7 +182,7 @@ impl View {
         news
     }
 
-    /// What the loader says of each file, by batch and outcome.
+    /// The loader's results for the files, grouped by batch and outcome.
     fn loader(&mut self, arrivals: Arrivals, milliseconds: u64) -> Vec<News> {
         let mut batches: BTreeMap<(String, Option<String>, String, Option<String>), u64> = BTreeMap::new();
         for Arrival { feed, batch, outcome, reason } in arrivals.files {
@@ -203,7 +204,7 @@ impl View {
         batches.into_iter().map(news).collect()
     }
 
-    /// Each feed in a few words; `waiting` says how many files are in `incoming/`.
+    /// Describes each feed in a few words. `waiting` says how many files are in `incoming/`.
     pub(super) fn status(&self, waiting: impl Fn(&str) -> u64) -> String {
         let feeds = self.config.feeds.iter().map(|feed| {
             let name = feed.name.as_str();
@@ -219,7 +220,7 @@ impl View {
     }
 }
 
-/// What a worker says of its batch. One that found nothing to do says nothing.
+/// The news of a worker's batch. A worker that found nothing to do makes no news.
 fn worker(load: Load, milliseconds: u64) -> Vec<News> {
     let Load { feed, batch, outcome, files_loaded, rows_loaded, files_quarantined, error } = load;
     if feed.is_empty() {
@@ -242,7 +243,7 @@ mod tests {
     fn view() -> View {
         let examples = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/sluice.toml");
         let text = std::fs::read_to_string(examples).unwrap();
-        View::new(Config::parse(&text, examples).unwrap())
+        View::new(Config::parse(&text, examples, &sluice_aws::DESTINATIONS).unwrap())
     }
 
     fn report(function: &str, answer: &str) -> Report {
@@ -262,7 +263,7 @@ mod tests {
         }
     }
 
-    /// What the view says of these answers, as a person reads it.
+    /// The news as a person reads it.
     fn lines(news: &[News]) -> Vec<String> {
         news.iter().map(|news| anstream::adapter::strip_str(&news.to_string()).to_string()).collect()
     }

@@ -1,6 +1,6 @@
-//! Follows the services and shows what happens: lines, and below them, on a terminal, one line with how things stand.
+//! Follows the services and shows what happens, line by line. On a terminal, a line below shows the current state.
 //!
-//! Told of everything as it happens; never polls, and counts only after something has happened.
+//! Never polls: it gets every event as it happens, and counts only after something has happened.
 
 use std::future::pending;
 use std::sync::Arc;
@@ -23,10 +23,10 @@ use super::view::View;
 use crate::output::{self, DIM};
 use crate::stack::{Stack, StackError};
 
-/// How long arrivals are gathered before they are told, and the least time between two counts.
+/// How long arrivals are gathered before they are shown, and the shortest time between two counts.
 const GATHER: Duration = Duration::from_millis(250);
 
-/// What is followed.
+/// Follows the services.
 #[derive(Debug)]
 pub(super) struct Watch {
     storage: Storage,
@@ -37,12 +37,11 @@ pub(super) struct Watch {
     failed: UnboundedReceiver<ObjectCreated>,
     reports: broadcast::Receiver<Arc<Report>>,
     screen: Screen,
-    /// When what has been gathered is told; none while there is nothing.
+    /// When the gathered news is shown; `None` while there is none.
     due: Option<Instant>,
 }
 
 impl Watch {
-    /// Begins to follow.
     pub(super) fn begin(stack: &Stack, config: &Config, json: bool) -> Self {
         let storage = stack.standin.storage().clone();
         let bucket = &config.bucket;
@@ -59,12 +58,12 @@ impl Watch {
         }
     }
 
-    /// Invokes the lister on its schedule and shows what happens, for ever.
+    /// Invokes the lister on its schedule and shows what happens, forever.
     pub(super) async fn run(mut self, deployed: Option<Deployed>, every: Duration) -> Result<(), StackError> {
         let mut schedule = deployed.is_some().then(|| schedule(every));
         loop {
-            // In this order: what is rare is not starved by what may never end, and a file's arrival, which comes
-            // before anything can be reported of it, is seen before.
+            // The order matters. What is rare comes before what may never end, which would starve it. A file arrives
+            // before anything can be reported about it, so its arrival is also seen first.
             tokio::select! {
                 biased;
                 () = next(&mut schedule) => {
@@ -88,13 +87,13 @@ impl Watch {
     }
 
     fn reported(&mut self, report: Result<Arc<Report>, RecvError>) {
-        // Reports that came too fast are lost to the screen only.
+        // Reports that came too fast are missing only on the screen.
         let Ok(report) = report else { return };
         let news = self.view.reported(&report);
         self.report(news);
     }
 
-    /// Tells what has become of files; that they arrived is told before.
+    /// Shows what has become of files, after it has shown that they arrived.
     fn report(&mut self, news: impl IntoIterator<Item = News>) {
         let mut news = news.into_iter().peekable();
         if news.peek().is_some() {
@@ -119,7 +118,7 @@ impl Watch {
     }
 }
 
-/// A schedule whose first moment is now. A tick that takes longer than the schedule makes it wait.
+/// A schedule that begins now. A moment that was missed is skipped.
 fn schedule(every: Duration) -> Interval {
     let mut schedule = interval(every);
     schedule.set_missed_tick_behavior(MissedTickBehavior::Skip);
@@ -140,17 +139,17 @@ async fn at(due: Option<Instant>) {
     }
 }
 
-/// Invokes the lister without waiting; its report comes like all others.
+/// Invokes the lister without waiting for it. Its report comes like all others.
 fn tick(deployed: Option<&Deployed>) {
     if let Some(deployed) = deployed.cloned() {
         tokio::spawn(async move {
-            // Refused while a tick is running (the next one comes anyway) and when everything is stopping.
+            // This is refused while a tick is running (the next one comes anyway) and while everything is stopping.
             _ = deployed.tick().await;
         });
     }
 }
 
-/// Where it is shown.
+/// Where news is shown.
 #[derive(Debug)]
 struct Screen {
     json: bool,

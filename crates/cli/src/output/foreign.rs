@@ -1,11 +1,11 @@
-//! Words that are not ours on a terminal: keys, error texts, names of files.
+//! Shows text from others on a terminal: keys, error texts, names of files.
 //!
-//! Whoever chooses a key must not steer the terminal of whoever reads it: clear it, write into its clipboard or title,
-//! forge a line, or turn round what is read. What would do so is shown as an escape instead.
+//! The author of a key must never control the reader's terminal: clear it, write to its clipboard or title, forge a
+//! line, or reorder the text. A character that would do so is shown as an escape instead.
 
 use std::fmt::{self, Display, Write};
 
-/// Shows a text that somebody else wrote, on one line and as harmless as it looks.
+/// Shows text from others on one line, and keeps it from controlling the terminal.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Foreign<T>(pub(crate) T);
 
@@ -15,7 +15,7 @@ impl<T: Display> Display for Foreign<T> {
     }
 }
 
-/// Shows a text of ours, of several lines, with words in it that are not ours.
+/// Shows our own text of several lines, with text from others in it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Lines<T>(pub(crate) T);
 
@@ -25,7 +25,7 @@ impl<T: Display> Display for Lines<T> {
     }
 }
 
-/// The same in JSON, where no such character stands outside of a text, and the escape means the character.
+/// Does the same in JSON. There such a character occurs only inside a string, and its escape means the character.
 pub(crate) fn json(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
@@ -38,7 +38,7 @@ pub(crate) fn json(text: &str) -> String {
     escaped
 }
 
-/// The last resort behind the two above: what goes to a terminal has colours and lines, and nothing else that steers it.
+/// The last resort behind the two above: lets colours and line ends through to a terminal, and no other control.
 pub(crate) struct Styled<T>(pub(crate) T);
 
 impl<T: Display> Display for Styled<T> {
@@ -58,7 +58,7 @@ impl<T: Display> Display for Styled<T> {
     }
 }
 
-/// How long the style is that `text` begins with: `ESC [`, digits and semicolons, `m`.
+/// The length in bytes of the style that `text` begins with: `ESC [`, digits and semicolons, `m`. 0 if there is none.
 fn style(text: &str) -> usize {
     let Some(numbers) = text.strip_prefix("\u{1b}[") else { return 0 };
     let end = numbers.find(|c: char| !c.is_ascii_digit() && c != ';');
@@ -83,7 +83,7 @@ impl<W: Write> Write for Escaping<'_, W> {
     }
 }
 
-/// Whether a character only shows itself, in its place.
+/// Whether a character stays in its place and only shows itself.
 /// Source: Unicode Standard Annex 9, "Directional Formatting Characters"; Annex 14, "Line Breaking Properties" (BK).
 fn is_harmless(c: char) -> bool {
     let steers = matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');

@@ -1,8 +1,8 @@
-//! A file of SQL as its statements, because the Data API takes them one by one.
+//! Splits a file of SQL into its statements, because the Data API takes them one by one.
 //!
-//! Knows where a statement ends (quotes, comments) and nothing else of SQL.
+//! Knows only where a statement ends (quotes, comments). Never interprets the rest of the SQL.
 
-/// What can be wrong with a file of SQL.
+/// Why a file of SQL cannot be split.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the {what} that begins in line {line} has no end")]
 pub(crate) struct ScriptError {
@@ -10,7 +10,7 @@ pub(crate) struct ScriptError {
     line: usize,
 }
 
-/// The statements of `sql`, without their semicolons; those that are nothing but comments are left out.
+/// The statements of `sql`, without their semicolons. Leaves out those that have only comments.
 pub(crate) fn statements(sql: &str) -> Result<Vec<String>, ScriptError> {
     let mut statements = Vec::new();
     let mut begin = 0;
@@ -68,7 +68,7 @@ fn token(sql: &str, at: usize) -> Result<Token, ScriptError> {
     Ok(Token { kind, end: at + end })
 }
 
-/// Where a quoted piece ends; its quote is doubled within it, or, in Redshift's texts, behind a backslash.
+/// Where a quoted piece ends. Within it, its quote is doubled or, in Redshift's texts, behind a backslash.
 fn quoted(rest: &str, quote: char, backslash: bool) -> Option<usize> {
     let mut characters = rest.char_indices().skip(1).peekable();
     while let Some((at, character)) = characters.next() {

@@ -1,7 +1,6 @@
-//! What a redrive or a reload prints: what stays and what failed as it comes, a bar for whoever watches, the numbers at the
-//! end.
+//! Prints a redrive or a reload: what stays and what failed as it happens, a bar on a terminal, the numbers at the end.
 //!
-//! Keys and error texts are others' words: they go through [`Foreign`].
+//! Never prints keys and error texts as they are: others wrote them, so they go through [`Foreign`].
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -12,12 +11,12 @@ use indicatif::{HumanDuration, ProgressBar, ProgressState, ProgressStyle};
 use serde_json::{Value, json};
 use sluice_core::object::Prefix;
 use sluice_core::ports::Objects;
-use sluice_core::redrive::{Account, News, Options, RedriveError, Stays, count};
+use sluice_operator::redrive::{Account, News, Options, RedriveError, Stays, count};
 
 use crate::failure::Failure;
 use crate::output::{self, BOLD, DIM, Foreign, RED};
 
-/// How many keys of a kind a person is shown.
+/// How many keys of a kind are shown to a person.
 const SHOWN: u64 = 20;
 
 /// Prints a run over one feed.
@@ -27,10 +26,10 @@ pub(crate) struct Printer {
     json: bool,
     dry_run: bool,
     begun: Instant,
-    /// Shown to whoever watches.
+    /// The bar, on a terminal.
     progress: Option<ProgressBar>,
     resumed: Cell<u64>,
-    /// How many stay for each reason, and would be moved.
+    /// How many files stay, for each reason, and how many would be moved.
     shown: RefCell<(BTreeMap<Stays, u64>, u64)>,
 }
 
@@ -41,7 +40,7 @@ impl Printer {
         Self { feed: feed.to_owned(), json, dry_run, begun, progress, resumed, shown }
     }
 
-    /// Does the work, which tells this printer its news, and counts beside it what there is to do, for the bar.
+    /// Does the work, which sends its news to this printer. Meanwhile counts the files to move, for the bar.
     pub(crate) async fn watch<T>(
         &self,
         objects: &impl Objects,
@@ -51,14 +50,14 @@ impl Printer {
     ) -> T {
         let counting = async {
             if self.progress.is_some() {
-                // That it cannot be counted is told by the work itself.
+                // If the files cannot be counted, the work itself reports the error.
                 count(objects, under, options, |number| self.total(number)).await.ok();
             }
         };
         tokio::join!(work, counting).0
     }
 
-    /// There are at least so many files, besides those that an earlier run has left half-way.
+    /// There are at least so many files, besides those that an earlier run left half-way.
     fn total(&self, files: u64) {
         if let Some(progress) = &self.progress {
             if progress.length().is_none()
@@ -143,7 +142,7 @@ impl Printer {
         }
     }
 
-    /// The last line, and what it means to a script.
+    /// Prints the last line, and returns what it means to a script.
     pub(crate) fn end(self, done: Result<Account, RedriveError>) -> Result<(), Failure> {
         if let Some(progress) = &self.progress {
             progress.finish_and_clear();
@@ -204,7 +203,7 @@ fn spinner(feed: &str) -> ProgressBar {
     }
 }
 
-/// Files a second, once there is one.
+/// Files per second, once there is a rate.
 fn rate(state: &ProgressState, text: &mut dyn fmt::Write) {
     if let Some(rate) = per_second(state) {
         write!(text, ", {} a second", output::thousands(format_args!("{rate:.0}"))).ok();
@@ -214,7 +213,7 @@ fn rate(state: &ProgressState, text: &mut dyn fmt::Write) {
 /// The time that is left, once there is a rate.
 fn left(state: &ProgressState, text: &mut dyn fmt::Write) {
     let (Some(rate), Some(length)) = (per_second(state), state.len()) else { return };
-    // Files are far fewer than what is exact here, and a person reads it.
+    // There are far fewer files than an `f64` counts exactly, and only a person reads it.
     #[allow(clippy::cast_precision_loss)]
     let seconds = length.saturating_sub(state.pos()) as f64 / rate;
     if let Ok(left) = Duration::try_from_secs_f64(seconds.ceil()) {
@@ -222,7 +221,7 @@ fn left(state: &ProgressState, text: &mut dyn fmt::Write) {
     }
 }
 
-/// Since the beginning: files come by steps of thousands, between which a rate of the last seconds would swing.
+/// The rate since the beginning. Files come in steps of thousands, so a rate over the last seconds would swing.
 fn per_second(state: &ProgressState) -> Option<f64> {
     let seconds = state.elapsed().as_secs_f64();
     #[allow(clippy::cast_precision_loss)]

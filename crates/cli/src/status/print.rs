@@ -1,11 +1,11 @@
-//! How a feed's status looks. Errors are others' words: they go through [`Foreign`].
+//! Prints a feed's status. Never prints errors as they are: others wrote them, so they go through [`Foreign`].
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use sluice_aws::cloudwatch::Point;
 use sluice_core::claim::{Doubt, Stage};
 use sluice_core::health::Down;
-use sluice_core::preview::{Preview, Trouble};
+use sluice_operator::preview::{Preview, Trouble};
 
 use sluice_core::config::Config;
 use sluice_core::list::NotTaken;
@@ -113,7 +113,7 @@ impl Status<'_> {
         }
     }
 
-    /// Files that were loaded, are not empty, and brought no row.
+    /// Prints the files that were loaded, are not empty, and brought no row.
     fn print_without_rows(&self, notes: &[Note], now: Timestamp) {
         let Some(last) = notes.first() else { return };
         let files = output::count(notes.iter().map(|note| note.number).sum(), "file");
@@ -171,7 +171,7 @@ impl Status<'_> {
     }
 }
 
-/// What lies under `incoming/` and is of no feed.
+/// Prints the files under `incoming/` that belong to no feed.
 pub(super) fn strays(config: &Config, strays: &Result<Strays, PortError>) {
     let incoming = &config.bucket.incoming;
     match strays {
@@ -194,7 +194,7 @@ pub(super) fn strays(config: &Config, strays: &Result<Strays, PortError>) {
     }
 }
 
-/// The same as JSON: an object of no feed.
+/// Prints the same as JSON: an object whose feed is null.
 pub(super) fn json_of_strays(strays: &Result<Strays, PortError>) {
     output::json(&match strays {
         Err(error) => json!({"feed": null, "error": error.to_string()}),
@@ -202,7 +202,7 @@ pub(super) fn json_of_strays(strays: &Result<Strays, PortError>) {
     });
 }
 
-/// Files under the feed's prefix that it does not take.
+/// Prints the files under the feed's prefix that the feed does not take.
 fn print_not_taken(preview: &Preview) {
     let Some((key, why)) = &preview.first_not_taken else { return };
     let files = output::count(preview.not_taken, "file");
@@ -246,17 +246,17 @@ fn trouble(trouble: &Trouble<'_>, now: Timestamp) {
     output::line(format_args!("             {}", Foreign(trouble.error)));
 }
 
-/// How many batches with files without rows are shown.
+/// How many batches that had files without rows are shown.
 const NOTES: usize = 5;
 
-/// Why nothing of the feed works, since when, and what to do.
+/// Prints why nothing of the feed works, since when, and what to do.
 fn print_down(down: &Down, feed: &str, now: Timestamp) {
     let (since, next) = (span(age(now, down.since)), next_try(down.next_try, now));
     output::line(format_args!("  {RED}down{RED:#}       for {since}; {next}; `sluice retry {feed}` tries now"));
     output::line(format_args!("             {}", Foreign(&down.reason)));
 }
 
-/// A file that fails alone: which, at what, why, and when it is tried again.
+/// Prints a file that fails alone: its key, the stage, the reason, and when it is tried again.
 fn rests(doubt: &Doubt, now: Timestamp) {
     let what = match doubt.stage {
         Stage::Load => "cannot be loaded",
@@ -275,7 +275,7 @@ fn next_try(at: Option<Timestamp>, now: Timestamp) -> String {
     }
 }
 
-/// A character for each period in which the backlog was measured, and a gap for those in which it was not.
+/// One character per period: a bar where the backlog was measured, and a gap where it was not.
 fn sparkline(points: &[Point], most: f64) -> String {
     let (Some((first, _)), Some((last, _))) = (points.first(), points.last()) else { return String::new() };
     let mut line = String::new();
@@ -292,7 +292,7 @@ fn sparkline(points: &[Point], most: f64) -> String {
 }
 
 fn height(value: f64, most: f64) -> char {
-    // The cast cuts and saturates, which is what is wanted of a picture.
+    // The cast truncates and saturates, which is right for a picture.
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
     let eighth = if most > 0.0 { (value / most * 7.0).ceil() as usize } else { 0 };
     BARS[eighth.min(7)]
@@ -306,7 +306,7 @@ fn age(now: Timestamp, then: Timestamp) -> SignedDuration {
     now.duration_since(then).max(SignedDuration::ZERO)
 }
 
-/// A span as people say it: in its largest unit.
+/// A span of time in one unit, as people say it.
 fn span(of: SignedDuration) -> String {
     match of.as_secs() {
         seconds @ ..120 => format!("{seconds} s"),

@@ -1,27 +1,27 @@
-//! What a verification prints: findings as they come, then the numbers of their feed, and one line at the end.
+//! Prints a verification: findings as they come, then the numbers of their feed, and in JSON a summary at the end.
 //!
-//! Keys and error texts are others' words: they go through [`Foreign`].
+//! Never prints keys and error texts as they are: others wrote them, so they go through [`Foreign`].
 
 use std::collections::BTreeMap;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
-use sluice_core::verify::{Account, Finding, Kind, News, Rest, VerifyError};
+use sluice_operator::verify::{Account, Finding, Kind, News, Rest, VerifyError};
 
 use crate::failure::Failure;
 use crate::output::{self, BOLD, DIM, Foreign, GREEN, RED};
 
-/// How many keys of a kind a person is shown.
+/// How many keys of a kind are shown to a person.
 const SHOWN: u64 = 20;
 
-/// Prints a verification, and remembers what it comes to.
+/// Prints a verification, and counts what it finds.
 #[derive(Debug)]
 pub(super) struct Printer {
     json: bool,
-    /// Shown to whoever watches.
+    /// The bar, on a terminal.
     progress: Option<ProgressBar>,
     feed: Option<String>,
-    /// How many there were of each kind in this feed.
+    /// The number of findings of each kind in this feed.
     kinds: BTreeMap<Kind, u64>,
     feeds: u64,
     findings: u64,
@@ -35,7 +35,7 @@ impl Printer {
         Self { json, progress: None, feed: None, kinds, feeds: 0, findings: 0, unchecked: 0, troubles: 0 }
     }
 
-    /// A feed begins, or what is no feed's.
+    /// Begins a feed, or with `None` what belongs to no feed.
     pub(super) fn begin(&mut self, feed: Option<&str>) {
         self.feed = feed.map(str::to_owned);
         self.kinds.clear();
@@ -109,7 +109,7 @@ impl Printer {
         }
     }
 
-    /// A feed that could not be read.
+    /// Prints that a feed could not be read.
     pub(super) fn trouble(&mut self, error: &VerifyError) {
         self.stop();
         self.troubles += 1;
@@ -122,7 +122,7 @@ impl Printer {
         output::line(format_args!("{BOLD}{what}{BOLD:#}: {RED}cannot be verified:{RED:#} {}", Foreign(error)));
     }
 
-    /// The last line, and what it means to a script.
+    /// Prints the summary, in JSON, and returns what the result means to a script.
     pub(super) fn end(mut self) -> Result<(), Failure> {
         self.stop();
         let adds_up = self.findings == 0 && self.unchecked == 0;
@@ -141,7 +141,7 @@ impl Printer {
         }
     }
 
-    /// How many findings were not shown.
+    /// Prints how many findings were not shown.
     fn more(&self) {
         for (kind, number) in &self.kinds {
             if let more @ 1.. = number.saturating_sub(SHOWN) {
@@ -186,7 +186,7 @@ fn verdict(findings: u64, unchecked: u64) -> String {
     }
 }
 
-/// The numbers, in lines; those that say nothing are left out.
+/// The numbers, in lines. Leaves out those that say nothing.
 fn numbers(account: &Account) -> Vec<(&'static str, Vec<String>)> {
     let number = |number: u64, what: &str| (number > 0).then(|| format!("{} {what}", output::thousands(number)));
     let line = |what, first: String, others: Vec<Option<String>>| {

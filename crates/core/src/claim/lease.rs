@@ -12,7 +12,7 @@ use crate::run::Run;
 
 /// A claim whose lease is ours, and the version of it that we wrote.
 #[derive(Clone, Debug)]
-pub struct Held {
+pub struct LeasedClaim {
     /// Its object.
     pub key: Key,
     /// What it says.
@@ -24,7 +24,7 @@ pub struct Held {
 #[derive(Clone, Debug)]
 pub enum Taken {
     /// It is ours.
-    Held(Box<Held>),
+    Leased(Box<LeasedClaim>),
     /// Somebody else holds it.
     Busy,
     /// It is not to be tried before then.
@@ -56,12 +56,12 @@ pub async fn take(objects: &impl Objects, key: &Key, run: &Run, now: Timestamp) 
     claim.lease_expires_at = run.lease_expires_at();
     // Two workers that read the same version race here; S3 lets one of them replace it, the other one is told.
     let written = write(objects, key, &claim, PutIf::Matches(&seen.etag)).await?;
-    Ok(written.map_or(Taken::Busy, |etag| Taken::Held(Box::new(Held { key: key.clone(), claim, etag }))))
+    Ok(written.map_or(Taken::Busy, |etag| Taken::Leased(Box::new(LeasedClaim { key: key.clone(), claim, etag }))))
 }
 
 /// What can go wrong with a claim that is held.
 #[derive(Debug, thiserror::Error)]
-pub enum HeldError {
+pub enum LeaseError {
     /// Somebody else took it, which they may do once the lease has run out.
     #[error("the claim {0} was taken by another owner")]
     Lost(Key),
@@ -70,26 +70,26 @@ pub enum HeldError {
     Port(#[from] PortError),
 }
 
-impl Held {
+impl LeasedClaim {
     /// Writes what the claim says now.
     ///
     /// # Errors
-    /// [`HeldError::Lost`] when somebody else has written it; then nothing more may be done with it.
-    pub async fn save(&mut self, objects: &impl Objects) -> Result<(), HeldError> {
+    /// [`LeaseError::Lost`] when somebody else has written it; then nothing more may be done with it.
+    pub async fn save(&mut self, objects: &impl Objects) -> Result<(), LeaseError> {
         match write(objects, &self.key, &self.claim, PutIf::Matches(&self.etag)).await? {
             Some(etag) => {
                 self.etag = etag;
                 Ok(())
             }
-            None => Err(HeldError::Lost(self.key.clone())),
+            None => Err(LeaseError::Lost(self.key.clone())),
         }
     }
 
     /// Lets the lease go, so that the next tick sends a worker (not before `claim.not_before`).
     ///
     /// # Errors
-    /// As [`Held::save`].
-    pub async fn release(&mut self, objects: &impl Objects, now: Timestamp) -> Result<(), HeldError> {
+    /// As [`LeasedClaim::save`].
+    pub async fn release(&mut self, objects: &impl Objects, now: Timestamp) -> Result<(), LeaseError> {
         self.claim.owner = String::new();
         self.claim.lease_expires_at = now;
         self.save(objects).await
@@ -99,10 +99,10 @@ impl Held {
     ///
     /// # Errors
     /// When S3 does not answer; the next worker on the claim finds nothing left to do and empties the slot.
-    pub async fn finish(self, objects: &impl Objects) -> Result<(), HeldError> {
+    pub async fn finish(self, objects: &impl Objects) -> Result<(), LeaseError> {
         match objects.delete(&self.key, &self.etag).await? {
             Delete::Deleted => Ok(()),
-            Delete::Replaced => Err(HeldError::Lost(self.key)),
+            Delete::Replaced => Err(LeaseError::Lost(self.key)),
         }
     }
 }

@@ -116,6 +116,7 @@ impl Claim {
     }
 
     /// Takes the file that an error names out of the batch, to be tried alone after the others; answers whether it could.
+    /// It fails since its batch does: what was loaded since then shows that the feed works, as it does for the others.
     pub fn single_out(&mut self, key: &Key, reason: &str, since: Timestamp) -> bool {
         let at = self.files.iter().position(|file| file.key == *key);
         let Some(at) = at.filter(|_| self.files.len() > 1 && self.doubted.len() < MOST_SINGLED_OUT) else {
@@ -123,6 +124,7 @@ impl Claim {
         };
         let mut rest = std::mem::take(&mut self.files);
         let file = rest.remove(at);
+        let since = self.failing_since.unwrap_or(since);
         self.doubted.push(Doubt::new(file, self.batch.clone(), self.begun(), reason, since));
         self.suspects = 0;
         self.go_on_with(rest);
@@ -333,6 +335,17 @@ mod tests {
             assert_eq!(claim.all_files().count(), 3);
         }
         assert_eq!(claim.trying.as_ref().map(|doubt| doubt.failures), Some(2));
+    }
+
+    /// Its batch failed before, for a question that nobody answered, and another file was loaded since.
+    #[test]
+    fn a_file_that_an_error_names_fails_since_its_batch_does() {
+        let [first, later] = [10, 20].map(|second| Timestamp::from_second(second).unwrap());
+        let mut claim = claim(2);
+        claim.fail("no answer", first, first);
+        claim.fail("denied", later, later);
+        assert!(claim.single_out(&file(1).key, "denied", later));
+        assert_eq!(claim.doubted[0].since, first);
     }
 
     #[test]

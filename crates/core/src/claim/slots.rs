@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use super::lease::write;
-use super::{Claim, Held, Seen, Survey, slot_key};
+use super::{Claim, LeasedClaim, Seen, Survey, slot_key};
 use crate::config::{Bucket, Config, Feed};
 use crate::health::Health;
 use crate::object::Key;
@@ -120,7 +120,7 @@ pub async fn fill(
     bucket: &Bucket,
     free: &Free,
     mut claim: Claim,
-) -> Result<Option<Held>, PortError> {
+) -> Result<Option<LeasedClaim>, PortError> {
     let key = slot_key(bucket, &claim.feed, free.slot)
         .map_err(|error| PortError::new("claim", claim.feed.clone(), PortErrorKind::Invalid, error))?;
     claim.slot = free.slot;
@@ -135,15 +135,15 @@ pub async fn fill(
     (refilled.owner, refilled.lease_expires_at) = (claim.owner, claim.lease_expires_at);
     // Whoever else fills it, or takes it because its time has come, read the same version.
     let written = write(objects, &key, &refilled, PutIf::Matches(&waiting.etag)).await?;
-    Ok(written.map(|etag| Held { key, claim: refilled, etag }))
+    Ok(written.map(|etag| LeasedClaim { key, claim: refilled, etag }))
 }
 
 /// Fills a slot that no claim fills, if it is still free.
 ///
 /// # Errors
 /// When S3 does not say whether the slot was filled.
-pub async fn place(objects: &impl Objects, key: Key, claim: Claim) -> Result<Option<Held>, PortError> {
+pub async fn place(objects: &impl Objects, key: Key, claim: Claim) -> Result<Option<LeasedClaim>, PortError> {
     // The race of two listers, or of a lister and a loader, is decided here: S3 lets one of them create the object.
     let written = write(objects, &key, &claim, PutIf::Absent).await?;
-    Ok(written.map(|etag| Held { key, claim, etag }))
+    Ok(written.map(|etag| LeasedClaim { key, claim, etag }))
 }

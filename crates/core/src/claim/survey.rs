@@ -6,7 +6,7 @@ use futures_util::{StreamExt, stream};
 use jiff::Timestamp;
 
 use super::resting::{self, Resting};
-use super::{Claim, Doubt, Held, claims_prefix, feed_prefix};
+use super::{Claim, Doubt, LeasedClaim, claims_prefix, feed_prefix};
 use crate::config::{Bucket, Feed};
 use crate::object::{ETag, File, Key};
 use crate::ports::{Clock, Objects, PortError, PortErrorKind};
@@ -26,8 +26,8 @@ pub struct Seen {
     pub claim: Result<Claim, String>,
 }
 
-impl From<Held> for Seen {
-    fn from(held: Held) -> Self {
+impl From<LeasedClaim> for Seen {
+    fn from(held: LeasedClaim) -> Self {
         Self { key: held.key, etag: held.etag, claim: Ok(held.claim) }
     }
 }

@@ -18,7 +18,8 @@ const UNITS: [(&str, u64); 9] = [
 ];
 
 /// Reads a size such as `512MiB`, `100 MB` or `1048576`.
-pub(super) fn bytes(text: &str) -> Option<u64> {
+#[must_use]
+pub fn bytes(text: &str) -> Option<u64> {
     let text = text.trim();
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
@@ -28,7 +29,8 @@ pub(super) fn bytes(text: &str) -> Option<u64> {
 }
 
 /// Reads a duration such as `4h`, `90m` or `1h 30m`.
-pub(super) fn duration(text: &str) -> Option<Duration> {
+#[must_use]
+pub fn duration(text: &str) -> Option<Duration> {
     // A number alone would be read as seconds by some and as minutes by others.
     let text = text.trim();
     if text.ends_with(|c: char| c.is_ascii_digit()) {

@@ -6,11 +6,12 @@ use super::bucket;
 use super::feed::Draft;
 use super::problem::{Report, shown};
 use super::section::Entry;
-use super::table::folded;
 use crate::object::Prefix;
 
 /// Bytes that a feed's whole prefix may have, so that names below it have room in a key.
 const MAX_WHOLE_PREFIX_BYTES: usize = 512;
+
+const OWN_LEDGER: &str = "write ledger = \"schema.table\" with a name of its own";
 
 /// The bucket's name, and prefixes that lie within one another.
 pub(super) fn bucket(bucket: &bucket::Draft, report: &mut Report<'_>) {
@@ -68,27 +69,26 @@ fn refuse_same_name(earlier: &Draft, draft: &Draft, report: &mut Report<'_>) {
 /// One ledger locks all its feeds' loads against one another, and mixes what was loaded where.
 fn refuse_same_ledger(earlier: &Draft, draft: &Draft, report: &mut Report<'_>) {
     let same_name = earlier.name.as_ref().zip(draft.name.as_ref()).is_some_and(|(one, other)| one.value == other.value);
-    let (Some(one), Some(other)) = (&earlier.redshift, &draft.redshift) else { return };
-    if same_name || (&one.warehouse, &one.database) != (&other.warehouse, &other.database) {
+    let (Some(one), Some(other)) = (&earlier.target, &draft.target) else { return };
+    if same_name || one.database != other.database {
         return;
     }
     if let (Some(ledger), Some(other)) = (&one.ledger, &other.ledger)
-        && folded(&ledger.value) == folded(&other.value)
+        && ledger.value.folded == other.value.folded
     {
-        let what = format!("the ledger {} is that of {} too", other.value, ledger.spot.path);
-        report.add(&other.spot, what, "write ledger = \"schema.table\" with a name of its own");
+        let what = format!("the ledger {} is that of {} too", other.value.shown, ledger.spot.path);
+        report.add(&other.spot, what, OWN_LEDGER);
     }
 }
 
 fn refuse_ledger_that_is_loaded(drafts: &[Draft], draft: &Draft, report: &mut Report<'_>) {
-    let Some(own) = &draft.redshift else { return };
+    let Some(own) = &draft.target else { return };
     let Some(ledger) = &own.ledger else { return };
-    let here = drafts.iter().filter_map(|other| other.redshift.as_ref());
-    let mut here = here.filter(|other| (&other.warehouse, &other.database) == (&own.warehouse, &own.database));
-    let loaded = |table: &Entry<_>| folded(&table.value) == folded(&ledger.value);
-    if let Some(table) = here.find_map(|other| other.table.as_ref().filter(|table| loaded(table))) {
-        let what = format!("the ledger {} is the table that {} loads", ledger.value, table.spot.path);
-        report.add(&ledger.spot, what, "write ledger = \"schema.table\" with a name of its own");
+    let here = drafts.iter().filter_map(|other| other.target.as_ref());
+    let tables = here.filter(|other| other.database == own.database).filter_map(|other| other.table.as_ref());
+    if let Some(table) = tables.into_iter().find(|table| table.value.folded == ledger.value.folded) {
+        let what = format!("the ledger {} is the table that {} loads", ledger.value.shown, table.spot.path);
+        report.add(&ledger.spot, what, OWN_LEDGER);
     }
 }
 

@@ -4,14 +4,12 @@
 
 use std::time::Duration;
 
-use super::fields::{FEED_FIELDS, LATER_DESTINATIONS, REDSHIFT_FIELDS};
+use super::fields::FEED_FIELDS;
 use super::pattern::PatternError;
 use super::problem::{Report, shown};
 use super::section::{Entry, Section, read_word};
-use super::{
-    Destination, Feed, FeedName, FileIdentity, MAX_FILES, MAX_FILES_PER_LOAD, MAX_WAIT, Order, Pattern, Trigger,
-};
-use super::{amount, bucket, redshift};
+use super::{Feed, FeedName, FileIdentity, Kind, MAX_FILES, MAX_FILES_PER_LOAD, MAX_WAIT, Order, Pattern, Trigger};
+use super::{amount, bucket, target};
 use crate::object::Prefix;
 
 const DEFAULT_MAX_FILES: usize = 1000;
@@ -25,7 +23,7 @@ const DEFAULT_WAIT: Duration = Duration::from_secs(5);
 pub(super) struct Draft {
     pub(super) name: Option<Entry<FeedName>>,
     pub(super) prefix: Option<Entry<Prefix>>,
-    pub(super) redshift: Option<redshift::Draft>,
+    pub(super) target: Option<target::Draft>,
     trigger: Trigger,
     include: Vec<Pattern>,
     exclude: Vec<Pattern>,
@@ -40,21 +38,20 @@ pub(super) struct Draft {
 }
 
 /// Reads a feed and reports all that is wrong within it. What could not be read is left empty or has its default.
-pub(super) fn read(section: &Section<'_>, report: &mut Report<'_>) -> Draft {
-    let fields: Vec<_> = FEED_FIELDS.iter().chain(LATER_DESTINATIONS).copied().collect();
-    section.only(&fields, &[(REDSHIFT_FIELDS, "under [feed.redshift]")], report);
+pub(super) fn read(section: &Section<'_>, kinds: &[&dyn Kind], report: &mut Report<'_>) -> Draft {
+    read_names(section, kinds, report);
     let name = read_name(section, report);
     let prefix = section.needed("prefix", "\"…/\", the feed's prefix under incoming/", report);
     let prefix = prefix.and_then(|prefix| bucket::read_prefix(&prefix, report));
     let (max_files, files_per_load) = read_limits(section, report);
-    let redshift = read_destination(section, name.as_ref(), report);
+    let target = read_target(section, kinds, name.as_ref(), report);
     let triggers = [("schedule", Trigger::Schedule), ("event", Trigger::Event)];
     let orders = [("oldest", Order::Oldest), ("key", Order::Key)];
     let identities = [FileIdentity::Version, FileIdentity::Name].map(|identity| (identity.as_str(), identity));
     Draft {
         name,
         prefix,
-        redshift,
+        target,
         trigger: read_word(section, "trigger", &triggers, report).unwrap_or(Trigger::Schedule),
         include: read_patterns(section, "include", report),
         exclude: read_patterns(section, "exclude", report),
@@ -86,7 +83,7 @@ impl Draft {
             fan_out: self.fan_out,
             inspect: self.inspect,
             wait: self.wait,
-            destination: Destination::Redshift(self.redshift?.finish()?),
+            target: self.target?.target?,
         })
     }
 }
@@ -156,28 +153,56 @@ fn read_bytes(section: &Section<'_>, report: &mut Report<'_>) -> Option<u64> {
     value
 }
 
+/// Reports fields that nobody knows. A table among them is a destination that this version does not have.
+fn read_names(section: &Section<'_>, kinds: &[&dyn Kind], report: &mut Report<'_>) {
+    let mut known = FEED_FIELDS.to_vec();
+    known.extend(kinds.iter().map(|kind| kind.name()));
+    known.extend(strange(section, kinds));
+    let places: Vec<_> = kinds.iter().map(|kind| (kind.fields(), format!("under {}", header(*kind)))).collect();
+    let places: Vec<_> = places.iter().map(|(fields, place)| (*fields, place.as_str())).collect();
+    section.only(&known, &places, report);
+}
+
 /// The one destination that a feed has.
-fn read_destination(
+fn read_target(
     section: &Section<'_>,
+    kinds: &[&dyn Kind],
     name: Option<&Entry<FeedName>>,
     report: &mut Report<'_>,
-) -> Option<redshift::Draft> {
-    let later: Vec<_> = LATER_DESTINATIONS.iter().filter(|name| section.has(name)).collect();
-    for name in &later {
+) -> Option<target::Draft> {
+    let headers = kinds.iter().map(|kind| header(*kind)).collect::<Vec<_>>().join(" or ");
+    let strange = strange(section, kinds);
+    for name in &strange {
         let what = "this version of Sluice does not have this destination";
-        report.add(&section.spot_at(name), what, "write [feed.redshift]");
+        report.add(&section.spot_at(name), what, format!("write {headers}"));
     }
-    match (section.has("redshift"), later.first()) {
-        (true, Some(other)) => {
-            let what = format!("a second destination beside {other}");
-            report.add(&section.spot_at("redshift"), what, "keep one; a second [[feed]] needs a prefix of its own");
-        }
-        (false, None) => {
-            let what = "the feed has no destination";
-            report.add(&section.spot_at("redshift"), what, "write [feed.redshift] below the feed's other fields");
-        }
-        _ => {}
+    let mut given = kinds.iter().filter(|kind| section.has(kind.name()));
+    let kind = given.next();
+    let first = strange.first().copied().or(kind.map(|kind| kind.name()));
+    let second = if strange.is_empty() { given.next() } else { kind };
+    if let (Some(first), Some(second)) = (first, second) {
+        let what = format!("a second destination beside {first}");
+        report.add(&section.spot_at(second.name()), what, "keep one; a second [[feed]] needs a prefix of its own");
     }
-    let redshift = section.section("redshift", report)?;
-    Some(redshift::read(&redshift, name.map(|name| &name.value), report))
+    if first.is_none()
+        && let Some(kind) = kinds.first()
+    {
+        let remedy = format!("write {headers} below the feed's other fields");
+        report.add(&section.spot_at(kind.name()), "the feed has no destination", remedy);
+    }
+    let (kind, target) = (kind?, section.section(kind?.name(), report)?);
+    Some(kind.read(&target, name.map(|name| &name.value), report))
+}
+
+/// The tables of a feed that are of no kind of destination.
+fn strange<'d>(section: &Section<'d>, kinds: &[&dyn Kind]) -> Vec<&'d str> {
+    let is_kind = |name: &str| kinds.iter().any(|kind| kind.name() == name);
+    let is_table = |name: &str| section.value(name).is_some_and(|entry| entry.value.is_table());
+    let names = section.names().map(|name| name.value);
+    names.filter(|name| is_table(name) && !FEED_FIELDS.contains(name) && !is_kind(name)).collect()
+}
+
+/// How a target of this kind begins.
+pub(super) fn header(kind: &dyn Kind) -> String {
+    format!("[feed.{}]", kind.name())
 }

@@ -3,13 +3,13 @@
 //! Nothing is read here.
 
 /// The document's fields.
-pub(super) const ROOT_FIELDS: &[&str] = &["bucket", "lister", "feed"];
+pub const ROOT_FIELDS: &[&str] = &["bucket", "lister", "feed"];
 /// The fields of `[bucket]`.
-pub(super) const BUCKET_FIELDS: &[&str] = &["name", "incoming", "processed", "failed", "state"];
+pub const BUCKET_FIELDS: &[&str] = &["name", "incoming", "processed", "failed", "state"];
 /// The fields of `[lister]`.
-pub(super) const LISTER_FIELDS: &[&str] = &["passes_per_minute"];
+pub const LISTER_FIELDS: &[&str] = &["passes_per_minute"];
 /// The fields of a feed.
-pub(super) const FEED_FIELDS: &[&str] = &[
+pub const FEED_FIELDS: &[&str] = &[
     "name",
     "prefix",
     "trigger",
@@ -23,24 +23,4 @@ pub(super) const FEED_FIELDS: &[&str] = &[
     "fan_out",
     "inspect",
     "wait_seconds",
-    "redshift",
-];
-/// Destinations that have a name, but no code yet.
-pub(super) const LATER_DESTINATIONS: &[&str] = &["postgres", "archive"];
-/// The fields of a destination in Redshift.
-pub(super) const REDSHIFT_FIELDS: &[&str] = &[
-    "workgroup",
-    "cluster",
-    "database",
-    "secret_arn",
-    "db_user",
-    "table",
-    "ledger",
-    "columns",
-    "iam_role",
-    "format",
-    "options",
-    "statement_timeout",
-    "pre_sql",
-    "post_sql",
 ];

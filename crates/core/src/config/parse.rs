@@ -7,14 +7,15 @@ use toml::de::DeTable;
 use super::fields::{LISTER_FIELDS, ROOT_FIELDS};
 use super::problem::Report;
 use super::section::Section;
-use super::{Config, ConfigError, Lister, MAX_PASSES_PER_MINUTE, bucket, check, feed};
+use super::{Config, ConfigError, Kind, Lister, MAX_PASSES_PER_MINUTE, bucket, check, feed};
 
 impl Config {
-    /// Reads and checks a configuration. `origin` is what errors call the text: a path, an S3 URI, or `SLUICE_CONFIG`.
+    /// Reads and checks a configuration. `origin` is what errors call the text: a path, an S3 URI, or `SLUICE_CONFIG`;
+    /// `kinds` are the destinations that feeds may have.
     ///
     /// # Errors
     /// When the text is not TOML, or with everything that is wrong in it.
-    pub fn parse(text: &str, origin: &str) -> Result<Self, ConfigError> {
+    pub fn parse(text: &str, origin: &str, kinds: &[&dyn Kind]) -> Result<Self, ConfigError> {
         let document = DeTable::parse(text).map_err(|error| ConfigError::syntax(text, origin, error))?;
         let mut report = Report::new(text);
         let root = Section::root(document.get_ref());
@@ -22,7 +23,7 @@ impl Config {
 
         let bucket = bucket::read(&root, &mut report);
         let lister = read_lister(&root, &mut report);
-        let drafts = read_feeds(&root, &mut report);
+        let drafts = read_feeds(&root, kinds, &mut report);
         check::bucket(&bucket, &mut report);
         check::feeds(&bucket, &drafts, &mut report);
         report.finish(origin, assemble(bucket, lister, drafts))
@@ -39,13 +40,14 @@ fn read_lister(root: &Section<'_>, report: &mut Report<'_>) -> Lister {
     lister
 }
 
-fn read_feeds(root: &Section<'_>, report: &mut Report<'_>) -> Vec<feed::Draft> {
+fn read_feeds(root: &Section<'_>, kinds: &[&dyn Kind], report: &mut Report<'_>) -> Vec<feed::Draft> {
     let feeds = root.sections("feed", report);
     if root.value("feed").is_none_or(|entry| entry.value.as_array().is_some_and(|feeds| feeds.is_empty())) {
-        let remedy = "write [[feed]] with name, prefix and [feed.redshift] for each table to load";
+        let target = kinds.iter().map(|kind| feed::header(*kind)).collect::<Vec<_>>().join(" or ");
+        let remedy = format!("write [[feed]] with name, prefix and {target} for each table to load");
         report.add(&root.spot_at("feed"), "there is no feed", remedy);
     }
-    feeds.iter().map(|section| feed::read(section, report)).collect()
+    feeds.iter().map(|section| feed::read(section, kinds, report)).collect()
 }
 
 /// The configuration, where every part of it could be read.

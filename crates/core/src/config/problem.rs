@@ -55,7 +55,7 @@ pub struct Problem {
     pub line: usize,
     /// In characters, counted from 1.
     pub column: usize,
-    /// The field, such as `feed[flights].redshift.options.ignoreheader`.
+    /// The field, such as `feed[flights].max_files`.
     pub field: String,
     /// What is wrong.
     pub what: String,
@@ -82,16 +82,16 @@ fn one_line(message: &str) -> String {
 
 /// Where something stands in the text, and what it is called.
 #[derive(Clone, Debug)]
-pub(super) struct Spot {
+pub struct Spot {
     /// The field's path.
-    pub(super) path: String,
+    pub path: String,
     /// Its bytes in the text.
-    pub(super) span: Range<usize>,
+    pub span: Range<usize>,
 }
 
 /// Gathers the problems of one text.
 #[derive(Debug)]
-pub(super) struct Report<'t> {
+pub struct Report<'t> {
     text: &'t str,
     found: Vec<(usize, Problem)>,
 }
@@ -103,7 +103,7 @@ impl<'t> Report<'t> {
     }
 
     /// Adds a problem: what is wrong at `spot`, and what would be right.
-    pub(super) fn add(&mut self, spot: &Spot, what: impl Into<String>, remedy: impl Into<String>) {
+    pub fn add(&mut self, spot: &Spot, what: impl Into<String>, remedy: impl Into<String>) {
         let (line, column) = place(self.text, spot.span.start);
         let (what, remedy) = (what.into(), remedy.into());
         self.found.push((spot.span.start, Problem { line, column, field: spot.path.clone(), what, remedy }));
@@ -136,14 +136,16 @@ fn place(text: &str, byte: usize) -> (usize, usize) {
 }
 
 /// A text of the configuration in quotes, cut where it is long.
-pub(super) fn shown(text: &str) -> String {
+#[must_use]
+pub fn shown(text: &str) -> String {
     const MOST: usize = 80;
     let cut: String = text.chars().take(MOST).collect();
     if cut.len() < text.len() { format!("{cut:?}…") } else { format!("{cut:?}") }
 }
 
 /// "did you mean …" for a word that is nearly one of `known`, else the list of what there is.
-pub(super) fn did_you_mean(word: &str, known: &[&str]) -> String {
+#[must_use]
+pub fn did_you_mean(word: &str, known: &[&str]) -> String {
     let lower = word.to_lowercase().replace('-', "_");
     let nearest = known.iter().map(|name| (strsim::damerau_levenshtein(&lower, name), name)).min();
     match nearest {

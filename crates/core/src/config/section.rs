@@ -13,31 +13,34 @@ use super::problem::{Report, Spot, did_you_mean, shown};
 
 /// A table whose fields are all known.
 #[derive(Debug)]
-pub(super) struct Section<'d> {
+pub struct Section<'d> {
     /// The table's own place.
-    pub(super) spot: Spot,
+    pub spot: Spot,
     table: &'d DeTable<'d>,
 }
 
 /// Fields of another table, and where that is.
-pub(super) type Place<'p> = (&'p [&'p str], &'p str);
+pub type Place<'p> = (&'p [&'p str], &'p str);
 
 /// Where a field belongs that is unknown where it stands.
-pub(super) fn right_place(name: &str, known: &[&str], elsewhere: &[Place<'_>]) -> String {
+#[must_use]
+pub fn right_place(name: &str, known: &[&str], elsewhere: &[Place<'_>]) -> String {
     let place = elsewhere.iter().find(|(fields, _)| fields.contains(&name));
     place.map_or_else(|| did_you_mean(name, known), |(_, place)| format!("write it {place}"))
 }
 
 /// A value and where it stands.
 #[derive(Clone, Debug)]
-pub(super) struct Entry<T> {
-    pub(super) spot: Spot,
-    pub(super) value: T,
+pub struct Entry<T> {
+    /// Where it stands.
+    pub spot: Spot,
+    /// What stands there.
+    pub value: T,
 }
 
 impl<T> Entry<T> {
     /// The same place with another value.
-    pub(super) fn with<U>(&self, value: U) -> Entry<U> {
+    pub fn with<U>(&self, value: U) -> Entry<U> {
         Entry { spot: self.spot.clone(), value }
     }
 }
@@ -50,36 +53,38 @@ impl<'d> Section<'d> {
 
     /// Reports each field that is not in `known`. A field of `elsewhere` is sent where it belongs: in TOML, what stands
     /// below a table's header belongs to that table.
-    pub(super) fn only(&self, known: &[&str], elsewhere: &[Place<'_>], report: &mut Report<'_>) {
+    pub fn only(&self, known: &[&str], elsewhere: &[Place<'_>], report: &mut Report<'_>) {
         for name in self.names().filter(|name| !known.contains(&name.value)) {
             report.add(&name.spot, "unknown field", right_place(name.value, known, elsewhere));
         }
     }
 
     /// The names that the text has in this table.
-    pub(super) fn names(&self) -> impl Iterator<Item = Entry<&'d str>> {
+    pub fn names(&self) -> impl Iterator<Item = Entry<&'d str>> {
         self.table.keys().map(|name| Entry { spot: self.spot_of(name), value: name.get_ref().as_ref() })
     }
 
     /// Whether the text has this field.
-    pub(super) fn has(&self, name: &str) -> bool {
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
         self.table.contains_key(name)
     }
 
     /// The field's value, whatever its type.
-    pub(super) fn value(&self, name: &str) -> Option<Entry<&'d DeValue<'d>>> {
+    #[must_use]
+    pub fn value(&self, name: &str) -> Option<Entry<&'d DeValue<'d>>> {
         let (key, value) = self.table.get_key_value(name)?;
         Some(Entry { spot: self.spot_of(key), value: value.get_ref() })
     }
 
     /// A field of text.
-    pub(super) fn text(&self, name: &str, report: &mut Report<'_>) -> Option<Entry<&'d str>> {
+    pub fn text(&self, name: &str, report: &mut Report<'_>) -> Option<Entry<&'d str>> {
         let entry = self.value(name)?;
         entry.value.as_str().map(|text| entry.with(text)).or_else(|| mistyped(&entry, "a text in quotes", report))
     }
 
     /// A field of text that must be there; `example` shows what it looks like.
-    pub(super) fn needed(&self, name: &str, example: &str, report: &mut Report<'_>) -> Option<Entry<&'d str>> {
+    pub fn needed(&self, name: &str, example: &str, report: &mut Report<'_>) -> Option<Entry<&'d str>> {
         if !self.has(name) {
             report.add(&self.spot_at(name), "missing", format!("write {name} = {example}"));
         }
@@ -87,20 +92,20 @@ impl<'d> Section<'d> {
     }
 
     /// `true` or `false`.
-    pub(super) fn flag(&self, name: &str, report: &mut Report<'_>) -> Option<Entry<bool>> {
+    pub fn flag(&self, name: &str, report: &mut Report<'_>) -> Option<Entry<bool>> {
         let entry = self.value(name)?;
         entry.value.as_bool().map(|flag| entry.with(flag)).or_else(|| mistyped(&entry, "true or false", report))
     }
 
     /// A whole number.
-    pub(super) fn whole(&self, name: &str, report: &mut Report<'_>) -> Option<Entry<i64>> {
+    pub fn whole(&self, name: &str, report: &mut Report<'_>) -> Option<Entry<i64>> {
         let entry = self.value(name)?;
         let whole = entry.value.as_integer().and_then(integer);
         whole.map(|whole| entry.with(whole)).or_else(|| mistyped(&entry, "a whole number", report))
     }
 
     /// A whole number in a range.
-    pub(super) fn count<T>(&self, name: &str, range: RangeInclusive<T>, report: &mut Report<'_>) -> Option<Entry<T>>
+    pub fn count<T>(&self, name: &str, range: RangeInclusive<T>, report: &mut Report<'_>) -> Option<Entry<T>>
     where
         T: TryFrom<i64> + PartialOrd + Copy + Display,
     {
@@ -114,7 +119,7 @@ impl<'d> Section<'d> {
     }
 
     /// A list of texts; empty where there is none.
-    pub(super) fn texts(&self, name: &str, report: &mut Report<'_>) -> Vec<Entry<&'d str>> {
+    pub fn texts(&self, name: &str, report: &mut Report<'_>) -> Vec<Entry<&'d str>> {
         let Some(entry) = self.value(name) else { return Vec::new() };
         let Some(items) = entry.value.as_array() else {
             return mistyped(&entry, "a list of texts, such as [\"…\", \"…\"]", report).unwrap_or_default();
@@ -128,7 +133,7 @@ impl<'d> Section<'d> {
     }
 
     /// A table of its own.
-    pub(super) fn section(&self, name: &str, report: &mut Report<'_>) -> Option<Section<'d>> {
+    pub fn section(&self, name: &str, report: &mut Report<'_>) -> Option<Section<'d>> {
         let entry = self.value(name)?;
         let Some(table) = entry.value.as_table() else {
             return mistyped(&entry, &format!("a table: [{}]", entry.spot.path), report);
@@ -137,7 +142,7 @@ impl<'d> Section<'d> {
     }
 
     /// A list of tables, each called by its `name` where it has one.
-    pub(super) fn sections(&self, name: &str, report: &mut Report<'_>) -> Vec<Section<'d>> {
+    pub fn sections(&self, name: &str, report: &mut Report<'_>) -> Vec<Section<'d>> {
         let Some(entry) = self.value(name) else { return Vec::new() };
         let expected = format!("a table for each, under [[{name}]]");
         let Some(items) = entry.value.as_array() else {
@@ -157,7 +162,8 @@ impl<'d> Section<'d> {
     }
 
     /// The place of a field that may not be there: its own, or else its table's.
-    pub(super) fn spot_at(&self, name: &str) -> Spot {
+    #[must_use]
+    pub fn spot_at(&self, name: &str) -> Spot {
         let span = self.table.get_key_value(name).map_or_else(|| self.spot.span.clone(), |(key, _)| key.span());
         Spot { path: self.path_of(name), span }
     }
@@ -174,7 +180,7 @@ impl<'d> Section<'d> {
 }
 
 /// One of a few words.
-pub(super) fn read_word<T: Copy>(
+pub fn read_word<T: Copy>(
     section: &Section<'_>,
     field: &str,
     words: &[(&str, T)],
@@ -190,7 +196,7 @@ pub(super) fn read_word<T: Copy>(
 }
 
 /// Reports a value of another type than `expected`.
-pub(super) fn mistyped<T>(entry: &Entry<&DeValue<'_>>, expected: &str, report: &mut Report<'_>) -> Option<T> {
+pub fn mistyped<T>(entry: &Entry<&DeValue<'_>>, expected: &str, report: &mut Report<'_>) -> Option<T> {
     let what = match entry.value {
         DeValue::Integer(_) => "a number out of place",
         DeValue::Float(_) => "a number with a fraction",
@@ -205,6 +211,7 @@ pub(super) fn mistyped<T>(entry: &Entry<&DeValue<'_>>, expected: &str, report: &
 }
 
 /// The number, where it fits into 64 bits.
-pub(super) fn integer(integer: &DeInteger<'_>) -> Option<i64> {
+#[must_use]
+pub fn integer(integer: &DeInteger<'_>) -> Option<i64> {
     i64::from_str_radix(integer.as_str(), integer.radix()).ok()
 }

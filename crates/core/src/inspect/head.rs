@@ -7,7 +7,7 @@ use std::io::{self, Write};
 
 use flate2::write::MultiGzDecoder;
 
-use crate::config::{Compression, CopyFormat, CopyOptions};
+use crate::config::{Compression, FileFormat, Reading, Target};
 
 /// The most that is unpacked of a head.
 const UNPACKED_AT_MOST: usize = 64 << 10;
@@ -18,8 +18,7 @@ const LONG_ENOUGH: usize = 4 << 10;
 /// What a feed's files should be.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Expected<'a> {
-    pub(super) format: CopyFormat,
-    pub(super) options: &'a CopyOptions,
+    pub(super) target: &'a Target,
     /// How COPY would be told that this file is packed.
     pub(super) compression: Option<Compression>,
 }
@@ -37,7 +36,7 @@ pub(super) enum Found {
 
 /// Judges the first bytes of a file; `whole`: they are all of it.
 pub(super) fn judge(expected: Expected<'_>, head: &[u8], whole: bool) -> Found {
-    if head.is_empty() || expected.format.is_columnar() {
+    if head.is_empty() || expected.target.files.format.is_columnar() {
         return Found::Fine;
     }
     if let Some(archive) = archive(head) {
@@ -73,9 +72,9 @@ pub(super) fn judge(expected: Expected<'_>, head: &[u8], whole: bool) -> Found {
 }
 
 /// Judges the last bytes of a columnar file.
-pub(super) fn judge_tail(format: CopyFormat, tail: &[u8]) -> Found {
+pub(super) fn judge_tail(format: FileFormat, tail: &[u8]) -> Found {
     // "PARE" ends files whose footer is encrypted. Source: Apache Parquet, "File format" and "Parquet modular encryption".
-    if format != CopyFormat::Parquet || tail.ends_with(b"PAR1") || tail.ends_with(b"PARE") {
+    if format != FileFormat::Parquet || tail.ends_with(b"PAR1") || tail.ends_with(b"PARE") {
         return Found::Fine;
     }
     Found::Unfit(
@@ -95,12 +94,13 @@ pub(super) fn is_without_rows(expected: Expected<'_>, head: &[u8]) -> bool {
 
 /// How many lines of a text COPY would take for rows, as far as that can be counted simply.
 fn rows_of(expected: Expected<'_>, content: &[u8]) -> Option<usize> {
-    match expected.format {
-        CopyFormat::Json => content.iter().all(u8::is_ascii_whitespace).then_some(0),
-        CopyFormat::Csv | CopyFormat::Delimited | CopyFormat::FixedWidth if expected.options.is_utf8() => {
+    let files = &expected.target.files;
+    match files.format {
+        FileFormat::Json => content.iter().all(u8::is_ascii_whitespace).then_some(0),
+        FileFormat::Csv | FileFormat::Delimited | FileFormat::FixedWidth if files.utf8 => {
             let lines = content.split(|byte| *byte == b'\n').collect::<Vec<_>>();
             let last_is_empty = lines.last().is_some_and(|line| line.is_empty());
-            Some((lines.len() - usize::from(last_is_empty)).saturating_sub(expected.options.header_lines()))
+            Some((lines.len() - usize::from(last_is_empty)).saturating_sub(files.header_lines))
         }
         _ => None,
     }
@@ -146,26 +146,27 @@ fn archive(head: &[u8]) -> Option<&'static str> {
 
 /// Why no option of COPY loads this text, if that is certain.
 fn unfit(expected: Expected<'_>, content: &[u8], whole: bool) -> Option<String> {
-    let Expected { format, options, .. } = expected;
-    if format == CopyFormat::Avro {
+    let Target { kind, files, .. } = expected.target;
+    if files.format == FileFormat::Avro {
         return None;
     }
-    if options.is_utf8() && (content.starts_with(&[0xff, 0xfe]) || content.starts_with(&[0xfe, 0xff])) {
-        let why = "it begins with a byte order mark of UTF-16, and the feed's files are UTF-8: write encoding = \"utf16\" \
-                   under [feed.redshift.options] if all of them are UTF-16";
-        return Some(why.to_owned());
+    if files.utf8 && (content.starts_with(&[0xff, 0xfe]) || content.starts_with(&[0xfe, 0xff])) {
+        return Some(format!(
+            "it begins with a byte order mark of UTF-16, and the feed's files are UTF-8: write encoding = \"utf16\" \
+             under [feed.{kind}.options] if all of them are UTF-16"
+        ));
     }
-    if format == CopyFormat::Json {
+    if files.format == FileFormat::Json {
         let first = content.strip_prefix(UTF8_MARK).unwrap_or(content).iter().find(|byte| !byte.is_ascii_whitespace());
-        let array = options.wants_objects() && first == Some(&b'[');
+        let array = files.objects && first == Some(&b'[');
         return array.then(|| {
             "it is a JSON array, and COPY takes objects one after another: write one object a line, without the brackets \
              and the commas between"
                 .to_owned()
         });
     }
-    let ended = (whole || content.len() >= LONG_ENOUGH) && options.is_utf8();
-    (ended && ends_lines_with_cr(options, content)).then(|| {
+    let ended = (whole || content.len() >= LONG_ENOUGH) && files.utf8;
+    (ended && ends_lines_with_cr(files, content)).then(|| {
         "its lines end in CR alone, which COPY does not take for the end of a line: end them in LF, or CR and LF"
             .to_owned()
     })
@@ -174,11 +175,11 @@ fn unfit(expected: Expected<'_>, content: &[u8], whole: bool) -> Option<String> 
 const UTF8_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// Whether there are carriage returns that are no part of a quoted field, and no line feed at all.
-fn ends_lines_with_cr(options: &CopyOptions, content: &[u8]) -> bool {
+fn ends_lines_with_cr(files: &Reading, content: &[u8]) -> bool {
     if content.contains(&b'\n') {
         return false;
     }
-    let (quote, mut quoted, mut ends) = (options.quote(), false, 0);
+    let (quote, mut quoted, mut ends) = (files.quote, false, 0);
     for (at, byte) in content.iter().enumerate() {
         if Some(*byte) == quote {
             quoted = !quoted;

@@ -11,11 +11,11 @@ use super::trouble::Trouble;
 use super::{Loading, Next, StepError};
 use crate::archive::Archived;
 use crate::batch::BatchId;
-use crate::claim::{Doubt, Held, Stage};
+use crate::claim::{Doubt, LeasedClaim, Stage};
 use crate::config::Compression;
 use crate::content;
 use crate::copy;
-use crate::destination::{Asking, Begun, Destination, Failure, Load, Refusal, StatementId};
+use crate::destination::{Asking, Begun, Failure, Ledger, Load, Refusal, Repairs, StatementId};
 use crate::disposition::{Disposition, Pace};
 use crate::measure::count;
 use crate::object::{ETag, File, FileId, Key};
@@ -37,7 +37,12 @@ const MENDS: u32 = 3;
 const HEADS_AT_ONCE: usize = 16;
 
 impl<P: Ports> Loading<'_, P> {
-    pub(super) async fn failed(&mut self, held: Held, begun: &Begun, failure: Failure) -> Result<Next, StepError> {
+    pub(super) async fn failed(
+        &mut self,
+        held: LeasedClaim,
+        begun: &Begun,
+        failure: Failure,
+    ) -> Result<Next, StepError> {
         match Disposition::from(failure.kind) {
             Disposition::AskLedger => self.archive_loaded(held, begun, &failure).await,
             Disposition::Quarantine => self.set_aside(held, begun, &failure).await,
@@ -52,7 +57,7 @@ impl<P: Ports> Loading<'_, P> {
 
     /// What failed is mended: tried again, but no more than some times in a run. What comes back all the same, such
     /// as a ledger that was made in another schema than the one that is looked in, is paced as any other failure.
-    async fn once_more(&mut self, mut held: Held, failure: &Failure, pace: Pace) -> Result<Next, StepError> {
+    async fn once_more(&mut self, mut held: LeasedClaim, failure: &Failure, pace: Pace) -> Result<Next, StepError> {
         self.mended += 1;
         if self.mended > MENDS {
             return Ok(self.trouble(held, Trouble::of_failure(failure, pace)).await);
@@ -67,7 +72,12 @@ impl<P: Ports> Loading<'_, P> {
     }
 
     /// Some files are in the ledger: archive those, go on with the others.
-    async fn archive_loaded(&mut self, mut held: Held, begun: &Begun, failure: &Failure) -> Result<Next, StepError> {
+    async fn archive_loaded(
+        &mut self,
+        mut held: LeasedClaim,
+        begun: &Begun,
+        failure: &Failure,
+    ) -> Result<Next, StepError> {
         let asking = self.asking(&held, "");
         let known = self.ports.destination().loaded(self.feed, &held.claim.files, &asking).await?;
         let entry = |file: &File| known.get(&self.feed.ledger_id(file));
@@ -107,7 +117,7 @@ impl<P: Ports> Loading<'_, P> {
     /// The feed loads each name once, and other versions of these were loaded: that is what is wrong with them.
     async fn set_aside_names(
         &mut self,
-        held: Held,
+        held: LeasedClaim,
         begun: &Begun,
         others: &[File],
         known: &HashMap<FileId, ETag>,
@@ -127,7 +137,7 @@ impl<P: Ports> Loading<'_, P> {
     }
 
     /// Some files are bad: they go to `failed/`, the others on.
-    async fn set_aside(&mut self, mut held: Held, begun: &Begun, failure: &Failure) -> Result<Next, StepError> {
+    async fn set_aside(&mut self, mut held: LeasedClaim, begun: &Begun, failure: &Failure) -> Result<Next, StepError> {
         let mut refusals = self.refusals(&mut held, begun, failure).await?;
         let (bad, rest): (Vec<File>, Vec<File>) =
             held.claim.files.iter().cloned().partition(|file| refusals.contains_key(&file.key));
@@ -143,7 +153,7 @@ impl<P: Ports> Loading<'_, P> {
     /// Bad files go to `failed/`, the rest on.
     pub(super) async fn without_bad(
         &mut self,
-        mut held: Held,
+        mut held: LeasedClaim,
         bad: &[File],
         rest: Vec<File>,
         refusals: &HashMap<Key, Refusal>,
@@ -203,7 +213,7 @@ impl<P: Ports> Loading<'_, P> {
     /// Which files the warehouse refuses, and why; none where halves have to find them.
     async fn refusals(
         &mut self,
-        held: &mut Held,
+        held: &mut LeasedClaim,
         begun: &Begun,
         failure: &Failure,
     ) -> Result<HashMap<Key, Refusal>, StepError> {
@@ -214,8 +224,7 @@ impl<P: Ports> Loading<'_, P> {
         claim.blind |= claim.asked >= LOOKS || waited >= LOOKS;
         if !claim.blind {
             let token = copy::token(self.config, self.feed, claim);
-            let compression = claim.compression(self.feed);
-            let load = Load { slot: claim.slot, batch: &claim.batch, files: &claim.files, token: &token, compression };
+            let load = copy::load(self.feed, claim, &token);
             refusals = self.reasons(&load, begun, asking).await?;
         }
         if let ([only], true) = (claim.files.as_slice(), refusals.is_empty()) {
@@ -249,7 +258,7 @@ impl<P: Ports> Loading<'_, P> {
     }
 
     /// Some files are not there any more: go on with those that are.
-    async fn drop_missing(&mut self, mut held: Held, failure: &Failure, pace: Pace) -> Result<Next, StepError> {
+    async fn drop_missing(&mut self, mut held: LeasedClaim, failure: &Failure, pace: Pace) -> Result<Next, StepError> {
         let objects = self.ports.objects();
         let looks = stream::iter(held.claim.files.iter().cloned())
             .map(async |file| (objects.head(&file.key).await.map(|there| there.is_some()), file));

@@ -3,12 +3,13 @@
 //! A file that certainly cannot be loaded goes to `failed/` without troubling the warehouse; what is packed otherwise than
 //! its name says gets the COPY that it needs. The findings are in the claim before the transaction that rests on them.
 
+use futures_util::future::join;
 use jiff::SignedDuration;
 
 use super::{Loading, Next, StepError};
-use crate::claim::Held;
+use crate::claim::LeasedClaim;
 use crate::copy;
-use crate::destination::{Begun, Loaded, StatementId};
+use crate::destination::{Begun, Loaded, Loads, StatementId};
 use crate::inspect::inspect;
 use crate::measure::count;
 use crate::object::File;
@@ -20,11 +21,17 @@ use crate::without_rows::{self, Note, Version};
 const LOOK_TIME: SignedDuration = SignedDuration::from_secs(20);
 
 impl<P: Ports> Loading<'_, P> {
-    pub(super) async fn inspect(&mut self, mut held: Held) -> Result<Next, StepError> {
+    pub(super) async fn inspect(&mut self, mut held: LeasedClaim) -> Result<Next, StepError> {
         let (objects, clock) = (self.ports.objects(), self.ports.clock());
         let until = later(clock.now(), LOOK_TIME);
         let files: Vec<File> = held.claim.files.iter().chain(&held.claim.later).cloned().collect();
-        let mut inspected = inspect(objects, clock, self.feed, &files, until).await;
+        // Most files are fine, and then the batch is loaded as it is.
+        let token = copy::token(self.config, self.feed, &held.claim);
+        let load = copy::load(self.feed, &held.claim, &token);
+        let (mut inspected, prepared) =
+            join(inspect(objects, clock, self.feed, &files, until), self.ports.destination().prepare(self.feed, &load))
+                .await;
+        self.prepared = prepared.is_ok().then(|| held.claim.batch.clone());
         let compared = self.sent_again(&held, &inspected.perhaps_known).await?;
         if !compared.known.is_empty() {
             return self.without_known(held, compared.known).await;
@@ -47,7 +54,6 @@ impl<P: Ports> Loading<'_, P> {
             return Ok(Next::Again(held));
         }
         // No statement found it out. What stands in its place only has to be such that no producer knows it beforehand.
-        let token = copy::token(self.config, self.feed, &held.claim);
         let statement = StatementId(format!("inspection-{token}"));
         let bad: Vec<File> = files.iter().filter(|file| is_bad(file)).cloned().collect();
         for file in &bad {
@@ -62,7 +68,7 @@ impl<P: Ports> Loading<'_, P> {
     }
 
     /// Tells that files of a committed batch are not empty and brought no row.
-    pub(super) async fn tell_without_rows(&self, held: &Held, begun: &Begun, loaded: &Loaded, number: u64) {
+    pub(super) async fn tell_without_rows(&self, held: &LeasedClaim, begun: &Begun, loaded: &Loaded, number: u64) {
         let claim = &held.claim;
         let all = number == count(&claim.files);
         let seen = claim.files.iter().filter(|file| all || claim.without_rows.contains(&file.id()));

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use super::trouble::Trouble;
 use super::{Loading, Next, StepError};
 use crate::archive::{Archived, Unmoved, delete};
-use crate::claim::{Doubt, Held, Stage};
+use crate::claim::{Doubt, LeasedClaim, Stage};
 use crate::destination::{Begun, StatementId};
 use crate::ports::Ports;
 
@@ -16,7 +16,7 @@ impl<P: Ports> Loading<'_, P> {
     /// the feed works.
     pub(super) async fn not_archived(
         &mut self,
-        held: &mut Held,
+        held: &mut LeasedClaim,
         unmoved: Vec<Unmoved>,
         all: usize,
     ) -> Result<Option<Trouble>, StepError> {
@@ -25,7 +25,7 @@ impl<P: Ports> Loading<'_, P> {
     }
 
     /// Moves once more a file that could not be moved: its rows are committed, or the warehouse has refused it.
-    pub(super) async fn move_again(&mut self, mut held: Held) -> Result<Next, StepError> {
+    pub(super) async fn move_again(&mut self, mut held: LeasedClaim) -> Result<Next, StepError> {
         let Some(doubt) = held.claim.trying.clone() else {
             return self.done_with(held).await;
         };

@@ -11,9 +11,9 @@ use futures_util::{StreamExt, stream};
 
 use super::{Loading, Next, StepError};
 use crate::archive::{self, Archived};
-use crate::claim::{Held, Stage};
+use crate::claim::{LeasedClaim, Stage};
 use crate::config::FileIdentity;
-use crate::destination::{Destination, Entry, Of};
+use crate::destination::{Entry, Ledger, Of};
 use crate::object::{File, Key};
 use crate::ports::{Clock, Objects, PortError, Ports};
 use crate::run::{later, within};
@@ -36,7 +36,7 @@ pub(super) struct Compared {
 
 impl<P: Ports> Loading<'_, P> {
     /// Which of the files were loaded before.
-    pub(super) async fn sent_again(&self, held: &Held, perhaps_known: &[File]) -> Result<Compared, StepError> {
+    pub(super) async fn sent_again(&self, held: &LeasedClaim, perhaps_known: &[File]) -> Result<Compared, StepError> {
         let mut compared = Compared::default();
         // Where a name is all that the ledger knows, it knows these too.
         if perhaps_known.is_empty() || self.feed.identity == FileIdentity::Name {
@@ -123,7 +123,11 @@ impl<P: Ports> Loading<'_, P> {
     }
 
     /// Goes on without files that were loaded before: their copies are there, so that nothing is lost.
-    pub(super) async fn without_known(&mut self, mut held: Held, known: Vec<(File, Key)>) -> Result<Next, StepError> {
+    pub(super) async fn without_known(
+        &mut self,
+        mut held: LeasedClaim,
+        known: Vec<(File, Key)>,
+    ) -> Result<Next, StepError> {
         let files: Vec<File> = known.iter().map(|(file, _)| file.clone()).collect();
         let mut archived = Archived { moved: known, ..Archived::default() };
         archive::delete(self.ports.objects(), &mut archived).await;

@@ -13,9 +13,9 @@ use jiff::{SignedDuration, Timestamp};
 use super::tally::End;
 use super::{Loading, Next, StepError};
 use crate::archive::Unmoved;
-use crate::claim::{self, Claim, Doubt, Held, HeldError, Question, Stage, Survey, resting};
+use crate::claim::{self, Claim, Doubt, LeaseError, LeasedClaim, Question, Stage, Survey, resting};
 use crate::config::Feed;
-use crate::destination::{Begun, Destination, Failure, FailureKind, Progress, QueryError, StatementId};
+use crate::destination::{Begun, Failure, FailureKind, Loads, Progress, QueryError, StatementId};
 use crate::disposition::{Pace, signed};
 use crate::health::{DOWN, Health, after_the_others};
 use crate::object::Key;
@@ -25,8 +25,7 @@ use crate::run::{CLOCK_SKEW, later};
 /// How many other transactions a failing claim remembers.
 const MOST_BESIDE: usize = 16;
 
-/// The longest that a transaction runs that nobody knows of. Source: Amazon Redshift Management Guide, "Considerations when
-/// calling the Amazon Redshift Data API".
+/// The longest that a transaction runs that nobody knows of: no destination lets one run longer.
 const LONGEST: SignedDuration = SignedDuration::from_hours(24);
 
 /// Something went wrong.
@@ -90,7 +89,7 @@ impl Trouble {
         match error {
             StepError::Full(_) => Self { what: What::Full, ..Self::new(&text, None, Pace::Transient) },
             StepError::Port(error) | StepError::TooLarge(error) => Self::new(&text, None, Pace::from(error.kind)),
-            StepError::Unknown(error) | StepError::Held(HeldError::Port(error)) => {
+            StepError::Unknown(error) | StepError::Lease(LeaseError::Port(error)) => {
                 Self { what: What::Unknown, ..Self::new(&text, None, Pace::from(error.kind)) }
             }
             StepError::Query(QueryError::Port(error)) => {
@@ -101,7 +100,7 @@ impl Trouble {
                 let pace = if transient { Pace::Transient } else { Pace::Configuration };
                 Self { what: What::Question, ..Self::new(&text, failure.advice, pace) }
             }
-            StepError::Query(QueryError::Slow { .. }) | StepError::Held(HeldError::Lost(_)) => {
+            StepError::Query(QueryError::Slow { .. }) | StepError::Lease(LeaseError::Lost(_)) => {
                 Self::new(&text, None, Pace::Transient)
             }
         }
@@ -110,7 +109,7 @@ impl Trouble {
 
 impl<P: Ports> Loading<'_, P> {
     /// Tries again, narrows, or lets a file rest.
-    pub(super) async fn trouble(&mut self, mut held: Held, trouble: Trouble) -> Next {
+    pub(super) async fn trouble(&mut self, mut held: LeasedClaim, trouble: Trouble) -> Next {
         let now = self.ports.clock().now();
         self.tally.failed(self.feed, now);
         held.claim.fail(&trouble.reason, now, trouble.since(now));
@@ -166,7 +165,7 @@ impl<P: Ports> Loading<'_, P> {
     }
 
     /// The only file of the batch failed.
-    async fn alone(&mut self, mut held: Held, trouble: &Trouble, works: bool, now: Timestamp) -> Next {
+    async fn alone(&mut self, mut held: LeasedClaim, trouble: &Trouble, works: bool, now: Timestamp) -> Next {
         let before = held.clone();
         let pause = signed(Pace::Configuration.delay(1, held.claim.batch.as_str()));
         let Some(doubt) = held.claim.take_alone(&trouble.reason, now, pause) else {
@@ -188,7 +187,7 @@ impl<P: Ports> Loading<'_, P> {
     }
 
     /// A resting file failed once more: it goes on resting, for longer.
-    async fn rest_again(&mut self, mut held: Held, trouble: &Trouble, now: Timestamp) -> Next {
+    async fn rest_again(&mut self, mut held: LeasedClaim, trouble: &Trouble, now: Timestamp) -> Next {
         let before = held.clone();
         let failures = held.claim.trying.as_ref().map_or(1, |doubt| doubt.failures.saturating_add(1));
         let pause = signed(Pace::Configuration.delay(failures, held.claim.batch.as_str()));
@@ -216,7 +215,7 @@ impl<P: Ports> Loading<'_, P> {
     /// Files could not be moved. Where others could, or the feed is known to work, they rest; otherwise each is in doubt.
     pub(super) async fn unmoved(
         &mut self,
-        held: &mut Held,
+        held: &mut LeasedClaim,
         stage: Stage,
         unmoved: Vec<Unmoved>,
         moved: bool,
@@ -253,7 +252,7 @@ impl<P: Ports> Loading<'_, P> {
     }
 
     /// Files that could not be moved are all that is left, and nobody knows whether the feed works.
-    pub(super) async fn stuck(&mut self, mut held: Held, trouble: Trouble) -> Next {
+    pub(super) async fn stuck(&mut self, mut held: LeasedClaim, trouble: Trouble) -> Next {
         let now = self.ports.clock().now();
         self.tally.failed(self.feed, now);
         held.claim.fail(&trouble.reason, now, trouble.since(now));
@@ -264,20 +263,20 @@ impl<P: Ports> Loading<'_, P> {
     }
 
     /// A question was not answered in time: whoever comes next takes it up.
-    pub(super) async fn ask_later(&mut self, mut held: Held, what: String, statement: StatementId) -> Next {
+    pub(super) async fn ask_later(&mut self, mut held: LeasedClaim, what: String, statement: StatementId) -> Next {
         let waits = held.claim.question.as_ref().filter(|known| known.statement_id == statement);
         let waits = waits.map_or(0, |known| known.waits).saturating_add(1);
         held.claim.question = Some(Question { what, statement_id: statement, waits });
         let now = self.ports.clock().now();
         match held.release(self.ports.objects(), now).await {
-            Err(HeldError::Lost(_)) => Next::End(End::Busy),
+            Err(LeaseError::Lost(_)) => Next::End(End::Busy),
             // If it cannot be written, whoever comes next asks with the same token.
-            Ok(()) | Err(HeldError::Port(_)) => Next::End(End::Pending),
+            Ok(()) | Err(LeaseError::Port(_)) => Next::End(End::Pending),
         }
     }
 
     /// Tries the same files again: within this run when the pause is short enough, and otherwise in a later one.
-    async fn retry(&mut self, mut held: Held, pace: Pace) -> Next {
+    async fn retry(&mut self, mut held: LeasedClaim, pace: Pace) -> Next {
         let delay = pace.delay(held.claim.failures, held.claim.batch.as_str());
         let now = self.ports.clock().now();
         let error = held.claim.last_error.clone().unwrap_or_default();
@@ -294,24 +293,24 @@ impl<P: Ports> Loading<'_, P> {
     }
 
     /// Goes on with half of the files, the other half comes later: nothing failed but the number of them.
-    pub(super) async fn in_halves(&mut self, mut held: Held) -> Next {
+    pub(super) async fn in_halves(&mut self, mut held: LeasedClaim) -> Next {
         held.claim.halve(false);
         self.again(held).await
     }
 
     /// Goes on at once.
-    async fn again(&mut self, mut held: Held) -> Next {
+    async fn again(&mut self, mut held: LeasedClaim) -> Next {
         let error = held.claim.last_error.clone().unwrap_or_default();
         match held.save(self.ports.objects()).await {
             Ok(()) => Next::Again(held),
-            Err(HeldError::Lost(_)) => Next::End(End::Busy),
-            Err(HeldError::Port(_)) => Next::End(End::Retry(self.ports.clock().now(), error)),
+            Err(LeaseError::Lost(_)) => Next::End(End::Busy),
+            Err(LeaseError::Port(_)) => Next::End(End::Retry(self.ports.clock().now(), error)),
         }
     }
 
     /// Leaves the claim until its feed's turn comes: while nobody knows whether the feed works, one batch after another is
     /// tried, at a slow pace.
-    async fn wait(&mut self, mut held: Held) -> Next {
+    async fn wait(&mut self, mut held: LeasedClaim) -> Next {
         let now = self.ports.clock().now();
         let survey = self.survey().await;
         note_others(self.feed, &survey, &mut held);
@@ -321,21 +320,21 @@ impl<P: Ports> Loading<'_, P> {
         self.leave(held, at, error).await
     }
 
-    async fn leave(&mut self, mut held: Held, at: Timestamp, error: String) -> Next {
+    async fn leave(&mut self, mut held: LeasedClaim, at: Timestamp, error: String) -> Next {
         held.claim.not_before = Some(at);
         // If even this cannot be written, the lease runs out and the claim is taken up as it was.
         match held.release(self.ports.objects(), self.ports.clock().now()).await {
-            Err(HeldError::Lost(_)) => Next::End(End::Busy),
-            Ok(()) | Err(HeldError::Port(_)) => Next::End(End::Retry(at, error)),
+            Err(LeaseError::Lost(_)) => Next::End(End::Busy),
+            Ok(()) | Err(LeaseError::Port(_)) => Next::End(End::Retry(at, error)),
         }
     }
 
     /// The file rests: on with what else the claim holds, or the slot is free.
-    async fn done_or_end(&mut self, held: Held, at: Timestamp, error: String) -> Next {
+    async fn done_or_end(&mut self, held: LeasedClaim, at: Timestamp, error: String) -> Next {
         match self.done_with(held).await {
             Ok(Next::End(End::Finished)) => Next::End(End::Retry(at, error)),
             Ok(next) => next,
-            Err(StepError::Held(HeldError::Lost(_))) => Next::End(End::Busy),
+            Err(StepError::Lease(LeaseError::Lost(_))) => Next::End(End::Busy),
             // The claim is as it was before; the file is tried once more, and rests again.
             Err(_) => Next::End(End::Retry(at, error)),
         }
@@ -365,7 +364,7 @@ impl<P: Ports> Loading<'_, P> {
 }
 
 /// Notes which other transactions of the feed run now.
-fn note_others(feed: &Feed, survey: &Survey, held: &mut Held) {
+fn note_others(feed: &Feed, survey: &Survey, held: &mut LeasedClaim) {
     let claims = claim::of_feed(feed, &survey.claims);
     let running = claims.iter().filter(|claim| claim.slot != held.claim.slot && claim.failing_since.is_none());
     let running = running.filter_map(|claim| claim.statement_id.clone());

@@ -9,8 +9,8 @@ use futures_util::{StreamExt, stream};
 
 use super::{Loading, StepError};
 use crate::archive::{self, Archived, Unmoved};
-use crate::claim::Held;
-use crate::destination::{Begun, Destination, StatementId};
+use crate::claim::LeasedClaim;
+use crate::destination::{Begun, Repairs, StatementId};
 use crate::disposition::Pace;
 use crate::measure::{Datum, Metric};
 use crate::object::{ETag, File, Key};
@@ -32,7 +32,7 @@ impl<P: Ports> Loading<'_, P> {
     pub(super) async fn archive(
         &mut self,
         files: &[File],
-        held: &Held,
+        held: &LeasedClaim,
         begun: &Begun,
     ) -> Result<(Vec<File>, Vec<Unmoved>), StepError> {
         let mut archived = self.archive_versions(files, &begun.statement).await;
@@ -73,7 +73,12 @@ impl<P: Ports> Loading<'_, P> {
 
     /// Which versions of the files the transaction read. The warehouse's own record may come some seconds after the
     /// commit, and has all files then.
-    async fn versions(&self, files: &[File], held: &Held, begun: &Begun) -> Result<HashMap<Key, ETag>, StepError> {
+    async fn versions(
+        &self,
+        files: &[File],
+        held: &LeasedClaim,
+        begun: &Begun,
+    ) -> Result<HashMap<Key, ETag>, StepError> {
         if files.is_empty() {
             return Ok(HashMap::new());
         }

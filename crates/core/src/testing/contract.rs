@@ -1,5 +1,6 @@
-//! One contract suite for every implementation of [`Objects`]: the bucket in memory, the SDK against the stand-in, the
-//! SDK against an implementation that is not ours.
+//! One contract suite for each port: for [`Objects`], held by the bucket in memory, the SDK against the stand-in and the
+//! SDK against an implementation that is not ours; for [`Destination`], held by the warehouse in memory and by each
+//! destination that there is.
 //!
 //! Each check is a function of its own that works under a prefix of its own, so that checks may run in any order and a
 //! bucket may be used again. Checks know the port only: what S3 does beyond it is not theirs.
@@ -12,9 +13,12 @@ mod names;
 mod put;
 mod read;
 mod uploads;
+mod warehouse;
 
 use std::fmt;
 
+use crate::config::Feed;
+use crate::destination::Destination;
 use crate::object::{File, Key, KeyError, Prefix, PrefixError};
 use crate::ports::{Objects, PortError, Put, PutIf};
 
@@ -77,6 +81,27 @@ pub async fn uploads<O: Objects, P: Producer>(objects: &O, root: &Prefix, produc
             of_the_same_bytes_may_be_two_versions,
             are_copied_with_their_content, are_moved_by_the_etags_of_each_place, are_overwritten_by_their_etag,
             are_deleted_together;
+    }
+    report
+}
+
+/// Runs the checks of a destination, on files of `feed` under `root`, where nothing may be yet. `refuse` sees to it that the
+/// destination refuses a file that is there already, and that holds a text where a number should be.
+pub async fn destination<D: Destination, O: Objects>(
+    destination: &D,
+    objects: &O,
+    feed: &Feed,
+    root: &Prefix,
+    refuse: &(dyn Fn(&Key) + Sync),
+) -> Report {
+    let mut report = Report::default();
+    let table = |check| Ok(warehouse::Table { destination, feed, space: Space::new(objects, root, check)?, refuse });
+    run! { table, report,
+        warehouse: a_ledger_is_made_once, all_rows_are_loaded_and_recorded, one_token_is_one_transaction,
+            what_is_recorded_is_not_loaded_again, of_two_at_once_one_loads, a_missing_file_loads_nothing,
+            a_bad_file_loads_nothing_and_is_named, what_nobody_knows_is_forgotten, entries_say_what_was_loaded,
+            pages_come_in_the_order_of_places, what_is_forgotten_can_be_loaded_again,
+            the_ledger_learns_which_version_was_read;
     }
     report
 }
@@ -218,7 +243,9 @@ fn written(put: Put) -> Result<crate::object::ETag, Broken> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{ManualClock, MemoryObjects, prefix};
+    use crate::destination::Refusal;
+    use crate::testing::target::config;
+    use crate::testing::{ManualClock, MemoryObjects, MemoryWarehouse, prefix};
 
     #[tokio::test]
     async fn the_bucket_in_memory_keeps_the_contract() {
@@ -243,6 +270,17 @@ mod tests {
     async fn the_bucket_in_memory_keeps_the_contract_of_uploads() {
         let bucket = MemoryObjects::new(&ManualClock::default());
         let report = uploads(&bucket, &prefix("contract/"), &Plainly(bucket.clone())).await;
+        assert_eq!(report.surprises(&[], &[]), Vec::<String>::new());
+    }
+
+    #[tokio::test]
+    async fn the_warehouse_in_memory_keeps_the_contract() {
+        let clock = ManualClock::default();
+        let bucket = MemoryObjects::new(&clock);
+        let feed = config("f", "f/", "").feeds.remove(0);
+        let warehouse = MemoryWarehouse::new(&bucket, &clock);
+        let refuse = |key: &Key| warehouse.refuse(key, Refusal { message: "no".to_owned(), ..Refusal::default() });
+        let report = destination(&warehouse, &bucket, &feed, &prefix("incoming/f/"), &refuse).await;
         assert_eq!(report.surprises(&[], &[]), Vec::<String>::new());
     }
 

@@ -12,7 +12,7 @@ use super::clock::ManualClock;
 use super::{key, lock};
 use crate::object::{ETag, File, Key, Prefix};
 use crate::ports::{
-    Clock, Content, Copy, Delete, Deleted, MAX_DELETES, Objects, Page, PortError, PortErrorKind, Put, PutIf,
+    Clock, Content, Copy, Delete, Deleted, MAX_DELETES, Objects, Page, PortError, PortErrorKind, Put, PutIf, Service,
 };
 
 /// A bucket in memory. Clones are the same bucket.
@@ -174,7 +174,12 @@ impl Objects for MemoryObjects {
     async fn delete_many(&self, doomed: &[(Key, ETag)]) -> Result<Vec<Deleted>, PortError> {
         if doomed.len() > MAX_DELETES {
             let cause = format!("{} objects; at most {MAX_DELETES} in one call", doomed.len());
-            return Err(PortError::new("s3:DeleteObjects", "bucket in memory", PortErrorKind::Invalid, cause));
+            return Err(PortError::new(
+                Service::Bucket.call("s3:DeleteObjects"),
+                "bucket in memory",
+                PortErrorKind::Invalid,
+                cause,
+            ));
         }
         let mut objects = lock(&self.objects);
         Ok(doomed.iter().map(|(key, etag)| Ok(delete(&mut objects, key, etag))).collect())

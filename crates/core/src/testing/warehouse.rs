@@ -18,8 +18,8 @@ use transaction::Transaction;
 use super::{ManualClock, MemoryObjects, lock};
 use crate::config::Feed;
 use crate::destination::{
-    Asking, Begun, Destination, Entry, Failure, FailureKind, Load, Of, Progress, QueryError, Refusal, Refused,
-    StatementId,
+    Asking, Begun, Entry, Failure, FailureKind, Ledger, Load, Loads, Of, Progress, QueryError, Refusal, Refused,
+    Repairs, StatementId,
 };
 use crate::object::{ETag, File, FileId, Key};
 use crate::ports::{Clock, PortError};
@@ -229,7 +229,7 @@ impl Table {
     }
 }
 
-impl Destination for MemoryWarehouse {
+impl Loads for MemoryWarehouse {
     async fn start(&self, feed: &Feed, load: &Load<'_>) -> Result<Begun, PortError> {
         let mut state = self.settled();
         let answer = |statement| Begun { statement, roles: None };
@@ -250,7 +250,9 @@ impl Destination for MemoryWarehouse {
         self.clock.sleep(left.min(wait)).await;
         Ok(self.settled().find(statement).map_or(Progress::Forgotten, Transaction::progress))
     }
+}
 
+impl Ledger for MemoryWarehouse {
     async fn create_ledger(&self, feed: &Feed, _: &Asking) -> Result<(), QueryError> {
         self.settled().table(feed.name.as_str()).ledger.get_or_insert_default();
         Ok(())
@@ -263,6 +265,31 @@ impl Destination for MemoryWarehouse {
         Ok(known.map(|entry| (entry.id, entry.etag.clone())).collect())
     }
 
+    async fn forget(&self, feed: &Feed, files: &[FileId], until: Timestamp) -> Result<(), QueryError> {
+        if let Some(ledger) = &mut self.settled().table(feed.name.as_str()).ledger {
+            ledger.retain(|id, entry| !files.contains(id) || entry.loaded_at.as_second() > until.as_second());
+        }
+        Ok(())
+    }
+
+    async fn entries(&self, feed: &Feed, of: Of<'_>, _: &Asking) -> Result<Vec<Entry>, QueryError> {
+        let mut state = self.settled();
+        let ledger = state.table(feed.name.as_str()).ledger.iter().flat_map(HashMap::values);
+        let chosen = |entry: &&Entry| match of {
+            Of::Page { from, .. } => entry.place().as_str() >= from,
+            Of::Files(files) => files.contains(&entry.id),
+            Of::Keys(keys) => keys.contains(&entry.key),
+        };
+        let mut entries: Vec<Entry> = ledger.filter(chosen).cloned().collect();
+        entries.sort_by_cached_key(|entry| (entry.place(), entry.id));
+        Ok(match of {
+            Of::Page { skip, limit, .. } => entries.into_iter().skip(skip).take(limit).collect(),
+            Of::Files(_) | Of::Keys(_) => entries,
+        })
+    }
+}
+
+impl Repairs for MemoryWarehouse {
     async fn bad_files(&self, _: &Feed, load: &Load<'_>, _: &Begun, _: &Asking) -> Result<Refused, QueryError> {
         let state = self.settled();
         let bad = load.files.iter().filter_map(|file| Some((file.key.clone(), state.refused.get(&file.key)?.clone())));
@@ -293,29 +320,6 @@ impl Destination for MemoryWarehouse {
             }
         }
         Ok(())
-    }
-
-    async fn forget(&self, feed: &Feed, files: &[FileId], until: Timestamp) -> Result<(), QueryError> {
-        if let Some(ledger) = &mut self.settled().table(feed.name.as_str()).ledger {
-            ledger.retain(|id, entry| !files.contains(id) || entry.loaded_at.as_second() > until.as_second());
-        }
-        Ok(())
-    }
-
-    async fn entries(&self, feed: &Feed, of: Of<'_>, _: &Asking) -> Result<Vec<Entry>, QueryError> {
-        let mut state = self.settled();
-        let ledger = state.table(feed.name.as_str()).ledger.iter().flat_map(HashMap::values);
-        let chosen = |entry: &&Entry| match of {
-            Of::Page { from, .. } => entry.place().as_str() >= from,
-            Of::Files(files) => files.contains(&entry.id),
-            Of::Keys(keys) => keys.contains(&entry.key),
-        };
-        let mut entries: Vec<Entry> = ledger.filter(chosen).cloned().collect();
-        entries.sort_by_cached_key(|entry| (entry.place(), entry.id));
-        Ok(match of {
-            Of::Page { skip, limit, .. } => entries.into_iter().skip(skip).take(limit).collect(),
-            Of::Files(_) | Of::Keys(_) => entries,
-        })
     }
 }
 

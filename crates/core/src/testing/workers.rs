@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use super::lock;
 use crate::object::Key;
-use crate::ports::{PortError, PortErrorKind, Workers};
+use crate::ports::{PortError, PortErrorKind, Service, Workers};
 
 /// Notes each dispatch. Clones are the same.
 #[derive(Clone, Debug, Default)]
@@ -31,7 +31,12 @@ impl RecordedWorkers {
 impl Workers for RecordedWorkers {
     async fn dispatch(&self, claim: &Key) -> Result<(), PortError> {
         if let Some(kind) = *lock(&self.refusal) {
-            return Err(PortError::new("lambda:Invoke", claim.as_str(), kind, "the test says so"));
+            return Err(PortError::new(
+                Service::Functions.call("lambda:Invoke"),
+                claim.as_str(),
+                kind,
+                "the test says so",
+            ));
         }
         lock(&self.dispatched).push(claim.clone());
         Ok(())

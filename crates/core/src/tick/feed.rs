@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::report::{BatchReport, FeedReport};
 use super::{Passes, age};
-use crate::claim::{self, Claim, Doubt, Free, Held, HeldError, Others, Seen, Slots, Survey, resting};
+use crate::claim::{self, Claim, Doubt, Free, LeaseError, LeasedClaim, Others, Seen, Slots, Survey, resting};
 use crate::config::{Config, Feed};
 use crate::destination::StatementId;
 use crate::health::{Health, turn};
@@ -52,7 +52,7 @@ pub(super) struct Planned<'a> {
     /// Transactions that run on, and whose claim was sent to a worker.
     pub(super) sent: Vec<(Key, StatementId)>,
     /// Claims of this tick, held by it: to be loaded here.
-    held: Vec<Held>,
+    held: Vec<LeasedClaim>,
     /// How many of its files may be loaded at once.
     effective: usize,
     /// How many of the report's batches were sent to workers, where those load.
@@ -249,13 +249,13 @@ impl<'a, P: Ports> Tick<'a, P> {
         planned.report.oldest_age_seconds = oldest.map_or(0, |oldest| age(self.now, oldest));
     }
 
-    async fn fill(&self, free: &Free, files: Vec<File>) -> Result<Option<Held>, PortError> {
+    async fn fill(&self, free: &Free, files: Vec<File>) -> Result<Option<LeasedClaim>, PortError> {
         let claim = Claim::held(self.feed, free.slot, files, self.now, self.run);
         claim::fill(self.ports.objects(), &self.config.bucket, free, claim).await
     }
 
     /// Leaves to others what they have as well; answers the claims that are left, with what is left of them.
-    async fn give_way(&self, placed: Vec<Held>) -> Result<Vec<Held>, PortError> {
+    async fn give_way(&self, placed: Vec<LeasedClaim>) -> Result<Vec<LeasedClaim>, PortError> {
         if placed.is_empty() {
             return Ok(placed);
         }
@@ -284,15 +284,15 @@ impl<'a, P: Ports> Tick<'a, P> {
         for (held, saved) in saves.buffered(AT_ONCE).collect::<Vec<_>>().await {
             match saved {
                 Ok(()) => kept.push(held),
-                Err(HeldError::Lost(_)) => {}
-                Err(HeldError::Port(error)) => tracing::warn!(claim = %held.key, %error, "the claim was not written"),
+                Err(LeaseError::Lost(_)) => {}
+                Err(LeaseError::Port(error)) => tracing::warn!(claim = %held.key, %error, "the claim was not written"),
             }
         }
         Ok(kept)
     }
 
     /// A claim of this tick goes to a worker, or is loaded here.
-    async fn hand_over(&self, planned: &mut Planned<'a>, mut held: Held) {
+    async fn hand_over(&self, planned: &mut Planned<'a>, mut held: LeasedClaim) {
         if self.feed.fan_out && !held.claim.owner.is_empty() {
             held.claim.offer(self.ports.clock().now());
             if let Err(error) = held.save(self.ports.objects()).await {
@@ -325,7 +325,7 @@ impl<'a> Planned<'a> {
         planned
     }
 
-    fn claimed(&mut self, held: Held) {
+    fn claimed(&mut self, held: LeasedClaim) {
         let files = &held.claim.files;
         let (number, bytes) = (count(files), files.iter().map(|file| file.size).sum::<u64>());
         if held.claim.rested.is_none() {

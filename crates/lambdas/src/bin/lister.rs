@@ -1,4 +1,4 @@
-//! The lister: takes a schedule's ticks, and claims what waits. Wiring only.
+//! The lister: takes a schedule's ticks and claims the files that wait. Wiring only.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! The loader: takes S3's events, and loads what they announce. Wiring only.
+//! The loader: takes S3's events and loads the files that they announce. Wiring only.
 
 use std::process::ExitCode;
 

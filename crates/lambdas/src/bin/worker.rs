@@ -1,4 +1,4 @@
-//! The worker: takes a claim from the lister, and loads its batch. Wiring only.
+//! The worker: takes a claim from the lister and loads its batch. Wiring only.
 
 use std::process::ExitCode;
 

@@ -1,6 +1,6 @@
 //! The envelopes of queues and topics: SQS messages, SNS notifications.
 //!
-//! Takes them off and looks at nothing inside.
+//! Removes the envelopes, and never looks at their content.
 
 use serde_json::Value;
 
@@ -11,32 +11,32 @@ pub(super) fn is_queue_message(record: &Value) -> bool {
     record.get("body").is_some()
 }
 
-/// The id under which a queue message is given back.
+/// The id by which a message is returned to its queue.
 pub(super) fn message_id(record: &Value) -> Option<&str> {
     record.get("messageId").and_then(Value::as_str)
 }
 
-/// What an SQS message carries.
+/// The content of an SQS message.
 pub(super) fn queue_message(record: &Value) -> Result<Value, EventError> {
     json(record, "body")
 }
 
-/// Whether the record is what Lambda gets from SNS.
+/// Whether SNS delivered the record to Lambda.
 pub(super) fn is_topic_record(record: &Value) -> bool {
     record.get("Sns").is_some()
 }
 
-/// What SNS carried to Lambda.
+/// The content of a notification that SNS delivered to Lambda.
 pub(super) fn topic_record(record: &Value) -> Result<Value, EventError> {
     json(record, "Sns.Message")
 }
 
-/// Whether a queue message's body is what SNS wraps its messages in.
+/// Whether a queue message's body is a notification of SNS, with the message inside.
 pub(super) fn is_topic_notification(body: &Value) -> bool {
     body.get("Type").and_then(Value::as_str) == Some("Notification") && body.get("Message").is_some()
 }
 
-/// What SNS carried to the queue.
+/// The content of a notification that SNS delivered to a queue.
 pub(super) fn topic_notification(body: &Value) -> Result<Value, EventError> {
     json(body, "Message")
 }

@@ -1,6 +1,6 @@
-//! EventBridge's events: objects that S3 created (their keys are not encoded), statements that Redshift finished.
+//! EventBridge's events: objects created in S3 (their keys are not encoded), statements finished in Redshift.
 //!
-//! Reads only which object or statement it is; how a statement ended, its event is not asked.
+//! Reads only which object or statement it is. Never reads from an event how a statement ended.
 
 use serde_json::Value;
 use sluice_core::object::Key;
@@ -17,7 +17,6 @@ pub(super) fn is_arrival(value: &Value) -> bool {
     is_of_s3(value) && value.get("detail-type").and_then(Value::as_str) == Some("Object Created")
 }
 
-/// Whether S3 sent it.
 pub(super) fn is_of_s3(value: &Value) -> bool {
     value.get("source").and_then(Value::as_str) == Some("aws.s3")
 }

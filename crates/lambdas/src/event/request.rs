@@ -1,6 +1,6 @@
-//! What Sluice's own functions are asked for: the lister's feeds, the worker's claim.
+//! Requests to Sluice's own functions: the lister's feeds, the worker's claim.
 //!
-//! Never reads a claim; that is the core's.
+//! Never reads a claim: the core does.
 
 use serde_json::Value;
 use sluice_core::claim::{claims_prefix, is_slot_key};
@@ -10,10 +10,10 @@ use sluice_core::object::Key;
 
 use super::{EventError, eventbridge, shape, text};
 
-/// The feeds that a tick is for; `None`: all. Any other field, and any other event, is a schedule's.
+/// The feeds that a tick is for, or `None` for all. Ignores other fields and other events: a schedule may send any.
 ///
 /// # Errors
-/// When `feeds` is no list of names, or names a feed that is not configured.
+/// When `feeds` is not a list of names, or names a feed that is not configured.
 pub fn feeds(payload: &Value, config: &Config) -> Result<Option<Vec<String>>, EventError> {
     let Some(feeds) = payload.get("feeds").filter(|feeds| !feeds.is_null()) else {
         return Ok(None);
@@ -34,11 +34,11 @@ fn feed(name: &Value, config: &Config) -> Result<String, EventError> {
     Ok(name.to_owned())
 }
 
-/// The claim that a worker is to work on; `None` for the end of a statement that is no load of this deployment.
+/// The claim that the worker must work on, or `None` for the end of a statement that is not a load of this deployment.
 ///
 /// # Errors
-/// When there is none, or its key is not where claims are: what lies there may be a producer's, and what a worker cannot
-/// read it removes.
+/// When there is no claim, or its key is not where claims are. An object elsewhere may be a producer's, and a worker
+/// removes what it cannot read.
 pub fn claim(payload: &Value, config: &Config) -> Result<Option<Key>, EventError> {
     if eventbridge::is_statement_end(payload) {
         return Ok(claim_of(config, text(payload, "detail.statementName")?));

@@ -9,7 +9,7 @@ use sluice_core::config::Config;
 
 use super::*;
 
-/// What S3 leaves as it is in a key is in none of our business; this encodes all that has a meaning, as S3 does.
+/// Every character with a meaning, which S3 encodes too. Which others S3 leaves as they are does not matter here.
 const FORM: &AsciiSet =
     &CONTROLS.add(b' ').add(b'+').add(b'%').add(b'"').add(b'\'').add(b'\\').add(b'&').add(b'=').add(b':').add(b'#');
 
@@ -71,7 +71,7 @@ fn only_created_objects_arrive(name: &str) -> bool {
     !event.arrivals.is_empty()
 }
 
-/// As long as S3 makes them since version 2.6.
+/// S3 has sent messages of this length since version 2.6.
 #[test]
 fn a_message_of_64_kb_is_read() {
     let mut body: Value = serde_json::from_str(sample!("s3-put-2-6")).unwrap();
@@ -233,7 +233,7 @@ fn form_encoded(key: &str) -> String {
     utf8_percent_encode(key, FORM).to_string().replace("%20", "+")
 }
 
-/// Keys of any characters, and often of those that encodings trip over; up to 1,024 bytes.
+/// Keys of any characters up to 1,024 bytes, often of characters that break encodings.
 fn any_key() -> impl Strategy<Value = String> {
     let odd =
         prop::sample::select(vec![" ", "%", "+", "%20", "\"", "'", "\\", "/", "ü", "日", "😀", "&", "=", "\u{1}", "a"]);
@@ -315,5 +315,5 @@ fn config() -> Config {
         iam_role = "default"
         format = "csv"
     "#;
-    Config::parse(text, "test").unwrap()
+    Config::parse(text, "test", &sluice_aws::DESTINATIONS).unwrap()
 }

@@ -1,6 +1,6 @@
-//! `totals.toml`: what the shipped files added up to when they were published, so that an altered file is found.
+//! `totals.toml`: the totals of the shipped files when they were published, so that an altered file is found.
 //!
-//! Written by `sluice demo --write-totals` and by nothing else; never written by a demo.
+//! Only `sluice demo --write-totals` writes it. A demo never does.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -8,48 +8,41 @@ use std::path::{Path, PathBuf};
 
 use super::Totals;
 
-/// What stands above the totals.
+/// The comment above the totals.
 const HEAD: &str = "\
 # What the files beside this one add up to: `make demo` compares the files and the loaded tables with it.
 # A number's sum is exact; a time's is of its Unix seconds; a text's is of the first 32 bits of each value's MD5.
 # Written by `sluice demo --write-totals`; write it again only when the files are meant to have changed.
 ";
 
-/// The totals of each feed, by its name.
+/// The totals of each feed, by the feed's name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Pinned(pub(crate) BTreeMap<String, Totals>);
 
 /// Why there are no pinned totals.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum PinnedError {
-    /// The file cannot be read.
     #[error("cannot read {path}: {source}; write it with `sluice demo --write-totals` if these are your own files")]
     Unreadable {
-        /// Which.
+        /// The file.
         path: PathBuf,
-        /// What the system said.
         source: std::io::Error,
     },
-    /// The file cannot be written.
     #[error("cannot write {path}: {source}")]
     Unwritable {
-        /// Which.
+        /// The file.
         path: PathBuf,
-        /// What the system said.
         source: std::io::Error,
     },
-    /// The file does not hold totals.
     #[error("{path} does not hold totals: {source}write it with `sluice demo --write-totals`")]
     Wrong {
-        /// Which.
+        /// The file.
         path: PathBuf,
-        /// Where and why.
         source: Box<toml::de::Error>,
     },
 }
 
 impl Pinned {
-    /// Reads the file.
     pub(crate) fn read(path: &Path) -> Result<Self, PinnedError> {
         let text = std::fs::read_to_string(path);
         let text = text.map_err(|source| PinnedError::Unreadable { path: path.to_owned(), source })?;
@@ -57,17 +50,16 @@ impl Pinned {
         totals.map(Self).map_err(|source| PinnedError::Wrong { path: path.to_owned(), source: Box::new(source) })
     }
 
-    /// Writes the file.
     pub(crate) fn write(&self, path: &Path) -> Result<(), PinnedError> {
         let written = std::fs::write(path, self.text());
         written.map_err(|source| PinnedError::Unwritable { path: path.to_owned(), source })
     }
 
-    /// The file: one line for each column.
+    /// The text of the file: one line for each column.
     fn text(&self) -> String {
         let mut text = HEAD.to_owned();
         for (feed, totals) in &self.0 {
-            // Writing into a text cannot fail.
+            // Writing to a string cannot fail.
             _ = writeln!(text, "\n[{feed}]\nfiles = {}\nrows = {}\ncolumns = [", totals.files, totals.rows);
             for column in &totals.columns {
                 _ = writeln!(

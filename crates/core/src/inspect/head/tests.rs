@@ -4,16 +4,16 @@ use flate2::write::GzEncoder;
 use test_case::test_case;
 
 use super::*;
-use crate::config::{Config, Destination, Redshift};
+use crate::config::Config;
+use crate::testing::MemoryKind;
 
-/// A destination of this format with these options.
-fn redshift(format: &str, options: &str) -> Redshift {
+/// A destination whose files are of this format with these options.
+fn target(format: &str, options: &str) -> Target {
     let text = format!(
-        "[bucket]\nname = \"bucket\"\n[[feed]]\nname = \"f\"\nprefix = \"f/\"\n[feed.redshift]\nworkgroup = \"demo\"\n\
-         database = \"dev\"\ntable = \"public.f\"\nformat = \"{format}\"\n[feed.redshift.options]\n{options}\n"
+        "[bucket]\nname = \"bucket\"\n[[feed]]\nname = \"f\"\nprefix = \"f/\"\n[feed.memory]\ntable = \"f\"\n\
+         format = \"{format}\"\n{options}\n"
     );
-    let Destination::Redshift(redshift) = Config::parse(&text, "the test").unwrap().feeds.remove(0).destination;
-    redshift
+    Config::parse(&text, "the test", &[&MemoryKind]).unwrap().feeds.remove(0).target
 }
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
@@ -23,8 +23,8 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 }
 
 /// What is found in a whole file: `fine`, how it is packed, or the words that say why it cannot be loaded.
-fn found(redshift: &Redshift, compression: Option<Compression>, content: &[u8], whole: bool) -> String {
-    let expected = Expected { format: redshift.format, options: &redshift.options, compression };
+fn found(target: &Target, compression: Option<Compression>, content: &[u8], whole: bool) -> String {
+    let expected = Expected { target, compression };
     match judge(expected, content, whole) {
         Found::Fine => "fine".to_owned(),
         Found::Packed(how) => how.map_or("plain", Compression::keyword).to_owned(),
@@ -67,7 +67,7 @@ const GZIP: Option<Compression> = Some(Compression::Gzip);
 #[test_case(None, b"1,\"x\ry\"" => "fine"; "a quoted carriage return in the only line")]
 #[test_case(None, b"1,x\r" => "fine"; "one line that a carriage return ends")]
 fn what_a_head_of_csv_shows(compression: Option<Compression>, content: &[u8]) -> String {
-    found(&redshift("csv", ""), compression, content, true)
+    found(&target("csv", ""), compression, content, true)
 }
 
 #[test_case("csv", "encoding = \"utf16\"", b"\xff\xfe1\0\n\0" => "fine"; "UTF-16 where the feed says so")]
@@ -83,12 +83,12 @@ fn what_a_head_of_csv_shows(compression: Option<Compression>, content: &[u8]) ->
 #[test_case("avro", "", b"Obj\x01\x04\x14" => "fine"; "avro")]
 #[test_case("parquet", "", b"\x1f\x8b\x08\0" => "fine"; "columnar files are judged by their end")]
 fn what_a_head_of_a_format_shows(format: &str, options: &str, content: &[u8]) -> String {
-    found(&redshift(format, options), None, content, true)
+    found(&target(format, options), None, content, true)
 }
 
 #[test]
 fn a_head_without_an_end_of_line_says_nothing_before_it_is_long_enough() {
-    let (csv, line) = (redshift("csv", ""), b"1,x\r".repeat(100));
+    let (csv, line) = (target("csv", ""), b"1,x\r".repeat(100));
     assert_eq!(found(&csv, None, &line, false), "fine");
     assert_eq!(found(&csv, None, &line.repeat(20), false), "CR alone");
 }
@@ -110,7 +110,7 @@ fn what_a_gzip_unpacks_to_is_bounded() {
 #[test_case("parquet", b"1" => false; "one byte")]
 #[test_case("orc", b"1" => true; "of ORC nothing is said")]
 fn a_parquet_file_ends_in_its_mark(format: &str, tail: &[u8]) -> bool {
-    judge_tail(redshift(format, "").format, tail) == Found::Fine
+    judge_tail(target(format, "").files.format, tail) == Found::Fine
 }
 
 #[test_case("csv", "ignoreheader = 1", b"a,b\n" => true; "a header")]
@@ -123,8 +123,8 @@ fn a_parquet_file_ends_in_its_mark(format: &str, tail: &[u8]) -> bool {
 #[test_case("json", "", b"{}" => false; "an object")]
 #[test_case("avro", "", b"Obj\x01" => false; "of Avro nothing is said")]
 fn some_files_hold_no_row(format: &str, options: &str, content: &[u8]) -> bool {
-    let redshift = redshift(format, options);
-    let expected = Expected { format: redshift.format, options: &redshift.options, compression: None };
+    let target = target(format, options);
+    let expected = Expected { target: &target, compression: None };
     let both = [content.to_vec(), gzip(content)].map(|content| is_without_rows(expected, &content));
     assert_eq!(both[0], both[1], "packed or not");
     both[0]

@@ -7,11 +7,13 @@ use jiff::Timestamp;
 
 use super::Faulty;
 use crate::config::Feed;
-use crate::destination::{Asking, Begun, Destination, Entry, Load, Of, Progress, QueryError, Refused};
+use crate::destination::{
+    Asking, Begun, Destination, Entry, Ledger, Load, Loads, Of, Progress, QueryError, Refused, Repairs,
+};
 use crate::object::{ETag, File, FileId, Key};
 use crate::ports::PortError;
 
-impl<T: Destination> Destination for Faulty<T> {
+impl<T: Destination> Loads for Faulty<T> {
     async fn start(&self, feed: &Feed, load: &Load<'_>) -> Result<Begun, PortError> {
         self.call("start", load.batch, self.inner.start(feed, load)).await
     }
@@ -19,7 +21,9 @@ impl<T: Destination> Destination for Faulty<T> {
     async fn poll(&self, feed: &Feed, begun: &Begun, files: &[File], wait: Duration) -> Result<Progress, PortError> {
         self.call("poll", &begun.statement, self.inner.poll(feed, begun, files, wait)).await
     }
+}
 
+impl<T: Destination> Ledger for Faulty<T> {
     async fn create_ledger(&self, feed: &Feed, asking: &Asking) -> Result<(), QueryError> {
         self.call("create_ledger", &feed.name, self.inner.create_ledger(feed, asking)).await
     }
@@ -28,6 +32,16 @@ impl<T: Destination> Destination for Faulty<T> {
         self.call("loaded", &feed.name, self.inner.loaded(feed, files, asking)).await
     }
 
+    async fn entries(&self, feed: &Feed, of: Of<'_>, asking: &Asking) -> Result<Vec<Entry>, QueryError> {
+        self.call("entries", &feed.name, self.inner.entries(feed, of, asking)).await
+    }
+
+    async fn forget(&self, feed: &Feed, files: &[FileId], until: Timestamp) -> Result<(), QueryError> {
+        self.call("forget", &feed.name, self.inner.forget(feed, files, until)).await
+    }
+}
+
+impl<T: Destination> Repairs for Faulty<T> {
     async fn bad_files(
         &self,
         feed: &Feed,
@@ -50,13 +64,5 @@ impl<T: Destination> Destination for Faulty<T> {
 
     async fn amend(&self, feed: &Feed, replaced: &[(File, File)], asking: &Asking) -> Result<(), QueryError> {
         self.call("amend", &feed.name, self.inner.amend(feed, replaced, asking)).await
-    }
-
-    async fn entries(&self, feed: &Feed, of: Of<'_>, asking: &Asking) -> Result<Vec<Entry>, QueryError> {
-        self.call("entries", &feed.name, self.inner.entries(feed, of, asking)).await
-    }
-
-    async fn forget(&self, feed: &Feed, files: &[FileId], until: Timestamp) -> Result<(), QueryError> {
-        self.call("forget", &feed.name, self.inner.forget(feed, files, until)).await
     }
 }

@@ -4,8 +4,8 @@
 
 use super::*;
 use crate::batch::BatchId;
-use crate::config::Config;
 use crate::testing::key;
+use crate::testing::target::config;
 
 struct World {
     bucket: MemoryObjects,
@@ -16,12 +16,7 @@ struct World {
 fn world() -> World {
     let clock = ManualClock::default();
     let bucket = MemoryObjects::new(&clock);
-    let config = Config::parse(
-        "[bucket]\nname = \"landing\"\n[[feed]]\nname = \"f\"\nprefix = \"f/\"\n\
-         [feed.redshift]\nworkgroup = \"w\"\ndatabase = \"d\"\ntable = \"t\"\nformat = \"csv\"\n",
-        "test",
-    );
-    let feed = config.unwrap().feeds.remove(0);
+    let feed = config("f", "f/", "").feeds.remove(0);
     World { warehouse: MemoryWarehouse::new(&bucket, &clock), bucket, feed }
 }
 
@@ -29,7 +24,7 @@ impl World {
     async fn start(&self, files: &[File], token: &str) -> Begun {
         let batch = BatchId::of(files);
         self.warehouse
-            .start(&self.feed, &Load { slot: 0, batch: &batch, files, token, compression: None })
+            .start(&self.feed, &Load { slot: 0, batch: &batch, files, token, compression: None, prepared: false })
             .await
             .unwrap()
     }
@@ -108,7 +103,8 @@ async fn a_failure_changes_nothing() {
     world.warehouse.refuse(&bad.key, Refusal { message: "Invalid digit".to_owned(), ..Refusal::default() });
     let both = [good.clone(), bad.clone()];
     assert_eq!(world.end(&both, "1").await, Err(FailureKind::BadData));
-    let load = Load { slot: 0, batch: &BatchId::of(&both), files: &both, token: "1", compression: None };
+    let load =
+        Load { slot: 0, batch: &BatchId::of(&both), files: &both, token: "1", compression: None, prepared: false };
     let begun = Begun { statement: StatementId("statement-0".to_owned()), roles: None };
     let named = world.warehouse.bad_files(&world.feed, &load, &begun, &Asking::default()).await.unwrap();
     assert_eq!(named.files.into_keys().collect::<Vec<_>>(), [bad.key]);

@@ -1,0 +1,58 @@
+//! A reason: what `<name>.error.json` says, and which object it is said of.
+//!
+//! Never believes a name, nor a content alone: producers choose both, and a file of theirs may look like a reason.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::verify::names::REASON;
+use sluice_core::archive;
+use sluice_core::config::{Config, Feed};
+use sluice_core::destination::StatementId;
+use sluice_core::object::{ETag, File, Key};
+
+/// Why a file is in `failed/`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reason {
+    /// The file's key in `incoming/`.
+    pub key: Key,
+    /// Which content it had.
+    pub etag: ETag,
+    /// The feed's name.
+    pub feed: String,
+    /// The transaction that failed.
+    pub statement_id: StatementId,
+    /// The warehouse's code.
+    #[serde(default)]
+    pub code: Option<i64>,
+    /// The warehouse's words.
+    #[serde(default)]
+    pub message: String,
+    /// The line in the file, from 1.
+    #[serde(default)]
+    pub line: Option<u64>,
+    /// The column.
+    #[serde(default)]
+    pub column: Option<String>,
+    /// When it was found out.
+    #[serde(default)]
+    pub time: Option<Timestamp>,
+}
+
+impl Reason {
+    /// Whether this is the reason of the object `of`, standing under `name`; both without the prefix of `failed/`.
+    pub(super) fn is_of(&self, config: &Config, feed: &Feed, name: &str, of: &str) -> bool {
+        let bucket = &config.bucket;
+        if self.feed != feed.name.as_str() || config.incoming(feed).strip(&self.key).is_none() {
+            return false;
+        }
+        let (key, etag) = (self.key.clone(), self.etag.clone());
+        let file = File { key, etag, size: 0, last_modified: Timestamp::UNIX_EPOCH };
+        let marked = || format!("{of}.{}{REASON}", archive::mark(&self.statement_id, &file));
+        if name.strip_suffix(REASON) != Some(of) && name != marked() {
+            return false;
+        }
+        let mut names = archive::all_names(&bucket.incoming, &bucket.failed, &file, &self.statement_id);
+        names.any(|name| bucket.failed.strip(&name) == Some(of))
+    }
+}

@@ -1,0 +1,219 @@
+//! Verify: accounts for every file of a feed, and says what does not add up and what will fix it.
+//!
+//! Changes nothing, anywhere. Memory grows with the ledger: some 300 bytes a file (`first`). A running deployment moves
+//! files meanwhile, so what looks wrong is looked at once more, in an order in which a file that is on its way cannot look
+//! wrong twice (`again`), before it is reported.
+
+mod account;
+mod again;
+mod claims;
+mod finding;
+mod first;
+mod half_way;
+pub(crate) mod names;
+mod rest;
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::listing::Listing;
+use crate::redrive::plan::Folder;
+use sluice_core::config::{Config, Feed};
+use sluice_core::destination::{Of, QueryError};
+use sluice_core::object::{File, Prefix};
+use sluice_core::ports::{Clock, PortError, Ports};
+
+pub use account::Account;
+pub use finding::{Finding, Kind};
+pub use rest::{Rest, rest};
+
+use again::Again;
+use first::{FirstLook, Suspect};
+
+/// How many suspects are looked at together.
+const TOGETHER: usize = 500;
+
+/// How often progress is told: after so many objects and entries.
+const STEP: u64 = 1000;
+
+/// What is asked of a verification.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// How long `processed/` keeps files, where a lifecycle rule removes them. `None`: for ever.
+    pub kept_for: Option<Duration>,
+    /// The most findings that are told of a feed; what looks wrong after them is only counted.
+    pub most: u64,
+    /// How many entries of the ledger are asked for at once. The default takes 30 MB with the longest keys; the Data API
+    /// gives 500. Source: Amazon Redshift Management Guide, "Considerations when calling the Amazon Redshift Data API".
+    pub page: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { kept_for: None, most: 1000, page: 20_000 }
+    }
+}
+
+/// What a verification tells while it runs.
+#[derive(Clone, Debug)]
+pub enum News {
+    /// Something is wrong.
+    Finding(Finding),
+    /// So many objects and entries have been looked at so far.
+    Looked(u64),
+}
+
+/// Why a feed could not be verified.
+#[derive(Debug, thiserror::Error)]
+pub enum VerifyError {
+    /// A call failed.
+    #[error(transparent)]
+    Port(#[from] PortError),
+    /// The ledger gave no answer.
+    #[error("the ledger {ledger} cannot be read (SELECT is what is needed): {source}")]
+    Ledger {
+        /// Which.
+        ledger: String,
+        /// Why.
+        source: Box<QueryError>,
+    },
+}
+
+/// Accounts for every file of `feed`, and tells what is wrong as it is found.
+///
+/// # Errors
+/// When something cannot be read; what was told by then holds.
+pub async fn verify<P: Ports>(
+    config: &Config,
+    ports: &P,
+    feed: &Feed,
+    options: Options,
+    tell: &mut impl FnMut(News),
+) -> Result<Account, VerifyError> {
+    let again = Again { config, ports, feed };
+    let mut verifying = Verifying { again, options, tell, looked: 0, account: Account::default() };
+    let suspects = verifying.look().await?;
+    verifying.look_again(&suspects).await?;
+    verifying.set_aside().await?;
+    Ok(verifying.account)
+}
+
+struct Verifying<'a, P, T> {
+    again: Again<'a, P>,
+    options: Options,
+    tell: &'a mut T,
+    looked: u64,
+    account: Account,
+}
+
+impl<P: Ports, T: FnMut(News)> Verifying<'_, P, T> {
+    /// The first look, in the order that it asks for; answers what looks wrong.
+    async fn look(&mut self) -> Result<Vec<Suspect>, VerifyError> {
+        let Again { config, ports, feed } = self.again;
+        let (bucket, now) = (&config.bucket, ports.clock().now());
+        let mut first = FirstLook::new(config, feed);
+        self.ledger(&mut first).await?;
+        let (seen, claimed) = self.again.read_claims().await?;
+        first.claims(&seen, claimed);
+        self.list(&bucket.incoming, |file| first.incoming(&file)).await?;
+        self.list(&bucket.processed, |file| first.copy(file)).await?;
+        self.list(&bucket.failed, |file| first.failed(file)).await?;
+        let expired = self.options.kept_for.map(|kept_for| now.saturating_sub(kept_for).unwrap_or(Timestamp::MIN));
+        let (account, suspects) = first.end(expired);
+        self.account = account;
+        for finding in claims::wrong(bucket, Some(feed), &seen, now) {
+            let wrong = claims::still(ports.objects(), &finding).await?;
+            self.found(wrong.then_some(finding));
+        }
+        Ok(suspects)
+    }
+
+    /// All entries, page by page. Whatever order the ledger has, it has all pages in it.
+    async fn ledger(&mut self, first: &mut FirstLook<'_>) -> Result<(), VerifyError> {
+        let limit = self.options.page.max(1);
+        let (mut from, mut skip) = (String::new(), 0);
+        loop {
+            let page = self.again.entries(Of::Page { from: &from, skip, limit }).await?;
+            let last = page.len() < limit;
+            for entry in page {
+                let place = entry.place();
+                skip = if place == from { skip + 1 } else { 1 };
+                from = place;
+                first.entry(entry);
+                self.looked();
+            }
+            if last {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn list(&mut self, place: &Prefix, mut take: impl FnMut(File)) -> Result<(), VerifyError> {
+        let Again { ports, feed, .. } = self.again;
+        let mut listing = Listing::new(ports.objects(), place.join(&feed.prefix));
+        while let Some(page) = listing.page().await? {
+            for file in page {
+                self.looked();
+                if !is_folder(&file) {
+                    take(file);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn looked(&mut self) {
+        self.looked += 1;
+        if self.looked.is_multiple_of(STEP) {
+            (self.tell)(News::Looked(self.looked));
+        }
+    }
+
+    async fn look_again(&mut self, suspects: &[Suspect]) -> Result<(), VerifyError> {
+        let Again { config, ports, feed } = self.again;
+        for some in suspects.chunks(TOGETHER) {
+            if self.account.findings >= self.options.most {
+                self.account.unchecked += some.len() as u64;
+                continue;
+            }
+            let mut findings = self.again.look(some).await?;
+            half_way::tell_apart(config, ports, feed, &mut findings).await?;
+            for finding in findings {
+                self.found(finding);
+            }
+        }
+        Ok(())
+    }
+
+    /// What a redrive or a reload keeps aside on its way back: in none of the places that are looked at otherwise.
+    async fn set_aside(&mut self) -> Result<(), VerifyError> {
+        let Again { config, ports, feed } = self.again;
+        let folder = Folder::new(&config.bucket, feed)?;
+        for file in folder.aside(ports.objects()).await? {
+            if self.account.findings >= self.options.most {
+                self.account.unchecked += 1;
+            } else {
+                self.found(Some(half_way::set_aside(&folder, feed, file)));
+            }
+        }
+        Ok(())
+    }
+
+    /// Counts what was looked at again; tells what is still wrong.
+    fn found(&mut self, finding: Option<Finding>) {
+        let account = &mut self.account;
+        let Some(finding) = finding else {
+            account.settled += 1;
+            return;
+        };
+        account.findings += 1;
+        account.mends_itself += u64::from(finding.kind.mends_itself());
+        (self.tell)(News::Finding(finding));
+    }
+}
+
+/// Whether it is no file, only the name of a folder.
+fn is_folder(file: &File) -> bool {
+    file.size == 0 && file.key.as_str().ends_with('/')
+}

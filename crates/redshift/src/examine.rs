@@ -1,0 +1,146 @@
+//! Examine: whether the warehouse can be reached, and whether who asks may do what a load does. For operators.
+//!
+//! Changes no table, and copies nothing: what is asked of COPY is a file that is not there.
+
+use jiff::Timestamp;
+
+use crate::config::Redshift;
+use crate::config::RedshiftFeed;
+use crate::query::PATIENCE;
+use crate::quote::{literal, table};
+use crate::statements::{Statements, Submission};
+use crate::{RedshiftDestination, failure, sql};
+use sluice_core::batch::BatchId;
+use sluice_core::config::Feed;
+use sluice_core::destination::{Asking, Failure, FailureKind, Load, QueryError};
+use sluice_core::object::{ETag, File, Key};
+use sluice_core::plan::compression;
+use sluice_core::ports::{Objects, PortError, PortErrorKind};
+
+/// Something a load needs of the warehouse.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// The Data API runs a statement there.
+    Reach,
+    /// The table is there, and rows may be put into it.
+    Insert,
+    /// The ledger is there, and may be read and written.
+    Ledger,
+    /// The ledger may be locked.
+    Lock,
+    /// The views that say which files COPY read, and which it refused.
+    Views,
+}
+
+impl Need {
+    /// All of them, in the order in which they make sense.
+    pub const ALL: [Self; 5] = [Self::Reach, Self::Insert, Self::Ledger, Self::Lock, Self::Views];
+
+    /// What is needed, for a person.
+    #[must_use]
+    pub fn name(self, target: &Redshift) -> String {
+        match self {
+            Self::Reach => format!("the Data API reaches database {}", target.database),
+            Self::Insert => format!("rows may be put into {}", target.table),
+            Self::Ledger => format!("the ledger {} and its fence may be read and written", target.ledger),
+            Self::Lock => format!("the ledger {} may be locked", target.ledger),
+            Self::Views => "sys_load_detail and sys_load_error_detail may be read".to_owned(),
+        }
+    }
+
+    /// What to do where it is not so.
+    #[must_use]
+    pub fn remedy(self, target: &Redshift) -> String {
+        match self {
+            Self::Reach => "check the workgroup's or cluster's name, the Region, the database, and the right to \
+                            redshift-data:ExecuteStatement; a paused cluster has to be resumed"
+                .to_owned(),
+            Self::Insert => format!("create the table, or GRANT INSERT ON {} to this user", target.table),
+            Self::Ledger | Self::Lock => format!(
+                "run `sluice init`, or GRANT SELECT, INSERT, UPDATE, DELETE ON {} and {} to this user (who made them has all)",
+                target.ledger,
+                target.fence()
+            ),
+            Self::Views => "these views show a user its own loads; look at the error".to_owned(),
+        }
+    }
+
+    fn statements(self, target: &Redshift) -> Vec<String> {
+        let granted = |of: &str, right: &str| {
+            format!("SELECT CASE WHEN has_table_privilege({}, {}) THEN 1 ELSE 0 END", literal(of), literal(right))
+        };
+        let (rows, ledger, fence) = (table(&target.table), table(&target.ledger), table(&target.fence()));
+        match self {
+            Self::Reach => vec!["SELECT 1".to_owned()],
+            Self::Insert => vec![granted(&rows, "insert")],
+            Self::Ledger => [&ledger, &fence]
+                .into_iter()
+                .flat_map(|of| ["select", "insert", "update"].map(|right| granted(of, right)))
+                .collect(),
+            Self::Lock => {
+                vec![format!("LOCK TABLE {ledger}"), format!("SELECT COUNT(*) FROM {ledger} WHERE file = ''")]
+            }
+            Self::Views => ["sys_load_detail", "sys_load_error_detail"]
+                .map(|view| format!("SELECT COUNT(*) FROM {view} WHERE query_id = -1"))
+                .to_vec(),
+        }
+    }
+}
+
+impl<S: Statements, O: Objects> RedshiftDestination<S, O> {
+    /// Whether the feed's warehouse has what a load needs of it.
+    ///
+    /// # Errors
+    /// When it has not, or cannot be asked.
+    pub async fn examine(&self, feed: &Feed, need: Need) -> Result<(), QueryError> {
+        let feed = RedshiftFeed::of(feed)?;
+        let statements = need.statements(feed.target);
+        if need == Need::Lock {
+            return self.run(feed, "doctor", statements, &Asking::once(PATIENCE)).await.map(drop);
+        }
+        for statement in statements {
+            let rows = self.query(feed, "doctor", statement, &Asking::once(PATIENCE)).await?;
+            let refused = rows.first().and_then(|row| row.first()).is_some_and(|cell| cell.as_deref() == Some("0"));
+            if refused && need != Need::Views {
+                let subject = need.name(feed.target);
+                return Err(PortError::new("doctor", subject, PortErrorKind::Denied, "the right is missing").into());
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether COPY's role may read the bucket, and the feed's options are such that COPY begins to read.
+    ///
+    /// COPY is asked for the file `missing`, which must not be there: that it is not, it learns from S3 only with every
+    /// right. Source: Amazon S3 API Reference, `GetObject`: 404 with the right to list, 403 without.
+    ///
+    /// # Errors
+    /// When COPY ends for another reason, the manifest cannot be written, or the warehouse cannot be asked.
+    pub async fn examine_copy(&self, feed: &Feed, missing: Key) -> Result<(), QueryError> {
+        let feed = RedshiftFeed::of(feed)?;
+        let (etag, last_modified) = (ETag::new("none"), Timestamp::UNIX_EPOCH);
+        let files = [File { key: missing, etag, size: 1, last_modified }];
+        let compression = compression(&feed, &files[0].key);
+        let load =
+            Load { slot: 0, batch: &BatchId::of(&files), files: &files, token: "", compression, prepared: false };
+        let manifest = self.write_manifest(feed, &load).await?;
+        let statement = sql::copy(&self.bucket.name, feed.target, compression, &manifest);
+        match self.run(feed, "doctor", vec![statement], &Asking::patiently()).await {
+            Ok(_) | Err(QueryError::Failed { failure: Failure { kind: FailureKind::FileMissing, .. }, .. }) => Ok(()),
+            // Which object S3 does not have, the text says, or only one can be meant.
+            Err(QueryError::Failed { failure, .. })
+                if failure.kind == FailureKind::ObjectMissing
+                    && (feed.target.options.jsonpaths().is_none()
+                        || failure::names(&failure.message, &self.bucket.name, &files[0])) =>
+            {
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// Statements of an operator's question.
+pub(crate) fn submission(name: &str, statements: Vec<String>) -> Submission {
+    Submission { statements, token: None, name: format!("sluice doctor {name}"), with_event: false }
+}

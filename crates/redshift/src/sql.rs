@@ -1,0 +1,331 @@
+//! All SQL that is sent to Redshift. Pure: text from types, quoted in one place.
+//!
+//! The order of [`transaction`] is the guarantee. LOCK takes no snapshot, so that everything after it sees what the
+//! previous holder of the lock committed; under Redshift's default isolation (SNAPSHOT) a guard that ran first would let
+//! two transactions both pass and both load. Source: Amazon Redshift Database Developer Guide, "Isolation levels",
+//! "LOCK".
+//!
+//! The fence is for the case that a snapshot was taken before the lock after all: every load updates its one row, and to
+//! update a row that another transaction has changed since the snapshot is a conflict (1023), which is retried.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::config::copy_options::is_said_by;
+use crate::config::{CopyOption, IamRole, Redshift, RedshiftFeed};
+use sluice_core::batch::BatchId;
+use sluice_core::config::{Compression, FileIdentity};
+use sluice_core::destination::{Load, Roles};
+use sluice_core::object::{File, FileId, Key};
+
+use crate::quote::{identifier, literal, table};
+
+/// The most bytes of one statement; the Data API takes 100 KB, which may be 100,000.
+/// Source: Amazon Redshift Management Guide, "Considerations when calling the Amazon Redshift Data API".
+const STATEMENT_BYTES: usize = 97_000;
+
+/// The most statements of one transaction. Source: Amazon Redshift Data API Reference, `BatchExecuteStatement`.
+const BATCH_STATEMENTS: usize = 40;
+
+/// The most rows that a pass over bad files collects. Source: Database Developer Guide, "MAXERROR".
+const MAX_ERRORS: usize = 100_000;
+
+/// The most of them that are read at once: one file may have them all, and the other files are asked for again.
+const ERRORS_READ: usize = 10_000;
+
+/// The statements of the one transaction that loads a batch, and which of them is which.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Transaction {
+    /// In order.
+    pub statements: Vec<String>,
+    /// Which does what.
+    pub roles: Roles,
+}
+
+/// Which statement of a transaction does what: settings come first, the fence between lock and guard, and the feed's own
+/// SQL before COPY.
+#[must_use]
+pub fn roles(target: &Redshift) -> Roles {
+    Roles { lock: 2, guard: 4, copy: 5 + target.pre_sql.len() }
+}
+
+/// Which did in the transactions of versions that did not note it.
+#[must_use]
+pub fn first_roles(target: &Redshift) -> Roles {
+    Roles { lock: 1, guard: 2, copy: 3 + target.pre_sql.len() }
+}
+
+/// The transaction that loads the files, which `manifest` lists, and writes them into the ledger.
+#[must_use]
+pub fn transaction(bucket: &str, feed: RedshiftFeed<'_>, load: &Load<'_>, manifest: &Key) -> Transaction {
+    let target = feed.target;
+    let mut statements = vec![
+        // Until the transaction's end, whoever gets the connection next. A cached result would be an old one.
+        format!("SET LOCAL statement_timeout TO {}", target.statement_timeout.as_millis()),
+        "SET LOCAL enable_result_cache_for_session TO off".to_owned(),
+        format!("LOCK TABLE {}", table(&target.ledger)),
+        format!("UPDATE {} SET loads = loads + 1", table(&target.fence())),
+        guard(feed, load.files),
+    ];
+    statements.extend(target.pre_sql.iter().cloned());
+    statements.push(copy(bucket, target, load.compression, manifest));
+    statements.extend(target.post_sql.iter().cloned());
+    statements.extend(record(feed, load.batch, load.files));
+    Transaction { statements, roles: roles(target) }
+}
+
+/// Divides by zero if any of the files is in the ledger, or the fence has no row for what the feed takes for the same file;
+/// that ends the transaction.
+///
+/// The divisor depends on the tables' rows: a constant could be worked out before anything runs.
+fn guard(feed: RedshiftFeed<'_>, files: &[File]) -> String {
+    let target = feed.target;
+    format!(
+        "SELECT 1 / (CASE WHEN COUNT(*) = 0 AND (SELECT COUNT(*) FROM {} WHERE identity = {}) > 0 THEN 1 ELSE 0 END) \
+         FROM {} WHERE file IN ({})",
+        table(&target.fence()),
+        literal(feed.identity.as_str()),
+        table(&target.ledger),
+        ids(feed, files)
+    )
+}
+
+/// COPY of everything that the manifest lists, all of it packed in one way.
+#[must_use]
+pub fn copy(bucket: &str, target: &Redshift, compression: Option<Compression>, manifest: &Key) -> String {
+    let columns: Vec<String> = target.columns.iter().map(|column| identifier(column)).collect();
+    let columns = if columns.is_empty() { String::new() } else { format!(" ({})", columns.join(", ")) };
+    let role = match &target.iam_role {
+        IamRole::Default => "default".to_owned(),
+        IamRole::Arn(arn) => literal(arn),
+    };
+    let mut sql = format!(
+        "COPY {}{columns} FROM {} IAM_ROLE {role} MANIFEST",
+        table(&target.table),
+        literal(&format!("s3://{bucket}/{manifest}"))
+    );
+    // What names and contents say goes before what the options do.
+    let said = target.options.compression();
+    for option in target.options.options().iter().filter(|option| said == compression || !is_said_by(option)) {
+        sql.push(' ');
+        sql.push_str(&clause(option));
+    }
+    if let Some(compression) = compression.filter(|_| said != compression) {
+        sql.push(' ');
+        sql.push_str(compression.keyword());
+    }
+    sql
+}
+
+/// Whether it is one.
+#[must_use]
+pub fn is_copy(statement: &str) -> bool {
+    statement.starts_with("COPY ")
+}
+
+fn clause(option: &CopyOption) -> String {
+    match option {
+        CopyOption::Flag(keywords) => (*keywords).to_owned(),
+        CopyOption::Integer(keywords, number) => format!("{keywords} {number}"),
+        CopyOption::Text(keywords, text) => format!("{keywords} {}", literal(text)),
+        CopyOption::Word(keywords, word) => format!("{keywords} {word}"),
+    }
+}
+
+/// The ledger's rows, in as many statements as their size asks for.
+fn record(feed: RedshiftFeed<'_>, batch: &BatchId, files: &[File]) -> Vec<String> {
+    let head =
+        format!("INSERT INTO {} (file, object_key, etag, size, batch, loaded_at) VALUES ", table(&feed.target.ledger));
+    let mut statements: Vec<String> = Vec::new();
+    for file in files {
+        let row = format!(
+            "({}, {}, {}, {}, {}, GETDATE())",
+            literal(&feed.ledger_id(file).to_string()),
+            literal(file.key.as_str()),
+            literal(file.etag.as_str()),
+            file.size,
+            literal(batch.as_str())
+        );
+        match statements.last_mut() {
+            Some(statement) if statement.len() + row.len() + 2 <= STATEMENT_BYTES => {
+                statement.push_str(", ");
+                statement.push_str(&row);
+            }
+            _ => statements.push(format!("{head}{row}")),
+        }
+    }
+    statements
+}
+
+/// Makes the ledger and its fence where there are none, and divides by zero where the ledger's files are known by something
+/// else than the feed says. Keys are not enforced by Redshift; the guard under LOCK is what enforces.
+///
+/// A ledger that has entries and no fence is of a version before fences, and knows files by key and `ETag`.
+#[must_use]
+pub fn create_ledger(feed: RedshiftFeed<'_>) -> Vec<String> {
+    let target = feed.target;
+    let (ledger, fence) = (table(&target.ledger), table(&target.fence()));
+    let identity = literal(feed.identity.as_str());
+    let empty = match feed.identity {
+        FileIdentity::Version => String::new(),
+        FileIdentity::Name => format!(" AND (SELECT COUNT(*) FROM {ledger}) = 0"),
+    };
+    vec![
+        format!(
+            "CREATE TABLE IF NOT EXISTS {ledger} (file CHAR(64) NOT NULL, object_key VARCHAR(1024) NOT NULL, \
+             etag VARCHAR(256) NOT NULL, size BIGINT NOT NULL, batch CHAR(32) NOT NULL, loaded_at TIMESTAMP NOT NULL, \
+             PRIMARY KEY (file)) DISTKEY (file) SORTKEY (file)"
+        ),
+        format!("CREATE TABLE IF NOT EXISTS {fence} (identity VARCHAR(16) NOT NULL, loads BIGINT NOT NULL)"),
+        // Two at the same moment may both find it empty: two rows fence as well as one.
+        format!(
+            "INSERT INTO {fence} SELECT {identity}, 0 FROM (SELECT COUNT(*) AS number FROM {fence}) fences \
+             WHERE fences.number = 0{empty}"
+        ),
+        format!("SELECT 1 / (CASE WHEN COUNT(*) > 0 THEN 1 ELSE 0 END) FROM {fence} WHERE identity = {identity}"),
+    ]
+}
+
+/// Which of the files the ledger has, and in which versions.
+#[must_use]
+pub fn loaded(feed: RedshiftFeed<'_>, files: &[File]) -> String {
+    format!("SELECT file, etag FROM {} WHERE file IN ({})", table(&feed.target.ledger), ids(feed, files))
+}
+
+/// When an entry was recorded, in seconds since 1970.
+const LOADED_AT: &str = "CAST(EXTRACT(EPOCH FROM loaded_at) AS BIGINT)";
+
+/// The columns of an [`Entry`](sluice_core::destination::Entry).
+const ENTRY: &str = "file, object_key, etag, size, CAST(EXTRACT(EPOCH FROM loaded_at) AS BIGINT)";
+
+/// An entry's place. Redshift compares texts byte by byte, but for blanks at their end, which it passes over: `'a '` is
+/// `'a'` to it. The `ETag` comes last and has none. Source: Database Developer Guide, "Collation sequences", "Character
+/// types".
+const PLACE: &str = "object_key || '.' || etag";
+
+/// The most entries that are answered for keys.
+const ENTRIES_NAMED: usize = 10_000;
+
+/// A page of the ledger in the order of places.
+#[must_use]
+pub fn page(target: &Redshift, from: &str, skip: usize, limit: usize) -> String {
+    format!(
+        "SELECT {ENTRY} FROM {} WHERE {PLACE} >= {} ORDER BY {PLACE}, file LIMIT {limit} OFFSET {skip}",
+        table(&target.ledger),
+        literal(from)
+    )
+}
+
+/// The entries of these files, in as many statements as their size asks for.
+#[must_use]
+pub fn entries_of(target: &Redshift, files: &[FileId]) -> Vec<String> {
+    choose(target, "file", files.iter().map(|file| literal(&file.to_string())), "")
+}
+
+/// The entries of these keys, in as many statements as their size asks for.
+#[must_use]
+pub fn entries_named(target: &Redshift, keys: &[Key]) -> Vec<String> {
+    let limit = format!(" LIMIT {ENTRIES_NAMED}");
+    choose(target, "object_key", keys.iter().map(|key| literal(key.as_str())), &limit)
+}
+
+fn choose(target: &Redshift, column: &str, values: impl Iterator<Item = String>, end: &str) -> Vec<String> {
+    let ledger = table(&target.ledger);
+    lists(values).iter().map(|list| format!("SELECT {ENTRY} FROM {ledger} WHERE {column} IN ({list}){end}")).collect()
+}
+
+/// Lists of values, each short enough for a statement.
+fn lists(values: impl Iterator<Item = String>) -> Vec<String> {
+    let mut lists: Vec<String> = Vec::new();
+    for value in values {
+        match lists.last_mut() {
+            Some(list) if list.len() + value.len() + 2 <= STATEMENT_BYTES => {
+                list.push_str(", ");
+                list.push_str(&value);
+            }
+            _ => lists.push(value),
+        }
+    }
+    lists
+}
+
+/// Replaces identities in the ledger, under the same lock as loads.
+#[must_use]
+pub fn amend(feed: RedshiftFeed<'_>, replaced: &[(File, File)]) -> Vec<String> {
+    let ledger = table(&feed.target.ledger);
+    let update = |(old, new): &(File, File)| {
+        format!(
+            "UPDATE {ledger} SET file = {}, etag = {}, size = {} WHERE file = {}",
+            literal(&feed.ledger_id(new).to_string()),
+            literal(new.etag.as_str()),
+            new.size,
+            literal(&feed.ledger_id(old).to_string())
+        )
+    };
+    std::iter::once(format!("LOCK TABLE {ledger}")).chain(replaced.iter().map(update)).collect()
+}
+
+/// Takes files out of the ledger that were recorded at `until` or before: transactions under the same lock as loads, each
+/// of at most `BATCH_STATEMENTS`.
+#[must_use]
+pub fn forget(target: &Redshift, files: &[FileId], until: Timestamp, patience: Duration) -> Vec<Vec<String>> {
+    let ledger = table(&target.ledger);
+    let head = [format!("SET LOCAL statement_timeout TO {}", patience.as_millis()), format!("LOCK TABLE {ledger}")];
+    let lists = lists(files.iter().map(|file| literal(&file.to_string())));
+    let until = until.as_second();
+    let delete = |list: &String| format!("DELETE FROM {ledger} WHERE file IN ({list}) AND {LOADED_AT} <= {until}");
+    let deletes: Vec<String> = lists.iter().map(delete).collect();
+    let chunks = deletes.chunks(BATCH_STATEMENTS - head.len());
+    chunks.map(|chunk| head.iter().chain(chunk).cloned().collect()).collect()
+}
+
+/// Reads the files without loading them, going on after every error, so that each bad one is named.
+#[must_use]
+pub fn try_all(bucket: &str, target: &Redshift, compression: Option<Compression>, manifest: &Key) -> String {
+    format!("{} NOLOAD MAXERROR {MAX_ERRORS}", copy(bucket, target, compression, manifest))
+}
+
+/// Where a COPY's traces are in the system views.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trace {
+    /// By the query's id.
+    Query(i64),
+    /// By the backend's process id and what is newer than the statement, in seconds since 1970.
+    Session(i64, i64),
+}
+
+impl Trace {
+    fn condition(self) -> String {
+        match self {
+            Self::Query(id) => format!("query_id = {id}"),
+            Self::Session(pid, since) => {
+                // SYS_LOAD_DETAIL knows no session. Source: Amazon Redshift Database Developer Guide, SYS_LOAD_DETAIL.
+                format!(
+                    "query_id IN (SELECT query_id FROM sys_query_history WHERE session_id = {pid} \
+                     AND start_time >= TIMESTAMP 'epoch' + {since} * INTERVAL '1 second')"
+                )
+            }
+        }
+    }
+}
+
+/// The errors of the files that a COPY refused, each file's first one before its others.
+#[must_use]
+pub fn load_errors(trace: Trace) -> String {
+    format!(
+        "SELECT TRIM(file_name), error_code, TRIM(error_message), line_number, TRIM(column_name) \
+         FROM sys_load_error_detail WHERE {} ORDER BY 1, 4 LIMIT {ERRORS_READ}",
+        trace.condition()
+    )
+}
+
+/// Which version of each file a COPY read.
+#[must_use]
+pub fn versions_read(trace: Trace) -> String {
+    format!("SELECT TRIM(file_name), TRIM(file_etag) FROM sys_load_detail WHERE {}", trace.condition())
+}
+
+fn ids(feed: RedshiftFeed<'_>, files: &[File]) -> String {
+    files.iter().map(|file| literal(&feed.ledger_id(file).to_string())).collect::<Vec<_>>().join(", ")
+}
