@@ -171,18 +171,25 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// A configuration of one feed, `flights`, with these lines, whose rows go to Redshift.
+#[must_use]
+pub fn config(lines: &str) -> Config {
+    config_with(lines, "")
+}
+
+/// The same with lines of its section `[feed.redshift]`.
 ///
 /// # Panics
 /// When the lines are wrong.
 #[must_use]
 #[allow(clippy::expect_used, reason = "a wrong literal is the test's own mistake")]
-pub fn config(lines: &str) -> Config {
+pub fn config_with(lines: &str, own: &str) -> Config {
     let text = format!(
         "[bucket]\nname = \"bucket\"\n[[feed]]\nname = \"flights\"\nprefix = \"flights/\"\n{lines}\n[feed.redshift]\n\
-         workgroup = \"demo\"\ndatabase = \"dev\"\ntable = \"public.flights\"\nformat = \"csv\"\n"
+         workgroup = \"demo\"\ndatabase = \"dev\"\ntable = \"public.flights\"\nformat = \"csv\"\n{own}\n"
     );
     Config::parse(&text, "test", &[&RedshiftKind]).expect("a configuration")
 }
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
