@@ -8,12 +8,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use sluice_core::claim::Claim;
 
 use super::Truth;
+use crate::bucket::INCOMING;
 use crate::clock::Micros;
 use crate::lambda::TaskId;
 use crate::lasting::feed_of;
 use crate::scenario::settings::FEEDS;
 use crate::scheduler::World;
 use crate::statements::Statement;
+use crate::warehouse::sql::Row;
 
 /// Who runs and ran with which configuration, and since when claims are there.
 #[derive(Default)]
@@ -118,9 +120,16 @@ impl World {
         if loading(&running) <= most {
             return;
         }
-        // A transaction whose token was forgotten, and whose files another one has loaded, will be stopped by its guard.
+        // A transaction whose token was forgotten, and whose files another one has loaded, is stopped by its guard; one whose
+        // files another one was refused for, and which were set aside since, by their not being there.
         let recorded: BTreeSet<&str> = self.warehouse.recorded().map(|row| row.file.as_str()).collect();
-        let doomed = |statement: &Statement| statement.records().any(|row| recorded.contains(row.file.as_str()));
+        let set_aside = |row: &Row| {
+            let there = self.bucket.get(&row.key).is_some_and(|object| object.etag.as_str() == row.etag);
+            !there && self.bucket.get(&row.key.replacen(INCOMING, "failed/", 1)).is_some()
+        };
+        let doomed = |statement: &Statement| {
+            statement.records().any(|row| recorded.contains(row.file.as_str()) || set_aside(row))
+        };
         let number = loading(&running.into_iter().filter(|statement| !doomed(statement)).collect::<Vec<_>>());
         if number > most {
             self.truth.broken(format!("{number} files are being loaded, {most} are allowed"));
