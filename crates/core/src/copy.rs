@@ -50,7 +50,7 @@ pub async fn start<P: Ports>(
     prepared: bool,
 ) -> Result<(), StartError> {
     let token = token(config, feed, &held.claim);
-    let load = Load { prepared, ..load(feed, &held.claim, &token) };
+    let load = Load { prepared, ..next_load(feed, &held.claim, &token) };
     let begun = ports.destination().start(feed, &load).await.map_err(refused)?;
     // A death between these two lines costs nothing: whoever comes next submits with the same token and is given the
     // same statement; and should the token be forgotten by then, the guard finds the files in the ledger.
@@ -61,7 +61,7 @@ pub async fn start<P: Ports>(
 
 /// What the claim has loaded next.
 #[must_use]
-pub fn load<'a>(feed: &Feed, claim: &'a Claim, token: &'a str) -> Load<'a> {
+pub fn next_load<'a>(feed: &Feed, claim: &'a Claim, token: &'a str) -> Load<'a> {
     let Claim { slot, batch, files, .. } = claim;
     Load { slot: *slot, batch, files, token, compression: claim.compression(feed), prepared: false }
 }

@@ -16,13 +16,13 @@ mod rest;
 use std::time::Duration;
 
 use jiff::Timestamp;
-
-use crate::listing::Listing;
-use crate::redrive::plan::Folder;
 use sluice_core::config::{Config, Feed};
 use sluice_core::destination::{Of, QueryError};
 use sluice_core::object::{File, Prefix};
 use sluice_core::ports::{Clock, PortError, Ports};
+
+use crate::listing::Listing;
+use crate::redrive::plan::Folder;
 
 pub use account::Account;
 pub use finding::{Finding, Kind};
@@ -80,10 +80,10 @@ pub enum VerifyError {
     },
 }
 
-/// Accounts for every file of `feed`, and tells what is wrong as it is found.
+/// Accounts for every file of `feed`, and reports what is wrong.
 ///
 /// # Errors
-/// When something cannot be read; what was told by then holds.
+/// When something cannot be read; what was reported by then holds.
 pub async fn verify<P: Ports>(
     config: &Config,
     ports: &P,

@@ -2,20 +2,23 @@
 //!
 //! Changes no table, and copies nothing: what is asked of COPY is a file that is not there.
 
-use jiff::Timestamp;
+use std::time::Duration;
 
-use crate::config::Redshift;
-use crate::config::RedshiftFeed;
-use crate::query::PATIENCE;
-use crate::quote::{literal, table};
-use crate::statements::{Statements, Submission};
-use crate::{RedshiftDestination, failure, sql};
+use jiff::Timestamp;
 use sluice_core::batch::BatchId;
 use sluice_core::config::Feed;
 use sluice_core::destination::{Asking, Failure, FailureKind, Load, QueryError};
 use sluice_core::object::{ETag, File, Key};
 use sluice_core::plan::compression;
 use sluice_core::ports::{Objects, PortError, PortErrorKind};
+
+use crate::config::{Redshift, RedshiftFeed};
+use crate::quote::{literal, table};
+use crate::statements::{Statements, Submission};
+use crate::{RedshiftDestination, failure, sql};
+
+/// How long a question may take.
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Something a load needs of the warehouse.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,17 +7,19 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use sluice_core::config::Feed;
+use sluice_core::destination::{Asking, QueryError, StatementId};
+use sluice_core::ports::Objects;
 
 use crate::RedshiftDestination;
 use crate::config::RedshiftFeed;
 use crate::config::Table;
 use crate::examine::submission;
-use crate::query::LONG_PATIENCE;
 use crate::quote::{literal, table};
 use crate::statements::{Description, Statements, Status};
-use sluice_core::config::Feed;
-use sluice_core::destination::{Asking, QueryError, StatementId};
-use sluice_core::ports::Objects;
+
+/// How long one transaction of a trial may take.
+const PATIENCE: Duration = Duration::from_mins(10);
 
 /// How many pairs of transactions are tried of each kind.
 const ROUNDS: usize = 5;
@@ -162,7 +164,7 @@ impl<S: Statements, O: Objects> RedshiftDestination<S, O> {
     }
 
     async fn end(&self, id: &StatementId) -> Result<Description, QueryError> {
-        match self.statements.describe(id, LONG_PATIENCE).await? {
+        match self.statements.describe(id, PATIENCE).await? {
             Some(description) if description.status != Status::Running => Ok(description),
             _ => Err(QueryError::Slow { what: "doctor".to_owned(), statement: id.clone() }),
         }

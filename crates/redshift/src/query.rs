@@ -2,20 +2,12 @@
 //!
 //! Never asks the same thing twice side by side, and never sorts an error by itself: [`failure`] does.
 
-use std::time::Duration;
-
 use sluice_core::destination::{Asking, Failure, FailureKind, QueryError, StatementId};
 use sluice_core::hash;
 use sluice_core::ports::{Objects, PortError, PortErrorKind, Service};
 
 use crate::config::RedshiftFeed;
 use crate::{Description, RedshiftDestination, Statements, Status, Submission, failure, sql};
-
-/// How long a question to the ledger or to a system view may take.
-pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
-
-/// How long the pass over bad files may take.
-pub(crate) const LONG_PATIENCE: Duration = Duration::from_mins(10);
 
 impl<S: Statements, O: Objects> RedshiftDestination<S, O> {
     /// Runs a question and answers its rows.

@@ -6,14 +6,15 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use crate::config::RedshiftFeed;
-use crate::quote::{literal, table};
-use crate::statements::Statements;
-use crate::{RedshiftDestination, sql};
 use sluice_core::config::{Feed, FileIdentity};
 use sluice_core::destination::{Asking, Entry, Ledger, Of, QueryError};
 use sluice_core::object::{FileId, Key};
 use sluice_core::ports::Objects;
+
+use crate::config::RedshiftFeed;
+use crate::quote::{literal, table};
+use crate::statements::Statements;
+use crate::{RedshiftDestination, sql};
 
 /// How many entries are read at once.
 const PAGE: usize = 10_000;

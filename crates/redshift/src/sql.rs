@@ -11,13 +11,13 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-
-use crate::config::copy_options::is_said_by;
-use crate::config::{CopyOption, IamRole, Redshift, RedshiftFeed};
 use sluice_core::batch::BatchId;
 use sluice_core::config::{Compression, FileIdentity};
 use sluice_core::destination::{Load, Roles};
 use sluice_core::object::{File, FileId, Key};
+
+use crate::config::copy_options::is_said_by;
+use crate::config::{CopyOption, IamRole, Redshift, RedshiftFeed};
 
 use crate::quote::{identifier, literal, table};
 

@@ -6,10 +6,10 @@ use std::future::Future;
 use std::time::Duration;
 
 use jiff::Timestamp;
-
-use crate::config::Redshift;
 use sluice_core::destination::StatementId;
 use sluice_core::ports::PortError;
+
+use crate::config::Redshift;
 
 /// The Data API, as far as a load needs it.
 pub trait Statements: Send + Sync {

@@ -7,11 +7,12 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::config::{Redshift, RedshiftKind};
-use crate::{Description, Part, Statements, Status, Submission};
 use sluice_core::config::Config;
 use sluice_core::destination::StatementId;
 use sluice_core::ports::{PortError, PortErrorKind};
+
+use crate::config::{Redshift, RedshiftKind};
+use crate::{Description, Part, Statements, Status, Submission};
 
 /// Rows as the Data API gives them.
 pub type Rows = Vec<Vec<Option<String>>>;

@@ -17,7 +17,7 @@ use sluice_redshift::failure::{Means, examples};
 use sluice_redshift::testing::{Answer, ScriptedStatements, config_with};
 use sluice_redshift::{RedshiftDestination, Submission};
 
-type Redshift = RedshiftDestination<ScriptedStatements, MemoryObjects>;
+type Scripted = RedshiftDestination<ScriptedStatements, MemoryObjects>;
 
 /// Where COPY is in a transaction, from 0: behind two settings, lock, fence, guard and the feed's own SQL.
 const COPY: usize = 6;
@@ -169,7 +169,7 @@ async fn run(mix: Mix) -> Result<(), TestCaseError> {
 }
 
 /// A tick, and every worker that it sends.
-async fn round(world: &World, ports: &TestPorts<MemoryObjects, Redshift>) {
+async fn round(world: &World, ports: &TestPorts<MemoryObjects, Scripted>) {
     tick(&world.config, ports, &world.run(), None).await.unwrap();
     for claim in ports.workers().take() {
         work(&world.config, ports, &world.run(), &claim).await.unwrap();

@@ -117,6 +117,7 @@ impl Claim {
 
     /// Takes the file that an error names out of the batch, to be tried alone after the others; answers whether it could.
     /// It fails since its batch does: what was loaded since then shows that the feed works, as it does for the others.
+    /// `since`: since when, if nothing failed before.
     pub fn single_out(&mut self, key: &Key, reason: &str, since: Timestamp) -> bool {
         let at = self.files.iter().position(|file| file.key == *key);
         let Some(at) = at.filter(|_| self.files.len() > 1 && self.doubted.len() < MOST_SINGLED_OUT) else {

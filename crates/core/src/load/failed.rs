@@ -224,7 +224,7 @@ impl<P: Ports> Loading<'_, P> {
         claim.blind |= claim.asked >= LOOKS || waited >= LOOKS;
         if !claim.blind {
             let token = copy::token(self.config, self.feed, claim);
-            let load = copy::load(self.feed, claim, &token);
+            let load = copy::next_load(self.feed, claim, &token);
             refusals = self.reasons(&load, begun, asking).await?;
         }
         if let ([only], true) = (claim.files.as_slice(), refusals.is_empty()) {

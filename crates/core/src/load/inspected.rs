@@ -27,7 +27,7 @@ impl<P: Ports> Loading<'_, P> {
         let files: Vec<File> = held.claim.files.iter().chain(&held.claim.later).cloned().collect();
         // Most files are fine, and then the batch is loaded as it is.
         let token = copy::token(self.config, self.feed, &held.claim);
-        let load = copy::load(self.feed, &held.claim, &token);
+        let load = copy::next_load(self.feed, &held.claim, &token);
         let (mut inspected, prepared) =
             join(inspect(objects, clock, self.feed, &files, until), self.ports.destination().prepare(self.feed, &load))
                 .await;

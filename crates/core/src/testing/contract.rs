@@ -8,6 +8,8 @@
 mod copy;
 mod delete;
 mod large;
+#[cfg(test)]
+mod lies;
 mod list;
 mod names;
 mod put;

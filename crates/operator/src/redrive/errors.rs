@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::Serialize;
+use sluice_core::config::{Config, Feed};
+use sluice_core::object::{File, Key};
+use sluice_core::ports::Ports;
 
 use super::failed::Failed;
 use super::reason::Reason;
 use super::{Options, RedriveError};
-use sluice_core::config::{Config, Feed};
-use sluice_core::object::{File, Key};
-use sluice_core::ports::Ports;
 
 /// How many of a group's files are named.
 const EXAMPLES: usize = 3;

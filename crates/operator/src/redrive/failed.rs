@@ -7,6 +7,9 @@
 use std::collections::{HashMap, HashSet};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
+use sluice_core::config::{Config, Feed};
+use sluice_core::object::{ETag, File, Key, Prefix};
+use sluice_core::ports::{Content, Objects, PortError, Ports};
 
 use super::plan::{Folder, Move, Origin};
 use super::reason::Reason;
@@ -14,9 +17,6 @@ use super::step::{Step, Way};
 use super::{Account, News, Options, RedriveError, Stays};
 use crate::listing::Listing;
 use crate::verify::names::{REASON, reasoned};
-use sluice_core::config::{Config, Feed};
-use sluice_core::object::{ETag, File, Key, Prefix};
-use sluice_core::ports::{Content, Objects, PortError, Ports};
 
 /// The largest object that can be a reason: its texts are cut when they are written.
 const REASON_BYTES: u64 = 1 << 20;

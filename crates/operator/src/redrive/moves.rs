@@ -6,13 +6,13 @@
 //! Nothing takes what is kept aside for its own, so whoever deletes never deletes the last copy.
 
 use futures_util::{StreamExt, stream};
+use sluice_core::config::{Config, Feed};
 use sluice_core::destination::Ledger;
+use sluice_core::object::{ETag, File, FileId, Key};
+use sluice_core::ports::{Copy, MAX_DELETES, Objects, PortError, PortErrorKind, Ports};
 
 use super::plan::{Folder, Move, Stored};
 use super::{ClaimedKeys, RedriveError, Stays, claimed_keys, no_ledger};
-use sluice_core::config::{Config, Feed};
-use sluice_core::object::{ETag, File, FileId, Key};
-use sluice_core::ports::{Copy, MAX_DELETES, Objects, PortError, PortErrorKind, Ports};
 
 /// How many calls that delete are under way at once.
 const DELETES_AT_ONCE: usize = 4;

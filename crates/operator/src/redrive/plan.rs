@@ -6,14 +6,14 @@
 use futures_util::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-
-use super::RedriveError;
-use crate::listing::Listing;
 use sluice_core::archive::climbs_out;
 use sluice_core::config::{Bucket, Feed};
 use sluice_core::hash;
 use sluice_core::object::{ETag, File, FileId, Key, MAX_KEY_BYTES, Prefix};
 use sluice_core::ports::{Clock, Objects, PortError, PortErrorKind, Ports, Put, PutIf};
+
+use super::RedriveError;
+use crate::listing::Listing;
 
 /// Where files come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -4,6 +4,10 @@ use std::collections::{HashMap, VecDeque};
 
 use futures_util::stream;
 use jiff::Timestamp;
+use sluice_core::config::{Config, Feed};
+use sluice_core::destination::{Asking, Entry, Ledger, Of};
+use sluice_core::object::{ETag, File, FileId, Key, Prefix};
+use sluice_core::ports::{Objects, PortError, Ports};
 
 use super::plan::{Folder, Move, Origin};
 use super::session::Session;
@@ -11,10 +15,6 @@ use super::step::{Step, Way};
 use super::{Account, News, Options, RedriveError, Stays, no_ledger};
 use crate::listing::Listing;
 use crate::verify::names;
-use sluice_core::config::{Config, Feed};
-use sluice_core::destination::{Asking, Entry, Ledger, Of};
-use sluice_core::object::{ETag, File, FileId, Key, Prefix};
-use sluice_core::ports::{Objects, PortError, Ports};
 
 /// How many keys the ledger is asked for at once.
 const KEYS: usize = 1000;

@@ -4,12 +4,12 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-
-use crate::verify::names::REASON;
 use sluice_core::archive;
 use sluice_core::config::{Config, Feed};
 use sluice_core::destination::StatementId;
 use sluice_core::object::{ETag, File, Key};
+
+use crate::verify::names::REASON;
 
 /// Why a file is in `failed/`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

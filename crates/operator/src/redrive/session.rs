@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use sluice_core::object::{ETag, Key};
+use sluice_core::ports::{Clock, Objects, PortError, PortErrorKind, Ports, PutIf};
 
 use super::plan::Folder;
 use super::{RedriveError, Reload};
-use sluice_core::object::{ETag, Key};
-use sluice_core::ports::{Clock, Objects, PortError, PortErrorKind, Ports, PutIf};
 
 /// How long a reload waits before it begins: the ledger knows seconds, and clocks of services differ a little.
 const PAUSE: Duration = Duration::from_secs(2);

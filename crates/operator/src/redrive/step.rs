@@ -10,15 +10,15 @@ use std::pin::pin;
 
 use futures_util::{Stream, StreamExt};
 use jiff::Timestamp;
+use sluice_core::config::{Config, Feed};
+use sluice_core::object::{File, Key};
+use sluice_core::ports::{PortError, Ports};
 
 use super::account::{Account, News, Stays};
 use super::moves::{End, Mover};
 use super::plan::{Folder, Move, Origin, Plan, Stored};
 use super::taken::taken;
 use super::{Options, RedriveError, claimed_keys};
-use sluice_core::config::{Config, Feed};
-use sluice_core::object::{File, Key};
-use sluice_core::ports::{PortError, Ports};
 
 /// What all steps of a run share.
 pub(super) struct Way<'a, P> {

@@ -9,18 +9,18 @@
 use std::collections::{HashMap, HashSet};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
-
-use super::claims::Claimed;
-use super::finding::{Finding, Kind};
-use super::first::{Looks, Suspect, file_of};
-use super::{VerifyError, names};
-use crate::redrive::Reason;
 use sluice_core::archive::plain_names;
 use sluice_core::claim::{Seen, Survey};
 use sluice_core::config::{Config, Feed};
 use sluice_core::destination::{Asking, Entry, Ledger, Of};
 use sluice_core::object::{ETag, File, FileId, Key, Prefix};
 use sluice_core::ports::{Objects, PortError, Ports};
+
+use super::claims::Claimed;
+use super::finding::{Finding, Kind};
+use super::first::{Looks, Suspect, file_of};
+use super::{VerifyError, names};
+use crate::redrive::Reason;
 
 /// How many suspects are looked at at once.
 const AT_ONCE: usize = 32;

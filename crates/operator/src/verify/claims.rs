@@ -3,13 +3,13 @@
 use std::collections::HashMap;
 
 use jiff::{SignedDuration, Timestamp};
-
-use super::finding::{Finding, Kind};
 use sluice_core::claim::{Claim, Doubt, Seen};
 use sluice_core::config::{Bucket, Config, Feed};
 use sluice_core::object::{ETag, File, FileId};
 use sluice_core::ports::{Objects, PortError};
 use sluice_core::run::later;
+
+use super::finding::{Finding, Kind};
 
 /// How long a claim may be due. The lister sends a worker every minute, and slow retries are put off explicitly.
 const IDLE: SignedDuration = SignedDuration::from_mins(15);

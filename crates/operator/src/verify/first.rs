@@ -11,14 +11,14 @@ use std::collections::btree_map::Entry::{Occupied, Vacant};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use jiff::Timestamp;
-
-use super::account::Account;
-use super::claims::Claimed;
-use super::names;
 use sluice_core::claim::Seen;
 use sluice_core::config::{Bucket, Config, Feed};
 use sluice_core::destination::Entry;
 use sluice_core::object::{File, FileId, Prefix};
+
+use super::account::Account;
+use super::claims::Claimed;
+use super::names;
 
 /// Something that looks wrong.
 #[derive(Clone, Debug)]

@@ -5,11 +5,12 @@
 
 use std::collections::HashSet;
 
-use super::finding::{Finding, Kind};
-use crate::redrive::plan::Folder;
 use sluice_core::config::{Config, Feed};
 use sluice_core::object::{File, Key};
 use sluice_core::ports::{Objects, PortError, Ports};
+
+use super::finding::{Finding, Kind};
+use crate::redrive::plan::Folder;
 
 /// Tells those apart that a plan speaks of. The plan is written before anything is done, and goes when all is done, so it
 /// is there when it is looked for after something has been found.

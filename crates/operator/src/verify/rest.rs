@@ -1,15 +1,15 @@
 //! What is no feed's: files in `incoming/` that nothing will load, and claims of feeds that are not configured.
 
 use serde::Serialize;
+use sluice_core::claim::{Survey, claims_prefix};
+use sluice_core::config::Config;
+use sluice_core::object::File;
+use sluice_core::ports::{Clock, Objects, PortError, PortErrorKind, Ports};
 
 use super::claims::{still, wrong};
 use super::finding::{Finding, Kind};
 use super::{News, STEP, VerifyError, is_folder};
 use crate::listing::Listing;
-use sluice_core::claim::{Survey, claims_prefix};
-use sluice_core::config::Config;
-use sluice_core::object::File;
-use sluice_core::ports::{Clock, Objects, PortError, PortErrorKind, Ports};
 
 /// What is no feed's, in numbers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]

@@ -4,8 +4,9 @@
 
 use std::ops::Range;
 
-use super::super::manifest;
 use sluice_core::object::File;
+
+use super::super::manifest;
 
 /// So long is the context in the text of a columnar COPY at most; what is longer is cut off, a file's name as well.
 const CONTEXT: usize = 256;

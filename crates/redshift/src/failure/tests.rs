@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use proptest::prelude::*;
+use sluice_core::object::ETag;
 use test_case::test_case;
 
 use super::super::statements::Part;
 use super::example::{example, scan};
 use super::*;
-use sluice_core::object::ETag;
 
 const ROLES: Roles = Roles { lock: 1, guard: 2, copy: 3 };
 
