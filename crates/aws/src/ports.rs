@@ -1,6 +1,6 @@
 //! All ports of a function in AWS, and the destinations that there are: whoever adds one adds it here.
 
-use sluice_core::config::{Bucket, Kind};
+use sluice_core::config::{Bucket, DestinationKind};
 use sluice_core::destination::Destination;
 use sluice_core::ports::Ports;
 use sluice_redshift::{RedshiftDestination, RedshiftKind};
@@ -8,7 +8,7 @@ use sluice_redshift::{RedshiftDestination, RedshiftKind};
 use crate::{Aws, CloudWatchMetrics, LambdaWorkers, RedshiftData, S3Objects, SystemClock};
 
 /// The kinds of destination that feeds of a deployment in AWS may have.
-pub const DESTINATIONS: [&dyn Kind; 1] = [&RedshiftKind];
+pub const DESTINATIONS: [&dyn DestinationKind; 1] = [&RedshiftKind];
 
 /// Where the rows of such a deployment go.
 pub type DeployedDestination = RedshiftDestination<RedshiftData, S3Objects>;

@@ -22,7 +22,7 @@ pub mod target;
 pub use format::{Compression, FileFormat};
 pub use pattern::Pattern;
 pub use problem::{ConfigError, Problem};
-pub use target::{Kind, Reading, Target};
+pub use target::{DestinationKind, Reading, Target};
 
 /// A whole deployment: one bucket and the feeds in it.
 #[derive(Clone, Debug)]

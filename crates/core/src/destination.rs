@@ -138,6 +138,47 @@ pub enum Of<'a> {
     Keys(&'a [Key]),
 }
 
+/// A whole ledger, read page by page.
+#[derive(Debug)]
+pub struct Pages {
+    from: String,
+    skip: usize,
+    limit: usize,
+    ended: bool,
+}
+
+impl Pages {
+    /// From the beginning, with so many entries a page.
+    #[must_use]
+    pub fn of(limit: usize) -> Self {
+        Self { from: String::new(), skip: 0, limit: limit.max(1), ended: false }
+    }
+
+    /// The next page, which may be empty; `None` behind the last.
+    ///
+    /// # Errors
+    /// When the ledger does not answer.
+    pub async fn next(
+        &mut self,
+        ledger: &impl Ledger,
+        feed: &Feed,
+        asking: &Asking,
+    ) -> Result<Option<Vec<Entry>>, QueryError> {
+        if self.ended {
+            return Ok(None);
+        }
+        let of = Of::Page { from: &self.from, skip: self.skip, limit: self.limit };
+        let page = ledger.entries(feed, of, asking).await?;
+        self.ended = page.len() < self.limit;
+        for place in page.iter().map(Entry::place) {
+            // Several entries may have one place: the next page begins there, behind those that were seen.
+            self.skip = if place == self.from { self.skip + 1 } else { 1 };
+            self.from = place;
+        }
+        Ok(Some(page))
+    }
+}
+
 /// What a ledger says of one file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use sluice_core::config::{Config, Feed};
-use sluice_core::destination::{Of, QueryError};
+use sluice_core::destination::{Asking, Pages, QueryError};
 use sluice_core::object::{File, Prefix};
 use sluice_core::ports::{Clock, PortError, Ports};
 
@@ -80,6 +80,11 @@ pub enum VerifyError {
     },
 }
 
+/// An answer that the ledger did not give.
+fn no_ledger(feed: &Feed, source: QueryError) -> VerifyError {
+    VerifyError::Ledger { ledger: feed.target.ledger.clone(), source: Box::new(source) }
+}
+
 /// Accounts for every file of `feed`, and reports what is wrong.
 ///
 /// # Errors
@@ -129,24 +134,17 @@ impl<P: Ports, T: FnMut(News)> Verifying<'_, P, T> {
         Ok(suspects)
     }
 
-    /// All entries, page by page. Whatever order the ledger has, it has all pages in it.
     async fn ledger(&mut self, first: &mut FirstLook<'_>) -> Result<(), VerifyError> {
-        let limit = self.options.page.max(1);
-        let (mut from, mut skip) = (String::new(), 0);
-        loop {
-            let page = self.again.entries(Of::Page { from: &from, skip, limit }).await?;
-            let last = page.len() < limit;
+        let Again { ports, feed, .. } = self.again;
+        let mut pages = Pages::of(self.options.page);
+        let next = async |pages: &mut Pages| pages.next(ports.destination(), feed, &Asking::patiently()).await;
+        while let Some(page) = next(&mut pages).await.map_err(|source| no_ledger(feed, source))? {
             for entry in page {
-                let place = entry.place();
-                skip = if place == from { skip + 1 } else { 1 };
-                from = place;
                 first.entry(entry);
                 self.looked();
             }
-            if last {
-                return Ok(());
-            }
         }
+        Ok(())
     }
 
     async fn list(&mut self, place: &Prefix, mut take: impl FnMut(File)) -> Result<(), VerifyError> {

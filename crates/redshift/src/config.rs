@@ -9,7 +9,7 @@ use std::time::Duration;
 use sluice_core::config::problem::Report;
 use sluice_core::config::section::Section;
 use sluice_core::config::target::Draft;
-use sluice_core::config::{Feed, FeedName, FileFormat, Kind};
+use sluice_core::config::{DestinationKind, Feed, FeedName, FileFormat};
 use sluice_core::ports::{PortError, PortErrorKind};
 
 pub mod copy_options;
@@ -27,7 +27,7 @@ pub(crate) const KIND: &str = "redshift";
 #[derive(Clone, Copy, Debug)]
 pub struct RedshiftKind;
 
-impl Kind for RedshiftKind {
+impl DestinationKind for RedshiftKind {
     fn name(&self) -> &'static str {
         KIND
     }

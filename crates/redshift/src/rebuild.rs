@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use sluice_core::config::{Feed, FileIdentity};
-use sluice_core::destination::{Asking, Entry, Ledger, Of, QueryError};
+use sluice_core::destination::{Asking, Entry, Pages, QueryError};
 use sluice_core::object::{FileId, Key};
 use sluice_core::ports::Objects;
 
@@ -62,18 +62,11 @@ impl<S: Statements, O: Objects> RedshiftDestination<S, O> {
     }
 
     async fn all_entries(&self, feed: RedshiftFeed<'_>) -> Result<Vec<Entry>, QueryError> {
-        let mut all: Vec<Entry> = Vec::new();
-        loop {
-            let from = all.last().map(Entry::place).unwrap_or_default();
-            let skip = all.iter().rev().take_while(|entry| entry.place() == from).count();
-            let page =
-                self.entries(feed.feed, Of::Page { from: &from, skip, limit: PAGE }, &Asking::patiently()).await?;
-            let last = page.len() < PAGE;
+        let (mut all, mut pages) = (Vec::new(), Pages::of(PAGE));
+        while let Some(page) = pages.next(self, &feed, &Asking::patiently()).await? {
             all.extend(page);
-            if last {
-                return Ok(all);
-            }
         }
+        Ok(all)
     }
 }
 

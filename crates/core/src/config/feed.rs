@@ -8,7 +8,9 @@ use super::fields::FEED_FIELDS;
 use super::pattern::PatternError;
 use super::problem::{Report, shown};
 use super::section::{Entry, Section, read_word};
-use super::{Feed, FeedName, FileIdentity, Kind, MAX_FILES, MAX_FILES_PER_LOAD, MAX_WAIT, Order, Pattern, Trigger};
+use super::{
+    DestinationKind, Feed, FeedName, FileIdentity, MAX_FILES, MAX_FILES_PER_LOAD, MAX_WAIT, Order, Pattern, Trigger,
+};
 use super::{amount, bucket, target};
 use crate::object::Prefix;
 
@@ -38,7 +40,7 @@ pub(super) struct Draft {
 }
 
 /// Reads a feed and reports all that is wrong within it. What could not be read is left empty or has its default.
-pub(super) fn read(section: &Section<'_>, kinds: &[&dyn Kind], report: &mut Report<'_>) -> Draft {
+pub(super) fn read(section: &Section<'_>, kinds: &[&dyn DestinationKind], report: &mut Report<'_>) -> Draft {
     read_names(section, kinds, report);
     let name = read_name(section, report);
     let prefix = section.needed("prefix", "\"…/\", the feed's prefix under incoming/", report);
@@ -154,7 +156,7 @@ fn read_bytes(section: &Section<'_>, report: &mut Report<'_>) -> Option<u64> {
 }
 
 /// Reports fields that nobody knows. A table among them is a destination that this version does not have.
-fn read_names(section: &Section<'_>, kinds: &[&dyn Kind], report: &mut Report<'_>) {
+fn read_names(section: &Section<'_>, kinds: &[&dyn DestinationKind], report: &mut Report<'_>) {
     let mut known = FEED_FIELDS.to_vec();
     known.extend(kinds.iter().map(|kind| kind.name()));
     known.extend(strange(section, kinds));
@@ -166,7 +168,7 @@ fn read_names(section: &Section<'_>, kinds: &[&dyn Kind], report: &mut Report<'_
 /// The one destination that a feed has.
 fn read_target(
     section: &Section<'_>,
-    kinds: &[&dyn Kind],
+    kinds: &[&dyn DestinationKind],
     name: Option<&Entry<FeedName>>,
     report: &mut Report<'_>,
 ) -> Option<target::Draft> {
@@ -195,7 +197,7 @@ fn read_target(
 }
 
 /// The tables of a feed that are of no kind of destination.
-fn strange<'d>(section: &Section<'d>, kinds: &[&dyn Kind]) -> Vec<&'d str> {
+fn strange<'d>(section: &Section<'d>, kinds: &[&dyn DestinationKind]) -> Vec<&'d str> {
     let is_kind = |name: &str| kinds.iter().any(|kind| kind.name() == name);
     let is_table = |name: &str| section.value(name).is_some_and(|entry| entry.value.is_table());
     let names = section.names().map(|name| name.value);
@@ -203,6 +205,6 @@ fn strange<'d>(section: &Section<'d>, kinds: &[&dyn Kind]) -> Vec<&'d str> {
 }
 
 /// How a target of this kind begins.
-pub(super) fn header(kind: &dyn Kind) -> String {
+pub(super) fn header(kind: &dyn DestinationKind) -> String {
     format!("[feed.{}]", kind.name())
 }

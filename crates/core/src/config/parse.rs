@@ -7,7 +7,7 @@ use toml::de::DeTable;
 use super::fields::{LISTER_FIELDS, ROOT_FIELDS};
 use super::problem::Report;
 use super::section::Section;
-use super::{Config, ConfigError, Kind, Lister, MAX_PASSES_PER_MINUTE, bucket, check, feed};
+use super::{Config, ConfigError, DestinationKind, Lister, MAX_PASSES_PER_MINUTE, bucket, check, feed};
 
 impl Config {
     /// Reads and checks a configuration. `origin` is what errors call the text: a path, an S3 URI, or `SLUICE_CONFIG`;
@@ -15,7 +15,7 @@ impl Config {
     ///
     /// # Errors
     /// When the text is not TOML, or with everything that is wrong in it.
-    pub fn parse(text: &str, origin: &str, kinds: &[&dyn Kind]) -> Result<Self, ConfigError> {
+    pub fn parse(text: &str, origin: &str, kinds: &[&dyn DestinationKind]) -> Result<Self, ConfigError> {
         let document = DeTable::parse(text).map_err(|error| ConfigError::syntax(text, origin, error))?;
         let mut report = Report::new(text);
         let root = Section::root(document.get_ref());
@@ -40,7 +40,7 @@ fn read_lister(root: &Section<'_>, report: &mut Report<'_>) -> Lister {
     lister
 }
 
-fn read_feeds(root: &Section<'_>, kinds: &[&dyn Kind], report: &mut Report<'_>) -> Vec<feed::Draft> {
+fn read_feeds(root: &Section<'_>, kinds: &[&dyn DestinationKind], report: &mut Report<'_>) -> Vec<feed::Draft> {
     let feeds = root.sections("feed", report);
     if root.value("feed").is_none_or(|entry| entry.value.as_array().is_some_and(|feeds| feeds.is_empty())) {
         let target = kinds.iter().map(|kind| feed::header(*kind)).collect::<Vec<_>>().join(" or ");

@@ -11,7 +11,7 @@ use super::section::{Entry, Section};
 use super::{Compression, FeedName, FileFormat};
 
 /// A kind of destination that feeds may have: `[feed.<name>]`.
-pub trait Kind: Debug + Sync {
+pub trait DestinationKind: Debug + Sync {
     /// The name of its section.
     fn name(&self) -> &'static str;
 
@@ -47,7 +47,7 @@ pub struct TableName {
 /// Where a feed's rows go. Each feed has exactly one.
 #[derive(Clone, Debug)]
 pub struct Target {
-    /// The name of its kind, as [`Kind::name`] has it.
+    /// The name of its kind, as [`DestinationKind::name`] has it.
     pub kind: &'static str,
     /// Which table of which warehouse. Tokens are made of it: another text here is another token for a submission whose
     /// reply was lost before an update.
@@ -121,7 +121,7 @@ mod tests {
     #[derive(Debug)]
     struct Pipe;
 
-    impl Kind for Pipe {
+    impl DestinationKind for Pipe {
         fn name(&self) -> &'static str {
             "pipe"
         }

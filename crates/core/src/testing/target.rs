@@ -3,7 +3,7 @@
 use crate::config::problem::Report;
 use crate::config::section::{Section, read_word};
 use crate::config::target::{Draft, TableName};
-use crate::config::{Compression, Config, FeedName, FileFormat, Kind, Reading, Target};
+use crate::config::{Compression, Config, DestinationKind, FeedName, FileFormat, Reading, Target};
 
 /// Tables in memory.
 #[derive(Clone, Copy, Debug)]
@@ -11,7 +11,7 @@ pub struct MemoryKind;
 
 const FIELDS: &[&str] = &["table", "format", "encoding", "ignoreheader", "quote", "json", "gzip"];
 
-impl Kind for MemoryKind {
+impl DestinationKind for MemoryKind {
     fn name(&self) -> &'static str {
         "memory"
     }

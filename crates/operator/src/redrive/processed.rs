@@ -200,13 +200,7 @@ impl<P: Ports> Way<'_, P> {
     }
 
     async fn entries(&self, of: Of<'_>) -> Result<Vec<Entry>, RedriveError> {
-        if matches!(of, Of::Files([]) | Of::Keys([])) {
-            return Ok(Vec::new());
-        }
-        self.ports
-            .destination()
-            .entries(self.feed, of, &Asking::patiently())
-            .await
-            .map_err(|source| no_ledger(self.feed, source))
+        let entries = self.ports.destination().entries(self.feed, of, &Asking::patiently()).await;
+        entries.map_err(|source| no_ledger(self.feed, source))
     }
 }

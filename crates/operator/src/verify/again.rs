@@ -19,7 +19,7 @@ use sluice_core::ports::{Objects, PortError, Ports};
 use super::claims::Claimed;
 use super::finding::{Finding, Kind};
 use super::first::{Looks, Suspect, file_of};
-use super::{VerifyError, names};
+use super::{VerifyError, names, no_ledger};
 use crate::redrive::Reason;
 
 /// How many suspects are looked at at once.
@@ -241,16 +241,9 @@ impl<P: Ports> Again<'_, P> {
         Ok(named)
     }
 
-    /// What the ledger says.
-    pub(super) async fn entries(&self, of: Of<'_>) -> Result<Vec<Entry>, VerifyError> {
-        if matches!(of, Of::Files([]) | Of::Keys([])) {
-            return Ok(Vec::new());
-        }
-        self.ports
-            .destination()
-            .entries(self.feed, of, &Asking::patiently())
-            .await
-            .map_err(|source| VerifyError::Ledger { ledger: self.feed.target.ledger.clone(), source: Box::new(source) })
+    async fn entries(&self, of: Of<'_>) -> Result<Vec<Entry>, VerifyError> {
+        let entries = self.ports.destination().entries(self.feed, of, &Asking::patiently()).await;
+        entries.map_err(|source| no_ledger(self.feed, source))
     }
 
     fn judge_file(&self, file: &File, found: &Whereabouts, after: &Recorded) -> Option<Kind> {

@@ -9,7 +9,9 @@ use jiff::{SignedDuration, Timestamp};
 use super::{Broken, Check, Space, equal};
 use crate::batch::BatchId;
 use crate::config::Feed;
-use crate::destination::{Asking, Begun, Destination, Entry, FailureKind, Load, Loaded, Of, Progress, StatementId};
+use crate::destination::{
+    Asking, Begun, Destination, Entry, FailureKind, Load, Loaded, Of, Pages, Progress, StatementId,
+};
 use crate::object::{File, FileId, Key};
 use crate::ports::Objects;
 
@@ -198,15 +200,12 @@ pub(super) async fn pages_come_in_the_order_of_places<D: Destination, O: Objects
     has_loaded(&table.load(&files, "t").await?)?;
     let mut places: Vec<String> = files.iter().map(|file| format!("{}.{}", file.key, file.etag)).collect();
     places.sort();
-    let (mut from, mut skip, mut seen) = (table.space.prefix.to_string(), 0, Vec::new());
-    while seen.len() < places.len() {
-        let page = table.entries(Of::Page { from: &from, skip, limit: 2 }).await?;
-        let Some(last) = page.last() else { break };
-        from = last.place();
-        skip = 1;
-        seen.extend(page.iter().map(Entry::place));
+    let (mut pages, mut seen) = (Pages::of(2), Vec::new());
+    let asking = Asking::patiently();
+    while let Some(page) = pages.next(table.destination, table.feed, &asking).await.map_err(said)? {
+        let own = page.iter().filter(|entry| table.space.prefix.strip(&entry.key).is_some());
+        seen.extend(own.map(Entry::place));
     }
-    seen.truncate(places.len());
     equal("the pages", &seen, &places)
 }
 
