@@ -88,6 +88,9 @@ pub struct Claim {
     /// When something went wrong last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failed_at: Option<Timestamp>,
+    /// A file of the batch that failed last: what is packed otherwise was not in that batch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed_with: Option<FileId>,
     /// Transactions of the feed's other batches that ran when something went wrong: one that ends well shows that the feed
     /// works.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -203,6 +206,7 @@ impl Claim {
             failures: 0,
             failing_since: None,
             failed_at: None,
+            failed_with: None,
             beside: Vec::new(),
             vouched: false,
             streak: 0,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::claim::{Claim, LeaseError, LeasedClaim};
 use crate::config::{Config, Feed};
-use crate::destination::{Begun, Load, Loads, Progress};
+use crate::destination::{Begun, Load, Loads, Progress, Started};
 use crate::disposition::{Pace, signed};
 use crate::object::File;
 use crate::ports::{Clock, PortError, PortErrorKind, Ports, Service};
@@ -38,7 +38,7 @@ pub enum StartError {
     Lease(#[from] LeaseError),
 }
 
-/// Starts the batch's transaction, and notes it in the claim; `prepared`: this batch's load was.
+/// Starts the batch's transaction, and notes it in the claim if it runs on; `prepared`: this batch's load was.
 ///
 /// # Errors
 /// When it cannot be submitted, or the claim is no longer ours.
@@ -48,15 +48,18 @@ pub async fn start<P: Ports>(
     feed: &Feed,
     held: &mut LeasedClaim,
     prepared: bool,
-) -> Result<(), StartError> {
+) -> Result<Started, StartError> {
     let token = token(config, feed, &held.claim);
     let load = Load { prepared, ..next_load(feed, &held.claim, &token) };
-    let begun = ports.destination().start(feed, &load).await.map_err(refused)?;
+    let started = ports.destination().start(feed, &load).await.map_err(refused)?;
+    held.claim.began(started.begun());
     // A death between these two lines costs nothing: whoever comes next submits with the same token and is given the
-    // same statement; and should the token be forgotten by then, the guard finds the files in the ledger.
-    held.claim.began(&begun);
-    held.save(ports.objects()).await?;
-    Ok(())
+    // same statement; and should the token be forgotten by then, the guard finds the files in the ledger. What has ended is
+    // not noted for that reason: the guard finds what it committed.
+    if let Started::Detached(_) = started {
+        held.save(ports.objects()).await?;
+    }
+    Ok(started)
 }
 
 /// What the claim has loaded next.

@@ -30,11 +30,12 @@ pub trait Loads: Send + Sync {
         async { Ok(()) }
     }
 
-    /// Starts the one transaction that loads the files and writes them into the ledger, and does not wait for it.
+    /// Starts the one transaction that loads the files and writes them into the ledger. One that runs by itself is not
+    /// waited for; a destination that does the work in this call answers how it ended.
     ///
     /// The same `load` (token included) asked for twice starts one transaction, for as long as the destination remembers
     /// tokens; after that, and for another attempt, the ledger sees to it that the files are loaded once.
-    fn start(&self, feed: &Feed, load: &Load<'_>) -> impl Future<Output = Result<Begun, PortError>> + Send;
+    fn start(&self, feed: &Feed, load: &Load<'_>) -> impl Future<Output = Result<Started, PortError>> + Send;
 
     /// How a transaction of these files stands; waits for its end, at most `wait`.
     fn poll(
@@ -228,6 +229,25 @@ pub struct StatementId(pub String);
 impl fmt::Display for StatementId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+/// How a load begins.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Started {
+    /// Its transaction runs by itself: [`Loads::poll`] tells how it stands.
+    Detached(Begun),
+    /// It has ended: [`Progress::Loaded`] or [`Progress::Failed`]. Nobody asks for it later: after a death before that was
+    /// noted, the ledger tells. The same token gives it the same id, that what is written about a bad file is written once.
+    Ended(Begun, Progress),
+}
+
+impl Started {
+    /// The transaction, whether it runs or has ended.
+    #[must_use]
+    pub fn begun(&self) -> &Begun {
+        let (Self::Detached(begun) | Self::Ended(begun, _)) = self;
+        begun
     }
 }
 

@@ -24,6 +24,7 @@
 
 pub mod archive;
 pub mod arrive;
+pub mod backlog;
 pub mod batch;
 pub mod claim;
 pub mod completion;

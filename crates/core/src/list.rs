@@ -1,17 +1,16 @@
-//! List: what waits under a feed's prefix. Counts everything it sees, keeps only what may be loaded now.
+//! Listing: the backlog that is `incoming/` itself. Counts every file under a feed's prefix, and keeps only those that may be
+//! loaded now.
 //!
 //! Memory is bounded by the files kept, never by the backlog. A listing that would take too long stops in time and goes on
 //! there the next time: a hint under `sluice/state/<feed>/` says where, and losing it costs nothing but order. Never changes
 //! a file.
 
-use std::cmp::Ordering;
-use std::collections::{BinaryHeap, HashSet};
-
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::config::{Bucket, Config, Feed, Order, Taken};
-use crate::object::{File, FileId, Key, Prefix};
+use crate::backlog::{Backlog, Choice, NotTaken, Waiting, Wanted, older};
+use crate::config::{Bucket, Config, Feed, Taken};
+use crate::object::{File, Key, Prefix};
 use crate::ports::{Clock, Objects, Page, PortError, PortErrorKind, PutIf};
 use crate::run::later;
 
@@ -19,137 +18,107 @@ use crate::run::later;
 /// need none.
 const PAGES_BEFORE_HINT: usize = 8;
 
-/// What a feed's listing says.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Listing {
-    /// Files under the prefix, held by claims or not.
-    pub listed: u64,
-    /// Files that no claim holds, and that do not rest.
-    pub unprocessed: u64,
-    /// Their bytes.
-    pub unprocessed_bytes: u64,
-    /// The first of them in the feed's order, as many as asked for.
-    pub chosen: Vec<File>,
-    /// When the oldest of the others was written.
-    pub oldest_left: Option<Timestamp>,
-    /// Files that are not taken: none of `include` matches them, or they have to be restored before anybody can read them.
-    pub not_taken: u64,
-    /// The first of those.
-    pub first_not_taken: Option<(Key, NotTaken)>,
-    /// It stopped in time: there are at least so many.
-    pub at_least: bool,
+/// All files under a feed's prefix, page by page, however long that takes.
+#[derive(Clone, Copy, Debug)]
+pub struct Listing<'a, O> {
+    config: &'a Config,
+    objects: &'a O,
 }
 
-/// Why a file under a feed's prefix is not taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NotTaken {
-    /// No pattern of `include` matches its name.
-    NotIncluded,
-    /// Its storage class is one that nobody can read before it is restored.
-    Frozen,
-}
+impl<'a, O: Objects> Listing<'a, O> {
+    /// Lists the deployment's bucket.
+    pub fn new(config: &'a Config, objects: &'a O) -> Self {
+        Self { config, objects }
+    }
 
-/// Which files are not to be chosen, and how many others are.
-#[derive(Clone, Debug, Default)]
-pub struct Wanted {
-    /// Keys that claims hold.
-    pub held: HashSet<Key>,
-    /// Files that rest.
-    pub resting: HashSet<FileId>,
-    /// The most files to choose.
-    pub most: usize,
-}
-
-/// Lists all of the feed's files, page by page, however long that takes.
-///
-/// # Errors
-/// When a page cannot be had; nothing is known then.
-pub async fn list_all(
-    config: &Config,
-    objects: &impl Objects,
-    feed: &Feed,
-    wanted: &Wanted,
-) -> Result<Listing, PortError> {
-    let prefix = config.incoming(feed);
-    let mut counted = Counted::new(feed, &prefix, wanted);
-    let mut after = None;
-    loop {
-        let page = objects.list(&prefix, after.as_deref()).await?;
-        counted.add(page, &mut after);
-        if after.is_none() {
-            return Ok(counted.listing(false));
-        }
+    /// The same, which stops at `until`, and goes on there the next time.
+    pub fn until<C: Clock>(self, clock: &'a C, until: Timestamp) -> TimedListing<'a, O, C> {
+        TimedListing { listing: self, clock, until }
     }
 }
 
-/// Lists the feed's files, page by page, until all are seen or it is `until`.
-///
-/// # Errors
-/// When a page cannot be had; nothing is known then.
-pub async fn list(
-    config: &Config,
-    objects: &impl Objects,
-    clock: &impl Clock,
-    feed: &Feed,
-    wanted: &Wanted,
-    until: Timestamp,
-) -> Result<Listing, PortError> {
-    let prefix = config.incoming(feed);
-    let mut counted = Counted::new(feed, &prefix, wanted);
-    let begun = clock.now();
-    let soon = later(begun, until.duration_since(begun) / 4);
-    let (mut after, mut pages) = (None, 0);
-    loop {
-        let page = objects.list(&prefix, after.as_deref()).await?;
-        pages += 1;
-        let last = counted.add(page, &mut after);
-        if after.is_none() {
-            return Ok(counted.listing(false));
-        }
-        if let Some(last) = last.filter(|_| pages == PAGES_BEFORE_HINT || clock.now() >= soon) {
-            return go_round(config, objects, clock, feed, counted, (last, after), until).await;
-        }
-    }
-}
-
-/// A long backlog: goes on where the last listing stopped, and round to where this one began, while there is time.
-async fn go_round(
-    config: &Config,
-    objects: &impl Objects,
-    clock: &impl Clock,
-    feed: &Feed,
-    mut counted: Counted<'_>,
-    (begun, mut after): (Key, Option<String>),
-    until: Timestamp,
-) -> Result<Listing, PortError> {
-    let prefix = config.incoming(feed);
-    let hint = Hint::read(objects, &config.bucket, feed).await.after.filter(|hint| *hint >= begun);
-    let mut at = begun.clone();
-    if let Some(hint) = &hint {
-        let page = objects.list_after(&prefix, hint.as_str()).await?;
-        at = hint.clone();
-        at = counted.add(page, &mut after).unwrap_or(at);
-    }
-    let mut wrapped = false;
-    loop {
-        let round = after.is_none() && (hint.is_none() || wrapped);
-        if round || clock.now() >= until {
-            // The next one begins after the first pages where this one has come to the end.
-            let next = Hint { after: after.is_some().then_some(at) };
-            if hint.is_some() || next.after.is_some() {
-                next.write(objects, &config.bucket, feed).await;
+impl<O: Objects> Backlog for Listing<'_, O> {
+    async fn waiting(&self, feed: &Feed, wanted: &Wanted) -> Result<Waiting, PortError> {
+        let prefix = self.config.incoming(feed);
+        let mut counted = Counted::new(feed, &prefix, wanted);
+        let mut after = None;
+        loop {
+            let page = self.objects.list(&prefix, after.as_deref()).await?;
+            counted.add(page, &mut after);
+            if after.is_none() {
+                return Ok(counted.waiting(false));
             }
-            return Ok(counted.listing(!round));
         }
-        let end = hint.as_ref().filter(|_| wrapped || after.is_none());
-        let page = if after.is_none() {
-            // Round the end: on with what comes after the first pages, up to where the hint began.
-            wrapped = true;
-            objects.list_after(&prefix, begun.as_str()).await?
-        } else {
-            objects.list(&prefix, after.as_deref()).await?
-        };
-        at = counted.add_until(page, &mut after, end).unwrap_or(at);
+    }
+}
+
+/// A [`Listing`] that stops in time.
+#[derive(Clone, Copy, Debug)]
+pub struct TimedListing<'a, O, C> {
+    listing: Listing<'a, O>,
+    clock: &'a C,
+    until: Timestamp,
+}
+
+impl<O: Objects, C: Clock> Backlog for TimedListing<'_, O, C> {
+    async fn waiting(&self, feed: &Feed, wanted: &Wanted) -> Result<Waiting, PortError> {
+        let prefix = self.listing.config.incoming(feed);
+        let mut counted = Counted::new(feed, &prefix, wanted);
+        let begun = self.clock.now();
+        let soon = later(begun, self.until.duration_since(begun) / 4);
+        let (mut after, mut pages) = (None, 0);
+        loop {
+            let page = self.listing.objects.list(&prefix, after.as_deref()).await?;
+            pages += 1;
+            let last = counted.add(page, &mut after);
+            if after.is_none() {
+                return Ok(counted.waiting(false));
+            }
+            if let Some(last) = last.filter(|_| pages == PAGES_BEFORE_HINT || self.clock.now() >= soon) {
+                return self.go_round(feed, counted, (last, after)).await;
+            }
+        }
+    }
+}
+
+impl<O: Objects, C: Clock> TimedListing<'_, O, C> {
+    /// A long backlog: goes on where the last listing stopped, and round to where this one began, while there is time.
+    async fn go_round(
+        &self,
+        feed: &Feed,
+        mut counted: Counted<'_>,
+        (begun, mut after): (Key, Option<String>),
+    ) -> Result<Waiting, PortError> {
+        let Listing { config, objects } = self.listing;
+        let prefix = config.incoming(feed);
+        let hint = Hint::read(objects, &config.bucket, feed).await.after.filter(|hint| *hint >= begun);
+        let mut at = begun.clone();
+        if let Some(hint) = &hint {
+            let page = objects.list_after(&prefix, hint.as_str()).await?;
+            at = hint.clone();
+            at = counted.add(page, &mut after).unwrap_or(at);
+        }
+        let mut wrapped = false;
+        loop {
+            let round = after.is_none() && (hint.is_none() || wrapped);
+            if round || self.clock.now() >= self.until {
+                // The next one begins after the first pages where this one has come to the end.
+                let next = Hint { after: after.is_some().then_some(at) };
+                if hint.is_some() || next.after.is_some() {
+                    next.write(objects, &config.bucket, feed).await;
+                }
+                return Ok(counted.waiting(!round));
+            }
+            let end = hint.as_ref().filter(|_| wrapped || after.is_none());
+            let page = if after.is_none() {
+                // Round the end: on with what comes after the first pages, up to where the hint began.
+                wrapped = true;
+                objects.list_after(&prefix, begun.as_str()).await?
+            } else {
+                objects.list(&prefix, after.as_deref()).await?
+            };
+            at = counted.add_until(page, &mut after, end).unwrap_or(at);
+        }
     }
 }
 
@@ -197,13 +166,13 @@ struct Counted<'a> {
     feed: &'a Feed,
     prefix: &'a Prefix,
     wanted: &'a Wanted,
-    listing: Listing,
+    waiting: Waiting,
     choice: Choice,
 }
 
 impl<'a> Counted<'a> {
     fn new(feed: &'a Feed, prefix: &'a Prefix, wanted: &'a Wanted) -> Self {
-        Self { feed, prefix, wanted, listing: Listing::default(), choice: Choice::new(feed.order, wanted.most) }
+        Self { feed, prefix, wanted, waiting: Waiting::default(), choice: Choice::new(feed.order, wanted.most) }
     }
 
     /// Adds a page, and moves `after` on to the next one; answers the page's last key.
@@ -231,8 +200,8 @@ impl<'a> Counted<'a> {
     }
 
     fn pass_over(&mut self, key: Key, why: NotTaken) {
-        self.listing.not_taken += 1;
-        self.listing.first_not_taken.get_or_insert((key, why));
+        self.waiting.not_taken += 1;
+        self.waiting.first_not_taken.get_or_insert((key, why));
     }
 
     fn count(&mut self, file: File) {
@@ -242,94 +211,19 @@ impl<'a> Counted<'a> {
             Taken::NoFile => return,
             Taken::NotIncluded => return self.pass_over(file.key, NotTaken::NotIncluded),
         }
-        self.listing.listed += 1;
+        self.waiting.listed += 1;
         let Wanted { held, resting, .. } = self.wanted;
         if held.contains(&file.key) || (!resting.is_empty() && resting.contains(&file.id())) {
             return;
         }
-        self.listing.unprocessed += 1;
-        self.listing.unprocessed_bytes += file.size;
+        self.waiting.unprocessed += 1;
+        self.waiting.unprocessed_bytes += file.size;
         if let Some(left) = self.choice.offer(file) {
-            self.listing.oldest_left = older(self.listing.oldest_left, left.last_modified);
+            self.waiting.oldest_left = older(self.waiting.oldest_left, left.last_modified);
         }
     }
 
-    fn listing(self, at_least: bool) -> Listing {
-        Listing { chosen: self.choice.into_files(), at_least, ..self.listing }
+    fn waiting(self, at_least: bool) -> Waiting {
+        Waiting { chosen: self.choice.into_files(), at_least, ..self.waiting }
     }
 }
-
-/// The older of two times, where there are two.
-#[must_use]
-pub fn older(one: Option<Timestamp>, other: Timestamp) -> Option<Timestamp> {
-    Some(one.map_or(other, |one| one.min(other)))
-}
-
-/// The first `want` files of all that were offered: a heap whose top is the one to give up next.
-struct Choice {
-    order: Order,
-    want: usize,
-    heap: BinaryHeap<Candidate>,
-}
-
-impl Choice {
-    fn new(order: Order, want: usize) -> Self {
-        Self { order, want, heap: BinaryHeap::new() }
-    }
-
-    /// Takes the file if it is among the first; answers the one that is not, for it.
-    fn offer(&mut self, file: File) -> Option<File> {
-        let mut candidate = Candidate { order: self.order, file };
-        if self.heap.len() < self.want {
-            self.heap.push(candidate);
-            return None;
-        }
-        if let Some(mut last) = self.heap.peek_mut()
-            && candidate < *last
-        {
-            std::mem::swap(&mut *last, &mut candidate);
-        }
-        Some(candidate.file)
-    }
-
-    fn into_files(self) -> Vec<File> {
-        self.heap.into_sorted_vec().into_iter().map(|candidate| candidate.file).collect()
-    }
-}
-
-/// Puts files into a feed's order, oldest first or by key.
-pub fn sort(order: Order, files: &mut [File]) {
-    files.sort_unstable_by(|a, b| compare(order, a, b));
-}
-
-fn compare(order: Order, a: &File, b: &File) -> Ordering {
-    match order {
-        Order::Oldest => a.last_modified.cmp(&b.last_modified).then_with(|| a.key.cmp(&b.key)),
-        Order::Key => a.key.cmp(&b.key),
-    }
-}
-
-struct Candidate {
-    order: Order,
-    file: File,
-}
-
-impl Ord for Candidate {
-    fn cmp(&self, other: &Self) -> Ordering {
-        compare(self.order, &self.file, &other.file)
-    }
-}
-
-impl PartialOrd for Candidate {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl PartialEq for Candidate {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other).is_eq()
-    }
-}
-
-impl Eq for Candidate {}

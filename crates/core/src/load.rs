@@ -11,7 +11,7 @@ use crate::batch::BatchId;
 use crate::claim::{self, Going, LeaseError, LeasedClaim, Others, Stage, Taken, resting};
 use crate::config::{Config, Feed};
 use crate::copy::{self, StartError};
-use crate::destination::{Asking, Begun, Ledger, Loaded, Loads, Progress, QueryError, Repairs};
+use crate::destination::{Asking, Begun, Ledger, Loaded, Loads, Progress, QueryError, Repairs, Started};
 use crate::health::Health;
 use crate::measure::Datum;
 use crate::object::File;
@@ -193,13 +193,21 @@ impl<P: Ports> Loading<'_, P> {
                 return self.inspect(held).await;
             }
             let prepared = self.prepared.take().is_some_and(|batch| batch == held.claim.batch);
-            copy::start(self.config, self.ports, self.feed, &mut held, prepared).await?;
-            return Ok(Next::Again(held));
+            return match copy::start(self.config, self.ports, self.feed, &mut held, prepared).await? {
+                Started::Detached(_) => Ok(Next::Again(held)),
+                Started::Ended(begun, progress) => self.stands(held, &begun, progress).await,
+            };
         };
-        match copy::wait(self.ports, self.feed, self.run, &begun, &held.claim.files).await? {
-            Progress::Running => self.leave_running(held, &begun).await,
-            Progress::Loaded(loaded) => self.loaded(held, &begun, &loaded).await,
-            Progress::Failed(failure) => self.failed(held, &begun, failure).await,
+        let progress = copy::wait(self.ports, self.feed, self.run, &begun, &held.claim.files).await?;
+        self.stands(held, &begun, progress).await
+    }
+
+    /// Goes on as the transaction stands.
+    async fn stands(&mut self, mut held: LeasedClaim, begun: &Begun, progress: Progress) -> Result<Next, StepError> {
+        match progress {
+            Progress::Running => self.leave_running(held, begun).await,
+            Progress::Loaded(loaded) => self.loaded(held, begun, &loaded).await,
+            Progress::Failed(failure) => self.failed(held, begun, failure).await,
             // Nobody knows how it ended but the ledger: another attempt meets the guard if it was committed.
             Progress::Forgotten => {
                 held.claim.try_again();

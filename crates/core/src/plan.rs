@@ -2,8 +2,8 @@
 //!
 //! Never mixes compressions in one batch (COPY takes one), and never makes a batch larger than the feed allows.
 
+use crate::backlog;
 use crate::config::{Compression, Feed};
-use crate::list;
 use crate::object::{File, Key};
 
 /// The most bytes of a claim's files as JSON: a claim is never larger than 1 MiB, and may have to say of each file why it
@@ -16,7 +16,7 @@ const MAX_CLAIM_BYTES: usize = 512 << 10;
 #[must_use]
 pub fn plan(feed: &Feed, files: Vec<File>, free: usize, most: usize) -> Vec<Vec<File>> {
     let mut files = newest_versions(files);
-    list::sort(feed.order, &mut files);
+    backlog::sort(feed.order, &mut files);
     let mut batches: Vec<Batch> = Vec::new();
     for file in files {
         let compression = compression(feed, &file.key);

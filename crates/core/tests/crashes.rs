@@ -22,12 +22,15 @@ enum Function {
 }
 
 /// Three files, one of them bad, one of them replaced by a producer as soon as it was planned.
-fn world(function: Function) -> World {
-    let world = match function {
+fn world(function: Function, at_once: bool) -> World {
+    let mut world = match function {
         Function::Loader => World::with("max_files = 6\nfiles_per_load = 3\ntrigger = \"event\""),
         Function::InlineLister => World::with("max_files = 6\nfiles_per_load = 3\nfan_out = false"),
         Function::Lister | Function::Worker => World::new(6, 3),
     };
+    if at_once {
+        world = world.at_once();
+    }
     for name in ["a", "b", "bad"] {
         world.drop_file(name, name);
     }
@@ -57,11 +60,21 @@ fn check(world: &World, story: &str) {
 
 #[tokio::test]
 async fn every_crash_point_of_every_function_is_survived() {
+    survived(false).await;
+}
+
+/// The claim never bears such a transaction before it has ended: the ledger alone tells whoever comes after a death.
+#[tokio::test]
+async fn every_crash_point_is_survived_where_a_load_ends_in_the_call_that_starts_it() {
+    survived(true).await;
+}
+
+async fn survived(at_once: bool) {
     for function in [Function::Lister, Function::InlineLister, Function::Loader, Function::Worker] {
         let mut points = 0;
         for takes_effect in [false, true] {
             for number in 0.. {
-                let world = world(function);
+                let world = world(function, at_once);
                 if matches!(function, Function::Worker) {
                     world.tick().await;
                 }

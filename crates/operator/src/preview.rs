@@ -1,16 +1,17 @@
 //! Preview: what a tick would see of a feed and do with it, without doing anything.
 //!
-//! The steps are the tick's own ([`list`](sluice_core::list), [`plan`](sluice_core::plan)), so that it shows what will happen. Never
+//! The steps are the tick's own ([`backlog`](sluice_core::backlog), [`plan`](sluice_core::plan)), so that it shows what will happen. Never
 //! writes, and asks the warehouse nothing.
 
 use std::collections::HashSet;
 
 use jiff::Timestamp;
 
+use sluice_core::backlog::{Backlog, NotTaken, Wanted, older};
 use sluice_core::claim::{Claim, Doubt, Slots, Survey, of_feed};
 use sluice_core::config::{Config, Feed};
 use sluice_core::health::{Down, Health, turn};
-use sluice_core::list::{NotTaken, Wanted, list_all, older};
+use sluice_core::list::Listing;
 use sluice_core::object::{File, Key};
 use sluice_core::plan::plan;
 use sluice_core::ports::{Objects, PortError};
@@ -101,19 +102,20 @@ pub async fn preview(
     let slots = Slots::of(config, feed, &survey, &health, turn.as_ref(), now);
     let effective_max_files = pressure::max_files(feed, &own);
     let resting = survey.resting.iter().map(|resting| resting.id).collect();
-    let listing = list_all(config, objects, feed, &Wanted { held, resting, most: slots.room(feed) }).await?;
-    let oldest = listing.chosen.iter().map(|file| file.last_modified).fold(listing.oldest_left, older);
-    let batches = plan(feed, listing.chosen, slots.free.len(), slots.files);
+    let wanted = Wanted { held, resting, most: slots.room(feed) };
+    let waiting = Listing::new(config, objects).waiting(feed, &wanted).await?;
+    let oldest = waiting.chosen.iter().map(|file| file.last_modified).fold(waiting.oldest_left, older);
+    let batches = plan(feed, waiting.chosen, slots.free.len(), slots.files);
     let free: Vec<usize> = slots.free.iter().map(|free| free.slot).collect();
     let mut claims: Vec<Claim> = own.iter().map(|claim| (*claim).clone()).collect();
     claims.sort_unstable_by_key(|claim| claim.slot);
     Ok(Preview {
-        listed: listing.listed,
-        unprocessed: listing.unprocessed,
-        unprocessed_bytes: listing.unprocessed_bytes,
+        listed: waiting.listed,
+        unprocessed: waiting.unprocessed,
+        unprocessed_bytes: waiting.unprocessed_bytes,
         oldest,
-        not_taken: listing.not_taken,
-        first_not_taken: listing.first_not_taken,
+        not_taken: waiting.not_taken,
+        first_not_taken: waiting.first_not_taken,
         down: health.down(&own),
         claims,
         resting: survey.doubts(objects).await?,

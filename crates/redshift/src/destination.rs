@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use sluice_core::batch::BatchId;
 use sluice_core::completion;
 use sluice_core::config::{Bucket, Feed};
-use sluice_core::destination::{Begun, Failure, Load, Loaded, Loads, Progress, Roles};
+use sluice_core::destination::{Begun, Failure, Load, Loaded, Loads, Progress, Roles, Started};
 use sluice_core::object::{File, Key};
 use sluice_core::ports::{Objects, PortError, PortErrorKind, PutIf};
 
@@ -36,7 +36,7 @@ impl<S: Statements, O: Objects> Loads for RedshiftDestination<S, O> {
         self.write_manifest(RedshiftFeed::of(feed)?, load).await.map(drop)
     }
 
-    async fn start(&self, feed: &Feed, load: &Load<'_>) -> Result<Begun, PortError> {
+    async fn start(&self, feed: &Feed, load: &Load<'_>) -> Result<Started, PortError> {
         let feed = RedshiftFeed::of(feed)?;
         let manifest =
             if load.prepared { self.manifest(feed, load.batch)? } else { self.write_manifest(feed, load).await? };
@@ -50,7 +50,7 @@ impl<S: Statements, O: Objects> Loads for RedshiftDestination<S, O> {
         let bytes: usize = submission.statements.iter().map(String::len).sum();
         let submitted = self.statements.submit(feed.target, &submission).await;
         let statement = submitted.map_err(|error| perhaps_too_large(error, bytes))?;
-        Ok(Begun { statement, roles: Some(transaction.roles) })
+        Ok(Started::Detached(Begun { statement, roles: Some(transaction.roles) }))
     }
 
     async fn poll(&self, feed: &Feed, begun: &Begun, files: &[File], wait: Duration) -> Result<Progress, PortError> {

@@ -140,7 +140,7 @@ async fn a_batch_is_submitted_with_its_manifest_and_token() {
     let files = [file("a"), file("b")];
     let batch = BatchId::of(&files);
     let load = Load { slot: 0, batch: &batch, files: &files, token: "token-0", compression: None, prepared: false };
-    let id = destination.start(&config.feeds[0], &load).await.unwrap();
+    let id = destination.start(&config.feeds[0], &load).await.unwrap().begun().clone();
     let manifest = objects.body(&format!("sluice/manifests/flights/{batch}.manifest")).unwrap();
     assert!(String::from_utf8(manifest).unwrap().contains("s3://bucket/incoming/flights/b"));
     let Submission { token, name, .. } = statements.submitted().remove(0);
@@ -206,7 +206,7 @@ async fn where_a_file_is_gone_the_bad_ones_are_those_that_the_load_itself_noted(
     let files = [file("bad.csv"), file("good.csv")];
     let batch = BatchId::of(&files);
     let load = Load { slot: 0, batch: &batch, files: &files, token: "token-0", compression: None, prepared: false };
-    let failed = destination.start(&config.feeds[0], &load).await.unwrap();
+    let failed = destination.start(&config.feeds[0], &load).await.unwrap().begun().clone();
     let bad = destination.bad_files(&config.feeds[0], &load, &failed, &Asking::default()).await.unwrap().files;
     assert_eq!(bad.into_keys().collect::<Vec<_>>(), [files[0].key.clone()]);
 }
@@ -318,7 +318,7 @@ async fn a_missing_jsonpaths_object_is_named_and_is_the_operators_to_mend() {
         compression: None,
         prepared: false,
     };
-    let begun = destination.start(feed, &load).await.unwrap();
+    let begun = destination.start(feed, &load).await.unwrap().begun().clone();
     let Progress::Failed(failure) = destination.poll(feed, &begun, &files, Duration::ZERO).await.unwrap() else {
         panic!("not failed")
     };

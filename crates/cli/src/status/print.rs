@@ -7,8 +7,8 @@ use sluice_core::claim::{Doubt, Stage};
 use sluice_core::health::Down;
 use sluice_operator::preview::{Preview, Trouble};
 
+use sluice_core::backlog::NotTaken;
 use sluice_core::config::Config;
-use sluice_core::list::NotTaken;
 use sluice_core::ports::PortError;
 use sluice_core::strays::Strays;
 use sluice_core::without_rows::Note;

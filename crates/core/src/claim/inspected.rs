@@ -127,6 +127,35 @@ mod tests {
         assert!(!claim.vouched);
     }
 
+    /// The same where the one that failed is alone and rests, or waits in doubt: what comes next has not failed, and what
+    /// was loaded before it was tried says nothing about it.
+    #[test]
+    fn what_comes_after_a_file_that_failed_alone_has_not_failed() {
+        let (first, then) = (Timestamp::UNIX_EPOCH, Timestamp::from_second(9).unwrap());
+        for waits in [false, true] {
+            let mut claim = claim(&["a", "b", "c"]);
+            let packed = ["b", "c"].map(|name| (file(name).id(), Some(Compression::Gzip))).into();
+            claim.was_inspected(&Inspected { packed, ..Inspected::default() });
+            claim.fail("why", first, first);
+            let doubt = claim.take_alone("why", first, jiff::SignedDuration::ZERO).unwrap();
+            if waits {
+                claim.doubted.push(doubt);
+                assert!(claim.next_probe());
+            } else {
+                assert_eq!(claim.go_on(), Going::On);
+            }
+            assert_eq!((&claim.files, claim.fails_since()), (&vec![file("b"), file("c")], None), "in doubt: {waits}");
+            claim.fail("why", then, then);
+            assert_eq!(claim.fails_since(), Some(then));
+            claim.halve(false);
+            let doubt = claim.take_alone("why", then, jiff::SignedDuration::ZERO).unwrap();
+            assert_eq!(doubt.since, then);
+            claim.doubted.push(doubt);
+            assert!(claim.next_probe());
+            assert_eq!((&claim.files, claim.fails_since()), (&vec![file("c")], Some(then)), "it was in the batch");
+        }
+    }
+
     #[test]
     fn files_without_rows_are_seen_or_counted() {
         let mut claim = claim(&["a", "b", "c"]);

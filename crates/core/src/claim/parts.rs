@@ -52,6 +52,7 @@ impl Claim {
         self.failures = self.failures.saturating_add(1);
         self.failing_since.get_or_insert(since);
         self.failed_at = Some(now);
+        self.failed_with = self.files.first().map(File::id).or(self.failed_with);
         self.last_error = Some(reason.to_owned());
         self.streak = self.streak.saturating_add(1);
         if self.vouched && self.streak > LONGEST_STREAK {
@@ -145,9 +146,23 @@ impl Claim {
         Some(doubt)
     }
 
-    /// The next file to find out with whether the feed works: always another one. Answers whether there is one.
+    /// Whether the claim fails, and this file was in no batch of it that did: it is packed otherwise than those were.
+    /// What was loaded since they failed says nothing about it.
+    fn has_not_failed(&self, file: &File) -> bool {
+        let other = |failed| self.packed.get(failed) != self.packed.get(&file.id());
+        self.failing_since.is_some() && self.failed_with.as_ref().is_some_and(other)
+    }
+
+    /// The next file to find out with whether the feed works: always another one. Those that have not failed yet are tried
+    /// together. Answers whether there is one.
     pub fn next_probe(&mut self) -> bool {
-        if !self.later.is_empty() {
+        if self.later.first().is_some_and(|next| self.has_not_failed(next)) {
+            self.suspects = 0;
+            let next = self.of_a_kind();
+            self.go_on_with(next);
+            // The pace stays that of a feed of which nobody knows whether it works.
+            (self.failing_since, self.failed_at, self.vouched) = (None, None, false);
+        } else if !self.later.is_empty() {
             self.suspects = 0;
             let next = self.later.remove(0);
             self.go_on_with(vec![next]);
@@ -213,11 +228,10 @@ impl Claim {
             let next = self.later.drain(..part).collect();
             self.go_on_with(next);
         } else if !self.later.is_empty() {
-            let tried = self.files.first().map(|file| self.packing_of(file));
+            let new = self.later.first().is_some_and(|next| self.has_not_failed(next));
             let next = self.of_a_kind();
             self.go_on_with(next);
-            if tried.is_some_and(|tried| tried != self.packing()) {
-                // These were in no batch that failed.
+            if new {
                 (self.failures, self.streak, self.vouched) = (0, 0, false);
                 (self.failing_since, self.failed_at) = (None, None);
             }

@@ -1,10 +1,11 @@
 //! One contract suite for each port: for [`Objects`], held by the bucket in memory, the SDK against the stand-in and the
 //! SDK against an implementation that is not ours; for [`Destination`], held by the warehouse in memory and by each
-//! destination that there is.
+//! destination that there is; for [`Backlog`], held by listings of each bucket.
 //!
 //! Each check is a function of its own that works under a prefix of its own, so that checks may run in any order and a
 //! bucket may be used again. Checks know the port only: what S3 does beyond it is not theirs.
 
+mod backlog;
 mod copy;
 mod delete;
 mod large;
@@ -19,11 +20,13 @@ mod warehouse;
 
 use std::fmt;
 
-use crate::config::Feed;
+use crate::backlog::Backlog;
+use crate::config::{Config, Feed};
 use crate::destination::Destination;
 use crate::object::{File, Key, KeyError, Prefix, PrefixError};
 use crate::ports::{Objects, PortError, Put, PutIf};
 
+pub use backlog::Produce;
 pub use uploads::Producer;
 use uploads::Uploads;
 
@@ -104,6 +107,19 @@ pub async fn destination<D: Destination, O: Objects>(
             a_bad_file_loads_nothing_and_is_named, what_nobody_knows_is_forgotten, entries_say_what_was_loaded,
             pages_come_in_the_order_of_places, what_is_forgotten_can_be_loaded_again,
             the_ledger_learns_which_version_was_read;
+    }
+    report
+}
+
+/// Runs the checks of a backlog, on files of the first feed of `config`, under whose prefix nothing may be yet. `produce`
+/// makes what it should know of: it writes a file, and lets time pass, so that the next one is younger.
+pub async fn backlog<B: Backlog, P: Produce>(backlog: &B, config: &Config, produce: &P) -> Report {
+    let mut report = Report::default();
+    let waits = |check: &str| backlog::Waits::new(backlog, config, produce, check);
+    run! { waits, report,
+        backlog: nothing_waits, all_are_counted, the_first_in_the_order_are_chosen, what_is_held_is_listed_only,
+            what_rests_is_listed_only, what_the_feed_does_not_take_is_told, markers_are_no_files,
+            every_file_is_reached;
     }
     report
 }
@@ -244,8 +260,11 @@ fn written(put: Put) -> Result<crate::object::ETag, Broken> {
 
 #[cfg(test)]
 mod tests {
+    use jiff::Timestamp;
+
     use super::*;
     use crate::destination::Refusal;
+    use crate::list::Listing;
     use crate::testing::target::config;
     use crate::testing::{ManualClock, MemoryObjects, MemoryWarehouse, prefix};
 
@@ -277,13 +296,42 @@ mod tests {
 
     #[tokio::test]
     async fn the_warehouse_in_memory_keeps_the_contract() {
+        for at_once in [false, true] {
+            let clock = ManualClock::default();
+            let bucket = MemoryObjects::new(&clock);
+            let feed = config("f", "f/", "").feeds.remove(0);
+            let mut warehouse = MemoryWarehouse::new(&bucket, &clock);
+            if at_once {
+                warehouse = warehouse.at_once();
+            }
+            let refuse = |key: &Key| warehouse.refuse(key, Refusal { message: "no".to_owned(), ..Refusal::default() });
+            let report = destination(&warehouse, &bucket, &feed, &prefix("incoming/f/"), &refuse).await;
+            assert_eq!(report.surprises(&[], &[]), Vec::<String>::new(), "at once: {at_once}");
+        }
+    }
+
+    #[tokio::test]
+    async fn listings_of_the_bucket_in_memory_keep_the_contract_of_a_backlog() {
+        let config = config("f", "f/", "include = [\"*.csv\"]");
+        for page_size in [1000, 2] {
+            let clock = ManualClock::default();
+            let bucket = MemoryObjects::new(&clock).paged(page_size);
+            let listing = Listing::new(&config, &bucket);
+            let report = backlog(&listing, &config, &(bucket.clone(), clock.clone())).await;
+            assert_eq!(report.surprises(&[], &[]), Vec::<String>::new());
+        }
+    }
+
+    /// One that has no time at all sees a page more each time: it counts at least so many, and comes to every file.
+    #[tokio::test]
+    async fn a_listing_that_is_always_late_comes_to_every_file() {
+        let config = config("f", "f/", "include = [\"*.csv\"]");
         let clock = ManualClock::default();
-        let bucket = MemoryObjects::new(&clock);
-        let feed = config("f", "f/", "").feeds.remove(0);
-        let warehouse = MemoryWarehouse::new(&bucket, &clock);
-        let refuse = |key: &Key| warehouse.refuse(key, Refusal { message: "no".to_owned(), ..Refusal::default() });
-        let report = destination(&warehouse, &bucket, &feed, &prefix("incoming/f/"), &refuse).await;
-        assert_eq!(report.surprises(&[], &[]), Vec::<String>::new());
+        let bucket = MemoryObjects::new(&clock).paged(2);
+        let listing = Listing::new(&config, &bucket).until(&clock, Timestamp::MIN);
+        let report = backlog(&listing, &config, &(bucket.clone(), clock.clone())).await;
+        let counts = ["all_are_counted", "the_first_in_the_order_are_chosen"].map(|check| format!("backlog::{check}"));
+        assert_eq!(report.surprises(&counts.each_ref().map(String::as_str), &[]), Vec::<String>::new());
     }
 
     #[test]

@@ -19,7 +19,7 @@ use super::{ManualClock, MemoryObjects, lock};
 use crate::config::Feed;
 use crate::destination::{
     Asking, Begun, Entry, Failure, FailureKind, Ledger, Load, Loads, Of, Progress, QueryError, Refusal, Refused,
-    Repairs, StatementId,
+    Repairs, Started, StatementId,
 };
 use crate::object::{ETag, File, FileId, Key};
 use crate::ports::{Clock, PortError};
@@ -30,6 +30,8 @@ pub struct MemoryWarehouse {
     objects: MemoryObjects,
     clock: ManualClock,
     state: Arc<Mutex<State>>,
+    /// Whether a load ends in the call that starts it.
+    at_once: bool,
 }
 
 #[derive(Debug, Default)]
@@ -58,7 +60,14 @@ impl MemoryWarehouse {
     /// An empty warehouse with ledgers that loads from `objects`.
     #[must_use]
     pub fn new(objects: &MemoryObjects, clock: &ManualClock) -> Self {
-        Self { objects: objects.clone(), clock: clock.clone(), state: Arc::default() }
+        Self { objects: objects.clone(), clock: clock.clone(), state: Arc::default(), at_once: false }
+    }
+
+    /// The same warehouse, of the kind that loads in the call that starts the load: it remembers no token, and afterwards
+    /// nobody can ask it for the transaction.
+    #[must_use]
+    pub fn at_once(self) -> Self {
+        Self { at_once: true, ..self }
     }
 
     /// A warehouse whose ledgers have to be created first.
@@ -178,7 +187,7 @@ impl MemoryWarehouse {
 
 impl State {
     fn find(&self, statement: &StatementId) -> Option<&Transaction> {
-        self.transactions.iter().find(|transaction| transaction.id == *statement)
+        self.transactions.iter().rfind(|transaction| transaction.id == *statement)
     }
 
     fn table(&mut self, feed: &str) -> &mut Table {
@@ -230,18 +239,18 @@ impl Table {
 }
 
 impl Loads for MemoryWarehouse {
-    async fn start(&self, feed: &Feed, load: &Load<'_>) -> Result<Begun, PortError> {
-        let mut state = self.settled();
-        let answer = |statement| Begun { statement, roles: None };
-        if let Some(known) = state.tokens.get(load.token) {
-            return Ok(answer(known.clone()));
+    async fn start(&self, feed: &Feed, load: &Load<'_>) -> Result<Started, PortError> {
+        let begun = |statement| Begun { statement, roles: None };
+        let id = self.begin(feed, load);
+        if !self.at_once {
+            return Ok(Started::Detached(begun(id)));
         }
-        let script = state.scripts.pop_front().unwrap_or_default();
-        let id = StatementId(format!("statement-{}", state.transactions.len()));
-        let begun = Transaction::begin(id.clone(), feed, load, script, &self.objects, self.clock.now());
-        state.transactions.push(begun);
-        state.tokens.insert(load.token.to_owned(), id.clone());
-        Ok(answer(id))
+        let left = self.settled().find(&id).map_or(Duration::ZERO, |one| one.left(self.clock.now()));
+        self.clock.sleep(left).await;
+        let mut state = self.settled();
+        let ended = state.find(&id).map_or(Progress::Forgotten, Transaction::progress);
+        state.transactions.iter_mut().filter(|one| one.id == id).for_each(Transaction::forget);
+        Ok(Started::Ended(begun(id), ended))
     }
 
     async fn poll(&self, _: &Feed, begun: &Begun, _: &[File], wait: Duration) -> Result<Progress, PortError> {
@@ -249,6 +258,22 @@ impl Loads for MemoryWarehouse {
         let left = self.settled().find(statement).map_or(Duration::ZERO, |one| one.left(self.clock.now()));
         self.clock.sleep(left.min(wait)).await;
         Ok(self.settled().find(statement).map_or(Progress::Forgotten, Transaction::progress))
+    }
+}
+
+impl MemoryWarehouse {
+    fn begin(&self, feed: &Feed, load: &Load<'_>) -> StatementId {
+        let mut state = self.settled();
+        if let Some(known) = state.tokens.get(load.token).filter(|_| !self.at_once) {
+            return known.clone();
+        }
+        let script = state.scripts.pop_front().unwrap_or_default();
+        let number = state.transactions.len();
+        let id = StatementId(if self.at_once { load.token.to_owned() } else { format!("statement-{number}") });
+        let begun = Transaction::begin(id.clone(), feed, load, script, &self.objects, self.clock.now());
+        state.transactions.push(begun);
+        state.tokens.insert(load.token.to_owned(), id.clone());
+        id
     }
 }
 

@@ -60,6 +60,12 @@ impl World {
         Self { config, ports: TestPorts::default(), invocations: std::cell::Cell::default() }
     }
 
+    /// The same world, whose warehouse loads in the call that starts a load.
+    pub fn at_once(mut self) -> Self {
+        self.ports.destination = self.ports.destination.at_once();
+        self
+    }
+
     /// The same world, for somebody who works beside: his invocations are others.
     pub fn beside(&self) -> Self {
         Self { config: self.config.clone(), ports: self.ports.clone(), invocations: std::cell::Cell::new(1000) }

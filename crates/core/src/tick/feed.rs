@@ -10,11 +10,12 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::report::{BatchReport, FeedReport};
 use super::{Passes, age};
+use crate::backlog::{Backlog, Waiting, Wanted, older};
 use crate::claim::{self, Claim, Doubt, Free, LeaseError, LeasedClaim, Others, Seen, Slots, Survey, resting};
 use crate::config::{Config, Feed};
 use crate::destination::StatementId;
 use crate::health::{Health, turn};
-use crate::list::{Listing, Wanted, list, older};
+use crate::list::Listing;
 use crate::load::load;
 use crate::measure::{Datum, Metric, count, float};
 use crate::object::{File, FileId, Key};
@@ -85,8 +86,8 @@ impl<'a, P: Ports> Tick<'a, P> {
             // Where every slot is always wanted none would ever be tried.
             self.try_resting(&mut planned, &mut slots, due.take(), true).await;
         }
-        match self.list(&slots).await {
-            Ok(listing) => self.claim(listing, &mut slots, &mut planned).await,
+        match self.waiting(&slots).await {
+            Ok(waiting) => self.claim(waiting, &mut slots, &mut planned).await,
             Err(error) => planned.report.error = Some(error.to_string()),
         }
         self.try_resting(&mut planned, &mut slots, due, false).await;
@@ -193,7 +194,7 @@ impl<'a, P: Ports> Tick<'a, P> {
         }
     }
 
-    async fn list(&self, slots: &Slots) -> Result<Listing, PortError> {
+    async fn waiting(&self, slots: &Slots) -> Result<Waiting, PortError> {
         let wanted = Wanted {
             held: claim::of_feed(self.feed, &self.survey.claims)
                 .iter()
@@ -206,21 +207,22 @@ impl<'a, P: Ports> Tick<'a, P> {
         // The rest of the time is for claiming and sending what was found.
         let time = self.run.deadline.duration_since(self.run.started) * 2 / 3;
         let until = later(self.run.started, time);
-        list(self.config, self.ports.objects(), self.ports.clock(), self.feed, &wanted, until).await
+        let backlog = Listing::new(self.config, self.ports.objects()).until(self.ports.clock(), until);
+        backlog.waiting(self.feed, &wanted).await
     }
 
     /// Plans what was chosen and puts each batch into a free slot.
-    async fn claim(&self, listing: Listing, slots: &mut Slots, planned: &mut Planned<'a>) {
+    async fn claim(&self, waiting: Waiting, slots: &mut Slots, planned: &mut Planned<'a>) {
         planned.known.1 = true;
         let report = &mut planned.report;
-        report.listed = listing.listed;
-        report.unprocessed = listing.unprocessed;
-        report.unprocessed_bytes = listing.unprocessed_bytes;
-        report.at_least = listing.at_least;
-        report.not_taken = listing.not_taken;
+        report.listed = waiting.listed;
+        report.unprocessed = waiting.unprocessed;
+        report.unprocessed_bytes = waiting.unprocessed_bytes;
+        report.at_least = waiting.at_least;
+        report.not_taken = waiting.not_taken;
         let mut unclaimed: HashMap<Key, Timestamp> =
-            listing.chosen.iter().map(|file| (file.key.clone(), file.last_modified)).collect();
-        let batches = plan(self.feed, listing.chosen, slots.free.len(), slots.files);
+            waiting.chosen.iter().map(|file| (file.key.clone(), file.last_modified)).collect();
+        let batches = plan(self.feed, waiting.chosen, slots.free.len(), slots.files);
         slots.files -= batches.iter().map(Vec::len).sum::<usize>();
         let wanted: Vec<Free> = slots.free.drain(..batches.len()).collect();
         let fills = stream::iter(batches.into_iter().zip(&wanted)).map(|(files, free)| self.fill(free, files));
@@ -245,7 +247,7 @@ impl<'a, P: Ports> Tick<'a, P> {
             // The claims stay as they are: whoever takes them up when their lease has run out looks again.
             Err(error) => planned.report.error = Some(error.to_string()),
         }
-        let oldest = unclaimed.into_values().fold(listing.oldest_left, older);
+        let oldest = unclaimed.into_values().fold(waiting.oldest_left, older);
         planned.report.oldest_age_seconds = oldest.map_or(0, |oldest| age(self.now, oldest));
     }
 

@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use sluice_core::config::Feed;
 use sluice_core::destination::{
     Asking, Begun, Destination, Entry, Ledger, Load, Loads, Of, Progress, QueryError, Refusal, Refused, Repairs,
+    Started,
 };
 use sluice_core::object::{ETag, File, FileId, Key, Prefix};
 use sluice_core::ports::{Content, Copy, Delete, Deleted, Objects, Page, PortError, Put, PutIf};
@@ -77,7 +78,7 @@ impl<T: Objects> Objects for Halting<T> {
 }
 
 impl<T: Destination> Loads for Halting<T> {
-    async fn start(&self, feed: &Feed, load: &Load<'_>) -> Result<Begun, PortError> {
+    async fn start(&self, feed: &Feed, load: &Load<'_>) -> Result<Started, PortError> {
         halt().await;
         self.0.start(feed, load).await
     }

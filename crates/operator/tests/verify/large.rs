@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use sluice_core::config::Feed;
-use sluice_core::destination::{Asking, Begun, Entry, Ledger, Load, Loads, Of, Progress, QueryError, Refused, Repairs};
+use sluice_core::destination::{
+    Asking, Begun, Entry, Ledger, Load, Loads, Of, Progress, QueryError, Refused, Repairs, Started,
+};
 use sluice_core::object::{ETag, File, FileId, Key, Prefix};
 use sluice_core::ports::{Content, Copy, Delete, Deleted, Objects, Page, PortError, PortErrorKind, Put, PutIf};
 use sluice_core::testing::{ManualClock, TestPorts, key};
@@ -83,7 +85,7 @@ impl Objects for Made {
 }
 
 impl Loads for Made {
-    async fn start(&self, _: &Feed, _: &Load<'_>) -> Result<Begun, PortError> {
+    async fn start(&self, _: &Feed, _: &Load<'_>) -> Result<Started, PortError> {
         Err(unasked("start"))
     }
 

@@ -11,7 +11,7 @@ use test_case::test_case;
 use super::destination;
 use crate::config::Feed;
 use crate::destination::{
-    Asking, Begun, Entry, Ledger, Load, Loads, Of, Progress, QueryError, Refusal, Refused, Repairs,
+    Asking, Begun, Entry, Ledger, Load, Loads, Of, Progress, QueryError, Refusal, Refused, Repairs, Started,
 };
 use crate::object::{ETag, File, FileId, Key};
 use crate::ports::{PortError, PortErrorKind};
@@ -81,7 +81,7 @@ fn failed(error: &QueryError) -> PortError {
 }
 
 impl Loads for Lying {
-    async fn start(&self, feed: &Feed, load: &Load<'_>) -> Result<Begun, PortError> {
+    async fn start(&self, feed: &Feed, load: &Load<'_>) -> Result<Started, PortError> {
         if self.lie == Lie::Guard {
             let files: Vec<FileId> = load.files.iter().map(|file| feed.ledger_id(file)).collect();
             self.warehouse.forget(feed, &files, Timestamp::MAX).await.map_err(|error| failed(&error))?;

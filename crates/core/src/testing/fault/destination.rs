@@ -8,13 +8,13 @@ use jiff::Timestamp;
 use super::Faulty;
 use crate::config::Feed;
 use crate::destination::{
-    Asking, Begun, Destination, Entry, Ledger, Load, Loads, Of, Progress, QueryError, Refused, Repairs,
+    Asking, Begun, Destination, Entry, Ledger, Load, Loads, Of, Progress, QueryError, Refused, Repairs, Started,
 };
 use crate::object::{ETag, File, FileId, Key};
 use crate::ports::PortError;
 
 impl<T: Destination> Loads for Faulty<T> {
-    async fn start(&self, feed: &Feed, load: &Load<'_>) -> Result<Begun, PortError> {
+    async fn start(&self, feed: &Feed, load: &Load<'_>) -> Result<Started, PortError> {
         self.call("start", load.batch, self.inner.start(feed, load)).await
     }
 

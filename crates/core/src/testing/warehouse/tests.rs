@@ -27,6 +27,8 @@ impl World {
             .start(&self.feed, &Load { slot: 0, batch: &batch, files, token, compression: None, prepared: false })
             .await
             .unwrap()
+            .begun()
+            .clone()
     }
 
     async fn poll(&self, statement: &Begun, seconds: u64) -> Progress {

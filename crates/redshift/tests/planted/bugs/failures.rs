@@ -238,8 +238,8 @@ pub(super) const BUGS: &[Bug] = &[
         "a success is noted before it is one",
         &[edit(
             "load.rs",
-            "copy::start(self.config, self.ports, self.feed, &mut held, prepared).await?;\n",
-            "copy::start(self.config, self.ports, self.feed, &mut held, prepared).await?;\n            let (objects, now) = (self.ports.objects(), self.ports.clock().now());\n            Health::succeeded(objects, &self.config.bucket, self.feed, &held.claim.batch, now).await;\n",
+            "            return match copy::start(",
+            "            let (objects, now) = (self.ports.objects(), self.ports.clock().now());\n            Health::succeeded(objects, &self.config.bucket, self.feed, &held.claim.batch, now).await;\n            return match copy::start(",
         )],
     ),
     of_class(

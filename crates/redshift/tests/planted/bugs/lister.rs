@@ -6,15 +6,19 @@ pub(super) const BUGS: &[Bug] = &[
     of_class(
         "listing",
         "a listing never stops in time",
-        &[edit("list.rs", "if round || clock.now() >= until {", "if round || clock.now() >= Timestamp::MAX {")],
+        &[edit(
+            "list.rs",
+            "if round || self.clock.now() >= self.until {",
+            "if round || self.clock.now() >= Timestamp::MAX {",
+        )],
     ),
     of_class(
         "listing",
         "a listing begins its second round without a look at the time",
         &[edit(
             "list.rs",
-            "if round || clock.now() >= until {",
-            "if round || (clock.now() >= until && after.is_some()) {",
+            "if round || self.clock.now() >= self.until {",
+            "if round || (self.clock.now() >= self.until && after.is_some()) {",
         )],
     ),
     of_class(
