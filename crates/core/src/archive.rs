@@ -1,11 +1,11 @@
-//! Archive: files leave `incoming/` for `processed/` or `failed/`, and nothing is ever lost or overwritten on the way.
+//! Archive: files leave `incoming/` for `processed/` or `failed/`. Never loses or overwrites anything on the way.
 //!
-//! First every file is copied, exactly in the version that the batch has, to a name that is free; then the versions that
-//! were copied are deleted. A version that a producer wrote meanwhile is neither copied nor deleted: it is a new file.
-//! Doing it again after a death half-way does the rest.
+//! First every file is copied to a free name, exactly in the version that the batch has. Then the copied versions are
+//! deleted. A version that a producer wrote meanwhile is neither copied nor deleted: it is a new file. After a crash
+//! half-way, doing it again does the rest.
 //!
-//! Producers choose paths, and know which names their files will have here. So none of the names may be the last one:
-//! the later ones bear a mark that nobody can know beforehand.
+//! Producers choose paths, and can foresee the names that their files get here. So they could occupy all of them. For this
+//! reason the later names bear a mark that nobody can foresee.
 
 use futures_util::{StreamExt, stream};
 
@@ -17,14 +17,14 @@ use crate::ports::{Copy, Deleted, MAX_DELETES, Objects, PortError, PortErrorKind
 /// How many copies are under way at once.
 const COPIES_AT_ONCE: usize = 48;
 
-/// What became of the files.
+/// Where the files are now.
 #[derive(Debug, Default)]
 pub struct Archived {
-    /// Files that are where they belong, with their new keys; gone from where they came from, unless replaced there.
+    /// Files that were moved, with their new keys. Their old keys are gone, unless a producer has written there again.
     pub moved: Vec<(File, Key)>,
-    /// Files that were gone already: archived before, or taken away by their producer.
+    /// Files that were gone before: archived earlier, or deleted by their producer.
     pub gone: Vec<File>,
-    /// Files whose key has another version by now, which stays.
+    /// Files whose key has another version by now. That version stays.
     pub replaced: Vec<(File, ETag)>,
     /// Files that are still where they were.
     pub unmoved: Vec<Unmoved>,
@@ -33,7 +33,7 @@ pub struct Archived {
 /// A file that could not be moved.
 #[derive(Debug)]
 pub struct Unmoved {
-    /// Which.
+    /// The file.
     pub file: File,
     /// Its copy, where only the delete failed.
     pub copied: Option<Key>,
@@ -43,7 +43,7 @@ pub struct Unmoved {
 
 /// Moves the files, which `statement` has loaded or refused, from `incoming` to the same paths under `to`.
 ///
-/// Never fails as a whole: one file that cannot be moved keeps none of the others.
+/// Never fails as a whole: a file that cannot be moved does not hold up the others.
 pub async fn archive(
     objects: &impl Objects,
     incoming: &Prefix,
@@ -56,7 +56,7 @@ pub async fn archive(
     archived
 }
 
-/// Copies the files; what was copied before a death is found copied.
+/// Copies the files. A copy that an earlier attempt made counts.
 pub async fn copy(
     objects: &impl Objects,
     incoming: &Prefix,
@@ -72,12 +72,12 @@ pub async fn copy(
     for (at, file) in files.iter().enumerate() {
         let Some(one) = copies.next().await else { break };
         match one {
-            Ok(One::At(key)) => archived.moved.push((file.clone(), key)),
-            Ok(One::Gone) => archived.gone.push(file.clone()),
-            Ok(One::Replaced(etag)) => archived.replaced.push((file.clone(), etag)),
+            Ok((key, Copy::Copied | Copy::Occupied(_))) => archived.moved.push((file.clone(), key)),
+            Ok((_, Copy::Gone)) => archived.gone.push(file.clone()),
+            Ok((_, Copy::Replaced(etag))) => archived.replaced.push((file.clone(), etag)),
             Err(error) => archived.unmoved.push(Unmoved { file: file.clone(), copied: None, error }),
         }
-        // Where every copy fails, the cause is not in the files, and the rest need not be paid for.
+        // Where every copy fails, the cause is not in the files. No further request is paid for.
         if archived.unmoved.len() == COPIES_AT_ONCE && at + 1 == COPIES_AT_ONCE {
             let error = archived.unmoved[0].error.same();
             let rest = files[at + 1..].iter();
@@ -99,7 +99,7 @@ pub async fn delete(objects: &impl Objects, archived: &mut Archived) {
         };
         for ((file, key), deleted) in chunk.iter().cloned().zip(deleted) {
             match deleted {
-                // A version that was replaced since it was copied stays, as the new file it is.
+                // A version that was replaced since the copy stays: it is a new file.
                 Ok(_) => archived.moved.push((file, key)),
                 Err(error) => archived.unmoved.push(Unmoved { file, copied: Some(key), error }),
             }
@@ -107,32 +107,25 @@ pub async fn delete(objects: &impl Objects, archived: &mut Archived) {
     }
 }
 
-enum One {
-    At(Key),
-    Gone,
-    Replaced(ETag),
-}
-
 /// How many names are tried for one file.
 const NAMES: usize = 64;
 
-/// How many of them follow from the file alone, and could have been taken on purpose.
+/// How many of them follow from the file alone, and could be occupied on purpose.
 const PLAIN_NAMES: usize = 8;
 
-async fn copy_one(objects: &impl Objects, names: Names<'_>, file: &File) -> Result<One, PortError> {
+/// Copies one file: to which key, and how the copy ended. An occupied key has the file's own copy.
+async fn copy_one(objects: &impl Objects, names: Names<'_>, file: &File) -> Result<(Key, Copy), PortError> {
     for attempt in 0..NAMES {
         let key = names.name(file, attempt)?;
         match objects.copy(file, &key).await? {
-            Copy::Copied => return Ok(One::At(key)),
-            Copy::Gone => return Ok(One::Gone),
-            Copy::Replaced(etag) => return Ok(One::Replaced(etag)),
-            // Copied by whoever died before deleting, or the same content archived before: it is there. Where ETags are
-            // not hashes (KMS, uploads in parts) a copy has another one, and after such a death a second copy is made:
-            // once too often is safe, taking another file for ours is not.
+            // An earlier attempt copied it and did not delete the source, or the same content was archived before. Where
+            // ETags are not hashes (KMS, uploads in parts) a copy has another one, and then a second copy is made. One
+            // copy too many is safe; taking another file for this one is not.
             Copy::Occupied(other) if other.etag == file.etag && other.size == file.size => {
-                return Ok(One::At(key));
+                return Ok((key, Copy::Occupied(other)));
             }
             Copy::Occupied(_) => {}
+            copy => return Ok((key, copy)),
         }
     }
     let problem = format!("{NAMES} other objects have the names it could have under {}: remove some", names.to);
@@ -140,7 +133,7 @@ async fn copy_one(objects: &impl Objects, names: Names<'_>, file: &File) -> Resu
 }
 
 /// The names of a file's copy under `to` that follow from the file alone, in the order in which they are tried. After
-/// them come names that nobody can know beforehand.
+/// them come names that nobody can foresee.
 #[must_use]
 pub fn plain_names(incoming: &Prefix, to: &Prefix, file: &File) -> Vec<Key> {
     let statement = StatementId(String::new());
@@ -148,7 +141,7 @@ pub fn plain_names(incoming: &Prefix, to: &Prefix, file: &File) -> Vec<Key> {
     (0..PLAIN_NAMES).filter_map(|attempt| names.name(file, attempt).ok()).collect()
 }
 
-/// All names that a copy under `to` may have that `statement` led to, in the order in which they are tried.
+/// All names that a copy under `to` may have after `statement`, in the order in which they are tried.
 pub fn all_names<'a>(
     incoming: &'a Prefix,
     to: &'a Prefix,
@@ -159,16 +152,16 @@ pub fn all_names<'a>(
     (0..NAMES).filter_map(move |attempt| names.name(file, attempt).ok())
 }
 
-/// What is kept free at the end of a name: the name of a file's reason is that of the file and at most so much more.
+/// Bytes that stay free at the end of a name. The name of a file's reason is at most so much longer than the file's.
 pub const RESERVED_BYTES: usize = 32;
 
-/// Sixteen digits that only whoever knows the statement can tell: its id is made up where it runs.
+/// Sixteen digits that nobody can foresee: the warehouse makes up the statement's id.
 #[must_use]
 pub fn mark(statement: &StatementId, file: &File) -> String {
     hash::hex(&hash::of_parts([statement.0.as_str(), &file.id().to_string()])[..8])
 }
 
-/// Where files go.
+/// The names that files get.
 #[derive(Clone, Copy)]
 struct Names<'a> {
     incoming: &'a Prefix,
@@ -177,10 +170,10 @@ struct Names<'a> {
 }
 
 impl Names<'_> {
-    /// The same path under `to`; when that is taken, with the file's `ETag` appended, then numbers too, then a mark.
+    /// The same path under `to`. Where that is occupied, the file's `ETag` follows it, then a number too, then a mark.
     ///
-    /// `processed/` is longer than `incoming/`, so a name can become too long for S3: then it is cut and ends in the
-    /// file's id, which keeps it apart from all others.
+    /// `processed/` is longer than `incoming/`, so a name can become too long for S3. Then it is cut, and ends in the file's
+    /// id, which makes it unique.
     fn name(self, file: &File, attempt: usize) -> Result<Key, PortError> {
         let suffix = match attempt {
             0 => String::new(),
@@ -209,8 +202,8 @@ impl Names<'_> {
     }
 }
 
-/// Whether a key, read from its left, has more `..` than parts before them: such keys S3 refuses. One that it takes
-/// under `a/b/incoming/` may become one of them under `processed/`.
+/// Whether a key, read from its left, has more `..` than parts before them. S3 refuses such keys. A key that it takes under
+/// `a/b/incoming/` may become one of them under `processed/`.
 /// Source: Amazon S3 User Guide, "Naming Amazon S3 objects".
 #[must_use]
 pub fn climbs_out(key: &str) -> bool {

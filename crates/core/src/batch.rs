@@ -1,19 +1,32 @@
 //! A batch: files loaded by one transaction, named by what is in it.
-
-use std::fmt;
+//!
+//! Never holds the files: the claim does.
 
 use serde::{Deserialize, Serialize};
 
 use crate::hash;
-use crate::object::File;
+use crate::object::{File, display_as_str};
 
 /// A batch's id: a hash of its members, so that the same plan always has the same id.
+///
+/// ```
+/// use jiff::Timestamp;
+/// use sluice_core::batch::BatchId;
+/// use sluice_core::object::{ETag, File, Key};
+///
+/// let file = |key: &str| -> Result<File, Box<dyn std::error::Error>> {
+///     Ok(File { key: Key::new(key)?, etag: ETag::new("0e5f"), size: 1, last_modified: Timestamp::UNIX_EPOCH })
+/// };
+/// let (a, b) = (file("incoming/flights/a.csv")?, file("incoming/flights/b.csv")?);
+/// assert_eq!(BatchId::of(&[a.clone(), b.clone()]), BatchId::of(&[b, a]), "the order does not matter");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct BatchId(String);
 
 impl BatchId {
-    /// The id of a batch of these files, in whatever order.
+    /// The id of a batch of these files, in any order.
     #[must_use]
     pub fn of(files: &[File]) -> Self {
         let mut members: Vec<String> = files.iter().map(|file| file.id().to_string()).collect();
@@ -28,11 +41,7 @@ impl BatchId {
     }
 }
 
-impl fmt::Display for BatchId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
+display_as_str!(BatchId);
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]

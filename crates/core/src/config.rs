@@ -1,11 +1,10 @@
-//! What a deployment is told to do, as types that cannot be wrong: once there is a [`Config`], it has been checked.
+//! The configuration of a deployment, as types that cannot be wrong: once there is a [`Config`], it has been checked.
 //!
-//! Never reads a file or the environment (the text is handed in), and never lets a default hide an error.
+//! Never reads a file or the environment (the caller gives the text), and never lets a default hide an error.
 
-use std::fmt;
 use std::time::Duration;
 
-use crate::object::{ETag, File, FileId, Key, Prefix};
+use crate::object::{ETag, File, FileId, Key, Prefix, display_as_str};
 
 pub mod amount;
 mod bucket;
@@ -24,12 +23,12 @@ pub use pattern::Pattern;
 pub use problem::{ConfigError, Problem};
 pub use target::{DestinationKind, Reading, Target};
 
-/// A whole deployment: one bucket and the feeds in it.
+/// A whole deployment: one bucket and the feeds in it. [`Config::parse`] makes one.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// Where files, claims and manifests are.
     pub bucket: Bucket,
-    /// How the lister goes about its ticks.
+    /// The lister's own settings.
     pub lister: Lister,
     /// The feeds, in the order of the file. Their prefixes do not overlap; their names differ.
     pub feeds: Vec<Feed>,
@@ -50,7 +49,7 @@ pub struct Bucket {
     pub state: Prefix,
 }
 
-/// How the lister goes about its ticks.
+/// The lister's own settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lister {
     /// How often it looks in the minute after a scheduled event. 1 to [`MAX_PASSES_PER_MINUTE`]. Default 1.
@@ -63,7 +62,7 @@ pub const MAX_PASSES_PER_MINUTE: i32 = 12;
 /// One prefix under `incoming/` and the table it loads.
 #[derive(Clone, Debug)]
 pub struct Feed {
-    /// Its name, as it stands in claims, metrics and the ledger's name.
+    /// Its name in claims, metrics and the ledger's name.
     pub name: FeedName,
     /// Under `incoming/`.
     pub prefix: Prefix,
@@ -83,41 +82,41 @@ pub struct Feed {
     pub identity: FileIdentity,
     /// Which files go first.
     pub order: Order,
-    /// Whether the lister hands batches to workers, or loads them itself, one after another.
+    /// Whether the lister dispatches batches to workers, or loads them itself, one after another.
     pub fan_out: bool,
-    /// Whether the head of each file is looked at before it is loaded. Default true.
+    /// Whether the head of each file is inspected before it is loaded. Default true.
     pub inspect: bool,
-    /// How long a function waits for a COPY before it leaves the batch to whoever comes when it has ended. Default 5
-    /// seconds, at most [`MAX_WAIT`].
+    /// How long a function waits for a COPY before it leaves the batch to a later invocation. Default 5 seconds, at most
+    /// [`MAX_WAIT`].
     pub wait: Duration,
     /// Where the rows go.
     pub target: Target,
 }
 
-/// The most files of one load: so many that the guard and the ledger's rows, with the longest keys S3 allows, still fit
-/// into the 40 statements of 100 KB that the narrowest of the destinations takes for a transaction.
+/// The most files of one load. With the longest keys that S3 allows, the guard and the ledger's rows of so many fit into the
+/// 40 statements of 100 KB that the narrowest of the destinations takes for a transaction.
 pub const MAX_FILES_PER_LOAD: usize = 1000;
 
 /// The most files that a feed may have in flight. A lister keeps as many in memory, with their keys.
 pub const MAX_FILES: usize = 100_000;
 
-/// The longest that a function may be told to wait for a COPY; a function itself ends after 15 minutes.
+/// The longest that a function may wait for a COPY. The function itself ends after 15 minutes.
 pub const MAX_WAIT: Duration = Duration::from_mins(10);
 
 impl Feed {
-    /// By what the feed's ledger knows a file.
+    /// The file's id in the feed's ledger.
     #[must_use]
     pub fn ledger_id(&self, file: &File) -> FileId {
         self.identity.of(&file.key, &file.etag)
     }
 
-    /// How many batches may be loading at once: `max_files / files_per_load`, which is what bounds the feed to X files.
+    /// How many batches may be loading at once: `max_files / files_per_load`. This bounds the feed to X files.
     #[must_use]
     pub fn slots(&self) -> usize {
         (self.max_files / self.files_per_load).max(1)
     }
 
-    /// Whether the feed takes an object with this name (what follows the feed's prefix) and size.
+    /// Whether an object with this name (what follows the feed's prefix) and size is a file of the feed.
     #[must_use]
     pub fn takes(&self, name: &str, size: u64) -> bool {
         self.judges(name, size) == Taken::File
@@ -125,7 +124,7 @@ impl Feed {
 
     /// What an object with this name (what follows the feed's prefix) and size is to the feed.
     ///
-    /// Markers are files only where a pattern of `include` speaks of them.
+    /// A marker is a file only where a pattern of `include` is a marker's name too.
     #[must_use]
     pub fn judges(&self, name: &str, size: u64) -> Taken {
         let marker = is_marker(name);
@@ -147,23 +146,23 @@ pub enum Taken {
     File,
     /// Nothing: a folder, a marker, or excluded on purpose.
     NoFile,
-    /// A file that no pattern of `include` matches: perhaps a mistake.
+    /// A file that no pattern of `include` matches, perhaps by mistake.
     NotIncluded,
 }
 
-/// Whether an object of no feed looks like a file that somebody dropped in a wrong place.
+/// Whether an object of no feed looks like a file in a wrong place.
 #[must_use]
 pub fn is_lost(name: &str, size: u64) -> bool {
     !is_folder(name, size) && !is_marker(name)
 }
 
-/// Zero-byte names that end in `/` are what consoles make for folders.
+/// Consoles make a zero-byte object whose name ends in `/` for a folder.
 fn is_folder(name: &str, size: u64) -> bool {
     size == 0 && (name.is_empty() || name.ends_with('/'))
 }
 
-/// Whether a name is one of those that writers leave beside their data, and that readers of the field pass over: a part of
-/// it begins with `.`, or with `_` and is no partition (`_day=1`), or it ends in `_$folder$`.
+/// Whether a name is that of a marker: writers leave markers beside their data, and readers skip them. A part of the name
+/// begins with `.`, or with `_` and is no partition (`_day=1`), or the name ends in `_$folder$`.
 /// Source: Apache Hadoop, `FileInputFormat`'s filter of hidden files; Apache Spark, `HadoopFSUtils.shouldFilterOutPathName`.
 fn is_marker(name: &str) -> bool {
     let hidden = |part: &str| {
@@ -178,7 +177,7 @@ fn is_marker(name: &str) -> bool {
 pub struct FeedName(String);
 
 impl FeedName {
-    /// Takes a name, or `None` where it has characters that claims, metrics or table names could not bear.
+    /// Takes a name; `None` where a claim, a metric or a table could not be called so.
     #[must_use]
     pub fn new(name: &str) -> Option<Self> {
         let begins = name.starts_with(|c: char| c.is_ascii_lowercase());
@@ -186,7 +185,7 @@ impl FeedName {
         (begins && legal && name.len() <= 63).then(|| Self(name.to_owned()))
     }
 
-    /// What stands for a name where a measure is of no feed. No feed has it.
+    /// Stands for a name where a measure is of no feed. No feed has it.
     #[must_use]
     pub fn none() -> Self {
         Self("-".to_owned())
@@ -199,32 +198,28 @@ impl FeedName {
     }
 }
 
-impl fmt::Display for FeedName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
+display_as_str!(FeedName);
 
 /// What starts a load.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trigger {
     /// The lister, on its schedule.
     Schedule,
-    /// The loader, at the file's event; the lister sweeps up what events missed.
+    /// The loader, at the file's event. The lister takes what events missed.
     Event,
 }
 
-/// What makes two files the same one, so that one of them is loaded.
+/// What makes two files the same one, so that it is loaded once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FileIdentity {
     /// Key and `ETag`: new content under an old name is a new file.
     Version,
-    /// The key alone: a name is loaded once, whatever is written under it later.
+    /// The key alone: a name is loaded once, even if its content changes later.
     Name,
 }
 
 impl FileIdentity {
-    /// Its name, as the configuration and the ledger's fence have it.
+    /// Its name in the configuration and in the ledger's fence.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -233,7 +228,7 @@ impl FileIdentity {
         }
     }
 
-    /// The id of a file in a ledger that knows files by this.
+    /// The id of a file in a ledger of this identity.
     #[must_use]
     pub fn of(self, key: &Key, etag: &ETag) -> FileId {
         match self {

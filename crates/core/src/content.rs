@@ -1,8 +1,8 @@
-//! Content: what the functions themselves read of a file that the warehouse refuses, namely whether its gzip is whole,
-//! and the one line that an error is about.
+//! Content: what the functions themselves read of a file that the warehouse refuses: whether its gzip is whole, and the one
+//! line that an error is about.
 //!
-//! Only ever read after the warehouse has refused a batch for what is in it. Reading is help, never a step of the
-//! protocol: what cannot be read is left to the warehouse's own words. Memory and work are bounded, whatever a file holds.
+//! Reads only after the warehouse has refused a batch for its content. It is help, and never a step of the protocol: what
+//! cannot be read is left to the warehouse's own message. Memory and work are bounded for any file.
 
 use std::io::{self, Write};
 
@@ -13,24 +13,24 @@ use crate::config::Compression;
 use crate::object::{File, Key};
 use crate::ports::{Objects, PortError};
 
-/// How much of a file is asked for, and held, at once.
+/// How many bytes of a file are read, and held, at once.
 const PART: u64 = 1 << 20;
 /// How many files are read at once.
 const READS_AT_ONCE: usize = 8;
-/// The most that is read of all files of a batch, the smallest first: some seconds of a small function's time.
+/// The most bytes read of all files of a batch, the smallest first: some seconds of a small function's time.
 const STORED_AT_MOST: u64 = 256 << 20;
-/// The most that one file may unpack to: a bomb is left to the warehouse.
+/// The most bytes that one file may unpack to. A larger one is left to the warehouse.
 const UNPACKED_AT_MOST: u64 = 1 << 30;
-/// The most that is read of a file to find a line.
+/// The most bytes read of a file to find a line.
 const LINE_WITHIN: u64 = 16 << 20;
 /// The most bytes of a line that are kept: 256 characters of UTF-8.
 const LINE_BYTES: usize = 4 * 256;
 /// The first two bytes of every gzip. Source: RFC 1952, 2.3.1.
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 
-/// Those of the files that cannot be unpacked, where they are to be unpacked as gzip, with what is wrong with them.
+/// Those of the files that cannot be unpacked, where they should be gzip, with what is wrong with them.
 ///
-/// A file that is empty, too large, gone, replaced or unreadable is not judged, nor is what follows a whole gzip.
+/// A file that is empty, too large, gone, replaced or unreadable is not judged. Nor is what follows a whole gzip.
 pub async fn damaged(
     objects: &impl Objects,
     compression: Option<Compression>,
@@ -42,13 +42,11 @@ pub async fn damaged(
     let mut files: Vec<&File> = files.iter().filter(|file| file.size > 0).collect();
     files.sort_unstable_by_key(|file| file.size);
     let mut left = STORED_AT_MOST;
-    let within = files.into_iter().take_while(|file| {
-        let fits = file.size <= left;
-        left = left.saturating_sub(file.size);
-        fits
+    let within = files.into_iter().map_while(|file| {
+        left = left.checked_sub(file.size)?;
+        Some(file.clone())
     });
-    let within: Vec<File> = within.cloned().collect();
-    let looks = stream::iter(within).map(async |file| (damage(objects, &file).await, file));
+    let looks = stream::iter(within.collect::<Vec<_>>()).map(async |file| (damage(objects, &file).await, file));
     let looks: Vec<_> = looks.buffered(READS_AT_ONCE).collect().await;
     let found = looks.into_iter().filter_map(|(look, file)| match look {
         Ok(damage) => Some((file.key, damage?)),
@@ -60,8 +58,9 @@ pub async fn damaged(
     found.collect()
 }
 
+/// What is wrong with one gzip.
 async fn damage(objects: &impl Objects, file: &File) -> Result<Option<&'static str>, PortError> {
-    let mut unpacking = Unpacking::new(Some(Compression::Gzip), Sink { left: UNPACKED_AT_MOST, line: None });
+    let mut unpacking = MultiGzDecoder::new(Sink { left: UNPACKED_AT_MOST, line: None });
     let mut from = 0;
     while from < file.size {
         let Some(part) = objects.read(file, from, PART).await?.filter(|part| !part.bytes.is_empty()) else {
@@ -72,18 +71,17 @@ async fn damage(objects: &impl Objects, file: &File) -> Result<Option<&'static s
             return Ok(Some("the file is not a gzip: it does not begin with the bytes 1f 8b"));
         }
         from += u64::try_from(part.len()).unwrap_or(u64::MAX);
-        match unpacking.take(&part) {
-            Ok(()) => {}
-            Err(Stop::Enough) => return Ok(None),
-            Err(Stop::Damaged) => return Ok(Some(DAMAGED)),
+        if let Err(error) = unpacking.write_all(&part) {
+            return Ok(is_damage(&error).then_some(DAMAGED));
         }
     }
-    Ok(unpacking.is_damaged_at_its_end().then_some("the gzip is cut off, or not what was packed: its end is missing"))
+    let cut_off = unpacking.try_finish().is_err_and(|error| is_damage(&error));
+    Ok(cut_off.then_some("the gzip is cut off, or not what was packed: its end is missing"))
 }
 
 const DAMAGED: &str = "the gzip is damaged: it cannot be unpacked, or its checksum is not that of its content";
 
-/// The line with this number, from 1, without its end; `None` where it cannot be had cheaply.
+/// The line with this number, from 1, without its end. `None` where it is not found cheaply.
 pub async fn line(
     objects: &impl Objects,
     compression: Option<Compression>,
@@ -94,84 +92,35 @@ pub async fn line(
         return None;
     }
     let line = Line { before: number.checked_sub(1)?, bytes: Vec::new(), complete: false };
-    let mut unpacking = Unpacking::new(compression, Sink { left: UNPACKED_AT_MOST, line: Some(line) });
+    let mut sink = Sink { left: UNPACKED_AT_MOST, line: Some(line) };
+    let mut unpacking: Box<dyn Write + Send + '_> = match compression {
+        Some(_) => Box::new(MultiGzDecoder::new(&mut sink)),
+        None => Box::new(&mut sink),
+    };
     let mut from = 0;
     while from < file.size.min(LINE_WITHIN) {
         let part = objects.read(file, from, PART).await.ok()?.map(|part| part.bytes).filter(|part| !part.is_empty())?;
         from += u64::try_from(part.len()).unwrap_or(u64::MAX);
-        match unpacking.take(&part) {
+        match unpacking.write_all(&part) {
             Ok(()) => {}
-            Err(Stop::Enough) => break,
-            Err(Stop::Damaged) => return None,
+            Err(error) if is_damage(&error) => return None,
+            Err(_) => break,
         }
     }
-    let line = unpacking.into_sink().line.filter(|line| line.before == 0)?;
+    // The decoder gives the sink what it still holds.
+    drop(unpacking);
+    let line = sink.line.filter(|line| line.before == 0)?;
     let text = String::from_utf8_lossy(&line.bytes).trim_end_matches('\r').chars().take(256).collect::<String>();
     (!text.is_empty()).then_some(text)
 }
 
-/// Why no more is unpacked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stop {
-    /// What was wanted is known, or will not be.
-    Enough,
-    /// It cannot be unpacked.
-    Damaged,
-}
-
-/// A file on its way through its compression, if it has one.
-enum Unpacking {
-    Plain(Sink),
-    Gzip(Box<MultiGzDecoder<Sink>>),
-}
-
-impl Unpacking {
-    fn new(compression: Option<Compression>, sink: Sink) -> Self {
-        match compression {
-            Some(_) => Self::Gzip(Box::new(MultiGzDecoder::new(sink))),
-            None => Self::Plain(sink),
-        }
-    }
-
-    fn take(&mut self, part: &[u8]) -> Result<(), Stop> {
-        match self {
-            Self::Plain(sink) => sink.write_all(part).map_err(|_| Stop::Enough),
-            Self::Gzip(decoder) => {
-                let written = decoder.write_all(part);
-                written.map_err(|error| if is_damage(&error) { Stop::Damaged } else { Stop::Enough })
-            }
-        }
-    }
-
-    fn is_damaged_at_its_end(&mut self) -> bool {
-        match self {
-            Self::Plain(_) => false,
-            Self::Gzip(decoder) => decoder.try_finish().is_err_and(|error| is_damage(&error)),
-        }
-    }
-
-    fn into_sink(self) -> Sink {
-        match self {
-            Self::Plain(sink) => sink,
-            // What is unpacked so far, of which the decoder keeps some; whether it is all does not matter for a line.
-            Self::Gzip(mut decoder) => {
-                decoder.try_finish().ok();
-                std::mem::replace(decoder.get_mut(), Sink { left: 0, line: None })
-            }
-        }
-    }
-}
-
-/// Our own stop is no damage, nor is something other than a gzip after the end of one.
+/// Whether an error of a decoder is about the gzip. Not if the sink has enough, nor if other data follows a whole gzip.
 fn is_damage(error: &io::Error) -> bool {
-    error.kind() != io::ErrorKind::Other && error.kind() != io::ErrorKind::WriteZero && !is_header(error)
+    let enough = matches!(error.kind(), io::ErrorKind::Other | io::ErrorKind::WriteZero);
+    !enough && !error.to_string().contains("header")
 }
 
-fn is_header(error: &io::Error) -> bool {
-    error.to_string().contains("header")
-}
-
-/// What becomes of the unpacked bytes: they are counted, and a line of them is kept.
+/// Takes the unpacked bytes: counts them, and keeps one line.
 struct Sink {
     left: u64,
     line: Option<Line>,
@@ -202,7 +151,7 @@ impl Write for Sink {
 impl Line {
     /// Takes more of the file; answers whether the line is complete.
     fn take(&mut self, mut bytes: &[u8]) -> bool {
-        // A decoder that was told so once offers the same bytes again.
+        // After an error a decoder offers the same bytes again.
         if self.complete {
             return true;
         }

@@ -1,8 +1,7 @@
-//! The port to a warehouse, whichever it is: start the transaction that loads a batch, ask how it stands, ask what the
-//! ledger knows.
+//! The port to a warehouse: start the transaction that loads a batch, ask how far it is, and ask the ledger.
 //!
-//! Nothing here knows SQL. Each destination keeps the promise that matters: rows and ledger change in one transaction,
-//! and a batch of which any file is in the ledger changes nothing.
+//! Never knows SQL. Each destination keeps the promise that matters: rows and ledger change in one transaction, and a batch
+//! with a file that is in the ledger changes nothing. This is one file because a destination implements all of it.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -24,20 +23,20 @@ impl<D: Loads + Ledger + Repairs> Destination for D {}
 
 /// Loads batches: rows and ledger change in one transaction.
 pub trait Loads: Send + Sync {
-    /// Does beforehand what the load needs that is no part of its transaction, while something else takes its time. Nothing
-    /// depends on it: [`Loads::start`] does it where it was not done.
+    /// Does early what the load needs outside of its transaction, while the caller waits for something else. Optional:
+    /// [`Loads::start`] does it otherwise.
     fn prepare(&self, _feed: &Feed, _load: &Load<'_>) -> impl Future<Output = Result<(), PortError>> + Send {
         async { Ok(()) }
     }
 
-    /// Starts the one transaction that loads the files and writes them into the ledger. One that runs by itself is not
-    /// waited for; a destination that does the work in this call answers how it ended.
+    /// Starts the one transaction that loads the files and writes them into the ledger. Does not wait for one that runs by
+    /// itself. A destination that does the work in this call answers how it ended.
     ///
-    /// The same `load` (token included) asked for twice starts one transaction, for as long as the destination remembers
-    /// tokens; after that, and for another attempt, the ledger sees to it that the files are loaded once.
+    /// Two calls with the same `load` (token included) start one transaction, for as long as the destination remembers
+    /// tokens. After that, and for another attempt, the ledger ensures that the files are loaded once.
     fn start(&self, feed: &Feed, load: &Load<'_>) -> impl Future<Output = Result<Started, PortError>> + Send;
 
-    /// How a transaction of these files stands; waits for its end, at most `wait`.
+    /// How far a transaction of these files is. Waits for its end, at most `wait`.
     fn poll(
         &self,
         feed: &Feed,
@@ -49,12 +48,12 @@ pub trait Loads: Send + Sync {
 
 /// Keeps the ledger of a feed: which files are loaded.
 pub trait Ledger: Send + Sync {
-    /// Makes the feed's ledger where there is none, and what belongs to it. Fails where there is one that knows files by
-    /// something else than the feed says.
+    /// Creates the feed's ledger, with all that belongs to it, where there is none. Fails where the ledger knows files by
+    /// another identity than the feed's.
     fn create_ledger(&self, feed: &Feed, asking: &Asking) -> impl Future<Output = Result<(), QueryError>> + Send;
 
-    /// Which of the files the ledger has, by what it knows them by, and in which version each was loaded; none where there
-    /// is no ledger yet. Waits for a load that holds the ledger.
+    /// Those of the files that the ledger has, by their ids there, with the version in which each was loaded. None where
+    /// there is no ledger yet. Waits for a load that holds the ledger.
     fn loaded(
         &self,
         feed: &Feed,
@@ -62,7 +61,7 @@ pub trait Ledger: Send + Sync {
         asking: &Asking,
     ) -> impl Future<Output = Result<HashMap<FileId, ETag>, QueryError>> + Send;
 
-    /// What the ledger says of some files; nothing where there is no ledger yet. May wait for loads to end.
+    /// Entries of the ledger; none where there is no ledger yet. May wait for loads to end.
     fn entries(
         &self,
         feed: &Feed,
@@ -70,9 +69,9 @@ pub trait Ledger: Send + Sync {
         asking: &Asking,
     ) -> impl Future<Output = Result<Vec<Entry>, QueryError>> + Send;
 
-    /// Takes files out of the ledger, so that they can be loaded again: those of them that were recorded at `until` or
-    /// before, to the second. Waits for loads to end. What was recorded later stays, so that doing it twice changes
-    /// nothing more, whatever was loaded meanwhile.
+    /// Takes files out of the ledger, so that they can be loaded again: those that were recorded at `until` or before, to
+    /// the second. What was recorded later stays. So doing it twice changes nothing more, even if a file was loaded
+    /// meanwhile. Waits for loads to end.
     fn forget(
         &self,
         feed: &Feed,
@@ -81,13 +80,13 @@ pub trait Ledger: Send + Sync {
     ) -> impl Future<Output = Result<(), QueryError>> + Send;
 }
 
-/// Finds out what a transaction does not say by itself, and corrects the ledger. A destination that reads exactly the
+/// Finds out what a transaction does not report by itself, and corrects the ledger. A destination that reads exactly the
 /// planned versions, and whose failures name the bad files, has nothing to repair.
 pub trait Repairs: Send + Sync {
     /// Which of the batch's files the warehouse refuses, and why, after its transaction failed for bad data.
     ///
-    /// Changes no table. May load nothing, and may name some of the bad files only: the rest is asked for again. Where it
-    /// is late, it is asked again with the next [`Asking::look`].
+    /// Changes no table. May name only some of the bad files: the caller asks for the rest after the next failure. If the
+    /// answer is late, the caller asks again with the next [`Asking::look`].
     fn bad_files(
         &self,
         _feed: &Feed,
@@ -98,7 +97,7 @@ pub trait Repairs: Send + Sync {
         async { Ok(Refused::default()) }
     }
 
-    /// Which version of each file the transaction read, as far as the warehouse knows.
+    /// Which version of each file the transaction read, where the warehouse knows it.
     fn versions_read(
         &self,
         _feed: &Feed,
@@ -109,8 +108,8 @@ pub trait Repairs: Send + Sync {
         async { Ok(files.iter().map(|file| (file.key.clone(), file.etag.clone())).collect()) }
     }
 
-    /// Replaces identities in the ledger: what was recorded as the first file of a pair was in truth the second.
-    /// Doing it twice changes nothing more. Waits for a load that holds the ledger.
+    /// Corrects identities in the ledger: what was recorded as the first file of a pair was in truth the second. Doing it
+    /// twice changes nothing more. Waits for a load that holds the ledger.
     fn amend(
         &self,
         _feed: &Feed,
@@ -121,25 +120,48 @@ pub trait Repairs: Send + Sync {
     }
 }
 
-/// Which entries of a ledger are asked for.
+/// Which entries of a ledger to read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Of<'a> {
     /// A page of all, in the byte order of their places.
     Page {
         /// The first place.
         from: &'a str,
-        /// How many entries are left out there: those that the last page ended with.
+        /// How many entries to leave out there: those that the last page ended with.
         skip: usize,
-        /// The most that are answered; fewer are the last.
+        /// The most entries of the page. A page with fewer is the last.
         limit: usize,
     },
     /// Those of these files.
     Files(&'a [FileId]),
-    /// Those of these keys, whatever their contents; not more than a few thousand of them.
+    /// Those of these keys, in all versions. At most a few thousand keys.
     Keys(&'a [Key]),
 }
 
-/// A whole ledger, read page by page.
+/// Reads a whole ledger page by page.
+///
+/// ```
+/// use sluice_core::destination::{Asking, Pages};
+/// # use sluice_core::batch::BatchId;
+/// # use sluice_core::destination::{Load, Loads};
+/// # use sluice_core::testing::{TestPorts, target::config};
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let world = TestPorts::default();
+/// # let (warehouse, feed) = (world.destination, &config("flights", "flights/", "").feeds[0]);
+/// # let files = ["a", "b", "c"].map(|name| world.objects.drop_file(&format!("incoming/flights/{name}"), "1,x\n"));
+/// # let batch = BatchId::of(&files);
+/// # let load = Load { slot: 0, batch: &batch, files: &files, token: "1", compression: None, prepared: false };
+/// # warehouse.start(feed, &load).await?;
+///
+/// let (mut pages, mut bytes) = (Pages::of(2), 0);
+/// while let Some(page) = pages.next(&warehouse, feed, &Asking::patiently()).await? {
+///     bytes += page.iter().map(|entry| entry.size).sum::<u64>();
+/// }
+/// assert_eq!(bytes, 3 * 4);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Pages {
     from: String,
@@ -149,7 +171,7 @@ pub struct Pages {
 }
 
 impl Pages {
-    /// From the beginning, with so many entries a page.
+    /// Starts at the beginning, with so many entries a page.
     #[must_use]
     pub fn of(limit: usize) -> Self {
         Self { from: String::new(), skip: 0, limit: limit.max(1), ended: false }
@@ -172,7 +194,7 @@ impl Pages {
         let page = ledger.entries(feed, of, asking).await?;
         self.ended = page.len() < self.limit;
         for place in page.iter().map(Entry::place) {
-            // Several entries may have one place: the next page begins there, behind those that were seen.
+            // Several entries may have one place. The next page begins there, behind those that were read.
             self.skip = if place == self.from { self.skip + 1 } else { 1 };
             self.from = place;
         }
@@ -180,14 +202,14 @@ impl Pages {
     }
 }
 
-/// What a ledger says of one file.
+/// A file in a ledger.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
     /// The file.
     pub id: FileId,
     /// Its key as it was recorded: a NUL, which no warehouse takes in a text, is a `?` there.
     pub key: Key,
-    /// Which content it had.
+    /// The version of its content.
     pub etag: ETag,
     /// Bytes.
     pub size: u64,
@@ -196,15 +218,15 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// Where it stands in the order of pages: its key, a dot, its `ETag`, which is also how the archive names a second
-    /// version of the same path. Never ends in a blank, which some warehouses do not compare.
+    /// Its place in the order of pages: its key, a dot, its `ETag`. The archive names a second version of a path in the same
+    /// way. Never ends in a blank, because some warehouses do not compare those.
     #[must_use]
     pub fn place(&self) -> String {
         format!("{}.{}", self.key, self.etag)
     }
 }
 
-/// What is to be loaded.
+/// A batch to load.
 #[derive(Clone, Copy, Debug)]
 pub struct Load<'a> {
     /// The feed's slot that the batch fills.
@@ -213,11 +235,11 @@ pub struct Load<'a> {
     pub batch: &'a BatchId,
     /// Its files. Not empty, no key twice.
     pub files: &'a [File],
-    /// Tells this attempt at this batch by this claim from all others.
+    /// Differs for every attempt at every batch by every claim.
     pub token: &'a str,
     /// How all of the files are packed.
     pub compression: Option<Compression>,
-    /// Whether [`Loads::prepare`] has ended well for the same load.
+    /// Whether [`Loads::prepare`] has succeeded for the same load.
     pub prepared: bool,
 }
 
@@ -235,10 +257,10 @@ impl fmt::Display for StatementId {
 /// How a load begins.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Started {
-    /// Its transaction runs by itself: [`Loads::poll`] tells how it stands.
+    /// Its transaction runs by itself: [`Loads::poll`] says how far it is.
     Detached(Begun),
-    /// It has ended: [`Progress::Loaded`] or [`Progress::Failed`]. Nobody asks for it later: after a death before that was
-    /// noted, the ledger tells. The same token gives it the same id, that what is written about a bad file is written once.
+    /// It has ended: [`Progress::Loaded`] or [`Progress::Failed`]. Nobody asks for it later: after a crash before that was
+    /// recorded, the ledger shows it. The same token gives it the same id, so that a bad file gets one reason.
     Ended(Begun, Progress),
 }
 
@@ -256,12 +278,12 @@ impl Started {
 pub struct Begun {
     /// Its id.
     pub statement: StatementId,
-    /// Which of its statements does what; `None` where an older version started it.
+    /// Which of its statements does what. `None` if an older version of Sluice started it.
     pub roles: Option<Roles>,
 }
 
-/// Which statement of a transaction does what, counted from 0. A claim bears it with the transaction's id: the
-/// configuration that shaped the transaction may change while it runs.
+/// Which statement of a transaction does what, counted from 0. A claim keeps it with the transaction's id, because the
+/// configuration may change while the transaction runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Roles {
     /// Takes the ledger's lock.
@@ -272,54 +294,50 @@ pub struct Roles {
     pub copy: usize,
 }
 
-/// How a question is asked: the same question is never asked twice side by side, whoever asks.
+/// How to ask a question. Several callers with the same token never ask the same question side by side.
 #[derive(Clone, Debug, Default)]
 pub struct Asking {
-    /// The same token and question are asked once, for as long as the destination remembers tokens; none: each call
-    /// asks.
+    /// The same token and question are asked once, for as long as the destination remembers tokens. `None`: each call asks.
     pub token: Option<String>,
-    /// The question that is under way already, by its name, and its statement.
+    /// The name of the question that runs already, and its statement.
     pub noted: Option<(String, StatementId)>,
-    /// How often the answer was late before: what was answered too early is asked anew.
+    /// How often the answer was late before. A question that was answered too early is asked again.
     pub look: usize,
     /// How long to wait for the answer; after that, [`QueryError::Slow`].
     pub wait: Duration,
 }
 
-/// How long an operator's question may take: it may wait for a load to end, and for another one to begin.
-const LONG_PATIENCE: Duration = Duration::from_mins(10);
-
 impl Asking {
-    /// A question to the ledger that an operator waits for.
+    /// An operator's question to the ledger. It may wait for a load to end, and for another one to begin.
     #[must_use]
     pub fn patiently() -> Self {
-        Self::once(LONG_PATIENCE)
+        Self::once(Duration::from_mins(10))
     }
 
-    /// A question that nobody takes up again: an operator's.
+    /// An operator's question: nobody resumes it.
     #[must_use]
     pub fn once(wait: Duration) -> Self {
         Self { wait, ..Self::default() }
     }
 }
 
-/// How a transaction stands.
+/// How far a transaction is.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Progress {
-    /// Not at its end.
+    /// It has not ended.
     Running,
     /// Committed.
     Loaded(Loaded),
     /// Rolled back.
     Failed(Failure),
-    /// The destination no longer knows it. Only the ledger can tell how it ended.
+    /// The destination no longer knows it. Only the ledger shows how it ended.
     Forgotten,
 }
 
 /// A committed load.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Loaded {
-    /// Rows, where the destination says how many.
+    /// Rows, where the destination reports them.
     pub rows: Option<u64>,
     /// When it was committed, by the destination's clock.
     pub at: Timestamp,
@@ -332,13 +350,13 @@ pub struct Loaded {
 pub struct Failure {
     /// What can be done about it.
     pub kind: FailureKind,
-    /// The destination's own words, cut to a readable length.
+    /// The destination's own message, cut to a readable length.
     pub message: String,
-    /// What an operator should do, where the words say what is wrong.
+    /// What an operator should do, where the message shows what is wrong.
     pub advice: Option<&'static str>,
-    /// The one file of the batch that the words name. That need not mean that it is to blame.
+    /// The one file of the batch that the message names. It need not be the cause.
     pub file: Option<Key>,
-    /// When it ended, by the same clock that says when others were committed.
+    /// When it ended, by the same clock as [`Loaded::at`].
     pub at: Option<Timestamp>,
 }
 
@@ -347,7 +365,7 @@ pub struct Failure {
 pub enum FailureKind {
     /// A file of the batch is in the ledger.
     AlreadyLoaded,
-    /// The warehouse refuses what is in some file.
+    /// The warehouse refuses the content of a file.
     BadData,
     /// A file was not there.
     FileMissing,
@@ -355,11 +373,11 @@ pub enum FailureKind {
     ObjectMissing,
     /// There is no ledger yet.
     LedgerMissing,
-    /// It may work when tried again as it is.
+    /// A retry may succeed.
     Transient,
-    /// Somebody has to mend something first; nothing is wrong with the files.
+    /// Somebody has to fix something first. Nothing is wrong with the files.
     Configuration,
-    /// Nobody knows. It may be about the warehouse, and it may be about what is in some file.
+    /// Unknown. The cause may be the warehouse or the content of a file.
     Unknown,
 }
 
@@ -372,15 +390,15 @@ pub enum QueryError {
     /// The statement failed.
     #[error("statement {statement} failed: {}", failure.message)]
     Failed {
-        /// Which.
+        /// Its id.
         statement: StatementId,
         /// Why.
         failure: Failure,
     },
-    /// The statement has not ended yet. Asking again with it noted takes it up.
+    /// The statement has not ended yet. Asking again with [`Asking::noted`] resumes it.
     #[error("statement {statement} ({what}) has not ended yet")]
     Slow {
-        /// Which question.
+        /// The question's name.
         what: String,
         /// Its statement.
         statement: StatementId,
@@ -390,9 +408,9 @@ pub enum QueryError {
 /// Which files the warehouse refuses.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Refused {
-    /// Those that it names by now, with its reasons.
+    /// Those that it has named so far, with its reasons.
     pub files: HashMap<Key, Refusal>,
-    /// It has noted more, and does not show it yet.
+    /// It has recorded more errors, and does not show them yet.
     pub late: bool,
 }
 
@@ -401,13 +419,13 @@ pub struct Refused {
 pub struct Refusal {
     /// The destination's error code.
     pub code: Option<i64>,
-    /// The destination's words.
+    /// The destination's message.
     pub message: String,
     /// The line in the file, from 1.
     pub line: Option<u64>,
     /// The column.
     pub column: Option<String>,
-    /// The line as it stands in the file, cut.
+    /// The text of the line, cut.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub raw_line: Option<String>,
 }

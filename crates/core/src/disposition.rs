@@ -1,6 +1,6 @@
 //! The one place that decides what a failure leads to: which step next, and how soon.
 //!
-//! Pure. Only bad data ever leads to quarantine; nothing leads to giving up.
+//! Pure. Only bad data leads to quarantine, and nothing leads to giving up.
 
 use std::time::Duration;
 
@@ -13,25 +13,24 @@ use crate::ports::PortErrorKind;
 /// What a failed transaction leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Disposition {
-    /// Ask the ledger which files are in; archive those, go on with the rest.
+    /// Ask the ledger which files are in it. Archive those, and go on with the rest.
     AskLedger,
-    /// Find the bad files, move them to `failed/`, go on with the rest.
+    /// Find the bad files, move them to `failed/`, and go on with the rest.
     Quarantine,
-    /// Look which files are still there; go on with those. If all are, try again at this pace.
+    /// Go on with the files that are still there. If all are, try again at this pace.
     DropMissing(Pace),
     /// Make the ledger, and try again at once.
     CreateLedger,
-    /// Try again later; if a file of the batch brings it about, the others get through. No file is ever quarantined for
-    /// it.
+    /// Try again later. If a file of the batch is the cause, the others get through. No file is quarantined.
     Retry(Pace),
 }
 
 /// How soon to try again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pace {
-    /// From a second to a minute: it passes by itself.
+    /// After a second to a minute: it passes by itself.
     Transient,
-    /// From a minute to a quarter of an hour, for ever: somebody has to fix something.
+    /// After a minute to a quarter of an hour, for ever: somebody has to fix something.
     Configuration,
 }
 
@@ -61,8 +60,8 @@ impl From<PortErrorKind> for Pace {
 }
 
 impl Pace {
-    /// How long to wait after `failures` failures in a row: doubling, held at the pace's longest, and spread over its
-    /// upper half by `seed`, so that what failed together does not come back together.
+    /// How long to wait after `failures` failures in a row. It doubles up to the pace's longest. `seed` picks a point in its
+    /// upper half, so that what failed together is not retried together.
     #[must_use]
     pub fn delay(self, failures: u32, seed: &str) -> Duration {
         let (first, longest) = match self {
@@ -75,7 +74,7 @@ impl Pace {
         whole.mul_f64(0.5 + spread / 2.0)
     }
 
-    /// How many failures in a row raise the doubt that a file of the batch brings them about.
+    /// After how many failures in a row a file of the batch may be the cause.
     #[must_use]
     pub fn doubts(self) -> u32 {
         match self {
@@ -84,7 +83,7 @@ impl Pace {
         }
     }
 
-    /// What an operator reads about it.
+    /// What an operator reads.
     #[must_use]
     pub fn advice(self) -> &'static str {
         match self {

@@ -1,4 +1,6 @@
 //! SHA-256 over parts, and its digits.
+//!
+//! Never changes: ids of files and batches, and tokens, are made of it.
 
 use std::fmt::Write;
 

@@ -1,8 +1,8 @@
-//! Inspect: the head of each file is looked at before it is loaded, with one small read a file, many at a time.
+//! Inspect: looks at the head of each file before it is loaded, with one small read a file, many at a time.
 //!
-//! Finds what COPY would pass over in silence: a packed file under a plain name is a text of one odd line to it, and with a
-//! header to ignore it loads nothing and says that all is well. Refuses a file only for what is certain of exactly the
-//! version that is planned. What cannot be read, or not in time, is left to the warehouse.
+//! Finds what COPY would ignore in silence: to COPY a packed file under a plain name is a text of one odd line, and with a
+//! header to skip it loads nothing and reports success. Never refuses a file in doubt, and only for the content of exactly
+//! the planned version. What cannot be read in time is left to the warehouse.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -19,36 +19,36 @@ use head::{Expected, Found};
 
 mod head;
 
-/// How many files are looked at at once.
+/// How many files are read at once.
 const LOOKS_AT_ONCE: usize = 192;
 
-/// How much of a file is read. What is wrong shows in its first lines; more would only take longer to come.
+/// How many bytes of a file are read. Mistakes show in its first lines, and more would take longer.
 const HEAD_BYTES: u64 = 16 << 10;
 
-/// How much is read of the end of a columnar file: the length of its footer, and the mark behind it.
+/// How many bytes are read of the end of a columnar file: the length of its footer, and the mark behind it.
 /// Source: Apache Parquet, "File format".
 const TAIL_BYTES: u64 = 8;
 
-/// What has more than one part is at least so large. Source: Amazon S3 User Guide, "Amazon S3 multipart upload limits".
+/// An upload of more than one part has at least so many bytes. Source: Amazon S3 User Guide, "Amazon S3 multipart upload limits".
 const LEAST_PART: u64 = 5 << 20;
 
-/// What the heads of a batch's files say.
+/// What the heads of a batch's files show.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Inspected {
     /// Those that cannot be loaded, and why.
     pub refused: HashMap<Key, Refusal>,
-    /// Those that are packed otherwise than their names or the feed say, and how; `None`: not at all.
+    /// Those that are packed otherwise than their names or the feed say, and how. `None`: not at all.
     pub packed: BTreeMap<FileId, Option<Compression>>,
-    /// Those that hold no row, though they are not empty.
+    /// Those that are not empty and hold no row.
     pub without_rows: Vec<FileId>,
-    /// Those of which the same content may be known under another `ETag`: their own is no hash of it, or they are so large
-    /// that they may have been uploaded in parts before.
+    /// Those whose content may be known under another `ETag`: their own is no hash of it, or they are so large that an
+    /// earlier upload may have been in parts.
     pub perhaps_known: Vec<File>,
-    /// Some could not be looked at: another look may find more.
+    /// Some could not be read: another inspection may find more.
     pub unseen: bool,
 }
 
-/// Looks at the head of each file until it is `until`.
+/// Looks at the head of each file, until the time `until`.
 pub async fn inspect(
     objects: &impl Objects,
     clock: &impl Clock,
@@ -99,7 +99,7 @@ impl Inspected {
     }
 }
 
-/// What the look at one file saw.
+/// What the head of one file shows.
 struct Seen {
     found: Found,
     /// It holds no row.
@@ -112,14 +112,14 @@ impl Seen {
     const NOTHING: Self = Self { found: Found::Fine, without_rows: false, hashed: true };
 }
 
-/// What one file's head says. A version that is not there any more says nothing.
+/// Looks at one file. A version that is gone shows nothing.
 async fn look(objects: &impl Objects, feed: &Feed, file: &File) -> Result<Seen, PortError> {
     let format = feed.target.files.format;
     if file.size == 0 {
         return Ok(Seen::NOTHING);
     }
-    let from = if format.is_columnar() { file.size.saturating_sub(TAIL_BYTES) } else { 0 };
-    let length = if format.is_columnar() { TAIL_BYTES } else { HEAD_BYTES };
+    let tail = (file.size.saturating_sub(TAIL_BYTES), TAIL_BYTES);
+    let (from, length) = if format.is_columnar() { tail } else { (0, HEAD_BYTES) };
     let Some(Part { bytes, hashed }) = objects.read(file, from, length).await? else {
         return Ok(Seen::NOTHING);
     };

@@ -1,6 +1,6 @@
 //! Every metric's name and unit, in one place, and the data that carry them.
 //!
-//! Zero is published as zero: a metric that is missing means a function that is missing.
+//! Never leaves out a zero: a missing metric means that the function is missing.
 
 use std::time::Duration;
 
@@ -16,43 +16,73 @@ pub const DIMENSION: &str = "Feed";
 /// The most distinct values of one datum. Source: Amazon CloudWatch API Reference, `MetricDatum`.
 pub const MAX_VALUES: usize = 150;
 
-/// A metric of a feed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Metric {
+/// Makes [`Metric`] of a list of metrics with their units. A member's name is the metric's name in CloudWatch.
+macro_rules! metrics {
+    ($($(#[$doc:meta])+ $name:ident: $unit:ident,)+) => {
+        /// A metric of a feed.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Metric {
+            $($(#[$doc])+ $name,)+
+        }
+
+        impl Metric {
+            /// All of them.
+            pub const ALL: [Self; [$(stringify!($name)),+].len()] = [$(Self::$name),+];
+
+            /// Its name in CloudWatch.
+            #[must_use]
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(Self::$name => stringify!($name),)+
+                }
+            }
+
+            /// Its unit.
+            #[must_use]
+            pub fn unit(self) -> Unit {
+                match self {
+                    $(Self::$name => Unit::$unit,)+
+                }
+            }
+        }
+    };
+}
+
+metrics! {
     /// Files listed and held by no claim.
-    UnprocessedFiles,
+    UnprocessedFiles: Count,
     /// Their bytes.
-    UnprocessedBytes,
-    /// Seconds since the oldest of them was written; 0 when there is none.
-    OldestUnprocessedAge,
+    UnprocessedBytes: Bytes,
+    /// The age of the oldest of them, since it was written; 0 when there is none.
+    OldestUnprocessedAge: Seconds,
     /// Files held by claims.
-    InFlightFiles,
+    InFlightFiles: Count,
     /// Files that may be loaded at once: X, or less while the warehouse is too full.
-    EffectiveMaxFiles,
+    EffectiveMaxFiles: Count,
     /// Files committed.
-    FilesLoaded,
+    FilesLoaded: Count,
     /// Their bytes, as stored.
-    BytesLoaded,
+    BytesLoaded: Bytes,
     /// Rows committed.
-    RowsLoaded,
+    RowsLoaded: Count,
     /// Files moved to `failed/`.
-    FilesQuarantined,
+    FilesQuarantined: Count,
     /// Files loaded that are not empty and brought no row.
-    FilesWithoutRows,
-    /// Files that nobody takes: under `incoming/` and of no feed, or of a name that their feed does not include.
-    FilesNotTaken,
+    FilesWithoutRows: Count,
+    /// Files that no feed takes: under `incoming/` and of no feed, or of a name that their feed does not include.
+    FilesNotTaken: Count,
     /// Files that a producer replaced during the load, where the warehouse cannot say which version it read.
-    FilesReplaced,
+    FilesReplaced: Count,
     /// Files that fail alone while others of the feed are loaded: they wait outside of all slots.
-    FilesResting,
+    FilesResting: Count,
     /// 1 while nothing of the feed works, else 0.
-    FeedDown,
-    /// Transactions, and moves of files, that failed for another reason than what is in a file.
-    LoadsFailed,
-    /// Milliseconds a transaction took.
-    LoadDuration,
-    /// Seconds from a file's arrival to its commit.
-    TimeToLoad,
+    FeedDown: Count,
+    /// Transactions, and moves of files, that failed for another reason than the content of a file.
+    LoadsFailed: Count,
+    /// How long a transaction took.
+    LoadDuration: Milliseconds,
+    /// From a file's arrival to its commit.
+    TimeToLoad: Seconds,
 }
 
 /// A metric's unit, by CloudWatch's names.
@@ -68,65 +98,22 @@ pub enum Unit {
     Milliseconds,
 }
 
-impl Metric {
-    /// All of them.
-    pub const ALL: [Metric; 17] = [
-        Self::UnprocessedFiles,
-        Self::UnprocessedBytes,
-        Self::OldestUnprocessedAge,
-        Self::InFlightFiles,
-        Self::EffectiveMaxFiles,
-        Self::FilesLoaded,
-        Self::BytesLoaded,
-        Self::RowsLoaded,
-        Self::FilesQuarantined,
-        Self::FilesWithoutRows,
-        Self::FilesNotTaken,
-        Self::FilesReplaced,
-        Self::FilesResting,
-        Self::FeedDown,
-        Self::LoadsFailed,
-        Self::LoadDuration,
-        Self::TimeToLoad,
-    ];
-
-    /// Its name in CloudWatch.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::UnprocessedFiles => "UnprocessedFiles",
-            Self::UnprocessedBytes => "UnprocessedBytes",
-            Self::OldestUnprocessedAge => "OldestUnprocessedAge",
-            Self::InFlightFiles => "InFlightFiles",
-            Self::EffectiveMaxFiles => "EffectiveMaxFiles",
-            Self::FilesLoaded => "FilesLoaded",
-            Self::BytesLoaded => "BytesLoaded",
-            Self::RowsLoaded => "RowsLoaded",
-            Self::FilesQuarantined => "FilesQuarantined",
-            Self::FilesWithoutRows => "FilesWithoutRows",
-            Self::FilesNotTaken => "FilesNotTaken",
-            Self::FilesReplaced => "FilesReplaced",
-            Self::FilesResting => "FilesResting",
-            Self::FeedDown => "FeedDown",
-            Self::LoadsFailed => "LoadsFailed",
-            Self::LoadDuration => "LoadDuration",
-            Self::TimeToLoad => "TimeToLoad",
-        }
-    }
-
-    /// Its unit.
-    #[must_use]
-    pub fn unit(self) -> Unit {
-        match self {
-            Self::UnprocessedBytes | Self::BytesLoaded => Unit::Bytes,
-            Self::OldestUnprocessedAge | Self::TimeToLoad => Unit::Seconds,
-            Self::LoadDuration => Unit::Milliseconds,
-            _ => Unit::Count,
-        }
-    }
-}
-
 /// One metric of one feed at one moment: values, and how often each was seen.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use jiff::Timestamp;
+/// use sluice_core::config::FeedName;
+/// use sluice_core::measure::{Datum, Metric, Unit};
+///
+/// let feed = FeedName::new("flights").ok_or("not a feed's name")?;
+/// let waits = [1, 2, 2].map(Duration::from_secs);
+/// let datum = Datum::durations(Metric::TimeToLoad, &feed, Timestamp::UNIX_EPOCH, &waits);
+/// assert_eq!(datum.values, [(1.0, 1.0), (2.0, 2.0)]);
+/// assert_eq!((datum.metric.name(), datum.metric.unit()), ("TimeToLoad", Unit::Seconds));
+/// # Ok::<(), &str>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Datum {
     /// Which metric.
@@ -146,8 +133,8 @@ impl Datum {
         Self { metric, feed: feed.clone(), at, values: vec![(value, 1.0)] }
     }
 
-    /// Many durations, in the metric's unit (seconds or milliseconds), kept to two significant digits so that however
-    /// many there are, there are few distinct values.
+    /// Many durations, in the metric's unit (seconds or milliseconds). They are rounded to two significant digits, so that
+    /// many durations have few distinct values.
     #[must_use]
     pub fn durations(metric: Metric, feed: &FeedName, at: Timestamp, durations: &[Duration]) -> Self {
         let scale = if metric.unit() == Unit::Milliseconds { 1000.0 } else { 1.0 };
@@ -160,7 +147,7 @@ impl Datum {
                 _ => values.push((value, 1.0)),
             }
         }
-        // Two digits over four decades are 360 values; the smallest of more than MAX_VALUES are of no interest apart.
+        // Two digits over four decades are 360 values. Of too many, the smallest are counted together.
         while values.len() > MAX_VALUES {
             let (_, count) = values.remove(0);
             values[0].1 += count;
@@ -175,12 +162,12 @@ impl Datum {
     }
 }
 
-/// How many files there are.
+/// The number of files.
 pub(crate) fn count(files: &[File]) -> u64 {
     u64::try_from(files.len()).unwrap_or(u64::MAX)
 }
 
-/// A number as metrics have it: floating point, and 2^53 files are enough.
+/// A number as metrics have it. Up to 2^53 it is exact.
 #[allow(clippy::cast_precision_loss)]
 pub(crate) fn float(number: u64) -> f64 {
     number as f64

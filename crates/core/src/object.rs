@@ -1,9 +1,9 @@
 //! Names of things in the bucket, as types that cannot be wrong: keys, prefixes, `ETag`s, files and their identity.
 //!
-//! Never talks to S3, and never changes a key: what a producer wrote is what is listed, copied, loaded and recorded.
+//! Never talks to S3, and never changes a key: what a producer wrote is what is listed, copied, loaded and recorded. These
+//! types are in one file because a [`File`] is made of them.
 
 use std::fmt;
-use std::str::FromStr;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -14,9 +14,24 @@ use crate::hash;
 /// Source: Amazon S3 User Guide, "Naming Amazon S3 objects".
 pub const MAX_KEY_BYTES: usize = 1024;
 
+/// Implements `Display` for types that are shown as their text.
+macro_rules! display_as_str {
+    ($($type:ty),+) => {$(
+        impl std::fmt::Display for $type {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+    )+};
+}
+
+pub(crate) use display_as_str;
+
+display_as_str!(Key, Prefix, ETag);
+
 /// An object's key, as S3 has it: 1 to 1,024 bytes, not encoded in any way.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[serde(try_from = "String")]
 pub struct Key(String);
 
 /// What can be wrong with a key.
@@ -65,15 +80,21 @@ impl From<Key> for String {
     }
 }
 
-impl fmt::Display for Key {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-/// The beginning of keys. Ends in `/` and does not begin with one, so that no prefix is half a name.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+/// The beginning of keys. It ends in `/` and does not begin with one, so that no prefix is half a name.
+///
+/// ```
+/// use sluice_core::object::Prefix;
+///
+/// let incoming = Prefix::new("incoming/")?;
+/// let key = incoming.key("flights/2013-01-01.csv.gz")?;
+/// assert_eq!(key.as_str(), "incoming/flights/2013-01-01.csv.gz");
+/// assert_eq!(incoming.strip(&key), Some("flights/2013-01-01.csv.gz"));
+///
+/// let error = Prefix::new("incoming").unwrap_err();
+/// assert_eq!(error.to_string(), "a prefix ends in \"/\": write \"incoming/\"");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Prefix(String);
 
 /// What can be wrong with a prefix.
@@ -142,37 +163,9 @@ impl Prefix {
     }
 }
 
-impl TryFrom<String> for Prefix {
-    type Error = PrefixError;
-
-    fn try_from(prefix: String) -> Result<Self, PrefixError> {
-        Self::new(prefix)
-    }
-}
-
-impl FromStr for Prefix {
-    type Err = PrefixError;
-
-    fn from_str(prefix: &str) -> Result<Self, PrefixError> {
-        Self::new(prefix)
-    }
-}
-
-impl From<Prefix> for String {
-    fn from(prefix: Prefix) -> Self {
-        prefix.0
-    }
-}
-
-impl fmt::Display for Prefix {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-/// An object's `ETag`, without quotes. Names a version of the content; is a hash of it only sometimes.
+/// An object's `ETag`, without quotes. It names a version of the content, and only sometimes is a hash of it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(from = "String", into = "String")]
+#[serde(from = "String")]
 pub struct ETag(String);
 
 impl ETag {
@@ -188,7 +181,7 @@ impl ETag {
         &self.0
     }
 
-    /// Whether it has the form of a hash of a content: an upload in parts has a number of parts behind it.
+    /// Whether it has the form of a hash of the content. That of an upload in parts ends in the number of parts.
     /// Source: Amazon S3 API Reference, "Object".
     #[must_use]
     pub fn may_be_hash(&self) -> bool {
@@ -208,24 +201,12 @@ impl From<String> for ETag {
     }
 }
 
-impl From<ETag> for String {
-    fn from(etag: ETag) -> Self {
-        etag.0
-    }
-}
-
-impl fmt::Display for ETag {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
 /// One version of one object, as a listing shows it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct File {
     /// Its whole key.
     pub key: Key,
-    /// Which content it has.
+    /// The version of its content.
     pub etag: ETag,
     /// Bytes.
     pub size: u64,
@@ -241,8 +222,17 @@ impl File {
     }
 }
 
-/// A file's identity as the ledger holds it: SHA-256 of key and `ETag`, so that it is short and bears nothing a
-/// producer chose.
+/// A file's identity as the ledger holds it: SHA-256 of key and `ETag`. So it is short, and no producer chooses it.
+///
+/// ```
+/// use sluice_core::object::{ETag, FileId, Key};
+///
+/// let key = Key::new("incoming/flights/a.csv")?;
+/// let id = FileId::of(&key, &ETag::new("0e5f"));
+/// assert_ne!(id, FileId::of(&key, &ETag::new("77ab")), "new content is a new file");
+/// assert_eq!(FileId::parse(&id.to_string()), Some(id));
+/// # Ok::<(), sluice_core::object::KeyError>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct FileId([u8; 32]);
@@ -268,7 +258,7 @@ impl FileId {
         Self(hash::of_parts([key.as_str(), etag.as_str()]))
     }
 
-    /// The identity of whatever is under `key`, for feeds that load each name once.
+    /// The identity of `key` with any content, for feeds that load each name once.
     #[must_use]
     pub fn of_name(key: &Key) -> Self {
         Self(hash::of_parts([key.as_str()]))
@@ -277,13 +267,12 @@ impl FileId {
     /// Reads the 64 hexadecimal digits that `Display` writes; `None` for anything else.
     #[must_use]
     pub fn parse(hex: &str) -> Option<Self> {
-        let digits = hex.as_bytes();
-        if digits.len() != 64 || !digits.iter().all(u8::is_ascii_hexdigit) {
+        if hex.len() != 64 || !hex.bytes().all(|digit| digit.is_ascii_hexdigit()) {
             return None;
         }
         let mut bytes = [0; 32];
-        for (byte, pair) in bytes.iter_mut().zip(0..32) {
-            *byte = u8::from_str_radix(&hex[pair * 2..pair * 2 + 2], 16).ok()?;
+        for (at, byte) in bytes.iter_mut().enumerate() {
+            *byte = u8::from_str_radix(&hex[2 * at..2 * at + 2], 16).ok()?;
         }
         Some(Self(bytes))
     }

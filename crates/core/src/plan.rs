@@ -13,6 +13,24 @@ const MAX_CLAIM_BYTES: usize = 512 << 10;
 /// Cuts at most `most` files into at most `free` batches, in the order of their first files.
 ///
 /// A key that comes twice is taken once (the newest version of it): COPY would load it twice.
+///
+/// ```
+/// use jiff::Timestamp;
+/// use sluice_core::object::{ETag, File, Key};
+/// use sluice_core::plan::plan;
+/// # use sluice_core::testing::target::config;
+/// # let feed = &config("flights", "flights/", "files_per_load = 2").feeds[0];
+///
+/// let file = |name: &str| -> Result<File, Box<dyn std::error::Error>> {
+///     let key = Key::new(format!("incoming/flights/{name}"))?;
+///     Ok(File { key, etag: ETag::new("0e5f"), size: 1, last_modified: Timestamp::UNIX_EPOCH })
+/// };
+/// // At most two files a load, and one compression in each.
+/// let files = vec![file("a.csv")?, file("b.csv")?, file("c.csv")?, file("d.csv.gz")?];
+/// let sizes: Vec<_> = plan(feed, files, 4, 1000).iter().map(Vec::len).collect();
+/// assert_eq!(sizes, [2, 1, 1]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[must_use]
 pub fn plan(feed: &Feed, files: Vec<File>, free: usize, most: usize) -> Vec<Vec<File>> {
     let mut files = newest_versions(files);

@@ -1,16 +1,28 @@
 //! A failed call of any port: what was asked of whom, and what can be done about it.
 //!
-//! Decides nothing: what a kind leads to, `disposition` says.
+//! Never decides what a kind leads to: [`disposition`](crate::disposition) does.
 
 use std::error::Error as StdError;
-use std::fmt;
 
-/// A call that failed: what was asked of whom, about what, why, and of which kind the failure is.
-#[derive(Debug)]
+/// A call that failed.
+///
+/// ```
+/// use sluice_core::ports::{PortError, PortErrorKind, Service};
+///
+/// let put = Service::Bucket.call("s3:PutObject");
+/// let error = PortError::new(put, "s3://acme/sluice/claims/flights/0.json", PortErrorKind::Denied, "403 Forbidden");
+/// assert_eq!(
+///     error.to_string(),
+///     "s3:PutObject on \"s3://acme/sluice/claims/flights/0.json\": access denied; \
+///      grant this right to the function's role: 403 Forbidden"
+/// );
+/// ```
+#[derive(Debug, thiserror::Error)]
+#[error("{} on {subject:?}: {}: {source}", operation.name, self.remedy())]
 pub struct PortError {
     /// What was asked, and of whom.
     pub operation: Operation,
-    /// What it was about: bucket and key, a statement's id, a function's name.
+    /// The thing it was about: bucket and key, a statement's id, a function's name.
     pub subject: String,
     /// What can be done about it.
     pub kind: PortErrorKind,
@@ -38,7 +50,7 @@ pub enum Service {
     Functions,
     /// Who takes measures.
     Metrics,
-    /// Nobody: it failed before a call was made, or in memory.
+    /// No service: it failed before a call was made, or in memory.
     Nobody,
 }
 
@@ -67,9 +79,9 @@ pub enum PortErrorKind {
     Denied,
     /// What the call names does not exist: a bucket, a warehouse, a function.
     Missing,
-    /// The call is wrong as it stands; repeating it cannot help.
+    /// The call is wrong; repeating it cannot help.
     Invalid,
-    /// The call is refused, and may be larger than the service takes: a smaller one may do.
+    /// The service refuses the call, perhaps for its size. A smaller one may work.
     TooLarge,
 }
 
@@ -84,33 +96,23 @@ impl PortError {
         Self { operation: operation.into(), subject: subject.into(), kind, source: source.into() }
     }
 
-    /// The same error once more: one call that failed may be about many things.
+    /// A second error of the same call, where one failed call is about many things. Its cause is kept as text.
     #[must_use]
     pub fn same(&self) -> Self {
         Self::new(self.operation, self.subject.clone(), self.kind, self.source.to_string())
     }
-}
-
-impl fmt::Display for PortError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { operation, subject, kind, source } = self;
-        let remedy = match kind {
+    /// What the operator should do.
+    fn remedy(&self) -> &'static str {
+        match self.kind {
             PortErrorKind::Throttled => "throttled; it is tried again",
             PortErrorKind::Unavailable => "no usable answer; it is tried again",
             PortErrorKind::Denied => "access denied; grant this right to the function's role",
             PortErrorKind::Missing => "not found; check the name, the account and the Region",
-            PortErrorKind::Invalid if operation.service == Service::Warehouse => {
+            PortErrorKind::Invalid if self.operation.service == Service::Warehouse => {
                 "refused as invalid; check that the warehouse the feed names is there and not paused"
             }
             PortErrorKind::Invalid => "refused as invalid",
             PortErrorKind::TooLarge => "refused, perhaps for its size; fewer files are sent at once",
-        };
-        write!(f, "{} on {subject:?}: {remedy}: {source}", operation.name)
-    }
-}
-
-impl StdError for PortError {
-    fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        Some(self.source.as_ref())
+        }
     }
 }

@@ -1,8 +1,8 @@
 //! Quarantine: files that the warehouse refuses go to `failed/`, each with its reason beside it.
 //!
-//! Never decides that a file is bad; the destination has said so. The reason is written before the file leaves
-//! `incoming/`, so that a file in `failed/` always says why. A reason takes no other object's name: a producer's file may
-//! be called `a.csv.error.json`.
+//! Never decides that a file is bad: the destination has. The reason is written before the file leaves `incoming/`, so
+//! that each file in `failed/` has one. A reason never overwrites another object: a producer's file may be called
+//! `a.csv.error.json`.
 
 use std::collections::HashMap;
 
@@ -33,11 +33,11 @@ pub struct Cause<'a> {
     pub batch: &'a BatchId,
     /// The transaction that failed.
     pub statement: &'a StatementId,
-    /// When it was found out.
+    /// When the failure was seen.
     pub at: Timestamp,
 }
 
-/// Moves the refused files to `failed/`; answers which are there, and which could not be moved.
+/// Moves the refused files to `failed/`.
 pub async fn quarantine(
     config: &Config,
     objects: &impl Objects,
@@ -59,7 +59,7 @@ pub async fn quarantine(
     for (file, at, written) in writes.buffered(WRITES_AT_ONCE).collect::<Vec<_>>().await {
         match written {
             Ok(()) => archived.moved.push((file, at)),
-            // It stays in incoming/ until it can say why it failed.
+            // The file stays in incoming/ until its reason can be written.
             Err(error) => archived.unmoved.push(Unmoved { file, copied: None, error }),
         }
     }
@@ -69,9 +69,9 @@ pub async fn quarantine(
 
 /// The files that nobody has written since they were listed, and the others.
 ///
-/// The warehouse refuses what it found under the name. Where a producer replaced that, and then wrote the listed content
-/// back, the name bears the listed `ETag` again, and nothing was said about it: only the time tells. What is as old as it
-/// was listed was there all the time. Times of S3 are whole seconds.
+/// The warehouse refuses the content that it found under the name. A producer may have replaced that, and then written the
+/// listed content back. The name has the listed `ETag` again, but the warehouse said nothing about this content. Only the
+/// time shows it: an object with the listed time was there all along. Times of S3 are whole seconds.
 async fn untouched(objects: &impl Objects, files: &[File]) -> (Vec<File>, Archived) {
     let looks = stream::iter(files.to_vec()).map(async |file| (objects.head(&file.key).await, file));
     let (mut same, mut others) = (Vec::new(), Archived::default());
@@ -81,7 +81,7 @@ async fn untouched(objects: &impl Objects, files: &[File]) -> (Vec<File>, Archiv
             Ok(Some(there)) if there.etag == file.etag && since(&there) == 0 => same.push(file),
             Ok(Some(there)) => others.replaced.push((file, there.etag)),
             Ok(None) => others.gone.push(file),
-            // Who may not look at it may not copy it either, and the copy says so.
+            // Without the right to HEAD there is none to copy either, and the copy reports it.
             Err(error) if Pace::from(error.kind) == Pace::Configuration => same.push(file),
             Err(error) => others.unmoved.push(Unmoved { file, copied: None, error }),
         }
@@ -89,7 +89,7 @@ async fn untouched(objects: &impl Objects, files: &[File]) -> (Vec<File>, Archiv
     (same, others)
 }
 
-/// What stands in `<path>.error.json`.
+/// The content of `<path>.error.json`.
 #[derive(Serialize)]
 struct Reason<'a> {
     key: &'a Key,
@@ -113,41 +113,42 @@ async fn write_reason(
     at: &Key,
     refusal: Option<&Refusal>,
 ) -> Result<(), PortError> {
-    let invalid = |error: Box<dyn std::error::Error + Send + Sync>| {
-        PortError::new("quarantine", file.key.as_str(), PortErrorKind::Invalid, error)
-    };
+    let unnamed = Refusal { message: "refused by the warehouse".to_owned(), ..Refusal::default() };
+    let refusal = refusal.unwrap_or(&unnamed);
     let reason = Reason {
         key: &file.key,
         etag: file.etag.as_str(),
         feed: cause.feed,
         batch: cause.batch,
-        code: refusal.and_then(|refusal| refusal.code),
-        message: refusal.map_or("refused by the warehouse", |refusal| &refusal.message),
-        line: refusal.and_then(|refusal| refusal.line),
-        column: refusal.and_then(|refusal| refusal.column.as_deref()),
-        raw_line: refusal
-            .and_then(|refusal| refusal.raw_line.as_deref())
-            .map(|line| line.chars().take(RAW_LINE_CHARACTERS).collect()),
+        code: refusal.code,
+        message: &refusal.message,
+        line: refusal.line,
+        column: refusal.column.as_deref(),
+        raw_line: refusal.raw_line.as_deref().map(|line| line.chars().take(RAW_LINE_CHARACTERS).collect()),
         statement_id: cause.statement,
         time: cause.at,
     };
-    let body = serde_json::to_vec_pretty(&reason).map_err(|error| invalid(error.into()))?;
-    let key = Key::new(format!("{at}.error.json")).map_err(|error| invalid(error.into()))?;
+    let body = serde_json::to_vec_pretty(&reason).map_err(|error| invalid(file, error))?;
+    let key = Key::new(format!("{at}.error.json")).map_err(|error| invalid(file, error))?;
     if objects.put(&key, body.clone(), PutIf::Absent).await? != Put::Refused || is_ours(objects, &key, &reason).await? {
         return Ok(());
     }
-    // A file of that name, or why the same file was refused earlier; both stay. This name nobody else can have, and
-    // whoever writes it writes the same.
+    // The name has a producer's file, or the reason of an earlier failure. Both stay. Nobody else can have the next name,
+    // and every attempt writes the same there.
     let mark = archive::mark(cause.statement, file);
-    let key = Key::new(format!("{at}.{mark}.error.json")).map_err(|error| invalid(error.into()))?;
+    let key = Key::new(format!("{at}.{mark}.error.json")).map_err(|error| invalid(file, error))?;
     objects.put(&key, body, PutIf::Any).await.map(drop)
 }
 
-/// Whether what has the name is this very reason, written before a death. Only the time may differ.
+fn invalid(file: &File, error: impl std::error::Error + Send + Sync + 'static) -> PortError {
+    PortError::new("quarantine", file.key.as_str(), PortErrorKind::Invalid, error)
+}
+
+/// Whether an earlier attempt wrote this same reason. Only the time may differ.
 async fn is_ours(objects: &impl Objects, key: &Key, reason: &Reason<'_>) -> Result<bool, PortError> {
     let there = objects.get(key).await?;
     let there = there.and_then(|there| serde_json::from_slice::<serde_json::Value>(&there.body).ok());
-    // A producer can write the other fields, but never knows the id of a statement to come.
+    // A producer can write the other fields, but cannot foresee the statement's id.
     Ok(there.is_some_and(|there| {
         there["statement_id"] == reason.statement_id.0.as_str() && there["key"] == reason.key.as_str()
     }))

@@ -1,24 +1,26 @@
 //! What the functions answer: outcomes by the names that other programs read.
+//!
+//! Never changes a name: they are part of the interface.
 
 use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::batch::BatchId;
 
-/// What became of a batch or a file.
+/// The outcome for a batch or a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// Loaded now.
     Loaded,
     /// Loaded before; archived now.
     AlreadyLoaded,
-    /// Still running; somebody will resume it.
+    /// Still running; a later invocation resumes it.
     Pending,
     /// Every slot is filled; the next tick takes the file.
     Deferred,
     /// Another owner holds the lease, or another claim holds the file.
     Busy,
-    /// The claim is finished, or the file is not there any more.
+    /// The claim is finished, or the file is gone.
     Gone,
     /// Something failed; it is tried again.
     Retry,
@@ -52,7 +54,7 @@ impl Serialize for Outcome {
     }
 }
 
-/// The worker's answer, and what the lister and the loader say of each batch that they load themselves.
+/// The worker's answer, and that of lister and loader for each batch that they load themselves.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct LoadReport {
     /// The feed's name.
@@ -60,7 +62,7 @@ pub struct LoadReport {
     /// The batch, as it was planned.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub batch: Option<BatchId>,
-    /// What became of it.
+    /// Its outcome.
     pub outcome: Outcome,
     /// Files committed and archived.
     pub files_loaded: u64,
@@ -77,7 +79,7 @@ pub struct LoadReport {
 }
 
 impl LoadReport {
-    /// A report on nothing done.
+    /// A report that nothing was done.
     #[must_use]
     pub fn nothing(feed: &str, batch: Option<BatchId>, outcome: Outcome) -> Self {
         Self {

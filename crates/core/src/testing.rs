@@ -1,5 +1,4 @@
-//! The world in memory, for tests: every port without a network, faults on demand, and the suites that hold every
-//! implementation of a port to the same promises.
+//! The world in memory, for tests: every port without a network, faults on demand, and the contract suites of the ports.
 //!
 //! Never part of a deployed binary (feature `testing`), and never more lenient than the service it stands for.
 
@@ -47,7 +46,7 @@ pub fn prefix(text: &str) -> Prefix {
     Prefix::new(text).expect("a prefix that ends in a slash")
 }
 
-/// Locks, also after a panic elsewhere: a failed test should fail with its own message, not with a poisoned lock.
+/// Locks, also after a panic elsewhere: a test should fail with its own message, not with that of a poisoned lock.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

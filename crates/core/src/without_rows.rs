@@ -1,8 +1,8 @@
 //! Files without rows: loaded, not empty, and nothing of them is in the table.
 //!
-//! No error, and often no mistake; but who drops a file expects rows. So each batch that has such files leaves a note for
-//! people, `sluice/state/<feed>/without-rows/<batch>.json`, which `sluice status` shows. Nothing is decided by it, and a
-//! note that cannot be written holds up no load.
+//! This is no error, and often no mistake; but the producer of a file expects rows. So each batch with such files leaves a
+//! note, `sluice/state/<feed>/without-rows/<batch>.json`, which `sluice status` shows. Never decides anything by a note,
+//! and never lets one hold up a load.
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
@@ -17,7 +17,7 @@ use crate::ports::{Objects, PortError, PortErrorKind, PutIf};
 /// How many notes are read at once.
 const READS_AT_ONCE: usize = 16;
 
-/// What is told of a batch.
+/// The note on a batch.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Note {
     /// The batch.
@@ -28,7 +28,7 @@ pub struct Note {
     pub loaded_at: Timestamp,
     /// How many of its files brought no row, at least.
     pub number: u64,
-    /// Which, as far as their heads say; where they do not, some of `among`.
+    /// Which, where their heads show it; otherwise some of the batch's files.
     pub files: Vec<Version>,
     /// How many files the batch has.
     pub among: u64,
@@ -39,7 +39,7 @@ pub struct Note {
 pub struct Version {
     /// Its key in `incoming/`.
     pub key: Key,
-    /// Its content.
+    /// The version of its content.
     pub etag: ETag,
 }
 
@@ -49,15 +49,12 @@ pub struct Version {
 /// When it cannot be written.
 pub async fn write(objects: &impl Objects, bucket: &Bucket, feed: &Feed, note: &Note) -> Result<(), PortError> {
     let prefix = prefix(bucket, feed)?;
-    let invalid = |error: Box<dyn std::error::Error + Send + Sync>| {
-        PortError::new("note files without rows", feed.name.as_str(), PortErrorKind::Invalid, error)
-    };
-    let key = prefix.key(&format!("{}.json", note.batch)).map_err(|error| invalid(error.into()))?;
-    let body = serde_json::to_vec_pretty(note).map_err(|error| invalid(error.into()))?;
+    let key = prefix.key(&format!("{}.json", note.batch)).map_err(|error| invalid(feed, error))?;
+    let body = serde_json::to_vec_pretty(note).map_err(|error| invalid(feed, error))?;
     objects.put(&key, body, PutIf::Any).await.map(drop)
 }
 
-/// All notes of a feed, the newest first. What is none is passed over.
+/// All notes of a feed, the newest first. Objects that are no notes are skipped.
 ///
 /// # Errors
 /// When they cannot be listed or read.
@@ -85,6 +82,9 @@ pub async fn read(objects: &impl Objects, bucket: &Bucket, feed: &Feed) -> Resul
 /// # Errors
 /// When the state prefix is too long.
 pub fn prefix(bucket: &Bucket, feed: &Feed) -> Result<Prefix, PortError> {
-    Prefix::new(format!("{}state/{}/without-rows/", bucket.state, feed.name))
-        .map_err(|error| PortError::new("note files without rows", feed.name.as_str(), PortErrorKind::Invalid, error))
+    Prefix::new(format!("{}state/{}/without-rows/", bucket.state, feed.name)).map_err(|error| invalid(feed, error))
+}
+
+fn invalid(feed: &Feed, error: impl std::error::Error + Send + Sync + 'static) -> PortError {
+    PortError::new("note files without rows", feed.name.as_str(), PortErrorKind::Invalid, error)
 }

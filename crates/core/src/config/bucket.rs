@@ -1,6 +1,6 @@
 //! Reads `[bucket]`.
 //!
-//! Never asks S3: whether the bucket is there, only S3 knows.
+//! Never asks S3 whether the bucket is there.
 
 use super::Bucket;
 use super::fields::BUCKET_FIELDS;
@@ -12,11 +12,12 @@ use crate::object::Prefix;
 #[derive(Debug, Default)]
 pub(super) struct Draft {
     pub(super) name: Option<Entry<String>>,
-    pub(super) incoming: Option<Entry<Prefix>>,
-    pub(super) processed: Option<Entry<Prefix>>,
-    pub(super) failed: Option<Entry<Prefix>>,
-    pub(super) state: Option<Entry<Prefix>>,
+    /// In the order of [`DEFAULT_PREFIXES`].
+    pub(super) prefixes: [Option<Entry<Prefix>>; 4],
 }
+
+const DEFAULT_PREFIXES: [(&str, &str); 4] =
+    [("incoming", "incoming/"), ("processed", "processed/"), ("failed", "failed/"), ("state", "sluice/")];
 
 /// Reads the bucket and reports all that is wrong within it.
 pub(super) fn read(root: &Section<'_>, report: &mut Report<'_>) -> Draft {
@@ -27,18 +28,12 @@ pub(super) fn read(root: &Section<'_>, report: &mut Report<'_>) -> Draft {
     let Some(section) = root.section("bucket", report) else { return Draft::default() };
     section.only(BUCKET_FIELDS, &[], report);
     let name = section.needed("name", "\"…\", the bucket that the files arrive in", report);
-    let mut prefix = |name: &str, default: &str| {
+    let prefixes = DEFAULT_PREFIXES.map(|(name, default)| {
         let written = section.text(name, report);
         let entry = written.unwrap_or_else(|| Entry { spot: section.spot_at(name), value: default });
         read_prefix(&entry, report)
-    };
-    Draft {
-        incoming: prefix("incoming", "incoming/"),
-        processed: prefix("processed", "processed/"),
-        failed: prefix("failed", "failed/"),
-        state: prefix("state", "sluice/"),
-        name: name.map(|name| name.with(name.value.to_owned())),
-    }
+    });
+    Draft { name: name.map(|name| name.with(name.value.to_owned())), prefixes }
 }
 
 /// A prefix, or a report of what is wrong with it.
@@ -60,12 +55,13 @@ pub(super) fn read_prefix(entry: &Entry<&str>, report: &mut Report<'_>) -> Optio
 impl Draft {
     /// The bucket, where every part of it could be read.
     pub(super) fn finish(self) -> Option<Bucket> {
+        let [incoming, processed, failed, state] = self.prefixes;
         Some(Bucket {
             name: self.name?.value,
-            incoming: self.incoming?.value,
-            processed: self.processed?.value,
-            failed: self.failed?.value,
-            state: self.state?.value,
+            incoming: incoming?.value,
+            processed: processed?.value,
+            failed: failed?.value,
+            state: state?.value,
         })
     }
 }

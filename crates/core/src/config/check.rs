@@ -8,7 +8,7 @@ use super::problem::{Report, shown};
 use super::section::Entry;
 use crate::object::Prefix;
 
-/// Bytes that a feed's whole prefix may have, so that names below it have room in a key.
+/// The most bytes of a feed's whole prefix, so that names below it have room in a key.
 const MAX_WHOLE_PREFIX_BYTES: usize = 512;
 
 const OWN_LEDGER: &str = "write ledger = \"schema.table\" with a name of its own";
@@ -20,16 +20,11 @@ pub(super) fn bucket(bucket: &bucket::Draft, report: &mut Report<'_>) {
     {
         report.add(&name.spot, format!("{} is not a bucket's name", shown(&name.value)), remedy);
     }
-    let all = [&bucket.incoming, &bucket.processed, &bucket.failed, &bucket.state];
-    let prefixes: Vec<_> = all.into_iter().flatten().collect();
+    let remedy = "give each of incoming, processed, failed and state a place of its own";
+    let prefixes: Vec<_> = bucket.prefixes.iter().flatten().collect();
     for (index, prefix) in prefixes.iter().enumerate() {
         for earlier in &prefixes[..index] {
-            refuse_overlap(
-                earlier,
-                prefix,
-                "give each of incoming, processed, failed and state a place of its own",
-                report,
-            );
+            refuse_overlap(earlier, prefix, remedy, report);
         }
     }
 }
@@ -38,11 +33,17 @@ pub(super) fn bucket(bucket: &bucket::Draft, report: &mut Report<'_>) {
 pub(super) fn feeds(bucket: &bucket::Draft, drafts: &[Draft], report: &mut Report<'_>) {
     for (index, draft) in drafts.iter().enumerate() {
         for earlier in &drafts[..index] {
-            refuse_same_name(earlier, draft, report);
             if let (Some(one), Some(other)) = (&earlier.prefix, &draft.prefix) {
                 refuse_overlap(one, other, "give each feed a prefix of its own, so that a file has one feed", report);
             }
-            refuse_same_ledger(earlier, draft, report);
+            match (&earlier.name, &draft.name) {
+                (Some(one), Some(other)) if one.value == other.value => {
+                    let what = format!("the feed of line {} has this name", report.line(&one.spot));
+                    report.add(&other.spot, what, "give each feed a name of its own");
+                }
+                // A default ledger has the feed's name.
+                _ => refuse_same_ledger(earlier, draft, report),
+            }
         }
         refuse_ledger_that_is_loaded(drafts, draft, report);
         refuse_long_prefix(bucket, draft, report);
@@ -51,49 +52,36 @@ pub(super) fn feeds(bucket: &bucket::Draft, drafts: &[Draft], report: &mut Repor
 
 fn refuse_overlap(one: &Entry<Prefix>, other: &Entry<Prefix>, remedy: &str, report: &mut Report<'_>) {
     if one.value.overlaps(&other.value) {
-        let what =
-            format!("{} overlaps {} of {}", shown(other.value.as_str()), shown(one.value.as_str()), one.spot.path);
-        report.add(&other.spot, what, remedy);
+        let [shown_one, shown_other] = [one, other].map(|prefix| shown(prefix.value.as_str()));
+        report.add(&other.spot, format!("{shown_other} overlaps {shown_one} of {}", one.spot.path), remedy);
     }
 }
 
-fn refuse_same_name(earlier: &Draft, draft: &Draft, report: &mut Report<'_>) {
-    if let (Some(one), Some(other)) = (&earlier.name, &draft.name)
-        && one.value == other.value
-    {
-        let what = format!("the feed of line {} has this name", report.line(&one.spot));
-        report.add(&other.spot, what, "give each feed a name of its own");
-    }
-}
-
-/// One ledger locks all its feeds' loads against one another, and mixes what was loaded where.
+/// One ledger would lock all its feeds' loads against one another, and mix what was loaded where.
 fn refuse_same_ledger(earlier: &Draft, draft: &Draft, report: &mut Report<'_>) {
-    let same_name = earlier.name.as_ref().zip(draft.name.as_ref()).is_some_and(|(one, other)| one.value == other.value);
-    let (Some(one), Some(other)) = (&earlier.target, &draft.target) else { return };
-    if same_name || one.database != other.database {
-        return;
-    }
-    if let (Some(ledger), Some(other)) = (&one.ledger, &other.ledger)
-        && ledger.value.folded == other.value.folded
+    if let (Some(one), Some(other)) = (&earlier.target, &draft.target)
+        && let (Some(ledger), Some(own)) = (&one.ledger, &other.ledger)
+        && one.database == other.database
+        && ledger.value.folded == own.value.folded
     {
-        let what = format!("the ledger {} is that of {} too", other.value.shown, ledger.spot.path);
-        report.add(&other.spot, what, OWN_LEDGER);
+        let what = format!("the ledger {} is that of {} too", own.value.shown, ledger.spot.path);
+        report.add(&own.spot, what, OWN_LEDGER);
     }
 }
 
 fn refuse_ledger_that_is_loaded(drafts: &[Draft], draft: &Draft, report: &mut Report<'_>) {
     let Some(own) = &draft.target else { return };
     let Some(ledger) = &own.ledger else { return };
-    let here = drafts.iter().filter_map(|other| other.target.as_ref());
-    let tables = here.filter(|other| other.database == own.database).filter_map(|other| other.table.as_ref());
-    if let Some(table) = tables.into_iter().find(|table| table.value.folded == ledger.value.folded) {
+    let here = drafts.iter().filter_map(|other| other.target.as_ref()).filter(|other| other.database == own.database);
+    let mut tables = here.filter_map(|other| other.table.as_ref());
+    if let Some(table) = tables.find(|table| table.value.folded == ledger.value.folded) {
         let what = format!("the ledger {} is the table that {} loads", ledger.value.shown, table.spot.path);
         report.add(&ledger.spot, what, OWN_LEDGER);
     }
 }
 
 fn refuse_long_prefix(bucket: &bucket::Draft, draft: &Draft, report: &mut Report<'_>) {
-    let (Some(incoming), Some(prefix)) = (&bucket.incoming, &draft.prefix) else { return };
+    let (Some(incoming), Some(prefix)) = (&bucket.prefixes[0], &draft.prefix) else { return };
     let bytes = incoming.value.as_str().len() + prefix.value.as_str().len();
     if bytes > MAX_WHOLE_PREFIX_BYTES {
         let what = format!("with incoming before it the prefix has {bytes} bytes, which leaves no room for names");

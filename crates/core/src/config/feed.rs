@@ -1,6 +1,6 @@
 //! Reads one `[[feed]]`.
 //!
-//! Never looks at other feeds; what they may not share is checked once all are read.
+//! Never looks at other feeds: what they may not share is checked once all are read.
 
 use std::time::Duration;
 
@@ -26,20 +26,11 @@ pub(super) struct Draft {
     pub(super) name: Option<Entry<FeedName>>,
     pub(super) prefix: Option<Entry<Prefix>>,
     pub(super) target: Option<target::Draft>,
-    trigger: Trigger,
-    include: Vec<Pattern>,
-    exclude: Vec<Pattern>,
-    max_files: usize,
-    files_per_load: usize,
-    max_bytes_per_load: u64,
-    order: Order,
-    identity: FileIdentity,
-    fan_out: bool,
-    inspect: bool,
-    wait: Duration,
+    /// The feed itself, where it has a name, a prefix and a target.
+    pub(super) feed: Option<Feed>,
 }
 
-/// Reads a feed and reports all that is wrong within it. What could not be read is left empty or has its default.
+/// Reads a feed and reports all that is wrong within it. An optional field that is wrong has its default.
 pub(super) fn read(section: &Section<'_>, kinds: &[&dyn DestinationKind], report: &mut Report<'_>) -> Draft {
     read_names(section, kinds, report);
     let name = read_name(section, report);
@@ -48,46 +39,37 @@ pub(super) fn read(section: &Section<'_>, kinds: &[&dyn DestinationKind], report
     let (max_files, files_per_load) = read_limits(section, report);
     let target = read_target(section, kinds, name.as_ref(), report);
     let triggers = [("schedule", Trigger::Schedule), ("event", Trigger::Event)];
+    let trigger = read_word(section, "trigger", &triggers, report).unwrap_or(Trigger::Schedule);
+    let include = read_patterns(section, "include", report);
+    let exclude = read_patterns(section, "exclude", report);
+    let max_bytes_per_load = read_bytes(section, report).unwrap_or(DEFAULT_MAX_BYTES_PER_LOAD);
     let orders = [("oldest", Order::Oldest), ("key", Order::Key)];
+    let order = read_word(section, "order", &orders, report).unwrap_or(Order::Oldest);
     let identities = [FileIdentity::Version, FileIdentity::Name].map(|identity| (identity.as_str(), identity));
-    Draft {
-        name,
-        prefix,
-        target,
-        trigger: read_word(section, "trigger", &triggers, report).unwrap_or(Trigger::Schedule),
-        include: read_patterns(section, "include", report),
-        exclude: read_patterns(section, "exclude", report),
-        max_files,
-        files_per_load,
-        max_bytes_per_load: read_bytes(section, report).unwrap_or(DEFAULT_MAX_BYTES_PER_LOAD),
-        order: read_word(section, "order", &orders, report).unwrap_or(Order::Oldest),
-        identity: read_word(section, "identity", &identities, report).unwrap_or(FileIdentity::Version),
-        fan_out: section.flag("fan_out", report).is_none_or(|fan_out| fan_out.value),
-        inspect: section.flag("inspect", report).is_none_or(|inspect| inspect.value),
-        wait: read_wait(section, report).unwrap_or(DEFAULT_WAIT),
-    }
-}
-
-impl Draft {
-    /// The feed, where every part of it could be read.
-    pub(super) fn finish(self) -> Option<Feed> {
-        Some(Feed {
-            name: self.name?.value,
-            prefix: self.prefix?.value,
-            trigger: self.trigger,
-            include: self.include,
-            exclude: self.exclude,
-            max_files: self.max_files,
-            files_per_load: self.files_per_load,
-            max_bytes_per_load: self.max_bytes_per_load,
-            order: self.order,
-            identity: self.identity,
-            fan_out: self.fan_out,
-            inspect: self.inspect,
-            wait: self.wait,
-            target: self.target?.target?,
-        })
-    }
+    let identity = read_word(section, "identity", &identities, report).unwrap_or(FileIdentity::Version);
+    let fan_out = section.flag("fan_out", report).is_none_or(|fan_out| fan_out.value);
+    let inspect = section.flag("inspect", report).is_none_or(|inspect| inspect.value);
+    let wait = section.count("wait_seconds", 0..=MAX_WAIT.as_secs(), report);
+    let feed = match (&name, &prefix, target.as_ref().and_then(|target| target.target.clone())) {
+        (Some(name), Some(prefix), Some(target)) => Some(Feed {
+            name: name.value.clone(),
+            prefix: prefix.value.clone(),
+            trigger,
+            include,
+            exclude,
+            max_files,
+            files_per_load,
+            max_bytes_per_load,
+            identity,
+            order,
+            fan_out,
+            inspect,
+            wait: wait.map_or(DEFAULT_WAIT, |seconds| Duration::from_secs(seconds.value)),
+            target,
+        }),
+        _ => None,
+    };
+    Draft { name, prefix, target, feed }
 }
 
 fn read_name(section: &Section<'_>, report: &mut Report<'_>) -> Option<Entry<FeedName>> {
@@ -133,11 +115,6 @@ fn read_limits(section: &Section<'_>, report: &mut Report<'_>) -> (usize, usize)
     (most, per_load.map_or(DEFAULT_FILES_PER_LOAD.min(most), |entry| entry.value))
 }
 
-fn read_wait(section: &Section<'_>, report: &mut Report<'_>) -> Option<Duration> {
-    let seconds = section.count("wait_seconds", 0..=MAX_WAIT.as_secs(), report)?;
-    Some(Duration::from_secs(seconds.value))
-}
-
 /// `max_bytes_per_load`, as text with a unit or as a number of bytes.
 fn read_bytes(section: &Section<'_>, report: &mut Report<'_>) -> Option<u64> {
     let field = "max_bytes_per_load";
@@ -155,12 +132,12 @@ fn read_bytes(section: &Section<'_>, report: &mut Report<'_>) -> Option<u64> {
     value
 }
 
-/// Reports fields that nobody knows. A table among them is a destination that this version does not have.
+/// Reports unknown fields, except tables: [`read_target`] reports those.
 fn read_names(section: &Section<'_>, kinds: &[&dyn DestinationKind], report: &mut Report<'_>) {
     let mut known = FEED_FIELDS.to_vec();
     known.extend(kinds.iter().map(|kind| kind.name()));
     known.extend(strange(section, kinds));
-    let places: Vec<_> = kinds.iter().map(|kind| (kind.fields(), format!("under {}", header(*kind)))).collect();
+    let places: Vec<_> = kinds.iter().map(|kind| (kind.fields(), format!("under {}", headers(&[*kind])))).collect();
     let places: Vec<_> = places.iter().map(|(fields, place)| (*fields, place.as_str())).collect();
     section.only(&known, &places, report);
 }
@@ -172,7 +149,7 @@ fn read_target(
     name: Option<&Entry<FeedName>>,
     report: &mut Report<'_>,
 ) -> Option<target::Draft> {
-    let headers = kinds.iter().map(|kind| header(*kind)).collect::<Vec<_>>().join(" or ");
+    let headers = headers(kinds);
     let strange = strange(section, kinds);
     for name in &strange {
         let what = "this version of Sluice does not have this destination";
@@ -196,7 +173,7 @@ fn read_target(
     Some(kind.read(&target, name.map(|name| &name.value), report))
 }
 
-/// The tables of a feed that are of no kind of destination.
+/// The tables of a feed that are no destination that this version has.
 fn strange<'d>(section: &Section<'d>, kinds: &[&dyn DestinationKind]) -> Vec<&'d str> {
     let is_kind = |name: &str| kinds.iter().any(|kind| kind.name() == name);
     let is_table = |name: &str| section.value(name).is_some_and(|entry| entry.value.is_table());
@@ -204,7 +181,7 @@ fn strange<'d>(section: &Section<'d>, kinds: &[&dyn DestinationKind]) -> Vec<&'d
     names.filter(|name| is_table(name) && !FEED_FIELDS.contains(name) && !is_kind(name)).collect()
 }
 
-/// How a target of this kind begins.
-pub(super) fn header(kind: &dyn DestinationKind) -> String {
-    format!("[feed.{}]", kind.name())
+/// The headers of these kinds' sections.
+pub(super) fn headers(kinds: &[&dyn DestinationKind]) -> String {
+    kinds.iter().map(|kind| format!("[feed.{}]", kind.name())).collect::<Vec<_>>().join(" or ")
 }

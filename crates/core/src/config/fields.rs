@@ -1,6 +1,6 @@
-//! The names of all fields, by the section that they stand in.
+//! The names of all fields, by section.
 //!
-//! Nothing is read here.
+//! Never reads a field.
 
 /// The document's fields.
 pub const ROOT_FIELDS: &[&str] = &["bucket", "lister", "feed"];

@@ -1,8 +1,18 @@
 //! What files are: their format, and how they are packed.
+//!
+//! Never looks at a file: [`inspect`](crate::inspect) does.
 
 use serde::{Deserialize, Serialize};
 
 /// The files' format.
+///
+/// ```
+/// use sluice_core::config::FileFormat;
+///
+/// let columnar: Vec<_> = FileFormat::ALL.into_iter().filter(|format| format.is_columnar()).collect();
+/// assert_eq!(columnar, [FileFormat::Parquet, FileFormat::Orc]);
+/// assert_eq!(FileFormat::FixedWidth.as_str(), "fixedwidth");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FileFormat {
     /// Comma-separated values with quoting.
@@ -26,13 +36,7 @@ impl FileFormat {
     pub const ALL: [Self; 7] =
         [Self::Csv, Self::Json, Self::Avro, Self::Parquet, Self::Orc, Self::FixedWidth, Self::Delimited];
 
-    /// The format with this name, such as `csv`.
-    #[must_use]
-    pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|format| format.as_str() == name)
-    }
-
-    /// The format's name, as the configuration has it.
+    /// The format's name in the configuration.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -46,7 +50,7 @@ impl FileFormat {
         }
     }
 
-    /// Whether the format is columnar: such a file ends in what says where its columns are.
+    /// Whether the format is columnar: such a file ends in a footer that says where its columns are.
     #[must_use]
     pub fn is_columnar(self) -> bool {
         matches!(self, Self::Parquet | Self::Orc)

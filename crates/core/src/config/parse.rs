@@ -1,6 +1,6 @@
 //! From the text of a configuration to a [`Config`]: the document, the bucket, and each feed.
 //!
-//! Never reads the text from anywhere, and gives no [`Config`] while anything in the text is wrong.
+//! Never reads the text from anywhere, and never gives a [`Config`] while anything in the text is wrong.
 
 use toml::de::DeTable;
 
@@ -10,11 +10,53 @@ use super::section::Section;
 use super::{Config, ConfigError, DestinationKind, Lister, MAX_PASSES_PER_MINUTE, bucket, check, feed};
 
 impl Config {
-    /// Reads and checks a configuration. `origin` is what errors call the text: a path, an S3 URI, or `SLUICE_CONFIG`;
-    /// `kinds` are the destinations that feeds may have.
+    /// Reads and checks a configuration. Errors call the text `origin`: a path, an S3 URI, or `SLUICE_CONFIG`. `kinds` are
+    /// the destinations that feeds may have.
     ///
     /// # Errors
     /// When the text is not TOML, or with everything that is wrong in it.
+    ///
+    /// ```
+    /// use sluice_core::config::problem::Report;
+    /// use sluice_core::config::section::Section;
+    /// use sluice_core::config::target::Draft;
+    /// use sluice_core::config::{Config, DestinationKind, FeedName, FileFormat, Reading, Target};
+    ///
+    /// /// `[feed.print]`: takes CSV, and has no fields.
+    /// #[derive(Debug)]
+    /// struct Print;
+    ///
+    /// impl DestinationKind for Print {
+    ///     fn name(&self) -> &'static str {
+    ///         "print"
+    ///     }
+    ///
+    ///     fn fields(&self) -> &'static [&'static str] {
+    ///         &[]
+    ///     }
+    ///
+    ///     fn read(&self, section: &Section<'_>, _: Option<&FeedName>, report: &mut Report<'_>) -> Draft {
+    ///         section.only(self.fields(), &[], report);
+    ///         let target = Target::new(self.name(), Reading::of(FileFormat::Csv), ());
+    ///         Draft { target: Some(target), ..Draft::default() }
+    ///     }
+    /// }
+    ///
+    /// let text = r#"
+    /// [bucket]
+    /// name = "acme-landing"
+    /// [[feed]]
+    /// name = "flights"
+    /// prefix = "flights/"
+    /// [feed.print]
+    /// "#;
+    /// let config = Config::parse(text, "sluice.toml", &[&Print])?;
+    /// assert_eq!(config.incoming(&config.feeds[0]).as_str(), "incoming/flights/");
+    ///
+    /// let error = Config::parse(&text.replace("prefix", "prefiks"), "sluice.toml", &[&Print]).unwrap_err();
+    /// assert!(error.to_string().contains("feed[flights].prefiks: unknown field; did you mean prefix?"));
+    /// # Ok::<(), sluice_core::config::ConfigError>(())
+    /// ```
     pub fn parse(text: &str, origin: &str, kinds: &[&dyn DestinationKind]) -> Result<Self, ConfigError> {
         let document = DeTable::parse(text).map_err(|error| ConfigError::syntax(text, origin, error))?;
         let mut report = Report::new(text);
@@ -43,8 +85,8 @@ fn read_lister(root: &Section<'_>, report: &mut Report<'_>) -> Lister {
 fn read_feeds(root: &Section<'_>, kinds: &[&dyn DestinationKind], report: &mut Report<'_>) -> Vec<feed::Draft> {
     let feeds = root.sections("feed", report);
     if root.value("feed").is_none_or(|entry| entry.value.as_array().is_some_and(|feeds| feeds.is_empty())) {
-        let target = kinds.iter().map(|kind| feed::header(*kind)).collect::<Vec<_>>().join(" or ");
-        let remedy = format!("write [[feed]] with name, prefix and {target} for each table to load");
+        let headers = feed::headers(kinds);
+        let remedy = format!("write [[feed]] with name, prefix and {headers} for each table to load");
         report.add(&root.spot_at("feed"), "there is no feed", remedy);
     }
     feeds.iter().map(|section| feed::read(section, kinds, report)).collect()
@@ -53,6 +95,6 @@ fn read_feeds(root: &Section<'_>, kinds: &[&dyn DestinationKind], report: &mut R
 /// The configuration, where every part of it could be read.
 fn assemble(bucket: bucket::Draft, lister: Lister, drafts: Vec<feed::Draft>) -> Option<Config> {
     let bucket = bucket.finish()?;
-    let feeds = drafts.into_iter().map(feed::Draft::finish).collect::<Option<_>>()?;
+    let feeds = drafts.into_iter().map(|draft| draft.feed).collect::<Option<_>>()?;
     Some(Config { bucket, lister, feeds })
 }

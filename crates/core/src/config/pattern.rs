@@ -1,8 +1,10 @@
 //! Patterns for `include` and `exclude`, matched on a file's name under its feed's prefix.
 //!
-//! Never sees a whole key, and never fails on a name: producers choose names, and any name must be answered.
+//! Never sees a whole key, and never fails on a name: producers choose names.
 
 use std::fmt;
+
+use crate::object::display_as_str;
 
 /// The longest pattern, in bytes. A key is not longer, so a longer pattern is a mistake.
 const MAX_PATTERN_BYTES: usize = 1024;
@@ -12,6 +14,15 @@ const MAX_PATTERN_BYTES: usize = 1024;
 /// `*` stands for any characters, `?` for one, `[a-z]` for one of a set, `[!a-z]` for one outside it. All of them match
 /// `/` too, so that `*.csv.gz` finds files in date folders; `2013-*/*.csv` still needs a `/`. Upper and lower case
 /// differ. A special character is itself in brackets: `[*]`.
+///
+/// ```
+/// use sluice_core::config::Pattern;
+///
+/// let pattern = Pattern::new("*.csv.gz")?;
+/// assert!(pattern.matches("2013/01/a.csv.gz"), "a star matches slashes too");
+/// assert!(!pattern.matches("a.csv.gz.tmp"), "the whole name must match");
+/// # Ok::<(), sluice_core::config::pattern::PatternError>(())
+/// ```
 #[derive(Clone)]
 pub struct Pattern(glob::Pattern);
 
@@ -53,7 +64,7 @@ impl Pattern {
         })
     }
 
-    /// Whether a file with this name under the feed's prefix is meant.
+    /// Whether it matches the whole of a name.
     #[must_use]
     pub fn matches(&self, name: &str) -> bool {
         let options = glob::MatchOptions {
@@ -71,11 +82,7 @@ impl Pattern {
     }
 }
 
-impl fmt::Display for Pattern {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
+display_as_str!(Pattern);
 
 impl fmt::Debug for Pattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -21,7 +21,7 @@ pub enum ConfigError {
         #[source]
         source: Box<toml::de::Error>,
     },
-    /// The text is TOML, but does not say what a deployment needs.
+    /// The text is TOML, and wrong as a configuration.
     #[error("{}", lines(origin, problems))]
     Invalid {
         /// Where the text came from: a path, an S3 URI, or `SLUICE_CONFIG`.
@@ -36,15 +36,6 @@ impl ConfigError {
     pub(super) fn syntax(text: &str, origin: &str, source: toml::de::Error) -> Self {
         let (line, column) = place(text, source.span().map_or(0, |span| span.start));
         Self::Syntax { origin: origin.to_owned(), line, column, source: Box::new(source) }
-    }
-
-    /// The problems of a text that is TOML; none where it is not.
-    #[must_use]
-    pub fn problems(&self) -> &[Problem] {
-        match self {
-            Self::Syntax { .. } => &[],
-            Self::Invalid { problems, .. } => problems,
-        }
     }
 }
 
@@ -109,7 +100,7 @@ impl<'t> Report<'t> {
         self.found.push((spot.span.start, Problem { line, column, field: spot.path.clone(), what, remedy }));
     }
 
-    /// Where `spot` stands, for a problem elsewhere that has to do with it.
+    /// The line of `spot`, for a problem elsewhere.
     pub(super) fn line(&self, spot: &Spot) -> usize {
         place(self.text, spot.span.start).0
     }
@@ -127,7 +118,7 @@ impl<'t> Report<'t> {
     }
 }
 
-/// Line and column of a byte in the text, both from 1. Bytes past the end, or within a character, are no error.
+/// Line and column of a byte in the text, both from 1. Takes also bytes past the end, or within a character.
 fn place(text: &str, byte: usize) -> (usize, usize) {
     let end = (0..=byte.min(text.len())).rev().find(|&end| text.is_char_boundary(end)).unwrap_or(0);
     let before = &text[..end];

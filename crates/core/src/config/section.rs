@@ -1,13 +1,13 @@
 //! Reads the fields of one TOML table, each as the type it must have, and reports what is unknown, missing or of
 //! another type.
 //!
-//! Never decides what a value means. Serde's derive would say less: it stops at the first error and loses the path.
+//! Never decides what a value means. Serde's derive would report less: it stops at the first error and loses the path.
 
 use std::fmt::Display;
 use std::ops::RangeInclusive;
 
 use toml::Spanned;
-use toml::de::{DeInteger, DeTable, DeValue};
+use toml::de::{DeArray, DeInteger, DeTable, DeValue};
 
 use super::problem::{Report, Spot, did_you_mean, shown};
 
@@ -19,7 +19,7 @@ pub struct Section<'d> {
     table: &'d DeTable<'d>,
 }
 
-/// Fields of another table, and where that is.
+/// Fields of another table, and where that table is.
 pub type Place<'p> = (&'p [&'p str], &'p str);
 
 /// Where a field belongs that is unknown where it stands.
@@ -51,8 +51,12 @@ impl<'d> Section<'d> {
         Self { spot: Spot { path: String::new(), span: 0..0 }, table }
     }
 
-    /// Reports each field that is not in `known`. A field of `elsewhere` is sent where it belongs: in TOML, what stands
-    /// below a table's header belongs to that table.
+    fn of(table: Entry<&'d DeTable<'d>>) -> Self {
+        Self { spot: table.spot, table: table.value }
+    }
+
+    /// Reports each field that is not in `known`. For a field of `elsewhere` the report names the right table: in TOML, what
+    /// stands below a table's header belongs to that table.
     pub fn only(&self, known: &[&str], elsewhere: &[Place<'_>], report: &mut Report<'_>) {
         for name in self.names().filter(|name| !known.contains(&name.value)) {
             report.add(&name.spot, "unknown field", right_place(name.value, known, elsewhere));
@@ -61,7 +65,7 @@ impl<'d> Section<'d> {
 
     /// The names that the text has in this table.
     pub fn names(&self) -> impl Iterator<Item = Entry<&'d str>> {
-        self.table.keys().map(|name| Entry { spot: self.spot_of(name), value: name.get_ref().as_ref() })
+        self.table.keys().map(|name| Entry { spot: self.spot_at(name.get_ref()), value: name.get_ref().as_ref() })
     }
 
     /// Whether the text has this field.
@@ -73,14 +77,13 @@ impl<'d> Section<'d> {
     /// The field's value, whatever its type.
     #[must_use]
     pub fn value(&self, name: &str) -> Option<Entry<&'d DeValue<'d>>> {
-        let (key, value) = self.table.get_key_value(name)?;
-        Some(Entry { spot: self.spot_of(key), value: value.get_ref() })
+        let value = self.table.get(name)?.get_ref();
+        Some(Entry { spot: self.spot_at(name), value })
     }
 
     /// A field of text.
     pub fn text(&self, name: &str, report: &mut Report<'_>) -> Option<Entry<&'d str>> {
-        let entry = self.value(name)?;
-        entry.value.as_str().map(|text| entry.with(text)).or_else(|| mistyped(&entry, "a text in quotes", report))
+        typed(&self.value(name)?, DeValue::as_str, "a text in quotes", report)
     }
 
     /// A field of text that must be there; `example` shows what it looks like.
@@ -93,15 +96,12 @@ impl<'d> Section<'d> {
 
     /// `true` or `false`.
     pub fn flag(&self, name: &str, report: &mut Report<'_>) -> Option<Entry<bool>> {
-        let entry = self.value(name)?;
-        entry.value.as_bool().map(|flag| entry.with(flag)).or_else(|| mistyped(&entry, "true or false", report))
+        typed(&self.value(name)?, DeValue::as_bool, "true or false", report)
     }
 
     /// A whole number.
     pub fn whole(&self, name: &str, report: &mut Report<'_>) -> Option<Entry<i64>> {
-        let entry = self.value(name)?;
-        let whole = entry.value.as_integer().and_then(integer);
-        whole.map(|whole| entry.with(whole)).or_else(|| mistyped(&entry, "a whole number", report))
+        typed(&self.value(name)?, |value| value.as_integer().and_then(integer), "a whole number", report)
     }
 
     /// A whole number in a range.
@@ -120,62 +120,49 @@ impl<'d> Section<'d> {
 
     /// A list of texts; empty where there is none.
     pub fn texts(&self, name: &str, report: &mut Report<'_>) -> Vec<Entry<&'d str>> {
-        let Some(entry) = self.value(name) else { return Vec::new() };
-        let Some(items) = entry.value.as_array() else {
-            return mistyped(&entry, "a list of texts, such as [\"…\", \"…\"]", report).unwrap_or_default();
+        let Some(list) = self.list(name, "a list of texts, such as [\"…\", \"…\"]", report) else {
+            return Vec::new();
         };
         let item = |(index, item): (usize, &'d Spanned<DeValue<'d>>)| {
-            let path = format!("{}[{index}]", entry.spot.path);
-            let item = Entry { spot: Spot { path, span: item.span() }, value: item.get_ref() };
-            item.value.as_str().map(|text| item.with(text)).or_else(|| mistyped(&item, "a text in quotes", report))
+            let spot = Spot { path: format!("{}[{index}]", list.spot.path), span: item.span() };
+            typed(&Entry { spot, value: item.get_ref() }, DeValue::as_str, "a text in quotes", report)
         };
-        items.iter().enumerate().filter_map(item).collect()
+        list.value.iter().enumerate().filter_map(item).collect()
     }
 
     /// A table of its own.
     pub fn section(&self, name: &str, report: &mut Report<'_>) -> Option<Section<'d>> {
         let entry = self.value(name)?;
-        let Some(table) = entry.value.as_table() else {
-            return mistyped(&entry, &format!("a table: [{}]", entry.spot.path), report);
-        };
-        Some(Section { spot: entry.spot, table })
+        let expected = format!("a table: [{}]", entry.spot.path);
+        typed(&entry, DeValue::as_table, &expected, report).map(Section::of)
     }
 
     /// A list of tables, each called by its `name` where it has one.
     pub fn sections(&self, name: &str, report: &mut Report<'_>) -> Vec<Section<'d>> {
-        let Some(entry) = self.value(name) else { return Vec::new() };
         let expected = format!("a table for each, under [[{name}]]");
-        let Some(items) = entry.value.as_array() else {
-            return mistyped(&entry, &expected, report).unwrap_or_default();
-        };
+        let Some(list) = self.list(name, &expected, report) else { return Vec::new() };
         let item = |(index, item): (usize, &'d Spanned<DeValue<'d>>)| {
-            let table = item.get_ref().as_table();
-            let called = table.and_then(|table| table.get("name")?.get_ref().as_str()).filter(|name| !name.is_empty());
-            let called = called.map_or_else(|| format!("#{}", index + 1), |name| name.escape_debug().to_string());
-            let spot = Spot { path: format!("{}[{called}]", entry.spot.path), span: item.span() };
-            let Some(table) = table else {
-                return mistyped(&Entry { spot, value: item.get_ref() }, &expected, report);
-            };
-            Some(Section { spot, table })
+            let name = item.get_ref().as_table().and_then(|table| table.get("name")?.get_ref().as_str());
+            let name = name.filter(|name| !name.is_empty()).map(|name| name.escape_debug().to_string());
+            let name = name.unwrap_or_else(|| format!("#{}", index + 1));
+            let spot = Spot { path: format!("{}[{name}]", list.spot.path), span: item.span() };
+            typed(&Entry { spot, value: item.get_ref() }, DeValue::as_table, &expected, report).map(Section::of)
         };
-        items.iter().enumerate().filter_map(item).collect()
+        list.value.iter().enumerate().filter_map(item).collect()
     }
 
-    /// The place of a field that may not be there: its own, or else its table's.
+    fn list(&self, name: &str, expected: &str, report: &mut Report<'_>) -> Option<Entry<&'d DeArray<'d>>> {
+        typed(&self.value(name)?, DeValue::as_array, expected, report)
+    }
+
+    /// The place of a field, or else of its table.
     #[must_use]
     pub fn spot_at(&self, name: &str) -> Spot {
         let span = self.table.get_key_value(name).map_or_else(|| self.spot.span.clone(), |(key, _)| key.span());
-        Spot { path: self.path_of(name), span }
-    }
-
-    fn spot_of(&self, name: &Spanned<std::borrow::Cow<'_, str>>) -> Spot {
-        Spot { path: self.path_of(name.get_ref()), span: name.span() }
-    }
-
-    fn path_of(&self, name: &str) -> String {
         // A quoted TOML key may have any characters; a path stays on one line.
         let name = name.escape_debug();
-        if self.spot.path.is_empty() { name.to_string() } else { format!("{}.{name}", self.spot.path) }
+        let path = if self.spot.path.is_empty() { name.to_string() } else { format!("{}.{name}", self.spot.path) };
+        Spot { path, span }
     }
 }
 
@@ -193,6 +180,16 @@ pub fn read_word<T: Copy>(
         report.add(&text.spot, format!("{} is not known here", shown(text.value)), did_you_mean(text.value, &known));
     }
     found.map(|(_, value)| *value)
+}
+
+/// The entry as the type that `read` reads, or a report that it is of another type.
+fn typed<'d, T>(
+    entry: &Entry<&'d DeValue<'d>>,
+    read: impl Fn(&'d DeValue<'d>) -> Option<T>,
+    expected: &str,
+    report: &mut Report<'_>,
+) -> Option<Entry<T>> {
+    read(entry.value).map(|value| entry.with(value)).or_else(|| mistyped(entry, expected, report))
 }
 
 /// Reports a value of another type than `expected`.

@@ -1,6 +1,6 @@
 //! Target: where a feed's rows go, as far as the protocol must know it, and how a kind of destination reads its section.
 //!
-//! Names no destination. What only the destination understands it gets back as it gave it: [`Target::settings`].
+//! Never names a destination. What only the destination understands is kept for it: [`Target::settings`].
 
 use std::any::Any;
 use std::fmt::Debug;
@@ -10,12 +10,12 @@ use super::problem::Report;
 use super::section::{Entry, Section};
 use super::{Compression, FeedName, FileFormat};
 
-/// A kind of destination that feeds may have: `[feed.<name>]`.
+/// A kind of destination that feeds may have: `[feed.<name>]`. [`Config::parse`](super::Config::parse) shows one.
 pub trait DestinationKind: Debug + Sync {
     /// The name of its section.
     fn name(&self) -> &'static str;
 
-    /// The fields of its section, for whoever writes one of them elsewhere.
+    /// The fields of its section. Where one of them stands elsewhere, the report names this section.
     fn fields(&self) -> &'static [&'static str];
 
     /// Reads the section of the feed that is called `feed`, and reports all that is wrong within it.
@@ -25,7 +25,7 @@ pub trait DestinationKind: Debug + Sync {
 /// A target as far as it could be read.
 #[derive(Debug, Default)]
 pub struct Draft {
-    /// The database or the like: what feeds share whose tables are the same where their names are.
+    /// The database or the like: within it, tables with the same name are the same table.
     pub database: String,
     /// The table to load.
     pub table: Option<Entry<TableName>>,
@@ -40,7 +40,7 @@ pub struct Draft {
 pub struct TableName {
     /// As an operator writes it.
     pub shown: String,
-    /// The same for all names that the destination takes for one table.
+    /// Equal for all names of one table.
     pub folded: String,
 }
 
@@ -49,14 +49,14 @@ pub struct TableName {
 pub struct Target {
     /// The name of its kind, as [`DestinationKind::name`] has it.
     pub kind: &'static str,
-    /// Which table of which warehouse. Tokens are made of it: another text here is another token for a submission whose
-    /// reply was lost before an update.
+    /// Which table of which warehouse. Tokens are made of it, so an update must not change this text: a submission whose
+    /// reply was lost before the update would get another token.
     pub place: String,
-    /// What of the settings makes a transaction another one; part of its token, too.
+    /// Those settings that change the transaction. They are part of its token, too.
     pub shape: String,
-    /// The table that is loaded, as an operator finds it.
+    /// The table that is loaded, as it is shown.
     pub table: String,
-    /// The ledger, as an operator finds it.
+    /// The ledger, as it is shown.
     pub ledger: String,
     /// How the files are read.
     pub files: Reading,
@@ -89,11 +89,11 @@ impl Target {
 pub struct Reading {
     /// Their format.
     pub format: FileFormat,
-    /// How all of them are packed; `None`: as their names say.
+    /// How all of them are packed. `None`: as the name of each says.
     pub compression: Option<Compression>,
     /// Whether they are UTF-8.
     pub utf8: bool,
-    /// How many lines at the beginning of each file are no rows.
+    /// How many lines at the beginning of each file are header.
     pub header_lines: usize,
     /// The byte that quotes fields, where one does.
     pub quote: Option<u8>,

@@ -1,25 +1,25 @@
-//! What a file's head says: whether COPY will read of it what its producer meant.
+//! What a file's head shows: whether COPY will read from it what its producer meant.
 //!
-//! Pure. Refuses only what certainly cannot be loaded, and otherwise says how it is packed; in doubt a head is fine, and the
-//! warehouse has its say. Work and memory are bounded, whatever the head unpacks to.
+//! Pure. Never refuses in doubt: only what certainly cannot be loaded is unfit, and the warehouse judges the rest. Work and
+//! memory are bounded for any head.
 
-use std::io::{self, Write};
+use std::io::{ErrorKind, Read};
 
-use flate2::write::MultiGzDecoder;
+use flate2::read::MultiGzDecoder;
 
 use crate::config::{Compression, FileFormat, Reading, Target};
 
-/// The most that is unpacked of a head.
+/// The most bytes that are unpacked of a head.
 const UNPACKED_AT_MOST: usize = 64 << 10;
 
-/// The fewest bytes of text that say how lines end, where no end of a line is among them and the file goes on.
+/// A text of so many bytes without a line feed ends its lines in another way, even if the file goes on.
 const LONG_ENOUGH: usize = 4 << 10;
 
 /// What a feed's files should be.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Expected<'a> {
     pub(super) target: &'a Target,
-    /// How COPY would be told that this file is packed.
+    /// How this file is packed, by its name or the feed.
     pub(super) compression: Option<Compression>,
 }
 
@@ -28,13 +28,13 @@ pub(super) struct Expected<'a> {
 pub(super) enum Found {
     /// Nothing against it.
     Fine,
-    /// It is packed like this, and not as its name or the feed says.
+    /// It is packed in this way, and not as its name or the feed says.
     Packed(Option<Compression>),
     /// It cannot be loaded, and why.
     Unfit(String),
 }
 
-/// Judges the first bytes of a file; `whole`: they are all of it.
+/// Judges the first bytes of a file. `whole`: they are all of it.
 pub(super) fn judge(expected: Expected<'_>, head: &[u8], whole: bool) -> Found {
     if head.is_empty() || expected.target.files.format.is_columnar() {
         return Found::Fine;
@@ -45,12 +45,7 @@ pub(super) fn judge(expected: Expected<'_>, head: &[u8], whole: bool) -> Found {
         ));
     }
     let packed = packing(head);
-    let content = match packed {
-        Some(Compression::Gzip) => unpacked(head, whole),
-        // What these hold is not looked at: nothing here unpacks them.
-        Some(_) => None,
-        None => Some((head.to_vec(), whole)),
-    };
+    let content = content(head, whole);
     if let Some((content, whole)) = &content {
         if packed.is_some() && packing(content).is_some() {
             return Found::Unfit(
@@ -65,7 +60,7 @@ pub(super) fn judge(expected: Expected<'_>, head: &[u8], whole: bool) -> Found {
         return Found::Fine;
     }
     match (packed, content) {
-        // What is no text is damaged, and the warehouse, or the look into the whole file, says so.
+        // It is damaged if it is no text. The warehouse, or the look into the whole file, reports that.
         (None, Some((content, _))) if !is_text(&content) => Found::Fine,
         (packed, _) => Found::Packed(packed),
     }
@@ -82,17 +77,12 @@ pub(super) fn judge_tail(format: FileFormat, tail: &[u8]) -> Found {
     )
 }
 
-/// Whether a whole text holds no row: nothing behind the lines that COPY ignores.
+/// Whether a whole file holds no row: nothing behind the lines that COPY ignores.
 pub(super) fn is_without_rows(expected: Expected<'_>, head: &[u8]) -> bool {
-    let content = match packing(head) {
-        Some(Compression::Gzip) => unpacked(head, true).filter(|(_, whole)| *whole).map(|(content, _)| content),
-        Some(_) => None,
-        None => Some(head.to_vec()),
-    };
-    content.is_some_and(|content| rows_of(expected, &content) == Some(0))
+    content(head, true).is_some_and(|(content, whole)| whole && rows_of(expected, &content) == Some(0))
 }
 
-/// How many lines of a text COPY would take for rows, as far as that can be counted simply.
+/// How many lines of a text COPY would take for rows. `None` where it is not simple to count.
 fn rows_of(expected: Expected<'_>, content: &[u8]) -> Option<usize> {
     let files = &expected.target.files;
     match files.format {
@@ -110,14 +100,11 @@ fn rows_of(expected: Expected<'_>, content: &[u8]) -> Option<usize> {
 ///
 /// Sources: RFC 1952, 2.3; RFC 8878, 3.1.1; the file formats of bzip2 and lzop.
 fn packing(head: &[u8]) -> Option<Compression> {
-    // The third byte is the method, of which there is one, and the fourth has three bits that are never set.
+    // The third byte is the only method. Three bits of the fourth are never set.
     let gzip = head.starts_with(&[0x1f, 0x8b, 8]) && head.get(3).is_none_or(|flags| flags & 0xe0 == 0);
-    // The first block, or the end where there is none.
-    let bzip2 = head.starts_with(b"BZh")
-        && head.get(3).is_some_and(|level| (b'1'..=b'9').contains(level))
-        && head
-            .get(4..10)
-            .is_some_and(|mark| mark == b"\x31\x41\x59\x26\x53\x59" || mark == b"\x17\x72\x45\x38\x50\x90");
+    // After the level comes the mark of the first block, or that of the end where there is no block.
+    let bzip2 = matches!(head, [b'B', b'Z', b'h', b'1'..=b'9', mark @ ..]
+        if mark.starts_with(b"\x31\x41\x59\x26\x53\x59") || mark.starts_with(b"\x17\x72\x45\x38\x50\x90"));
     if gzip {
         Some(Compression::Gzip)
     } else if head.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {
@@ -131,7 +118,7 @@ fn packing(head: &[u8]) -> Option<Compression> {
     }
 }
 
-/// What packs files in a way that COPY does not know. All of these have a NUL among their first bytes, which no text has.
+/// A format that COPY cannot unpack. Each of these has a NUL among its first bytes, which no text has.
 fn archive(head: &[u8]) -> Option<&'static str> {
     if head.starts_with(b"PK\x03\x04") && head.get(5) == Some(&0) {
         Some("a zip archive")
@@ -196,41 +183,28 @@ fn is_text(bytes: &[u8]) -> bool {
     !bytes.contains(&0) && std::str::from_utf8(bytes).map_or_else(cut, |_| true)
 }
 
-/// The beginning of what a gzip holds, and whether that is all of it; `None` where it cannot be unpacked.
+/// The beginning of a head's content, unpacked where it is a gzip, and whether that is all of it. `None` where it cannot be
+/// unpacked here.
+fn content(head: &[u8], whole: bool) -> Option<(Vec<u8>, bool)> {
+    match packing(head) {
+        Some(Compression::Gzip) => unpacked(head, whole),
+        Some(_) => None,
+        None => Some((head.to_vec(), whole)),
+    }
+}
+
+/// The same for a gzip.
 fn unpacked(head: &[u8], whole: bool) -> Option<(Vec<u8>, bool)> {
-    let mut decoder = MultiGzDecoder::new(Start { bytes: Vec::new(), more: false });
-    let written = decoder.write_all(head);
-    let ended = decoder.try_finish();
-    let start = std::mem::take(decoder.get_mut());
-    let full = start.bytes.len() >= UNPACKED_AT_MOST || start.more;
-    if !full && (written.is_err() || (whole && ended.is_err())) {
-        // Damaged, or cut off: that is for who looks into the whole file.
-        return None;
-    }
-    Some((start.bytes, whole && !full))
-}
-
-/// Keeps the first bytes, and then asks for no more.
-#[derive(Default)]
-struct Start {
-    bytes: Vec<u8>,
-    more: bool,
-}
-
-impl Write for Start {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let room = UNPACKED_AT_MOST - self.bytes.len();
-        if room == 0 {
-            self.more |= !bytes.is_empty();
-            return Err(io::Error::other("more than is wanted"));
-        }
-        let taken = bytes.len().min(room);
-        self.bytes.extend_from_slice(&bytes[..taken]);
-        Ok(taken)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+    let mut bytes = Vec::new();
+    let mut decoder = MultiGzDecoder::new(head).take(UNPACKED_AT_MOST as u64);
+    let read = decoder.read_to_end(&mut bytes);
+    let full = bytes.len() >= UNPACKED_AT_MOST;
+    match read {
+        // Cut off, as every head is that is not all of its file.
+        Err(error) if error.kind() == ErrorKind::UnexpectedEof && !whole => Some((bytes, false)),
+        // A damaged file is for the look into the whole of it.
+        Err(_) if !full => None,
+        _ => Some((bytes, whole && !full)),
     }
 }
 

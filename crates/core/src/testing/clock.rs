@@ -1,6 +1,6 @@
 //! A clock that the test owns.
 //!
-//! Never waits: whoever sleeps on it moves it on.
+//! Never waits: a sleep moves it on.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -53,7 +53,7 @@ impl Clock for ManualClock {
         self.advance(duration);
     }
 
-    /// Never: what is in memory answers, and whoever waits for it must not move the clock.
+    /// Never returns: ports in memory always answer, and waiting for them must not move the clock.
     async fn timeout(&self, _: Duration) {
         std::future::pending::<()>().await;
     }

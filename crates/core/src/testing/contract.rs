@@ -2,8 +2,9 @@
 //! SDK against an implementation that is not ours; for [`Destination`], held by the warehouse in memory and by each
 //! destination that there is; for [`Backlog`], held by listings of each bucket.
 //!
-//! Each check is a function of its own that works under a prefix of its own, so that checks may run in any order and a
-//! bucket may be used again. Checks know the port only: what S3 does beyond it is not theirs.
+//! Each check is a function of its own that works under a prefix of its own. So checks may run in any order, and a bucket
+//! may be used again. Checks know only the port: never test what S3 does beyond it. The list of all checks is in one file,
+//! with what they share.
 
 mod backlog;
 mod copy;
@@ -30,7 +31,7 @@ pub use backlog::Produce;
 pub use uploads::Producer;
 use uploads::Uploads;
 
-/// Runs checks, each in the space that `space` makes for it, and notes what came of each under its name.
+/// Runs checks, each in the space that `space` makes for it, and records how each ended under its name.
 macro_rules! run {
     ($space:expr, $report:expr, $($module:ident: $($check:ident),+;)+) => {
         let space = $space;
@@ -46,7 +47,7 @@ macro_rules! run {
     };
 }
 
-/// Runs every check of [`Objects`] under `root`, where nothing may be yet.
+/// Runs every check of [`Objects`] under `root`, which must be empty.
 pub async fn objects<O: Objects>(objects: &O, root: &Prefix) -> Report {
     let mut report = large_copies(objects, root).await;
     run! { |check| Space::new(objects, root, check), report,
@@ -90,8 +91,8 @@ pub async fn uploads<O: Objects, P: Producer>(objects: &O, root: &Prefix, produc
     report
 }
 
-/// Runs the checks of a destination, on files of `feed` under `root`, where nothing may be yet. `refuse` sees to it that the
-/// destination refuses a file that is there already, and that holds a text where a number should be.
+/// Runs the checks of a destination, on files of `feed` under `root`, which must be empty. `refuse` makes the destination
+/// refuse an existing file that has a text where a number should be.
 pub async fn destination<D: Destination, O: Objects>(
     destination: &D,
     objects: &O,
@@ -111,8 +112,8 @@ pub async fn destination<D: Destination, O: Objects>(
     report
 }
 
-/// Runs the checks of a backlog, on files of the first feed of `config`, under whose prefix nothing may be yet. `produce`
-/// makes what it should know of: it writes a file, and lets time pass, so that the next one is younger.
+/// Runs the checks of a backlog, on files of the first feed of `config`, whose prefix must be empty. `produce` makes what
+/// the backlog should know of: it writes a file, and lets time pass, so that the next one is younger.
 pub async fn backlog<B: Backlog, P: Produce>(backlog: &B, config: &Config, produce: &P) -> Report {
     let mut report = Report::default();
     let waits = |check: &str| backlog::Waits::new(backlog, config, produce, check);
@@ -124,7 +125,7 @@ pub async fn backlog<B: Backlog, P: Produce>(backlog: &B, config: &Config, produ
     report
 }
 
-/// What came of each check.
+/// How each check ended.
 #[derive(Debug, Default)]
 pub struct Report {
     outcomes: Vec<(&'static str, Result<(), Broken>)>,
@@ -169,10 +170,10 @@ pub(super) enum Broken {
     /// The call failed.
     #[error(transparent)]
     Port(#[from] PortError),
-    /// The check itself asks for a key that cannot be.
+    /// The check itself asks for an invalid key.
     #[error(transparent)]
     Key(#[from] KeyError),
-    /// The check itself asks for a prefix that cannot be.
+    /// The check itself asks for an invalid prefix.
     #[error(transparent)]
     Prefix(#[from] PrefixError),
 }

@@ -13,14 +13,14 @@ use std::task::Poll;
 use super::lock;
 use crate::ports::{PortError, PortErrorKind};
 
-/// A call about to be made.
+/// A call that is about to be made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Call {
     /// Its place among the calls of all decorators that share the [`Faults`], from 0.
     pub number: usize,
     /// The port's method, such as `put` or `start`.
     pub method: &'static str,
-    /// What it is about: a key, a prefix, a batch, a statement.
+    /// Its subject: a key, a prefix, a batch, a statement.
     pub subject: String,
 }
 
@@ -29,7 +29,7 @@ pub struct Call {
 pub enum Fault {
     /// It fails and has no effect.
     Before(PortErrorKind),
-    /// It takes effect, and its caller is told that it failed: a lost reply.
+    /// It takes effect, and its caller gets an error: a lost reply.
     After(PortErrorKind),
 }
 

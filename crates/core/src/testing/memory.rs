@@ -45,7 +45,7 @@ impl MemoryObjects {
         self
     }
 
-    /// Writes an object as a producer does: whatever is there, dated by the clock.
+    /// Writes an object as a producer does: overwrites, dated by the clock.
     ///
     /// # Panics
     /// When S3 would not take the key.
@@ -56,7 +56,7 @@ impl MemoryObjects {
         file
     }
 
-    /// Writes an object as a producer does who uploads it in so many parts: its `ETag` is none of its content.
+    /// Writes an object as an upload in so many parts does: its `ETag` is no hash of its content.
     ///
     /// # Panics
     /// When S3 would not take the key.
@@ -160,7 +160,7 @@ impl Objects for MemoryObjects {
         if let Some(occupant) = objects.get(to.as_str()) {
             return Ok(Copy::Occupied(occupant.file.clone()));
         }
-        // However it was uploaded, it is copied in one piece.
+        // A copy is made in one piece, also of an upload in parts.
         let file =
             File { key: to.clone(), etag: etag_of(&source.body), last_modified: self.clock.now(), ..source.file };
         objects.insert(to.to_string(), Object { file, ..source });

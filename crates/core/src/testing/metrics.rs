@@ -1,4 +1,6 @@
-//! Metrics that only note what was published.
+//! Metrics that only record what was published.
+//!
+//! Never adds up or drops anything.
 
 use std::sync::{Arc, Mutex};
 
@@ -6,7 +8,7 @@ use super::lock;
 use crate::measure::{Datum, Metric};
 use crate::ports::{Metrics, PortError};
 
-/// Notes each publication. Clones are the same.
+/// Records each publication. Clones share one record.
 #[derive(Clone, Debug, Default)]
 pub struct RecordedMetrics {
     calls: Arc<Mutex<Vec<Vec<Datum>>>>,

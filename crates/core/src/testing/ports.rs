@@ -1,4 +1,6 @@
-//! The whole world of one function, in memory.
+//! All ports of one function, in memory.
+//!
+//! Never decides anything: each port does.
 
 use super::{ManualClock, MemoryObjects, MemoryWarehouse, RecordedMetrics, RecordedWorkers};
 use crate::destination::Destination;
@@ -11,7 +13,7 @@ pub struct TestPorts<O = MemoryObjects, D = MemoryWarehouse> {
     pub objects: O,
     /// The warehouse.
     pub destination: D,
-    /// Who is started.
+    /// Which claims are dispatched.
     pub workers: RecordedWorkers,
     /// What is published.
     pub metrics: RecordedMetrics,

@@ -1,4 +1,6 @@
 //! `[feed.memory]`: a kind of destination for tests, with what the protocol must know of one and nothing else.
+//!
+//! Never checks names: any text is a table.
 
 use crate::config::problem::Report;
 use crate::config::section::{Section, read_word};

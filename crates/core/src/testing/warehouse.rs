@@ -1,7 +1,8 @@
 //! A warehouse in memory: tables of lines, a ledger for each feed, and transactions that take the clock's time.
 //!
 //! Keeps the promise of every destination: a transaction loads all of its files and writes them into the ledger, or does
-//! nothing, and does nothing where the ledger has one of them. Never knows SQL.
+//! nothing, and does nothing where the ledger has one of them. Never knows SQL. This is one file because all of it is about
+//! one state under one lock.
 
 mod script;
 mod transaction;
@@ -77,12 +78,12 @@ impl MemoryWarehouse {
         self
     }
 
-    /// What becomes of the next transaction that has no script yet. Without scripts each ends well and at once.
+    /// The script of the next transaction that has none yet. Without scripts each succeeds at once.
     pub fn next(&self, script: Script) {
         lock(&self.state).scripts.push_back(script);
     }
 
-    /// What comes ends well again.
+    /// From now on transactions succeed.
     pub fn clear_scripts(&self) {
         lock(&self.state).scripts.clear();
     }
@@ -97,7 +98,7 @@ impl MemoryWarehouse {
         lock(&self.state).cursed.insert(key.clone());
     }
 
-    /// From now on transactions with this key no longer fail: what was wrong is mended.
+    /// From now on transactions with this key no longer fail: the cause is fixed.
     pub fn accept(&self, key: &Key) {
         let mut state = lock(&self.state);
         state.refused.remove(key);
@@ -114,7 +115,7 @@ impl MemoryWarehouse {
         lock(&self.state).named_at_most = Some(bad_files);
     }
 
-    /// From now on nobody can tell which versions of files were read.
+    /// From now on the warehouse does not know which versions of files it read.
     pub fn hide_versions(&self) {
         lock(&self.state).versions_hidden = true;
     }
@@ -147,7 +148,7 @@ impl MemoryWarehouse {
         ledger.flat_map(HashMap::keys).copied().collect()
     }
 
-    /// Takes a file out of the feed's ledger, as an operator does who wants it loaded again.
+    /// Takes a file out of the feed's ledger, as an operator does to load it again.
     pub fn unrecord(&self, feed: &Feed, file: &FileId) {
         if let Some(ledger) = &mut self.settled().table(feed.name.as_str()).ledger {
             ledger.remove(file);
@@ -160,7 +161,7 @@ impl MemoryWarehouse {
         self.settled().table(feed.name.as_str()).ledger.get_or_insert_default().insert(entry.id, entry);
     }
 
-    /// How many transactions were started, whatever became of them.
+    /// How many transactions were started, however they ended.
     #[must_use]
     pub fn started(&self) -> usize {
         lock(&self.state).transactions.len()

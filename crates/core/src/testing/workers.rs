@@ -1,6 +1,6 @@
-//! Workers that only note whom they were asked to start.
+//! Workers that only record which claims were dispatched.
 //!
-//! Never runs a worker: a test that wants one takes the claims and runs it.
+//! Never runs a worker: a test takes the claims and runs it.
 
 use std::sync::{Arc, Mutex};
 
@@ -8,7 +8,7 @@ use super::lock;
 use crate::object::Key;
 use crate::ports::{PortError, PortErrorKind, Service, Workers};
 
-/// Notes each dispatch. Clones are the same.
+/// Records each dispatch. Clones share one record.
 #[derive(Clone, Debug, Default)]
 pub struct RecordedWorkers {
     dispatched: Arc<Mutex<Vec<Key>>>,
@@ -22,7 +22,7 @@ impl RecordedWorkers {
         std::mem::take(&mut lock(&self.dispatched))
     }
 
-    /// From now on each dispatch fails like this; `None`: none does.
+    /// From now on each dispatch fails with this kind. `None`: none fails.
     pub fn refuse(&self, kind: Option<PortErrorKind>) {
         *lock(&self.refusal) = kind;
     }

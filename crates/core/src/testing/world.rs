@@ -66,7 +66,7 @@ impl World {
         self
     }
 
-    /// The same world, for somebody who works beside: his invocations are others.
+    /// The same world, for concurrent work: its invocations have other numbers.
     pub fn beside(&self) -> Self {
         Self { config: self.config.clone(), ports: self.ports.clone(), invocations: std::cell::Cell::new(1000) }
     }
@@ -116,7 +116,7 @@ impl World {
         reports
     }
 
-    /// Rounds until nothing is left to do; far more than ever needed is a failure.
+    /// Rounds until nothing is left to do. Fails after many more rounds than are ever needed.
     pub async fn drain(&self) {
         for _ in 0..100 {
             self.round().await;

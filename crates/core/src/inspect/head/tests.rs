@@ -1,5 +1,7 @@
 #![allow(clippy::unwrap_used)]
 
+use std::io::Write;
+
 use flate2::write::GzEncoder;
 use test_case::test_case;
 

@@ -32,7 +32,7 @@ pub(super) async fn never_overwrites<O: Objects>(space: &Space<'_, O>) -> Check 
     space.has("processed/a.csv", b"yesterday's").await
 }
 
-/// So that a copy that was repeated after a lost reply can be told by the occupant's size and content.
+/// So a copy that was repeated after a lost reply can recognise its own work by size and content.
 pub(super) async fn never_overwrites_even_the_same_content<O: Objects>(space: &Space<'_, O>) -> Check {
     let from = space.write("incoming/a.csv", b"equal").await?;
     let to = space.key("processed/a.csv")?;
@@ -58,7 +58,7 @@ pub(super) async fn of_a_missing_source<O: Objects>(space: &Space<'_, O>) -> Che
     space.lacks("processed/a.csv").await
 }
 
-/// The source decides first: whether the place is taken is of no interest for a file that is another one now.
+/// The source decides first: for a file that was replaced it does not matter whether the place is occupied.
 pub(super) async fn of_a_replaced_source_onto_something<O: Objects>(space: &Space<'_, O>) -> Check {
     let from = space.write("incoming/a.csv", b"old").await?;
     let new = space.write("incoming/a.csv", b"new").await?;

@@ -40,7 +40,7 @@ pub(super) async fn many_in_the_order_asked<O: Objects>(space: &Space<'_, O>) ->
 
 pub(super) async fn a_thousand<O: Objects>(space: &Space<'_, O>) -> Check {
     let keys: Vec<Key> = (0..MAX_DELETES).map(|number| space.key(&number.to_string())).collect::<Result<_, _>>()?;
-    // Most of them are not there, and those are deleted whatever their ETag would be.
+    // Most of them do not exist, and those are deleted with any ETag.
     let mut doomed: Vec<_> = keys.into_iter().map(|key| (key, ETag::new("0"))).collect();
     for (key, etag) in doomed.iter_mut().step_by(100) {
         *etag = super::written(space.objects.put(key, b"x".to_vec(), PutIf::Any).await?)?;
@@ -55,7 +55,7 @@ pub(super) async fn none_at_all<O: Objects>(space: &Space<'_, O>) -> Check {
     equal("the answer", &all(space.objects.delete_many(&[]).await?)?, &vec![])
 }
 
-/// What came of each, where none failed.
+/// How each ended, where none failed.
 pub(super) fn all(deleted: Vec<Deleted>) -> Result<Vec<Delete>, Broken> {
     Ok(deleted.into_iter().collect::<Result<_, _>>()?)
 }

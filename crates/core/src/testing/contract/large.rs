@@ -41,7 +41,7 @@ pub(super) async fn of_a_missing_source<O: Objects>(space: &Space<'_, O>) -> Che
     space.lacks("processed/large").await
 }
 
-/// Neither finds anything when it begins, so that the end has to decide.
+/// Neither finds anything when it begins, so the end has to decide.
 pub(super) async fn one_of_two_copies_wins<O: Objects>(space: &Space<'_, O>) -> Check {
     let (whole, mut other) = (body(), body());
     other[0] ^= 1;

@@ -1,5 +1,5 @@
-//! The controls of the contract of a destination: one that breaks a single promise is found out by the checks that are
-//! about it, and by no others.
+//! The controls of the contract of a destination: the checks of one promise, and no others, catch a destination that breaks
+//! it.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -18,7 +18,7 @@ use crate::ports::{PortError, PortErrorKind};
 use crate::testing::target::config;
 use crate::testing::{ManualClock, MemoryObjects, MemoryWarehouse, prefix};
 
-/// What it does not do as it should.
+/// The promise that it breaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Lie {
     /// Every call starts a transaction.

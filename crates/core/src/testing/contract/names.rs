@@ -45,12 +45,12 @@ pub(super) async fn the_longest_ones_are_kept<O: Objects>(space: &Space<'_, O>) 
     are_kept(space, &[&long, &longer]).await
 }
 
-/// What would mean something in a path means nothing in a key.
+/// In a key these mean nothing, though they do in a path.
 pub(super) async fn path_like_ones_are_kept<O: Objects>(space: &Space<'_, O>) -> Check {
     are_kept(space, &[".", "..", "a/../b", "a/./b", "a//b", "/leading", "trailing/", "//"]).await
 }
 
-/// XML 1.0 cannot say most of these, and S3 takes them: a listing and a delete of many have to get along with them.
+/// XML 1.0 cannot express most of these, and S3 takes them: listings and deletes of many must work with them.
 pub(super) async fn control_characters_are_kept<O: Objects>(space: &Space<'_, O>) -> Check {
     are_kept(space, &["a\nb", "a\tb", "a\r\nb", "\u{1}", "escape\u{1b}[31m", "\u{7f}", "\u{85}\u{2028}", "\u{ffff}"])
         .await

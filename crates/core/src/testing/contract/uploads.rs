@@ -1,7 +1,7 @@
 //! Files that a producer uploads, in whichever way: in parts, under a key of KMS.
 //!
-//! Only the `ETag` says which version a file is. What it is made of is the producer's affair, and S3's: the same bytes may
-//! have another one at every upload, and a copy may have another one than its source.
+//! Only the `ETag` says which version a file is. Producer and S3 decide how it is made: the same bytes may have another one
+//! at every upload, and a copy may have another one than its source.
 
 use super::{Broken, Check, Space, bytes, equal, written};
 use crate::object::{ETag, File, Key};
@@ -9,7 +9,7 @@ use crate::ports::{Copy, Delete, Objects, PortError, Put, PutIf};
 
 /// Who uploads files, beside the port.
 pub trait Producer {
-    /// Uploads the object, whatever is there.
+    /// Uploads the object, and overwrites.
     fn upload(&self, key: &Key, body: Vec<u8>) -> impl Future<Output = Result<(), PortError>>;
 }
 
@@ -55,7 +55,7 @@ pub(super) async fn are_read_whole_and_by_part<O: Objects, P: Producer>(uploads:
     equal("the end", &end.as_deref(), &Some(&body[SIZE - 4..]))
 }
 
-/// A read says that an `ETag` is a hash only where the same bytes have the same one, however they came.
+/// A read reports that an `ETag` is a hash only where the same bytes have the same one after any upload.
 pub(super) async fn say_whether_their_etag_is_a_hash<O: Objects, P: Producer>(uploads: &Uploads<'_, O, P>) -> Check {
     let plain = uploads.space.write("plain.csv", b"the same").await?;
     for time in ["the first time", "the second time"] {

@@ -15,7 +15,7 @@ use crate::destination::{
 use crate::object::{File, FileId, Key};
 use crate::ports::Objects;
 
-/// How long a check waits for one transaction: in turns, each of which a destination may cut short.
+/// How long a check waits for one transaction: in several polls, each of which a destination may cut short.
 const TURNS: usize = 30;
 const TURN: Duration = Duration::from_secs(10);
 
@@ -27,7 +27,7 @@ pub(super) struct Table<'o, D, O> {
     pub(super) destination: &'o D,
     pub(super) feed: &'o Feed,
     pub(super) space: Space<'o, O>,
-    /// Sees to it that the destination refuses this file.
+    /// Makes the destination refuse this file.
     pub(super) refuse: &'o (dyn Fn(&Key) + Sync),
 }
 
@@ -241,7 +241,7 @@ pub(super) async fn the_ledger_learns_which_version_was_read<D: Destination, O: 
     let read = table.space.write("a", b"2\n").await?;
     let files = [planned.clone()];
     let started = table.start(&files, "t").await?;
-    // One that asks for exactly the planned version has loaded nothing, and has nothing to learn.
+    // A destination that reads exactly the planned version has loaded nothing, and has nothing to correct.
     if has_loaded(&table.end(&started, &files).await?).is_err() {
         return equal("what is recorded", &table.recorded(&files).await?, &vec![false]);
     }

@@ -1,10 +1,10 @@
-//! What a test wants to become of a transaction.
+//! How a test wants a transaction to run and end.
 
 use std::time::Duration;
 
 use crate::destination::FailureKind;
 
-/// What becomes of a transaction.
+/// How a transaction runs and ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Script {
     /// How long it runs, by the test's clock.
@@ -18,15 +18,15 @@ pub struct Script {
 /// How a transaction ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum End {
-    /// As the ledger and the files want it.
+    /// As ledger and files decide.
     #[default]
     Natural,
-    /// Rolled back, whatever is in the files.
+    /// Rolled back, also with good files.
     Failed(FailureKind),
 }
 
 impl Script {
-    /// Runs for `takes`, then ends as it must.
+    /// Runs for `takes`, then ends as ledger and files decide.
     #[must_use]
     pub fn takes(takes: Duration) -> Self {
         Self { takes, ..Self::default() }

@@ -1,4 +1,4 @@
-//! One transaction: what it read when it began, when it ends, and how it stands.
+//! One transaction: what it read when it began, when it ends, and how far it is.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -30,7 +30,7 @@ struct Read {
     found: Option<(ETag, Vec<u8>)>,
 }
 
-/// What a ledger says of a file.
+/// A file's entry in a ledger.
 pub(super) fn entry(feed: &Feed, file: &File, loaded_at: Timestamp) -> Entry {
     entry_of(feed.ledger_id(file), file, loaded_at)
 }
@@ -46,7 +46,7 @@ pub(super) fn next_due(transactions: &[Transaction], now: Timestamp) -> Option<u
 }
 
 impl Transaction {
-    /// Reads the files as they are now, whichever versions were planned: COPY cannot ask for a version.
+    /// Reads the files as they are now, also if other versions were planned: COPY cannot ask for a version.
     pub(super) fn begin(
         id: StatementId,
         feed: &Feed,
