@@ -12,6 +12,8 @@ mod large;
 #[cfg(test)]
 mod lies;
 mod list;
+#[cfg(test)]
+mod miscounts;
 mod names;
 mod put;
 mod read;
@@ -112,7 +114,7 @@ pub async fn destination<D: Destination, O: Objects>(
 }
 
 /// Runs the checks of a backlog, on files of the first feed of `config`, under whose prefix nothing may be yet. `produce`
-/// makes what it should know of: it writes a file, and lets time pass, so that the next one is younger.
+/// makes what it should know of.
 pub async fn backlog<B: Backlog, P: Produce>(backlog: &B, config: &Config, produce: &P) -> Report {
     let mut report = Report::default();
     let waits = |check: &str| backlog::Waits::new(backlog, config, produce, check);
