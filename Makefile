@@ -82,6 +82,7 @@ check: ## Check format, lints, documentation, dependencies, licences, spelling, 
 	"$(PYTHON_TOOLS)/typos"
 	cargo fmt --all --check
 	scripts/check-dependencies
+	scripts/check-circles
 	"$(SLUICE_TOOLS)/bin/cargo-machete" --skip-target-dir
 	"$(SLUICE_TOOLS)/bin/cargo-deny" $(LOCKED) --log-level error check bans licenses sources
 	cargo clippy $(LOCKED) --workspace --all-targets -- -D warnings

@@ -13,6 +13,8 @@ mod large;
 #[cfg(test)]
 mod lies;
 mod list;
+#[cfg(test)]
+mod miscounts;
 mod names;
 mod put;
 mod read;
@@ -113,7 +115,7 @@ pub async fn destination<D: Destination, O: Objects>(
 }
 
 /// Runs the checks of a backlog, on files of the first feed of `config`, whose prefix must be empty. `produce` makes what
-/// the backlog should know of: it writes a file, and lets time pass, so that the next one is younger.
+/// the backlog should know of.
 pub async fn backlog<B: Backlog, P: Produce>(backlog: &B, config: &Config, produce: &P) -> Report {
     let mut report = Report::default();
     let waits = |check: &str| backlog::Waits::new(backlog, config, produce, check);
