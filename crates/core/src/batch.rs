@@ -1,4 +1,4 @@
-//! A batch: files loaded by one transaction, named by what is in it.
+//! A batch: files that one transaction loads. It is named by what is in it.
 
 use std::fmt;
 
@@ -25,6 +25,13 @@ impl BatchId {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl Default for BatchId {
+    /// The id of a batch without files.
+    fn default() -> Self {
+        Self::of(&[])
     }
 }
 

@@ -1,12 +1,13 @@
-//! Survey: all claims and resting files, as they are now. One LIST, and one GET for each claim.
+//! Survey: all claims and resting files, as they are now. Costs one LIST, and one GET for each claim.
 //!
-//! Never writes. A claim that cannot be fetched spoils nothing but its own feed.
+//! Never writes. A claim that cannot be fetched holds up nothing but its own feed.
 
 use futures_util::{StreamExt, stream};
 use jiff::Timestamp;
 
+use super::keys::{claims_prefix, feed_prefix};
 use super::resting::{self, Resting};
-use super::{Claim, Doubt, LeasedClaim, claims_prefix, feed_prefix};
+use super::{Claim, Doubt, LeasedClaim};
 use crate::config::{Bucket, Feed};
 use crate::object::{ETag, File, Key};
 use crate::ports::{Clock, Objects, PortError, PortErrorKind};
@@ -22,7 +23,7 @@ pub struct Seen {
     pub key: Key,
     /// That object's version.
     pub etag: ETag,
-    /// What it says; the error's text where that cannot be understood.
+    /// What it says; the error's text if that cannot be understood.
     pub claim: Result<Claim, String>,
 }
 
@@ -53,7 +54,7 @@ impl Survey {
         Ok(Self::of(bucket, listed, async |key| read(objects, key).await).await)
     }
 
-    /// The same; a claim that is not answered by `until` counts as one that could not be fetched.
+    /// As [`Survey::read`] of the deployment. A claim that does not come by `until` counts as one that could not be fetched.
     ///
     /// # Errors
     /// When they cannot be listed.
@@ -91,7 +92,7 @@ impl Survey {
         survey
     }
 
-    /// The same, where every claim counts.
+    /// The survey, for a caller that needs every claim.
     ///
     /// # Errors
     /// When one of them could not be fetched.
@@ -102,7 +103,7 @@ impl Survey {
         }
     }
 
-    /// The feed's own part of it.
+    /// The part of it that belongs to the feed.
     #[must_use]
     pub fn of_feed(&self, feed: &Feed) -> Self {
         let name = feed.name.as_str();
@@ -115,7 +116,7 @@ impl Survey {
         }
     }
 
-    /// What is known of the resting files.
+    /// What the objects of the resting files say.
     ///
     /// # Errors
     /// When one of their objects cannot be fetched.
@@ -126,8 +127,8 @@ impl Survey {
     }
 }
 
-/// All objects where claims are, or where the feed's are.
-pub(super) async fn list(objects: &impl Objects, bucket: &Bucket, feed: Option<&Feed>) -> Result<Vec<File>, PortError> {
+/// All claims and resting files of the deployment, or of `feed`, as a listing shows them.
+pub(crate) async fn list(objects: &impl Objects, bucket: &Bucket, feed: Option<&Feed>) -> Result<Vec<File>, PortError> {
     let prefix = feed.map_or_else(|| claims_prefix(bucket), |feed| feed_prefix(bucket, feed));
     let prefix =
         prefix.map_err(|error| PortError::new("read claims", bucket.state.as_str(), PortErrorKind::Invalid, error))?;
@@ -142,7 +143,7 @@ pub(super) async fn list(objects: &impl Objects, bucket: &Bucket, feed: Option<&
     }
 }
 
-/// Reads one claim; `None` where there is none.
+/// Reads one claim; `None` if there is none.
 pub(super) async fn read(objects: &impl Objects, key: Key) -> Result<Option<Seen>, PortError> {
     let content = objects.get(&key).await?;
     Ok(content.map(|content| {

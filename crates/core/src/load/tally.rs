@@ -1,10 +1,10 @@
-//! What a load has brought about so far: counted as it happens, reported once at its end.
+//! Tally: what a load has done so far. It is counted as it happens, and reported and logged once, at the end of the load.
 //!
 //! Never counts what may come again: a batch is counted when its claim is gone.
 
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::batch::BatchId;
 use crate::config::Feed;
@@ -13,7 +13,7 @@ use crate::measure::{Datum, Metric, count, float};
 use crate::object::File;
 use crate::report::{LoadReport, Outcome};
 
-/// What has come about so far.
+/// What was done so far.
 #[derive(Default)]
 pub(super) struct Tally {
     loaded: u64,
@@ -31,7 +31,7 @@ pub(super) enum End {
     Pending,
     /// The claim went to another owner.
     Busy,
-    /// To be tried again at a time, because of something.
+    /// It is tried again at this time, because of this error.
     Retry(Timestamp, String),
 }
 
@@ -44,12 +44,11 @@ impl Tally {
         let bytes: u64 = files.iter().map(|file| file.size).sum();
         let since = |file: &File| Duration::try_from(at.duration_since(file.last_modified)).unwrap_or_default();
         let waits: Vec<Duration> = files.iter().map(since).collect();
-        self.data.push(Datum::one(Metric::FilesLoaded, feed, at, float(count(files))));
-        self.data.push(Datum::one(Metric::BytesLoaded, feed, at, float(bytes)));
-        if let Some(rows) = loaded.rows {
-            self.data.push(Datum::one(Metric::RowsLoaded, feed, at, float(rows)));
-        }
-        self.data.push(Datum::one(Metric::FilesWithoutRows, feed, at, float(without_rows)));
+        let one = |metric, value| Datum::one(metric, feed, at, float(value));
+        self.data.push(one(Metric::FilesLoaded, count(files)));
+        self.data.push(one(Metric::BytesLoaded, bytes));
+        self.data.extend(loaded.rows.map(|rows| one(Metric::RowsLoaded, rows)));
+        self.data.push(one(Metric::FilesWithoutRows, without_rows));
         self.data.push(Datum::durations(Metric::LoadDuration, feed, at, &[loaded.duration]));
         self.data.push(Datum::durations(Metric::TimeToLoad, feed, at, &waits));
     }
@@ -60,7 +59,7 @@ impl Tally {
         self.data.push(Datum::one(Metric::FilesQuarantined, &feed.name, at, float(files)));
     }
 
-    /// Something failed that is not a file's fault.
+    /// Something failed, and no file is to blame.
     pub(super) fn failed(&mut self, feed: &Feed, at: Timestamp) {
         self.data.push(Datum::one(Metric::LoadsFailed, &feed.name, at, 1.0));
     }
@@ -88,5 +87,34 @@ impl Tally {
             End::Finished => Outcome::Gone,
         };
         report
+    }
+}
+
+/// Logs a finished load, of so many `files` and `bytes`.
+pub(super) fn log(report: &LoadReport, files: usize, bytes: u64, duration: SignedDuration) {
+    let duration_ms = i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
+    macro_rules! log {
+        ($level:ident) => {
+            tracing::$level!(
+                feed = %report.feed,
+                batch = report.batch.as_ref().map(tracing::field::display),
+                outcome = report.outcome.as_str(),
+                files,
+                bytes,
+                files_loaded = report.files_loaded,
+                rows_loaded = report.rows_loaded,
+                files_quarantined = report.files_quarantined,
+                duration_ms,
+                error = report.error,
+                retry_at = report.retry_at.map(tracing::field::display),
+                "batch {}", report.outcome.as_str()
+            )
+        };
+    }
+    // Retries are logged at warn.
+    if report.outcome == Outcome::Retry {
+        log!(warn);
+    } else {
+        log!(info);
     }
 }
