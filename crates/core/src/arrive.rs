@@ -1,7 +1,7 @@
 //! The loader: files that events announce are claimed and loaded at once, while a slot is free.
 //!
-//! An event is a hint: S3 says what is there, and in which version. What cannot be loaded now stays in `incoming/` for the
-//! lister. Never waits for a slot, so that a storm of events does not become a storm of COPYs.
+//! An event is a hint: S3 says what is there, and in which version. What cannot be loaded now stays in `incoming/` for
+//! the lister. Never waits for a slot, so that a storm of events does not become a storm of COPYs.
 
 use std::collections::{HashMap, HashSet};
 
@@ -19,11 +19,8 @@ use crate::object::{File, Key};
 use crate::plan::plan;
 use crate::ports::{Clock, Objects, PortError, Ports};
 use crate::report::{LoadReport, Outcome};
-use crate::run::Run;
+use crate::run::{CALLS_AT_ONCE, Run};
 use crate::work::publish;
-
-/// How many objects are looked at at once.
-const HEADS_AT_ONCE: usize = 16;
 
 /// The loader's answer.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -147,7 +144,7 @@ impl<'a, P: Ports> Arriving<'a, P> {
     async fn look(&mut self, feed: &Feed, keys: Vec<Key>) -> Vec<File> {
         let objects = self.ports.objects();
         let looks = stream::iter(keys).map(async |key| (objects.head(&key).await, key));
-        let looks: Vec<_> = looks.buffered(HEADS_AT_ONCE).collect().await;
+        let looks: Vec<_> = looks.buffered(CALLS_AT_ONCE).collect().await;
         let mut files = Vec::new();
         for (look, key) in looks {
             match look {
@@ -216,7 +213,8 @@ impl<'a, P: Ports> Arriving<'a, P> {
         }
     }
 
-    /// The feed's claims could not be read, or a slot could not be filled: files that were not loaded are to come again.
+    /// The feed's claims could not be read, or a slot could not be filled: files that were not loaded are to come
+    /// again.
     fn fail(&mut self, files: &[File], error: PortError) {
         let reason = error.to_string();
         let mut error = Some(error);

@@ -1,7 +1,7 @@
 //! Claim: the object that fills a slot and says who loads which batch.
 //!
-//! This file owns what a claim says. Its modules fill slots, take leases, read claims and narrow them. A claim only saves
-//! double work. That no file is loaded twice is the ledger's promise, and never this module's.
+//! This file owns what a claim says. Its modules fill slots, take leases, read claims and narrow them. A claim only
+//! saves double work. That no file is loaded twice is the ledger's promise, and never this module's.
 
 mod doubt;
 mod give_way;
@@ -26,18 +26,21 @@ use crate::object::{File, FileId, Prefix};
 use crate::run::{Run, later};
 
 pub use doubt::{Doubt, Stage};
-pub use give_way::Others;
+pub(crate) use give_way::Others;
 pub use keys::{claims_prefix, is_slot_key, slot_key};
-pub use lease::{LeaseError, LeasedClaim, Taken, take, wake};
-pub use parts::Going;
-pub use slots::{Free, Slots, fill, of_feed, place};
+pub use lease::LeasedClaim;
+pub(crate) use lease::{LeaseError, Taken, take, wake};
+pub(crate) use parts::Going;
+pub(crate) use slots::fill;
+pub use slots::{Free, Slots, of_feed, place};
 pub(crate) use survey::list;
 pub use survey::{Seen, Survey};
 
 /// How long the lister waits for a worker to take a claim before it sends another.
 const DISPATCH_GRACE: SignedDuration = SignedDuration::from_secs(45);
 
-/// A claim as it stands in the bucket. Readers ignore fields that they do not know: a newer version may have written it.
+/// A claim as it stands in the bucket. Readers ignore fields that they do not know: a newer version may have written
+/// it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(clippy::struct_excessive_bools, reason = "they are fields of JSON")]
 pub struct Claim {
@@ -83,8 +86,8 @@ pub struct Claim {
     /// How many times in a row it failed; sets the pace of retries.
     #[serde(default)]
     pub failures: u32,
-    /// When it failed first, if it still does: by the warehouse's clock, which also says when others were loaded, or the
-    /// latest that it can have been.
+    /// When it failed first, if it still does: by the warehouse's clock, which also says when others were loaded, or
+    /// the latest that it can have been.
     #[serde(default, skip_serializing_if = "is_default")]
     pub failing_since: Option<Timestamp>,
     /// When it failed last.
@@ -102,8 +105,8 @@ pub struct Claim {
     /// Another claim of the feed was failing: a success of this one is noted, since it shows that the feed works.
     #[serde(default, skip_serializing_if = "is_default")]
     pub notes_success: bool,
-    /// Versions that the transaction read in place of planned ones. They are set only after its commit, and until ledger
-    /// and archive know them. The transaction need not be asked for any more.
+    /// Versions that the transaction read in place of planned ones. They are set only after its commit, and until
+    /// ledger and archive know them. The transaction need not be asked for any more.
     #[serde(default, skip_serializing_if = "is_default")]
     pub read: Vec<File>,
     /// How many times in a row the warehouse was too full to take its transaction.
@@ -188,9 +191,9 @@ impl Claim {
         claim
     }
 
-    /// A claim without files, which keeps its slot unused until `free_at`. The worker that takes it then empties the slot.
-    #[must_use]
-    pub fn held_back(feed: &Feed, slot: usize, now: Timestamp, free_at: Timestamp) -> Self {
+    /// A claim without files, which keeps its slot unused until `free_at`. The worker that takes it then empties the
+    /// slot.
+    pub(crate) fn held_back(feed: &Feed, slot: usize, now: Timestamp, free_at: Timestamp) -> Self {
         let reason = "no error: the warehouse was too full, and this slot is free again in a while";
         Self {
             feed: feed.name.to_string(),
@@ -216,14 +219,14 @@ impl Claim {
     }
 
     /// Whether a worker is to be sent: nobody holds it, and it may be tried.
-    #[must_use]
-    pub fn is_due(&self, now: Timestamp) -> bool {
+    pub(crate) fn is_due(&self, now: Timestamp) -> bool {
         self.lease_expires_at <= now && self.not_before.is_none_or(|not_before| not_before <= now)
     }
 
     /// The first of its files that does not lie under `incoming`, and so is no file to load.
     ///
-    /// Producers cannot write claims. But nothing in a claim may make Sluice load or move its own state, or archived files.
+    /// Producers cannot write claims. But nothing in a claim may make Sluice load or move its own state, or archived
+    /// files.
     #[must_use]
     pub fn stray(&self, incoming: &Prefix) -> Option<&File> {
         self.all_files().find(|file| incoming.strip(&file.key).is_none())
@@ -231,31 +234,29 @@ impl Claim {
 
     /// A name for this attempt at this batch by this claim that no other attempt in the account has.
     ///
-    /// The claim's age is part of it. A batch may come again after it was finished (redriven, reloaded, dropped again), and
-    /// must not be answered with the statement of its earlier load.
-    #[must_use]
-    pub fn token(&self, bucket: &str, destination: &str) -> String {
+    /// The claim's age is part of it. A batch may come again after it was finished (redriven, reloaded, dropped again),
+    /// and must not be answered with the statement of its earlier load.
+    pub(crate) fn token(&self, bucket: &str, destination: &str) -> String {
         let created_at = self.created_at.to_string();
         let hash = hash::of_parts([bucket, destination, self.batch.as_str(), &created_at]);
         format!("{}-{}", hash::hex(&hash[..20]), self.attempt)
     }
 
     /// The transaction that loads the batch, once there is one.
-    #[must_use]
-    pub fn begun(&self) -> Option<Begun> {
+    pub(crate) fn begun(&self) -> Option<Begun> {
         Some(Begun { statement: self.statement_id.clone()?, roles: self.roles })
     }
 
     /// Notes the transaction that loads the batch.
-    pub fn began(&mut self, begun: &Begun) {
+    pub(crate) fn began(&mut self, begun: &Begun) {
         self.statement_id = Some(begun.statement.clone());
         self.roles = begun.roles;
         self.unsure = None;
     }
 
-    /// Goes on with other files: a new batch in the same slot. That is another attempt: the same files may come again, and
-    /// their token must not be answered with the statement of their last try.
-    pub fn continue_with(&mut self, files: Vec<File>) {
+    /// Goes on with other files: a new batch in the same slot. That is another attempt: the same files may come again,
+    /// and their token must not be answered with the statement of their last try.
+    pub(crate) fn continue_with(&mut self, files: Vec<File>) {
         self.batch = BatchId::of(&files);
         self.files = files;
         self.try_again();
@@ -267,7 +268,7 @@ impl Claim {
     }
 
     /// Goes on with the same files in another attempt.
-    pub fn try_again(&mut self) {
+    pub(crate) fn try_again(&mut self) {
         self.attempt = self.attempt.saturating_add(1);
         (self.statement_id, self.roles, self.unsure) = (None, None, None);
         (self.question, self.asked) = (None, 0);

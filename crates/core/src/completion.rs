@@ -1,7 +1,8 @@
-//! Completion: a load's statement is named after its claim, so that the event of its end says which claim to go on with.
+//! Completion: a load's statement is named after its claim, so that the event of its end says which claim to go on
+//! with.
 //!
-//! The event is a hint. It may come twice, late or never. The worker that it brings takes the claim's lease as always. Never
-//! says how a statement ended: only the warehouse and its ledger say that.
+//! The event is a hint. It may come twice, late or never. The worker that it brings takes the claim's lease as always.
+//! Never says how a statement ended: only the warehouse and its ledger say that.
 
 use crate::batch::BatchId;
 use crate::claim::slot_key;

@@ -20,7 +20,7 @@ const AFTER_ERROR: Duration = Duration::from_secs(1);
 
 /// Why a transaction was not started, or may not have been.
 #[derive(Debug, thiserror::Error)]
-pub enum StartError {
+pub(crate) enum StartError {
     /// The warehouse is too full, or asks for fewer calls: it took nothing.
     #[error(transparent)]
     Full(PortError),
@@ -38,10 +38,7 @@ pub enum StartError {
 /// Starts the transaction of the claim's batch; `prepared`: this load was prepared.
 ///
 /// The caller starts none while the claim names one, and writes the new one into the claim.
-///
-/// # Errors
-/// When it cannot be submitted.
-pub async fn start<P: Ports>(
+pub(crate) async fn start<P: Ports>(
     config: &Config,
     ports: &P,
     feed: &Feed,
@@ -54,14 +51,13 @@ pub async fn start<P: Ports>(
 }
 
 /// The load of the claim's batch.
-#[must_use]
-pub fn next_load<'a>(feed: &Feed, claim: &'a Claim, token: &'a str) -> Load<'a> {
+pub(crate) fn next_load<'a>(feed: &Feed, claim: &'a Claim, token: &'a str) -> Load<'a> {
     let Claim { slot, batch, files, .. } = claim;
     Load { slot: *slot, batch, files, token, compression: claim.compression(feed), prepared: false }
 }
 
-/// What an error of the submission means. S3, too, may ask for fewer calls when the manifest is written; that does not mean that
-/// the warehouse is too full.
+/// What an error of the submission means. S3, too, may ask for fewer calls when the manifest is written; that does not
+/// mean that the warehouse is too full.
 fn refused(error: PortError) -> StartError {
     match error.kind {
         PortErrorKind::Throttled if error.operation.service != Service::Bucket => StartError::Full(error),
@@ -73,8 +69,9 @@ fn refused(error: PortError) -> StartError {
 
 /// The token of the claim's attempt.
 ///
-/// It covers what the settings make of the transaction, and how its files are packed if their names say otherwise. If that
-/// changed before the first submission was noted, the same token would be answered with a transaction of another shape.
+/// It covers what the settings make of the transaction, and how its files are packed if their names say otherwise. If
+/// that changed before the first submission was noted, the same token would be answered with a transaction of another
+/// shape.
 #[must_use]
 pub fn token(config: &Config, feed: &Feed, claim: &Claim) -> String {
     let packed = match claim.packing() {
@@ -86,12 +83,9 @@ pub fn token(config: &Config, feed: &Feed, claim: &Claim) -> String {
     claim.token(&config.bucket.name, &destination)
 }
 
-/// Waits for the transaction's end as long as the feed says and the run allows; [`Progress::Running`] if that is not long
-/// enough.
-///
-/// # Errors
-/// When the destination cannot be asked, and the reason does not pass by itself.
-pub async fn wait<P: Ports>(
+/// Waits for the transaction's end as long as the feed says and the run allows; [`Progress::Running`] if that is not
+/// long enough.
+pub(crate) async fn wait<P: Ports>(
     ports: &P,
     feed: &Feed,
     run: &Run,

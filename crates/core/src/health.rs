@@ -1,8 +1,8 @@
 //! Health: whether a feed works, as far as its claims and its last success tell.
 //!
-//! A failing claim alone cannot say whether one of its files or the feed is to blame. Another batch that was loaded since
-//! can. So while something of the feed is failing, each load leaves a note, `sluice/state/<feed>/success.json`. The note is a
-//! hint: losing it costs time, and never rows. Never reads or writes the note while nothing fails.
+//! A failing claim alone cannot say whether one of its files or the feed is to blame. Another batch that was loaded
+//! since can. So while something of the feed is failing, each load leaves a note, `sluice/state/<feed>/success.json`.
+//! The note is a hint: losing it costs time, and never rows. Never reads or writes the note while nothing fails.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -19,7 +19,7 @@ use crate::run::later;
 const NOTES: usize = 3;
 
 /// How many failures in a row mean that a feed is down, if nothing of it was loaded meanwhile.
-pub const DOWN: u32 = 3;
+pub(crate) const DOWN: u32 = 3;
 
 /// What is known of a feed's last success.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,7 +52,7 @@ impl Health {
     }
 
     /// Reads the note. One that cannot be read counts as none.
-    pub async fn read(objects: &impl Objects, bucket: &Bucket, feed: &Feed) -> Self {
+    pub(crate) async fn read(objects: &impl Objects, bucket: &Bucket, feed: &Feed) -> Self {
         let Ok(key) = note(bucket, feed) else {
             return Self::default();
         };
@@ -62,9 +62,15 @@ impl Health {
         read.ok().flatten().and_then(|note| serde_json::from_slice(&note.body).ok()).unwrap_or_default()
     }
 
-    /// Notes a success, unless a newer one is noted: a worker that finishes what a dead function began may come long after
-    /// others.
-    pub async fn succeeded(objects: &impl Objects, bucket: &Bucket, feed: &Feed, batch: &BatchId, at: Timestamp) {
+    /// Notes a success, unless a newer one is noted: a worker that finishes what a dead function began may come long
+    /// after others.
+    pub(crate) async fn succeeded(
+        objects: &impl Objects,
+        bucket: &Bucket,
+        feed: &Feed,
+        batch: &BatchId,
+        at: Timestamp,
+    ) {
         let success = Self { succeeded_at: Some(at), batch: Some(batch.clone()) };
         for _ in 0..NOTES {
             match success.write(objects, bucket, feed).await {
@@ -90,36 +96,32 @@ impl Health {
     }
 
     /// Whether another batch than the claim's was loaded after `since`.
-    #[must_use]
-    pub fn worked_after(&self, claim: &Claim, since: Timestamp) -> bool {
+    pub(crate) fn worked_after(&self, claim: &Claim, since: Timestamp) -> bool {
         self.batch.as_ref() != Some(&claim.batch) && self.succeeded_at.is_some_and(|at| at > since)
     }
 
-    /// Whether the claim is failing, and nobody knows whether the feed works. The same evidence decides whether its files may
-    /// rest. Otherwise they might never rest, while no other file is tried in their place.
-    #[must_use]
-    pub fn is_unproven(&self, claim: &Claim) -> bool {
+    /// Whether the claim is failing, and nobody knows whether the feed works. The same evidence decides whether its
+    /// files may rest. Otherwise they might never rest, while no other file is tried in their place.
+    pub(crate) fn is_unproven(&self, claim: &Claim) -> bool {
         let failing = claim.fails_since().is_some_and(|since| !self.worked_after(claim, since));
         let since_then = claim.failed_at.is_some_and(|at| self.worked_after(claim, at));
         failing && !since_then && claim.rested.is_none() && !claim.vouched
     }
 
     /// Whether trying the claim would be a probe: a transaction that may fail whatever is in the files.
-    #[must_use]
-    pub fn is_probe(&self, claim: &Claim) -> bool {
+    pub(crate) fn is_probe(&self, claim: &Claim) -> bool {
         self.is_unproven(claim) && claim.begun().is_none() && claim.question.is_none()
     }
 
     /// Whether the feed has worked since the claim failed last. Then the claim need not wait any longer.
-    #[must_use]
-    pub fn wakes(&self, claim: &Claim) -> bool {
+    pub(crate) fn wakes(&self, claim: &Claim) -> bool {
         claim.not_before.is_some()
             && claim.rested.is_none()
             && claim.failed_at.is_some_and(|at| self.worked_after(claim, at))
     }
 
-    /// Whether nothing of the feed works: a claim has failed [`DOWN`] times in a row, nothing was loaded since, and no claim
-    /// that has not failed is being loaded.
+    /// Whether nothing of the feed works: a claim has failed [`DOWN`] times in a row, nothing was loaded since, and no
+    /// claim that has not failed is being loaded.
     #[must_use]
     pub fn down(&self, claims: &[&Claim]) -> Option<Down> {
         let unproven = claims.iter().filter(|claim| self.is_unproven(claim));
@@ -136,8 +138,8 @@ impl Health {
     }
 }
 
-/// The one claim of a feed that may be tried while nobody knows whether the feed works. Of the claims that are due, it is the
-/// one that has waited longest; `None` while another is being tried.
+/// The one claim of a feed that may be tried while nobody knows whether the feed works. Of the claims that are due, it
+/// is the one that has waited longest; `None` while another is being tried.
 #[must_use]
 pub fn turn(claims: &[Seen], health: &Health, now: Timestamp) -> Option<Key> {
     let unproven = claims.iter().filter_map(|seen| {
@@ -152,10 +154,9 @@ pub fn turn(claims: &[Seen], health: &Health, now: Timestamp) -> Option<Key> {
     due.min_by_key(|(claim, _)| claim.failed_at).map(|(_, key)| key.clone())
 }
 
-/// When the claim is tried next while nobody knows whether its feed works: after those that were put off already, and later
-/// with each failure of any of them.
-#[must_use]
-pub fn after_the_others(claims: &[&Claim], claim: &mut Claim, now: Timestamp) -> Timestamp {
+/// When the claim is tried next while nobody knows whether its feed works: after those that were put off already, and
+/// later with each failure of any of them.
+pub(crate) fn after_the_others(claims: &[&Claim], claim: &mut Claim, now: Timestamp) -> Timestamp {
     let failing = |other: &&&Claim| other.slot != claim.slot && other.failing_since.is_some() && other.rested.is_none();
     let others = claims.iter().filter(failing);
     let failures = others.clone().map(|other| other.failures.saturating_add(1)).max().unwrap_or_default();

@@ -1,8 +1,9 @@
-//! Load: takes one claimed batch from its files to its end: inspect → copy → record → archive, and whatever failures lead to.
+//! Load: takes one claimed batch from its files to its end: inspect → copy → record → archive, and whatever failures
+//! lead to.
 //!
-//! Every step may be done twice: after a death the next worker on the claim does the rest. The claim is deleted last. A file
-//! leaves `incoming/` only when its rows are committed, or when the warehouse refuses it. Never takes that from memory: the
-//! transaction's status says it, or the ledger.
+//! Every step may be done twice: after a death the next worker on the claim does the rest. The claim is deleted last. A
+//! file leaves `incoming/` only when its rows are committed, or when the warehouse refuses it. Never takes that from
+//! memory: the transaction's status says it, or the ledger.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -37,7 +38,7 @@ const QUESTION_WAIT: Duration = Duration::from_mins(1);
 
 /// A finished load: the answer, and what is measured of it.
 #[derive(Clone, Debug)]
-pub struct Done {
+pub(crate) struct Done {
     /// The answer.
     pub report: LoadReport,
     /// What is to be published.
@@ -47,16 +48,16 @@ pub struct Done {
 /// Loads the claimed batch as far as the run's time allows.
 ///
 /// Never fails as a whole: what cannot be done now stays in the claim for the next worker, and the report says so.
-pub async fn load<P: Ports>(config: &Config, ports: &P, run: &Run, feed: &Feed, held: LeasedClaim) -> Done {
-    let (batch, files) = (held.claim.batch.clone(), held.claim.files.len());
+pub(crate) async fn load<P: Ports>(config: &Config, ports: &P, run: &Run, feed: &Feed, held: LeasedClaim) -> Done {
+    let files = held.claim.files.len();
     let bytes: u64 = held.claim.files.iter().map(|file| file.size).sum();
+    let tally = Tally::of(feed, held.claim.batch.clone());
     let begun = ports.clock().now();
-    let mut loading =
-        Loading { config, ports, run, feed, tally: Tally::default(), repairs: 0, prepared: None, no_reasons: false };
+    let mut loading = Loading { config, ports, run, feed, tally, repairs: 0, prepared: None, no_reasons: false };
     let end = loading.run(held).await;
-    let report = loading.tally.report(feed, batch, end);
-    tally::log(&report, files, bytes, ports.clock().now().duration_since(begun));
-    Done { report, data: loading.tally.data }
+    let done = loading.tally.end(end);
+    tally::log(&done.report, files, bytes, ports.clock().now().duration_since(begun));
+    done
 }
 
 struct Loading<'a, P> {
@@ -146,8 +147,8 @@ impl<P: Ports> Loading<'_, P> {
             }
             let prepared = self.prepared.take().is_some_and(|batch| batch == held.claim.batch);
             let begun = copy::start(self.config, self.ports, self.feed, &held.claim, prepared).await?;
-            // A death before the claim is written costs nothing: the next worker submits with the same token, and is given
-            // the same statement. If the token is forgotten by then, the guard finds the files in the ledger.
+            // A death before the claim is written costs nothing: the next worker submits with the same token, and is
+            // given the same statement. If the token is forgotten by then, the guard finds the files in the ledger.
             held.claim.began(&begun);
             return self.save(held).await;
         };
@@ -183,8 +184,8 @@ impl<P: Ports> Loading<'_, P> {
         if self.run.wait_left(now).is_zero() {
             return Ok(Next::End(End::Pending));
         }
-        // A worker that the event brought while we still held the lease has found it busy and is gone. So we look once more:
-        // if the transaction has ended by now, its claim is ours, unless another worker is faster.
+        // A worker that the event brought while we still held the lease has found it busy and is gone. So we look once
+        // more: if the transaction has ended by now, its claim is ours, unless another worker is faster.
         match self.ports.destination().poll(self.feed, begun, &held.claim.files, Duration::ZERO).await {
             Ok(Progress::Running) | Err(_) => Ok(Next::End(End::Pending)),
             Ok(_) => match claim::take(objects, &held.key, self.run, now).await? {
@@ -237,8 +238,8 @@ impl<P: Ports> Loading<'_, P> {
         self.done_with(held).await
     }
 
-    /// Some files of the batch are done or in doubt: goes on with the `rest` of them. If none is left, goes on with what else
-    /// the claim holds, or waits because of `trouble`.
+    /// Some files of the batch are done or in doubt: goes on with the `rest` of them. If none is left, goes on with
+    /// what else the claim holds, or waits because of `trouble`.
     async fn continue_with(
         &mut self,
         mut held: LeasedClaim,

@@ -1,7 +1,7 @@
 //! Passes: several ticks in the minute after a scheduled event, for feeds that cannot wait a minute.
 //!
-//! A schedule fires once a minute at most. One invocation that ticks every few seconds costs less than a queue that wakes the
-//! lister. Never goes on past the run's deadline, and never makes up for passes that it missed.
+//! A schedule fires once a minute at most. One invocation that ticks every few seconds costs less than a queue that
+//! wakes the lister. Never goes on past the run's deadline, and never makes up for passes that it missed.
 
 use jiff::SignedDuration;
 

@@ -1,9 +1,10 @@
 //! Pressure: how many slots a feed may use while its warehouse is too full to take more.
 //!
-//! Keeps nothing but claims. A claim whose transaction the warehouse would not take says how often in a row that happened.
-//! While there is one, its feed uses half of its slots, a quarter, and so on, but always one. When such a claim is done, the
-//! unused slots do not all come back at once. A claim without files holds each of them back for a while, and it ends as every
-//! claim does: a worker is sent when its time has come. If such a claim is lost, its slot comes back early.
+//! Keeps nothing but claims. A claim whose transaction the warehouse would not take says how often in a row that
+//! happened. While there is one, its feed uses half of its slots, a quarter, and so on, but always one. When such a
+//! claim is done, the unused slots do not all come back at once. A claim without files holds each of them back for a
+//! while, and it ends as every claim does: a worker is sent when its time has come. If such a claim is lost, its slot
+//! comes back early.
 //!
 //! Never gives a feed more slots than it has: holding back only takes slots away, and so X holds in any case.
 
@@ -16,18 +17,15 @@ use crate::claim::{self, Claim, LeaseError, LeasedClaim, slot_key};
 use crate::config::{Config, Feed};
 use crate::object::Key;
 use crate::ports::{Objects, PortError, PortErrorKind};
-use crate::run::later;
+use crate::run::{CALLS_AT_ONCE, later};
 
 /// How long until the first of the held-back slots is free again, and from each step to the next.
 const STEP: SignedDuration = SignedDuration::from_mins(1);
 /// In how many steps all of them are free again.
 const STEPS: usize = 8;
-/// How many slots are held back at once.
-const WRITES_AT_ONCE: usize = 16;
 
 /// How many slots the feed may use, as far as its claims tell.
-#[must_use]
-pub fn slots(feed: &Feed, claims: &[&Claim]) -> usize {
+pub(crate) fn slots(feed: &Feed, claims: &[&Claim]) -> usize {
     let refused = claims.iter().filter(|claim| claim.statement_id.is_none()).map(|claim| claim.refused).max();
     let held_back = claims.iter().filter(|claim| claim.is_held_back()).count();
     kept(feed, refused.unwrap_or_default()).min(feed.slots().saturating_sub(held_back)).max(1)
@@ -42,12 +40,9 @@ pub fn max_files(feed: &Feed, claims: &[&Claim]) -> usize {
     }
 }
 
-/// Empties the slot of a claim whose batch is done. If the warehouse had been too full for it, the slots that were not used
-/// meanwhile come free step by step. This one may be among them.
-///
-/// # Errors
-/// As [`LeasedClaim::finish`].
-pub async fn let_go(
+/// Empties the slot of a claim whose batch is done. If the warehouse had been too full for it, the slots that were not
+/// used meanwhile come free step by step. This one may be among them.
+pub(crate) async fn let_go(
     config: &Config,
     objects: &impl Objects,
     feed: &Feed,
@@ -91,12 +86,12 @@ async fn hold_back(
         // If a lister was faster and filled it, the slot is used, and held back when that is done.
         claim::place(objects, key, claim).await
     });
-    places.buffer_unordered(WRITES_AT_ONCE).for_each(async |_| ()).await;
+    places.buffer_unordered(CALLS_AT_ONCE).for_each(async |_| ()).await;
     Ok(())
 }
 
-/// How many of the feed's slots are left after so many refusals in a row: half after one, a quarter after two, an eighth
-/// after four. Retries come ever later, so each halving waits longer than the one before.
+/// How many of the feed's slots are left after so many refusals in a row: half after one, a quarter after two, an
+/// eighth after four. Retries come ever later, so each halving waits longer than the one before.
 fn kept(feed: &Feed, refused: u32) -> usize {
     let halvings = refused.checked_ilog2().map_or(0, |log| log + 1).min(usize::BITS - 1);
     (feed.slots() >> halvings).max(1)

@@ -8,9 +8,7 @@ use jiff::Timestamp;
 use crate::claim::{Seen, Survey, resting, wake};
 use crate::config::{Config, Feed};
 use crate::ports::{Objects, PortError};
-
-/// How many objects are written at once.
-const WRITES_AT_ONCE: usize = 16;
+use crate::run::CALLS_AT_ONCE;
 
 /// How much the next ticks try again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -35,7 +33,7 @@ pub async fn retry(config: &Config, objects: &impl Objects, feed: &Feed, now: Ti
         retried.claims += usize::from(wake(objects, seen, now).await?.is_some());
     }
     let wakes = stream::iter(&survey.resting).map(|resting| resting::wake(objects, &resting.key, now));
-    for woken in wakes.buffer_unordered(WRITES_AT_ONCE).collect::<Vec<_>>().await {
+    for woken in wakes.buffer_unordered(CALLS_AT_ONCE).collect::<Vec<_>>().await {
         retried.resting += usize::from(woken?);
     }
     Ok(retried)

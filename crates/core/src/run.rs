@@ -11,14 +11,17 @@ use crate::ports::Clock;
 /// How long an invocation's leases hold after its deadline: the clocks of two functions may differ by so much.
 pub(crate) const CLOCK_SKEW: SignedDuration = SignedDuration::from_secs(5);
 
+/// How many calls to S3 a step makes at once, unless it needs another number.
+pub(crate) const CALLS_AT_ONCE: usize = 16;
+
 /// The most time that is kept at the end of an invocation for archiving what was loaded.
 const MAX_MARGIN: SignedDuration = SignedDuration::from_secs(30);
 
 /// One invocation of a function.
 #[derive(Clone, Debug)]
 pub struct Run {
-    /// The owner of the leases it takes: the invocation's request id. A retry of the same invocation has the same id, and
-    /// takes up its own leases at once.
+    /// The owner of the leases it takes: the invocation's request id. A retry of the same invocation has the same id,
+    /// and takes up its own leases at once.
     pub owner: String,
     /// When it began.
     pub started: Timestamp,

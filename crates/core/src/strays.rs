@@ -1,8 +1,8 @@
 //! Strays: files under `incoming/` that are of no feed, such as those under a prefix with a typo.
 //!
-//! Nobody loads them, and without this count nobody would notice them. They are counted about once an hour, when all other
-//! work of an invocation is done, and by `sluice status`. The count jumps over the files of feeds, so that it costs no more
-//! than the strays. Never moves or deletes a file.
+//! Nobody loads them, and without this count nobody would notice them. They are counted about once an hour, when all
+//! other work of an invocation is done, and by `sluice status`. The count jumps over the files of feeds, so that it
+//! costs no more than the strays. Never moves or deletes a file.
 
 use std::collections::HashSet;
 
@@ -39,8 +39,9 @@ struct Counted {
     first: Vec<Key>,
 }
 
-/// Counts them and publishes how many, unless that was done within the last hour. After a failure the next tick tries again.
-pub async fn count_hourly<P: Ports>(config: &Config, ports: &P, run: &Run) {
+/// Counts them and publishes how many, unless that was done within the last hour. After a failure the next tick tries
+/// again.
+pub(crate) async fn count_hourly<P: Ports>(config: &Config, ports: &P, run: &Run) {
     let counts = within(ports.clock(), run.wait_until(), count_if_due(config, ports));
     if let Some(Err(error)) = counts.await {
         tracing::warn!(%error, "files of no feed could not be counted; the next tick tries again");

@@ -19,7 +19,8 @@ const PUBLISH_TIME: SignedDuration = SignedDuration::from_secs(5);
 /// Works on the claim at `key`.
 ///
 /// # Errors
-/// When the claim cannot be read or its lease cannot be written. The invocation's own retry or the next tick tries again.
+/// When the claim cannot be read or its lease cannot be written. The invocation's own retry or the next tick tries
+/// again.
 pub async fn work<P: Ports>(config: &Config, ports: &P, run: &Run, key: &Key) -> Result<LoadReport, PortError> {
     let (report, data) = resume(config, ports, run, key).await?;
     publish(ports, &data).await;
@@ -27,10 +28,7 @@ pub async fn work<P: Ports>(config: &Config, ports: &P, run: &Run, key: &Key) ->
 }
 
 /// Takes the claim's lease and goes on with its batch; answers also what is to be published.
-///
-/// # Errors
-/// As [`work`].
-pub async fn resume<P: Ports>(
+pub(crate) async fn resume<P: Ports>(
     config: &Config,
     ports: &P,
     run: &Run,
@@ -73,12 +71,9 @@ pub async fn resume<P: Ports>(
     Ok((done.report, done.data))
 }
 
-/// Removes a claim that cannot be understood, since it would fill its slot for ever. Its files are still where they were, and
-/// the ledger knows which are loaded: the next tick plans them again.
-///
-/// # Errors
-/// When S3 does not answer. The next tick tries again.
-pub async fn discard(objects: &impl Objects, seen: &claim::Seen) -> Result<(), PortError> {
+/// Removes a claim that cannot be understood, since it would fill its slot for ever. Its files are still where they
+/// were, and the ledger knows which are loaded: the next tick plans them again.
+pub(crate) async fn discard(objects: &impl Objects, seen: &claim::Seen) -> Result<(), PortError> {
     objects.delete(&seen.key, &seen.etag).await?;
     let error = seen.claim.as_ref().err();
     tracing::error!(claim = %seen.key, error, "removed a claim that cannot be read; its files are planned again");
@@ -86,7 +81,7 @@ pub async fn discard(objects: &impl Objects, seen: &claim::Seen) -> Result<(), P
 }
 
 /// Publishes measures. If this fails or takes long, it must not undo, repeat or hold up a load.
-pub async fn publish<P: Ports>(ports: &P, data: &[Datum]) {
+pub(crate) async fn publish<P: Ports>(ports: &P, data: &[Datum]) {
     if data.is_empty() {
         return;
     }

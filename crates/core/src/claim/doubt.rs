@@ -1,7 +1,7 @@
 //! Doubt: a file that failed alone, or that an error named, and all that it takes to try it again alone.
 //!
-//! Pure. A claim keeps this record while nobody can say whether the file or the feed is to blame. Once it is the file, the
-//! record moves to an object of its own (`resting`).
+//! Pure. A claim keeps this record while nobody can say whether the file or the feed is to blame. Once it is the file,
+//! the record moves to an object of its own (`resting`).
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -95,7 +95,7 @@ impl Doubt {
     }
 
     /// It failed again.
-    pub fn fail(&mut self, reason: &str, now: Timestamp, pause: SignedDuration) {
+    pub(crate) fn fail(&mut self, reason: &str, now: Timestamp, pause: SignedDuration) {
         self.failures = self.failures.saturating_add(1);
         self.reason = cut(reason);
         self.next_try = later(now, pause);

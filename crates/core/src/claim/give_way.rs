@@ -1,9 +1,9 @@
 //! Giving way: of two claims with one file, the later one leaves it to the other.
 //!
-//! Two planners at once may not see each other's claims, and both may take one file. If a producer replaces that file at this
-//! moment, each claim would load the same new version under another identity. So every claim is placed first, and looks at
-//! the others then. Of two with one file, the later one sees the other, or finds it finished and its files in the ledger. If
-//! both see each other, both give way, and the file is planned again.
+//! Two planners at once may not see each other's claims, and both may take one file. If a producer replaces that file
+//! at this moment, each claim would load the same new version under another identity. So every claim is placed first,
+//! and looks at the others then. Of two with one file, the later one sees the other, or finds it finished and its files
+//! in the ledger. If both see each other, both give way, and the file is planned again.
 //!
 //! A caller that places many claims at once looks once for all of them. Never asks S3 for a claim of the caller's own.
 
@@ -20,19 +20,17 @@ use crate::ports::{Objects, PortError};
 
 /// The other claims of a feed, as a caller sees them that has placed its own.
 #[derive(Debug)]
-pub struct Others {
+pub(crate) struct Others {
     claims: Vec<Seen>,
     resting: HashSet<FileId>,
-    /// The transaction of one of them has outlived the function that began it. It may have failed without a word in the claim.
+    /// The transaction of one of them has outlived the function that began it. It may have failed without a word in the
+    /// claim.
     left_alone: bool,
 }
 
 impl Others {
     /// Reads the feed's claims, without `own`. Does not read those of `known` again whose version is still the same.
-    ///
-    /// # Errors
-    /// When they cannot be listed, or one of them cannot be fetched.
-    pub async fn read(
+    pub(crate) async fn read(
         objects: &impl Objects,
         bucket: &Bucket,
         feed: &Feed,
@@ -62,10 +60,10 @@ impl Others {
 
     /// Takes from the claim what others have as well; answers whether it may be loaded.
     ///
-    /// It may not if the feed has X files in flight without it: then functions with two configurations have filled slots at
-    /// once. Its files are still in `incoming/`, and are planned again.
+    /// It may not if the feed has X files in flight without it: then functions with two configurations have filled
+    /// slots at once. Its files are still in `incoming/`, and are planned again.
     #[must_use]
-    pub fn leave_to_them(&self, feed: &Feed, claim: &mut Claim) -> bool {
+    pub(crate) fn leave_to_them(&self, feed: &Feed, claim: &mut Claim) -> bool {
         let older = |other: &&Claim| (other.created_at, other.slot) < (claim.created_at, claim.slot);
         let in_flight: usize = self.readable().filter(older).map(Claim::in_flight).sum();
         // One file alone takes the place of one that waits in the claim: no more are in flight than before.

@@ -1,7 +1,7 @@
 //! Inspected: what the heads of a claim's files said, and which of the files go into one COPY.
 //!
-//! Pure. COPY takes one compression. So files that are packed otherwise than their names say are loaded apart from the others.
-//! Never puts files of two compressions into one batch.
+//! Pure. COPY takes one compression. So files that are packed otherwise than their names say are loaded apart from the
+//! others. Never puts files of two compressions into one batch.
 
 #![allow(clippy::option_option, reason = "none: as its name says; some: otherwise, and then packed or not")]
 
@@ -14,14 +14,12 @@ use crate::plan;
 
 impl Claim {
     /// How its files are packed, if that is not as their names or the feed say.
-    #[must_use]
-    pub fn packing(&self) -> Option<Option<Compression>> {
+    pub(crate) fn packing(&self) -> Option<Option<Compression>> {
         self.files.first().and_then(|file| self.packing_of(file))
     }
 
     /// The compression that COPY is told.
-    #[must_use]
-    pub fn compression(&self, feed: &Feed) -> Option<Compression> {
+    pub(crate) fn compression(&self, feed: &Feed) -> Option<Compression> {
         let said = |file: &File| plan::compression(feed, &file.key);
         self.packing().unwrap_or_else(|| self.files.first().and_then(said))
     }
@@ -31,7 +29,7 @@ impl Claim {
     }
 
     /// Notes what the heads said. The files that go into one COPY with the first go on; the others come later.
-    pub fn was_inspected(&mut self, inspected: &Inspected) {
+    pub(crate) fn was_inspected(&mut self, inspected: &Inspected) {
         self.inspected = true;
         self.packed.extend(&inspected.packed);
         self.without_rows.extend(&inspected.without_rows);
@@ -54,10 +52,9 @@ impl Claim {
         these
     }
 
-    /// How many of its files brought no row, at least, if all of them brought `rows`. Their heads say so, or it follows from
-    /// the number: each file that is not empty should bring a row.
-    #[must_use]
-    pub fn files_without_rows(&self, rows: Option<u64>) -> u64 {
+    /// How many of its files brought no row, at least, if all of them brought `rows`. Their heads say so, or it follows
+    /// from the number: each file that is not empty should bring a row.
+    pub(crate) fn files_without_rows(&self, rows: Option<u64>) -> u64 {
         let not_empty = self.files.iter().filter(|file| file.size > 0);
         let seen = self.files.iter().filter(|file| self.without_rows.contains(&file.id())).count();
         let seen = u64::try_from(seen).unwrap_or(u64::MAX);

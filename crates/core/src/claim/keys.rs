@@ -29,13 +29,11 @@ pub fn slot_key(bucket: &Bucket, feed: &str, slot: usize) -> Result<Key, KeyErro
 /// Whether a claim can have this key: one of [`slot_key`]'s, of a feed that is or was configured.
 #[must_use]
 pub fn is_slot_key(bucket: &Bucket, key: &Key) -> bool {
-    let name = bucket.state.strip(key).and_then(|name| name.strip_prefix("claims/"));
-    let Some((feed, slot)) = name.and_then(|name| name.strip_suffix(".json")).and_then(|name| name.split_once('/'))
-    else {
-        return false;
-    };
-    let number = slot.parse::<usize>().is_ok_and(|number| number.to_string() == slot);
-    FeedName::new(feed).is_some() && number
+    let name = bucket.state.strip(key).and_then(|name| name.strip_prefix("claims/")?.strip_suffix(".json"));
+    name.and_then(|name| name.split_once('/')).is_some_and(|(feed, slot)| {
+        let number = slot.parse::<usize>().is_ok_and(|number| number.to_string() == slot);
+        FeedName::new(feed).is_some() && number
+    })
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Lease: who may work on a claim, for how long, and what they may write.
 //!
-//! A lease is taken by replacing exactly the version that was read. It is never renewed: it outlives the function that took
-//! it.
+//! A lease is taken by replacing exactly the version that was read. It is never renewed: it outlives the function that
+//! took it.
 
 use jiff::Timestamp;
 
@@ -22,7 +22,7 @@ pub struct LeasedClaim {
 
 /// The answer to taking a lease.
 #[derive(Clone, Debug)]
-pub enum Taken {
+pub(crate) enum Taken {
     /// It is ours.
     Leased(Box<LeasedClaim>),
     /// Somebody else holds it.
@@ -36,10 +36,7 @@ pub enum Taken {
 }
 
 /// Takes the lease of a claim for `run`.
-///
-/// # Errors
-/// When the claim cannot be read, or S3 does not say whether the lease was written.
-pub async fn take(objects: &impl Objects, key: &Key, run: &Run, now: Timestamp) -> Result<Taken, PortError> {
+pub(crate) async fn take(objects: &impl Objects, key: &Key, run: &Run, now: Timestamp) -> Result<Taken, PortError> {
     let Some(seen) = read(objects, key.clone()).await? else {
         return Ok(Taken::Gone);
     };
@@ -61,7 +58,7 @@ pub async fn take(objects: &impl Objects, key: &Key, run: &Run, now: Timestamp) 
 
 /// What can go wrong with a claim that is held.
 #[derive(Debug, thiserror::Error)]
-pub enum LeaseError {
+pub(crate) enum LeaseError {
     /// Somebody else took it, which they may do once the lease has run out.
     #[error("the claim {0} was taken by another owner")]
     Lost(Key),
@@ -73,9 +70,8 @@ pub enum LeaseError {
 impl LeasedClaim {
     /// Writes what the claim says now.
     ///
-    /// # Errors
-    /// [`LeaseError::Lost`] when somebody else has written it. Then the caller must do nothing more with it.
-    pub async fn save(&mut self, objects: &impl Objects) -> Result<(), LeaseError> {
+    /// [`LeaseError::Lost`] if somebody else has written it. Then the caller must do nothing more with it.
+    pub(crate) async fn save(&mut self, objects: &impl Objects) -> Result<(), LeaseError> {
         match write(objects, &self.key, &self.claim, PutIf::Matches(&self.etag)).await? {
             Some(etag) => {
                 self.etag = etag;
@@ -86,10 +82,7 @@ impl LeasedClaim {
     }
 
     /// Lets the lease go, so that the next tick sends a worker (not before `claim.not_before`).
-    ///
-    /// # Errors
-    /// As [`LeasedClaim::save`].
-    pub async fn release(&mut self, objects: &impl Objects, now: Timestamp) -> Result<(), LeaseError> {
+    pub(crate) async fn release(&mut self, objects: &impl Objects, now: Timestamp) -> Result<(), LeaseError> {
         self.claim.owner = String::new();
         self.claim.lease_expires_at = now;
         self.save(objects).await
@@ -97,9 +90,8 @@ impl LeasedClaim {
 
     /// Empties the slot. This is the last step of all: the batch is done.
     ///
-    /// # Errors
-    /// When S3 does not answer. The next worker on the claim finds nothing left to do, and empties the slot.
-    pub async fn finish(self, objects: &impl Objects) -> Result<(), LeaseError> {
+    /// If S3 does not answer, the next worker on the claim finds nothing left to do, and empties the slot.
+    pub(crate) async fn finish(self, objects: &impl Objects) -> Result<(), LeaseError> {
         match objects.delete(&self.key, &self.etag).await? {
             Delete::Deleted => Ok(()),
             Delete::Replaced => Err(LeaseError::Lost(self.key)),
@@ -107,11 +99,9 @@ impl LeasedClaim {
     }
 }
 
-/// Lets a claim that nobody holds be tried at once. Answers the claim as it is now, or `None` if somebody else was faster.
-///
-/// # Errors
-/// When S3 does not say whether it was written.
-pub async fn wake(objects: &impl Objects, seen: &Seen, now: Timestamp) -> Result<Option<Seen>, PortError> {
+/// Lets a claim that nobody holds be tried at once. Answers the claim as it is now, or `None` if somebody else was
+/// faster.
+pub(crate) async fn wake(objects: &impl Objects, seen: &Seen, now: Timestamp) -> Result<Option<Seen>, PortError> {
     let Some(mut claim) = seen.claim.clone().ok().filter(|claim| claim.lease_expires_at <= now) else {
         return Ok(None);
     };
@@ -122,8 +112,8 @@ pub async fn wake(objects: &impl Objects, seen: &Seen, now: Timestamp) -> Result
 
 /// Writes a claim under a condition; `None` if the condition did not hold.
 ///
-/// If a reply is lost, the claim is written all the same, and the SDK's own retry is refused because the first try broke
-/// the condition. So after a refusal, or without an answer, we look whether what is there is what we wrote.
+/// If a reply is lost, the claim is written all the same, and the SDK's own retry is refused because the first try
+/// broke the condition. So after a refusal, or without an answer, we look whether what is there is what we wrote.
 pub(super) async fn write(
     objects: &impl Objects,
     key: &Key,

@@ -1,7 +1,7 @@
 //! Parts: how a claim narrows down to the file that never works, and what it goes on with.
 //!
-//! Pure. Never forgets a file: each one is being loaded, comes later, is in doubt, or is handed to the caller. Never loads a
-//! file in doubt together with another.
+//! Pure. Never forgets a file: each one is being loaded, comes later, is in doubt, or is handed to the caller. Never
+//! loads a file in doubt together with another.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -14,13 +14,13 @@ const MOST_SINGLED_OUT: usize = 8;
 /// How many files may be in doubt while others are loaded in the same slot: a claim is never larger than 1 MiB.
 const MOST_DOUBTED: usize = 250;
 
-/// How many transactions in a row may fail before an earlier success no longer shows that the feed works. Finding one file
-/// among a thousand takes eleven.
+/// How many transactions in a row may fail before an earlier success no longer shows that the feed works. Finding one
+/// file among a thousand takes eleven.
 const LONGEST_STREAK: u32 = 24;
 
 /// What a claim goes on with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Going {
+pub(crate) enum Going {
     /// Other files: a new batch in the same slot.
     On,
     /// Nothing: the claim is done.
@@ -34,8 +34,7 @@ impl Claim {
     }
 
     /// How many files it loads, now or later. Those in doubt wait, and do not count.
-    #[must_use]
-    pub fn in_flight(&self) -> usize {
+    pub(crate) fn in_flight(&self) -> usize {
         self.files.len() + self.later.len()
     }
 
@@ -47,7 +46,7 @@ impl Claim {
     }
 
     /// It failed. `since`: since when, if it did not fail before.
-    pub fn fail(&mut self, reason: &str, now: Timestamp, since: Timestamp) {
+    pub(crate) fn fail(&mut self, reason: &str, now: Timestamp, since: Timestamp) {
         self.failures = self.failures.saturating_add(1);
         self.failing_since.get_or_insert(since);
         self.failed_at = Some(now);
@@ -62,44 +61,42 @@ impl Claim {
     }
 
     /// Since when that fails which it tries: one file alone, or the whole claim.
-    #[must_use]
-    pub fn fails_since(&self) -> Option<Timestamp> {
+    pub(crate) fn fails_since(&self) -> Option<Timestamp> {
         self.failing_since.map(|since| self.trying.as_ref().map_or(since, |doubt| doubt.since))
     }
 
-    /// The warehouse took its transaction. From now on the claim waits for something else, and must not keep the feed's other
-    /// slots empty for as long as that takes.
-    pub fn was_taken(&mut self) {
+    /// The warehouse took its transaction. From now on the claim waits for something else, and must not keep the feed's
+    /// other slots empty for as long as that takes.
+    pub(crate) fn was_taken(&mut self) {
         self.refused = 0;
     }
 
     /// A part of it was loaded: its other files fail although the feed works.
-    pub fn part_loaded(&mut self) {
+    pub(crate) fn part_loaded(&mut self) {
         self.vouched = self.failing_since.is_some();
         self.streak = 0;
         self.doubted.iter_mut().for_each(|doubt| doubt.vouched = true);
     }
 
     /// A file in doubt was moved: if others cannot be moved to the same place, the place is not to blame.
-    pub fn moved(&mut self, stage: Stage) {
+    pub(crate) fn moved(&mut self, stage: Stage) {
         self.doubted.iter_mut().filter(|doubt| doubt.stage == stage).for_each(|doubt| doubt.vouched = true);
     }
 
     /// Whether a success of it is to be noted.
-    #[must_use]
-    pub fn tells_success(&self) -> bool {
+    pub(crate) fn tells_success(&self) -> bool {
         self.notes_success || self.has_failed()
     }
 
     /// Whether some of it failed, and waits for the next try.
-    #[must_use]
-    pub fn has_failed(&self) -> bool {
+    pub(crate) fn has_failed(&self) -> bool {
         self.failing_since.is_some() || !self.doubted.is_empty()
     }
 
-    /// Goes on with the first half of its files, since nobody can say which of them is bad. The second half comes later.
-    /// `certain`: one of them is bad, and the feed works. Then, if the first half is good, the second half is not.
-    pub fn halve(&mut self, certain: bool) {
+    /// Goes on with the first half of its files, since nobody can say which of them is bad. The second half comes
+    /// later. `certain`: one of them is bad, and the feed works. Then, if the first half is good, the second half is
+    /// not.
+    pub(crate) fn halve(&mut self, certain: bool) {
         let mut first = std::mem::take(&mut self.files);
         let second = first.split_off(first.len() / 2);
         self.suspects = if certain { second.len() } else { 0 };
@@ -108,15 +105,16 @@ impl Claim {
     }
 
     /// Bad files were found. They explain why the batch failed, and the larger batches that it was a part of.
-    pub fn found_bad(&mut self) {
+    pub(crate) fn found_bad(&mut self) {
         self.suspects = 0;
     }
 
-    /// Takes the file that an error names out of the batch, to be tried alone after the others. Answers whether it could.
+    /// Takes the file that an error names out of the batch, to be tried alone after the others. Answers whether it
+    /// could.
     ///
-    /// The file fails since its batch does: a load since then shows for it, too, that the feed works. `since`: since when, if
-    /// nothing failed before.
-    pub fn single_out(&mut self, key: &Key, reason: &str, since: Timestamp) -> bool {
+    /// The file fails since its batch does: a load since then shows for it, too, that the feed works. `since`: since
+    /// when, if nothing failed before.
+    pub(crate) fn single_out(&mut self, key: &Key, reason: &str, since: Timestamp) -> bool {
         let at = self.files.iter().position(|file| file.key == *key);
         let Some(at) = at.filter(|_| self.files.len() > 1 && self.doubted.len() < MOST_SINGLED_OUT) else {
             return false;
@@ -131,7 +129,7 @@ impl Claim {
     }
 
     /// Takes out the only file, which failed alone.
-    pub fn take_alone(&mut self, reason: &str, now: Timestamp, pause: SignedDuration) -> Option<Doubt> {
+    pub(crate) fn take_alone(&mut self, reason: &str, now: Timestamp, pause: SignedDuration) -> Option<Doubt> {
         let file = std::mem::take(&mut self.files).into_iter().next();
         let mut doubt = self.trying.take().or_else(|| {
             let doubt = self.doubt(file?, reason, self.failing_since.unwrap_or(now));
@@ -147,8 +145,9 @@ impl Claim {
         Doubt::new(file, self.batch.clone(), self.begun(), reason, since)
     }
 
-    /// Goes on with one file to find out whether the feed works, and each time with another. Answers whether there is one.
-    pub fn next_probe(&mut self) -> bool {
+    /// Goes on with one file to find out whether the feed works, and each time with another. Answers whether there is
+    /// one.
+    pub(crate) fn next_probe(&mut self) -> bool {
         if self.later.is_empty() {
             return self.try_next_doubt();
         }
@@ -169,14 +168,14 @@ impl Claim {
     }
 
     /// Goes on with one file in doubt.
-    pub fn try_doubt(&mut self, doubt: Doubt) {
+    pub(crate) fn try_doubt(&mut self, doubt: Doubt) {
         self.go_on_with(vec![doubt.file.clone()]);
         self.failures = doubt.failures;
         self.trying = Some(doubt);
     }
 
-    /// Whether it waits, and holds nothing but files that failed alone. Then others may be loaded in its slot, and show whether
-    /// the feed works.
+    /// Whether it waits, and holds nothing but files that failed alone. Then others may be loaded in its slot, and show
+    /// whether the feed works.
     #[must_use]
     pub fn may_be_refilled(&self, now: Timestamp) -> bool {
         self.is_lone()
@@ -190,14 +189,13 @@ impl Claim {
     }
 
     /// Whether all that it holds has failed alone.
-    #[must_use]
-    pub fn is_lone(&self) -> bool {
+    pub(crate) fn is_lone(&self) -> bool {
         let tried = self.trying.as_ref().is_some_and(|doubt| doubt.failures > 0);
         tried && self.later.is_empty() && self.failing_since.is_some() && self.rested.is_none()
     }
 
     /// Loads other files in its slot. The file that failed alone is tried after them.
-    pub fn refill(&mut self, files: Vec<File>, now: Timestamp) {
+    pub(crate) fn refill(&mut self, files: Vec<File>, now: Timestamp) {
         let (reason, failures) = (self.last_error.clone().unwrap_or_default(), self.failures);
         if let Some(doubt) = self.take_alone(&reason, now, SignedDuration::ZERO) {
             self.doubted.push(doubt);
@@ -211,9 +209,9 @@ impl Claim {
 
     /// Its files are done: goes on with what comes next.
     ///
-    /// Later files are tried together. But if the first half of a batch that failed was good, the second half is not. So it is
-    /// halved before it is tried, which saves a load that is known to fail.
-    pub fn go_on(&mut self) -> Going {
+    /// Later files are tried together. But if the first half of a batch that failed was good, the second half is not.
+    /// So it is halved before it is tried, which saves a load that is known to fail.
+    pub(crate) fn go_on(&mut self) -> Going {
         let suspects = std::mem::take(&mut self.suspects).min(self.later.len());
         if suspects > 0 {
             let part = (suspects / 2).max(1);

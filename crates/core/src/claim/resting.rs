@@ -1,7 +1,8 @@
 //! Resting: files that fail alone while others of their feed are loaded, each as an object of its own.
 //!
-//! A resting file stays where it is, takes no slot, and is tried again now and then. Its object is written before its claim
-//! drops it, and deleted when it is done: at every moment one of the two names the file. Never decides what rests.
+//! A resting file stays where it is, takes no slot, and is tried again now and then. Its object is written before its
+//! claim drops it, and deleted when it is done: at every moment one of the two names the file. Never decides what
+//! rests.
 
 use jiff::Timestamp;
 
@@ -25,8 +26,7 @@ pub struct Resting {
 
 impl Resting {
     /// The listed object, if it is a resting file's: `sluice/claims/<feed>/resting/<file id>.json`.
-    #[must_use]
-    pub fn of(bucket: &Bucket, listed: &File) -> Option<Self> {
+    pub(crate) fn of(bucket: &Bucket, listed: &File) -> Option<Self> {
         let (feed, name) = bucket.state.strip(&listed.key)?.strip_prefix("claims/")?.split_once('/')?;
         let id = FileId::parse(name.strip_prefix("resting/")?.strip_suffix(".json")?)?;
         FeedName::new(feed)?;
@@ -58,19 +58,13 @@ fn body(doubt: &Doubt) -> Result<Vec<u8>, PortError> {
 }
 
 /// Reads a resting file's object, with its version; `None` if it is gone or cannot be understood.
-///
-/// # Errors
-/// When it cannot be read.
-pub async fn read(objects: &impl Objects, key: &Key) -> Result<Option<(Doubt, ETag)>, PortError> {
+pub(crate) async fn read(objects: &impl Objects, key: &Key) -> Result<Option<(Doubt, ETag)>, PortError> {
     let content = objects.get(key).await?;
     Ok(content.and_then(|content| Some((serde_json::from_slice(&content.body).ok()?, content.etag))))
 }
 
 /// Has the file tried as soon as there is a slot; answers whether it still rests.
-///
-/// # Errors
-/// When S3 does not answer.
-pub async fn wake(objects: &impl Objects, key: &Key, now: Timestamp) -> Result<bool, PortError> {
+pub(crate) async fn wake(objects: &impl Objects, key: &Key, now: Timestamp) -> Result<bool, PortError> {
     let Some((mut doubt, etag)) = read(objects, key).await? else {
         return Ok(false);
     };
@@ -79,10 +73,7 @@ pub async fn wake(objects: &impl Objects, key: &Key, now: Timestamp) -> Result<b
 }
 
 /// Removes the object of a resting file that cannot be understood: its file is planned again.
-///
-/// # Errors
-/// When S3 does not answer.
-pub async fn discard(objects: &impl Objects, key: &Key) -> Result<(), PortError> {
+pub(crate) async fn discard(objects: &impl Objects, key: &Key) -> Result<(), PortError> {
     if remove(objects, key).await? {
         tracing::error!(resting = %key, "removed a resting file's object that cannot be read; the file is planned again");
     }
@@ -90,10 +81,7 @@ pub async fn discard(objects: &impl Objects, key: &Key) -> Result<(), PortError>
 }
 
 /// The file is done, and rests no more.
-///
-/// # Errors
-/// When S3 does not answer.
-pub async fn end(objects: &impl Objects, bucket: &Bucket, feed: &Feed, file: &File) -> Result<(), PortError> {
+pub(crate) async fn end(objects: &impl Objects, bucket: &Bucket, feed: &Feed, file: &File) -> Result<(), PortError> {
     // Only the claim that tries the file writes this object, and the caller holds that claim: what is there is ours.
     remove(objects, &key(bucket, feed, file)?).await.map(drop)
 }

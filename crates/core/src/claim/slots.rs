@@ -1,8 +1,8 @@
 //! Slots: which of a feed's slots may be filled, with how many files, and how one is filled.
 //!
-//! Never lets a feed have more than X files in flight. A slot is filled by creating its object. Or it is filled by replacing
-//! exactly the version of a claim that waits with nothing but files that failed alone. X counts files: a claim that is larger
-//! than today's `files_per_load` also blocks the slots after its own.
+//! Never lets a feed have more than X files in flight. A slot is filled by creating its object. Or it is filled by
+//! replacing exactly the version of a claim that waits with nothing but files that failed alone. X counts files: a
+//! claim that is larger than today's `files_per_load` also blocks the slots after its own.
 
 use std::collections::BTreeSet;
 
@@ -36,16 +36,15 @@ pub struct Free {
 
 impl Free {
     /// Whether no claim fills it.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.waiting.is_none()
     }
 }
 
 impl Slots {
-    /// The slots of `feed` that may be filled: those that no claim fills, or else the one in which files wait that failed
-    /// alone. They are fewer while the warehouse is too full, and one at most while nobody knows whether the feed works.
-    /// `turn`: the claim that may be tried then.
+    /// The slots of `feed` that may be filled: those that no claim fills, or else the one in which files wait that
+    /// failed alone. They are fewer while the warehouse is too full, and one at most while nobody knows whether the
+    /// feed works. `turn`: the claim that may be tried then.
     #[must_use]
     pub fn of(
         config: &Config,
@@ -112,10 +111,7 @@ pub fn of_feed<'c>(feed: &Feed, claims: &'c [Seen]) -> Vec<&'c Claim> {
 }
 
 /// Fills a slot; `None` if it may not be filled any more.
-///
-/// # Errors
-/// When S3 does not say whether the slot was filled.
-pub async fn fill(
+pub(crate) async fn fill(
     objects: &impl Objects,
     bucket: &Bucket,
     free: &Free,

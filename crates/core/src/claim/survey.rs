@@ -7,14 +7,11 @@ use jiff::Timestamp;
 
 use super::keys::{claims_prefix, feed_prefix};
 use super::resting::{self, Resting};
-use super::{Claim, Doubt, LeasedClaim};
+use super::{Claim, Doubt};
 use crate::config::{Bucket, Feed};
 use crate::object::{ETag, File, Key};
 use crate::ports::{Clock, Objects, PortError, PortErrorKind};
-use crate::run::within;
-
-/// How many claims are read at once.
-const READS_AT_ONCE: usize = 16;
+use crate::run::{CALLS_AT_ONCE, within};
 
 /// A claim that was read, and the version that was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,12 +22,6 @@ pub struct Seen {
     pub etag: ETag,
     /// What it says; the error's text if that cannot be understood.
     pub claim: Result<Claim, String>,
-}
-
-impl From<LeasedClaim> for Seen {
-    fn from(held: LeasedClaim) -> Self {
-        Self { key: held.key, etag: held.etag, claim: Ok(held.claim) }
-    }
 }
 
 /// What is under a prefix of claims.
@@ -54,11 +45,9 @@ impl Survey {
         Ok(Self::of(bucket, listed, async |key| read(objects, key).await).await)
     }
 
-    /// As [`Survey::read`] of the deployment. A claim that does not come by `until` counts as one that could not be fetched.
-    ///
-    /// # Errors
-    /// When they cannot be listed.
-    pub async fn read_until(
+    /// As [`Survey::read`] of the deployment. A claim that does not come by `until` counts as one that could not be
+    /// fetched.
+    pub(crate) async fn read_until(
         objects: &impl Objects,
         bucket: &Bucket,
         clock: &impl Clock,
@@ -81,7 +70,7 @@ impl Survey {
         let mut survey = Self { resting: listed.iter().filter_map(resting).collect(), ..Self::default() };
         let claims = listed.into_iter().filter(|file| resting(file).is_none());
         let reads = stream::iter(claims).map(async |file| (fetch(file.key.clone()).await, file.key));
-        for (seen, key) in reads.buffered(READS_AT_ONCE).collect::<Vec<_>>().await {
+        for (seen, key) in reads.buffered(CALLS_AT_ONCE).collect::<Vec<_>>().await {
             match seen {
                 Ok(Some(seen)) => survey.claims.push(seen),
                 // A claim that was finished since it was listed is no claim any more.
@@ -104,8 +93,7 @@ impl Survey {
     }
 
     /// The part of it that belongs to the feed.
-    #[must_use]
-    pub fn of_feed(&self, feed: &Feed) -> Self {
+    pub(crate) fn of_feed(&self, feed: &Feed) -> Self {
         let name = feed.name.as_str();
         let own = |key: &Key| key.as_str().rsplit('/').nth(1) == Some(name);
         let unread = self.unread.iter().filter(|(key, _)| own(key));
@@ -122,7 +110,7 @@ impl Survey {
     /// When one of their objects cannot be fetched.
     pub async fn doubts(&self, objects: &impl Objects) -> Result<Vec<Doubt>, PortError> {
         let reads = stream::iter(&self.resting).map(|resting| resting::read(objects, &resting.key));
-        let reads: Vec<_> = reads.buffered(READS_AT_ONCE).collect().await;
+        let reads: Vec<_> = reads.buffered(CALLS_AT_ONCE).collect().await;
         reads.into_iter().filter_map(|read| read.map(|read| read.map(|(doubt, _)| doubt)).transpose()).collect()
     }
 }

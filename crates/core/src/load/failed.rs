@@ -21,20 +21,18 @@ use crate::measure::count;
 use crate::object::{ETag, File, FileId, Key};
 use crate::ports::{Clock, Ports};
 use crate::quarantine::{Cause, quarantine};
+use crate::run::CALLS_AT_ONCE;
 
 /// How often the look for bad files may fail, or how many invocations may wait for it, before halves find them.
 const LOOKS: u32 = 2;
 
-/// How often, and how far apart, the warehouse is asked for its reasons: its own record may come some seconds late. After that
-/// the reasons known so far are written.
+/// How often, and how far apart, the warehouse is asked for its reasons: its own record may come some seconds late.
+/// After that the reasons known so far are written.
 const REASON_LOOKS: usize = 5;
 const REASON_PAUSE: Duration = Duration::from_secs(2);
 
 /// How many times a run tries again what it repaired: first at once, then after a second or two.
 const MOST_REPAIRS: u32 = 3;
-
-/// How many bad lines are fetched at once.
-const LINES_AT_ONCE: usize = 16;
 
 impl<P: Ports> Loading<'_, P> {
     pub(super) async fn failed(
@@ -55,8 +53,8 @@ impl<P: Ports> Loading<'_, P> {
         }
     }
 
-    /// The cause was repaired: tries again, but only a few times in a run. A failure that comes back all the same is paced as any
-    /// other. One cause is a ledger that was made in another schema than the one that is searched.
+    /// The cause was repaired: tries again, but only a few times in a run. A failure that comes back all the same is
+    /// paced as any other. One cause is a ledger that was made in another schema than the one that is searched.
     async fn once_more(&mut self, mut held: LeasedClaim, failure: &Failure, pace: Pace) -> Result<Next, StepError> {
         self.repairs += 1;
         if self.repairs > MOST_REPAIRS {
@@ -83,8 +81,8 @@ impl<P: Ports> Loading<'_, P> {
         let (loaded, rest): (Vec<File>, Vec<File>) =
             held.claim.files.iter().cloned().partition(|file| entry(file).is_some());
         if loaded.is_empty() {
-            // The guard saw a file that the ledger no longer has: an operator took it out to have it loaded again. Or the
-            // ledger's fence has lost its row.
+            // The guard saw a file that the ledger no longer has: an operator took it out to have it loaded again. Or
+            // the ledger's fence has lost its row.
             self.ports.destination().create_ledger(self.feed, &asking).await?;
             return self.once_more(held, failure, Pace::Transient).await;
         }
@@ -181,7 +179,7 @@ impl<P: Ports> Loading<'_, P> {
             let line = content::line(self.ports.objects(), compression, &file, number).await;
             (file.key, line)
         });
-        let lines: Vec<_> = looks.buffered(LINES_AT_ONCE).collect().await;
+        let lines: Vec<_> = looks.buffered(CALLS_AT_ONCE).collect().await;
         for (key, line) in lines {
             if let Some(refusal) = refusals.get_mut(&key) {
                 refusal.raw_line = refusal.raw_line.take().or(line);

@@ -1,7 +1,8 @@
 //! Inspected: what the heads of the files lead to, before anything is loaded.
 //!
-//! A file that certainly cannot be loaded goes to `failed/`, and the warehouse is not asked. A file that is packed otherwise
-//! than its name says gets the COPY that it needs. Never starts a transaction on findings that are not in the claim.
+//! A file that certainly cannot be loaded goes to `failed/`, and the warehouse is not asked. A file that is packed
+//! otherwise than its name says gets the COPY that it needs. Never starts a transaction on findings that are not in the
+//! claim.
 
 use futures_util::future::join;
 use jiff::SignedDuration;
@@ -47,8 +48,8 @@ impl<P: Ports> Loading<'_, P> {
         let is_bad = |file: &File| inspected.refused.contains_key(&file.key);
         if inspected.refused.is_empty() {
             held.claim.was_inspected(&inspected);
-            // If all was seen and nothing was found, another look sees the same. Then it is enough to note that with the
-            // transaction.
+            // If all was seen and nothing was found, another look sees the same. Then it is enough to note that with
+            // the transaction.
             if inspected.unseen || !inspected.packed.is_empty() {
                 return self.save(held).await;
             }

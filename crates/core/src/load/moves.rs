@@ -55,8 +55,8 @@ impl<P: Ports> Loading<'_, P> {
         self.unmoved(held, Stage::Archive, unmoved, moved, |doubt| doubt).await
     }
 
-    /// Files could not be moved. If others were `moved`, or the feed is known to work, they rest. Otherwise they are in doubt
-    /// in the claim, and the answer is the trouble. `doubt`: completes what is written about a file.
+    /// Files could not be moved. If others were `moved`, or the feed is known to work, they rest. Otherwise they are in
+    /// doubt in the claim, and the answer is the trouble. `doubt`: completes what is written about a file.
     pub(super) async fn unmoved(
         &mut self,
         held: &mut LeasedClaim,

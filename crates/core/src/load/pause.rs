@@ -1,7 +1,7 @@
 //! Pause: how a claim goes on after a failure: at once, after a while, or in a later run.
 //!
-//! Never decides what the claim goes on with: it says so when it comes here. If it cannot even be written, its lease runs out,
-//! and the next worker takes it up as it was.
+//! Never decides what the claim goes on with: it says so when it comes here. If it cannot even be written, its lease
+//! runs out, and the next worker takes it up as it was.
 
 use jiff::Timestamp;
 
@@ -53,8 +53,8 @@ impl<P: Ports> Loading<'_, P> {
         }
     }
 
-    /// Leaves the claim until its turn comes. While nobody knows whether the feed works, one of its batches after another is
-    /// tried, at a slow pace.
+    /// Leaves the claim until its turn comes. While nobody knows whether the feed works, one of its batches after
+    /// another is tried, at a slow pace.
     pub(super) async fn wait(&mut self, mut held: LeasedClaim) -> Next {
         let now = self.ports.clock().now();
         let survey = self.note_others(&mut held).await;

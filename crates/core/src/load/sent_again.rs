@@ -1,9 +1,9 @@
 //! Sent again: files whose bytes were loaded before, under the same name and another `ETag`.
 //!
-//! The same content under the same name is the same file. Mostly its `ETag` says so, but not after an upload in parts, nor
-//! under KMS. For such files the ledger is asked which versions of the name it has, and the bytes are compared with the copies
-//! of those in `processed/`. A file that cannot be compared, or not in time, is loaded as the new file that it may be. Never
-//! counts a file as loaded unless it is the same to the last byte.
+//! The same content under the same name is the same file. Mostly its `ETag` says so, but not after an upload in parts,
+//! nor under KMS. For such files the ledger is asked which versions of the name it has, and the bytes are compared with
+//! the copies of those in `processed/`. A file that cannot be compared, or not in time, is loaded as the new file that
+//! it may be. Never counts a file as loaded unless it is the same to the last byte.
 //!
 //! Costs one HEAD a file if no file of its name was loaded before, and nothing for a small file whose `ETag` is a hash.
 

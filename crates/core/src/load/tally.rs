@@ -1,4 +1,5 @@
-//! Tally: what a load has done so far. It is counted as it happens, and reported and logged once, at the end of the load.
+//! Tally: what a load has done so far. It is counted as it happens, and reported and logged once, at the end of the
+//! load.
 //!
 //! Never counts what may come again: a batch is counted when its claim is gone.
 
@@ -6,6 +7,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::Done;
 use crate::batch::BatchId;
 use crate::config::Feed;
 use crate::destination::Loaded;
@@ -14,12 +16,9 @@ use crate::object::File;
 use crate::report::{LoadReport, Outcome};
 
 /// What was done so far.
-#[derive(Default)]
 pub(super) struct Tally {
-    loaded: u64,
-    rows: u64,
+    report: LoadReport,
     pub(super) already: u64,
-    quarantined: u64,
     pub(super) data: Vec<Datum>,
 }
 
@@ -36,11 +35,16 @@ pub(super) enum End {
 }
 
 impl Tally {
+    pub(super) fn of(feed: &Feed, batch: BatchId) -> Self {
+        let report = LoadReport::nothing(feed.name.as_str(), Some(batch), Outcome::Loaded);
+        Self { report, already: 0, data: Vec::new() }
+    }
+
     /// A batch is committed and archived.
     pub(super) fn loaded(&mut self, feed: &Feed, files: &[File], loaded: &Loaded, without_rows: u64) {
         let (feed, at) = (&feed.name, loaded.at);
-        self.loaded += count(files);
-        self.rows += loaded.rows.unwrap_or_default();
+        self.report.files_loaded += count(files);
+        self.report.rows_loaded += loaded.rows.unwrap_or_default();
         let bytes: u64 = files.iter().map(|file| file.size).sum();
         let since = |file: &File| Duration::try_from(at.duration_since(file.last_modified)).unwrap_or_default();
         let waits: Vec<Duration> = files.iter().map(since).collect();
@@ -55,7 +59,7 @@ impl Tally {
 
     /// Files are in `failed/`.
     pub(super) fn quarantined(&mut self, feed: &Feed, at: Timestamp, files: u64) {
-        self.quarantined += files;
+        self.report.files_quarantined += files;
         self.data.push(Datum::one(Metric::FilesQuarantined, &feed.name, at, float(files)));
     }
 
@@ -64,14 +68,9 @@ impl Tally {
         self.data.push(Datum::one(Metric::LoadsFailed, &feed.name, at, 1.0));
     }
 
-    /// The answer.
-    pub(super) fn report(&self, feed: &Feed, batch: BatchId, end: End) -> LoadReport {
-        let mut report = LoadReport {
-            files_loaded: self.loaded,
-            rows_loaded: self.rows,
-            files_quarantined: self.quarantined,
-            ..LoadReport::nothing(feed.name.as_str(), Some(batch), Outcome::Loaded)
-        };
+    /// The answer, and what is to be published.
+    pub(super) fn end(mut self, end: End) -> Done {
+        let report = &mut self.report;
         report.outcome = match end {
             End::Pending => Outcome::Pending,
             End::Busy => Outcome::Busy,
@@ -80,13 +79,13 @@ impl Tally {
                 report.error = Some(error);
                 Outcome::Retry
             }
-            End::Finished if self.loaded > 0 => Outcome::Loaded,
+            End::Finished if report.files_loaded > 0 => Outcome::Loaded,
             End::Finished if self.already > 0 => Outcome::AlreadyLoaded,
-            End::Finished if self.quarantined > 0 => Outcome::Quarantined,
+            End::Finished if report.files_quarantined > 0 => Outcome::Quarantined,
             // Every file of it was gone.
             End::Finished => Outcome::Gone,
         };
-        report
+        Done { report: self.report, data: self.data }
     }
 }
 

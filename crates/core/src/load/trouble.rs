@@ -1,9 +1,9 @@
 //! Trouble: what a failure leads to that says nothing about a file's contents, at whatever step it happens.
 //!
-//! One mechanism serves all of them. A file that the error names goes alone. Otherwise the batch is tried again as it is, and
-//! after some failures it narrows. It narrows by halves at once if the feed is known to work. If not, one batch of the feed
-//! after another is tried at a slow pace, and always with another file. A file that fails alone rests if another file of the
-//! feed was loaded since it failed first. If none was, nothing rests: the feed may be down.
+//! One mechanism serves all of them. A file that the error names goes alone. Otherwise the batch is tried again as it
+//! is, and after some failures it narrows. It narrows by halves at once if the feed is known to work. If not, one batch
+//! of the feed after another is tried at a slow pace, and always with another file. A file that fails alone rests if
+//! another file of the feed was loaded since it failed first. If none was, nothing rests: the feed may be down.
 //!
 //! Never gives up, never quarantines, and never forgets why: the claim holds the error and the time of the next try.
 
@@ -97,8 +97,8 @@ impl Trouble {
         }
     }
 
-    /// Since when it fails, if nothing failed before. This is compared with the times of other loads, which the warehouse's
-    /// clock gives. If only our own clock tells, it is the latest that it can have been.
+    /// Since when it fails, if nothing failed before. This is compared with the times of other loads, which the
+    /// warehouse's clock gives. If only our own clock tells, it is the latest that it can have been.
     pub(super) fn since(&self, now: Timestamp) -> Timestamp {
         self.at.unwrap_or_else(|| later(now, CLOCK_SKEW))
     }
@@ -118,7 +118,8 @@ impl<P: Ports> Loading<'_, P> {
             held.claim.question = None;
         }
         if held.claim.begun().is_some() && trouble.what != What::Ended {
-            // Its transaction may still run, or be committed: it is asked for again, and nothing else is tried meanwhile.
+            // Its transaction may still run, or be committed: it is asked for again, and nothing else is tried
+            // meanwhile.
             return self.retry(held, trouble.pace).await;
         }
         if held.claim.unchecked {

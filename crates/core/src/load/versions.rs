@@ -15,20 +15,18 @@ use crate::disposition::Pace;
 use crate::measure::{Datum, Metric};
 use crate::object::{ETag, File, Key};
 use crate::ports::{Clock, Objects, PortError, Ports};
+use crate::run::CALLS_AT_ONCE;
 
 /// How often, and how far apart, the warehouse is asked which versions it read. After that they count as unknown.
 const RECORD_LOOKS: usize = 5;
 const RECORD_PAUSE: Duration = Duration::from_secs(2);
 
-/// How many files are looked at at once.
-const HEADS_AT_ONCE: usize = 16;
-
 /// How many times in a row a move is tried while S3 is too busy for it.
 const MOVES: u32 = 3;
 
 impl<P: Ports> Loading<'_, P> {
-    /// Moves files to `processed/`. Answers the versions that were loaded in place of planned ones, since a producer had
-    /// replaced those, and the files that could not be moved.
+    /// Moves files to `processed/`. Answers the versions that were loaded in place of planned ones, since a producer
+    /// had replaced those, and the files that could not be moved.
     pub(super) async fn archive(
         &mut self,
         files: &[File],
@@ -59,8 +57,8 @@ impl<P: Ports> Loading<'_, P> {
         Ok((read, archived.unmoved))
     }
 
-    /// The files that cannot be moved, and of which another version may have been loaded: S3 may refuse a copy before it says
-    /// that the version is not there.
+    /// The files that cannot be moved, and of which another version may have been loaded: S3 may refuse a copy before
+    /// it says that the version is not there.
     async fn perhaps_replaced(&self, unmoved: &[Unmoved]) -> Vec<File> {
         let uncopied = unmoved.iter().filter(|unmoved| unmoved.copied.is_none());
         let looks = self.look(uncopied.map(|unmoved| unmoved.file.clone()).collect()).await;
@@ -77,11 +75,11 @@ impl<P: Ports> Loading<'_, P> {
             let there = objects.head(&file.key).await;
             (file, there)
         });
-        looks.buffered(HEADS_AT_ONCE).collect().await
+        looks.buffered(CALLS_AT_ONCE).collect().await
     }
 
-    /// Which versions of the files the transaction read. The warehouse's own record may come some seconds after the commit,
-    /// and then it has all files.
+    /// Which versions of the files the transaction read. The warehouse's own record may come some seconds after the
+    /// commit, and then it has all files.
     async fn versions(
         &self,
         files: &[File],
@@ -116,11 +114,12 @@ impl<P: Ports> Loading<'_, P> {
         Ok(there.unwrap_or(File { etag: etag.clone(), ..file }))
     }
 
-    /// Other versions than the planned ones are loaded: records that in the ledger, and archives those that are still there.
-    /// This happens before the claim is let go: or those versions would be loaded again, and the planned ones never.
+    /// Other versions than the planned ones are loaded: records that in the ledger, and archives those that are still
+    /// there. This happens before the claim is let go: or those versions would be loaded again, and the planned ones
+    /// never.
     ///
-    /// The claim names them before the ledger changes. After that the guard no longer knows the planned versions, and nobody
-    /// may submit those again.
+    /// The claim names them before the ledger changes. After that the guard no longer knows the planned versions, and
+    /// nobody may submit those again.
     pub(super) async fn settle(&mut self, mut held: LeasedClaim, begun: &Begun) -> Result<Next, StepError> {
         let (mut pairs, mut versions) = (Vec::new(), Vec::new());
         for file in &held.claim.files {
@@ -135,8 +134,8 @@ impl<P: Ports> Loading<'_, P> {
         let known = self.ports.destination().loaded(self.feed, &both, &asking).await?;
         for (planned, read) in &pairs {
             let ids = [planned, read].map(|file| self.feed.ledger_id(file));
-            // A ledger that knows names only has one id for both. If the planned version is not in the ledger any more, the
-            // ledger was amended before.
+            // A ledger that knows names only has one id for both. If the planned version is not in the ledger any more,
+            // the ledger was amended before.
             if ids[0] != ids[1] && ids.iter().all(|id| known.contains_key(id)) {
                 self.twice(planned, read);
             }
