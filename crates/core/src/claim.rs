@@ -206,7 +206,7 @@ impl Claim {
         }
     }
 
-    /// Whether it is a claim of [`Claim::held_back`].
+    /// Whether it is a claim without files that keeps its slot unused.
     #[must_use]
     pub fn is_held_back(&self) -> bool {
         self.all_files().next().is_none() && self.not_before.is_some()

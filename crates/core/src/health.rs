@@ -15,7 +15,7 @@ use crate::object::Key;
 use crate::ports::{Objects, PortError, PortErrorKind, Put, PutIf};
 use crate::run::later;
 
-/// How often the note is tried to be written while others write it as well.
+/// How many times writing the note is tried while others write it, too.
 const NOTES: usize = 3;
 
 /// How many failures in a row mean that a feed is down, if nothing of it was loaded meanwhile.
@@ -120,7 +120,7 @@ impl Health {
             && claim.failed_at.is_some_and(|at| self.worked_after(claim, at))
     }
 
-    /// Whether nothing of the feed works: a claim has failed [`DOWN`] times in a row, nothing was loaded since, and no
+    /// Whether nothing of the feed works: a claim has failed `DOWN` times in a row, nothing was loaded since, and no
     /// claim that has not failed is being loaded.
     #[must_use]
     pub fn down(&self, claims: &[&Claim]) -> Option<Down> {

@@ -1,9 +1,8 @@
-//! Load: takes one claimed batch from its files to its end: inspect → copy → record → archive, and whatever failures
-//! lead to.
+//! Load: takes one claimed batch to its end: inspect → copy → record → archive, and whatever failures lead to.
 //!
 //! Every step may be done twice: after a death the next worker on the claim does the rest. The claim is deleted last. A
-//! file leaves `incoming/` only when its rows are committed, or when the warehouse refuses it. Never takes that from
-//! memory: the transaction's status says it, or the ledger.
+//! file leaves `incoming/` only when its rows are committed, or when the warehouse refuses it. Never decides that from
+//! memory: the transaction's status says it, or the ledger does.
 
 use std::collections::HashSet;
 use std::time::Duration;

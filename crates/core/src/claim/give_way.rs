@@ -18,7 +18,7 @@ use crate::config::{Bucket, Feed};
 use crate::object::{File, FileId, Key};
 use crate::ports::{Objects, PortError};
 
-/// The other claims of a feed, as a caller sees them that has placed its own.
+/// The other claims of a feed, read after the caller has placed its own.
 #[derive(Debug)]
 pub(crate) struct Others {
     claims: Vec<Seen>,

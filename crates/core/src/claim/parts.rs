@@ -60,7 +60,7 @@ impl Claim {
         }
     }
 
-    /// Since when that fails which it tries: one file alone, or the whole claim.
+    /// Since when it fails: the one file that it tries alone, or the whole claim.
     pub(crate) fn fails_since(&self) -> Option<Timestamp> {
         self.failing_since.map(|since| self.trying.as_ref().map_or(since, |doubt| doubt.since))
     }

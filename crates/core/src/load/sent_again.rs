@@ -39,7 +39,7 @@ impl<P: Ports> Loading<'_, P> {
     /// Which of the files were loaded before.
     pub(super) async fn sent_again(&self, held: &LeasedClaim, perhaps_known: &[File]) -> Result<Compared, StepError> {
         let mut compared = Compared::default();
-        // A ledger that knows names only knows these too.
+        // A ledger that knows files by name alone knows these, too.
         if perhaps_known.is_empty() || self.feed.identity == FileIdentity::Name {
             return Ok(compared);
         }

@@ -1,4 +1,4 @@
-//! Trouble: what a failure leads to that says nothing about a file's contents, at whatever step it happens.
+//! Trouble: what a failure leads to, at whatever step, if it says nothing about a file's contents.
 //!
 //! One mechanism serves all of them. A file that the error names goes alone. Otherwise the batch is tried again as it
 //! is, and after some failures it narrows. It narrows by halves at once if the feed is known to work. If not, one batch
@@ -21,7 +21,7 @@ use crate::object::Key;
 use crate::ports::{Clock, PortError, Ports};
 use crate::run::{CLOCK_SKEW, later};
 
-/// The longest that a transaction runs which no claim names: no destination lets one run longer.
+/// How long a transaction may run that no claim names: no destination lets one run longer.
 const LONGEST: SignedDuration = SignedDuration::from_hours(24);
 
 /// A failure.
@@ -215,7 +215,7 @@ impl<P: Ports> Loading<'_, P> {
         resting::write(self.ports.objects(), &self.config.bucket, self.feed, doubt).await
     }
 
-    /// Whether the feed works: another batch of it was loaded since that failed first which the claim tries.
+    /// Whether the feed works: another batch of it was loaded since the claim, or the file that it tries, failed first.
     pub(super) async fn works(&self, claim: &Claim, now: Timestamp) -> bool {
         let since = claim.fails_since().unwrap_or(now);
         let health = Health::read(self.ports.objects(), &self.config.bucket, self.feed);

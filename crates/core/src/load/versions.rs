@@ -134,8 +134,8 @@ impl<P: Ports> Loading<'_, P> {
         let known = self.ports.destination().loaded(self.feed, &both, &asking).await?;
         for (planned, read) in &pairs {
             let ids = [planned, read].map(|file| self.feed.ledger_id(file));
-            // A ledger that knows names only has one id for both. If the planned version is not in the ledger any more,
-            // the ledger was amended before.
+            // A ledger that knows files by name alone has one id for both. If the planned version is not in the ledger
+            // any more, the ledger was amended before.
             if ids[0] != ids[1] && ids.iter().all(|id| known.contains_key(id)) {
                 self.twice(planned, read);
             }
