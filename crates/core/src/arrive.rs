@@ -18,7 +18,7 @@ use crate::measure::Datum;
 use crate::object::{File, Key};
 use crate::plan::plan;
 use crate::ports::{Clock, Objects, PortError, Ports};
-use crate::report::{LoadReport, Outcome};
+use crate::report::Outcome;
 use crate::run::{CALLS_AT_ONCE, Run};
 use crate::work::publish;
 
@@ -199,18 +199,14 @@ impl<'a, P: Ports> Arriving<'a, P> {
             if let Some(held) = claim::fill(self.ports.objects(), &self.config.bucket, &free, claim).await? {
                 let done = load(self.config, self.ports, self.run, feed, held).await;
                 self.data.extend(done.data);
-                self.loaded(feed, &files, &done.report);
+                for file in &files {
+                    let answer = FileReport::of(&file.key, Some(feed), done.report.outcome, done.report.error.clone());
+                    self.insert(FileReport { batch: done.report.batch.clone(), ..answer });
+                }
                 return Ok(true);
             }
         }
         Ok(false)
-    }
-
-    fn loaded(&mut self, feed: &Feed, files: &[File], report: &LoadReport) {
-        for file in files {
-            let answer = FileReport::of(&file.key, Some(feed), report.outcome, report.error.clone());
-            self.insert(FileReport { batch: report.batch.clone(), ..answer });
-        }
     }
 
     /// The feed's claims could not be read, or a slot could not be filled: files that were not loaded are to come

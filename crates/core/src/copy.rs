@@ -9,7 +9,7 @@ use crate::config::{Config, Feed};
 use crate::destination::{Begun, Load, Loads, Progress};
 use crate::disposition::{Pace, signed};
 use crate::object::File;
-use crate::ports::{Clock, PortError, PortErrorKind, Ports, Service};
+use crate::ports::{Clock, PortError, Ports};
 use crate::run::{Run, later};
 
 /// The longest single wait for a transaction; a destination may answer sooner.
@@ -17,23 +17,6 @@ const LONGEST_POLL: Duration = Duration::from_secs(25);
 
 /// How long to wait before a service that did not answer is asked again.
 const AFTER_ERROR: Duration = Duration::from_secs(1);
-
-/// Why a transaction was not started, or may not have been.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum StartError {
-    /// The warehouse is too full, or asks for fewer calls: it took nothing.
-    #[error(transparent)]
-    Full(PortError),
-    /// It was refused: there is no transaction.
-    #[error(transparent)]
-    Refused(PortError),
-    /// It was refused, perhaps for its size: there is no transaction.
-    #[error(transparent)]
-    TooLarge(PortError),
-    /// There was no usable answer, and there may be a transaction. Another try with the same token shows it.
-    #[error(transparent)]
-    Unknown(PortError),
-}
 
 /// Starts the transaction of the claim's batch; `prepared`: this load was prepared.
 ///
@@ -44,27 +27,16 @@ pub(crate) async fn start<P: Ports>(
     feed: &Feed,
     claim: &Claim,
     prepared: bool,
-) -> Result<Begun, StartError> {
+) -> Result<Begun, PortError> {
     let token = token(config, feed, claim);
     let load = Load { prepared, ..next_load(feed, claim, &token) };
-    ports.destination().start(feed, &load).await.map_err(refused)
+    ports.destination().start(feed, &load).await
 }
 
 /// The load of the claim's batch.
 pub(crate) fn next_load<'a>(feed: &Feed, claim: &'a Claim, token: &'a str) -> Load<'a> {
     let Claim { slot, batch, files, .. } = claim;
     Load { slot: *slot, batch, files, token, compression: claim.compression(feed), prepared: false }
-}
-
-/// What an error of the submission means. S3, too, may ask for fewer calls when the manifest is written; that does not
-/// mean that the warehouse is too full.
-fn refused(error: PortError) -> StartError {
-    match error.kind {
-        PortErrorKind::Throttled if error.operation.service != Service::Bucket => StartError::Full(error),
-        PortErrorKind::Unavailable => StartError::Unknown(error),
-        PortErrorKind::TooLarge => StartError::TooLarge(error),
-        _ => StartError::Refused(error),
-    }
 }
 
 /// The token of the claim's attempt.

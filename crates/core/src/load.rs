@@ -10,12 +10,12 @@ use std::time::Duration;
 use crate::batch::BatchId;
 use crate::claim::{self, Going, LeaseError, LeasedClaim, Others, Stage, Taken, resting};
 use crate::config::{Config, Feed};
-use crate::copy::{self, StartError};
+use crate::copy;
 use crate::destination::{Asking, Begun, Loaded, Loads, Progress, QueryError};
 use crate::health::Health;
 use crate::measure::Datum;
 use crate::object::File;
-use crate::ports::{Clock, PortError, Ports};
+use crate::ports::{Clock, PortError, PortErrorKind, Ports};
 use crate::pressure;
 use crate::report::LoadReport;
 use crate::run::Run;
@@ -91,8 +91,9 @@ enum StepError {
     Port(#[from] PortError),
     #[error(transparent)]
     Query(#[from] QueryError),
+    /// The transaction could not be started, or its start had no usable answer.
     #[error(transparent)]
-    Start(#[from] StartError),
+    Start(PortError),
 }
 
 impl<P: Ports> Loading<'_, P> {
@@ -109,8 +110,10 @@ impl<P: Ports> Loading<'_, P> {
                     self.ask_later(before, what, statement).await
                 }
                 // If there may be a transaction, it has all of these files: then they stay together.
-                Err(StepError::Start(StartError::TooLarge(_)))
-                    if before.claim.files.len() > 1 && before.claim.unsure.is_none() =>
+                Err(StepError::Start(error))
+                    if error.kind == PortErrorKind::TooLarge
+                        && before.claim.files.len() > 1
+                        && before.claim.unsure.is_none() =>
                 {
                     self.in_halves(before).await
                 }
@@ -145,7 +148,8 @@ impl<P: Ports> Loading<'_, P> {
                 return self.inspect(held).await;
             }
             let prepared = self.prepared.take().is_some_and(|batch| batch == held.claim.batch);
-            let begun = copy::start(self.config, self.ports, self.feed, &held.claim, prepared).await?;
+            let begun = copy::start(self.config, self.ports, self.feed, &held.claim, prepared).await;
+            let begun = begun.map_err(StepError::Start)?;
             // A death before the claim is written costs nothing: the next worker submits with the same token, and is
             // given the same statement. If the token is forgotten by then, the guard finds the files in the ledger.
             held.claim.began(&begun);

@@ -13,12 +13,11 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{Loading, Next, StepError};
 use crate::claim::{Claim, Doubt, LeaseError, LeasedClaim, resting};
-use crate::copy::StartError;
 use crate::destination::{Begun, Failure, FailureKind, Loads, Progress, QueryError};
 use crate::disposition::{Pace, signed};
 use crate::health::{DOWN, Health};
 use crate::object::Key;
-use crate::ports::{Clock, PortError, Ports};
+use crate::ports::{Clock, PortError, PortErrorKind, Ports, Service};
 use crate::run::{CLOCK_SKEW, later};
 
 /// How long a transaction may run that no claim names: no destination lets one run longer.
@@ -78,14 +77,18 @@ impl Trouble {
 
     /// A step failed.
     pub(super) fn of_step(error: &StepError) -> Self {
-        let transient = Self::new(&error.to_string(), Pace::Transient.advice(), Pace::Transient);
         match error {
-            StepError::Start(StartError::Full(_)) => Self { what: What::Full, ..transient },
-            StepError::Port(error) | StepError::Start(StartError::Refused(error) | StartError::TooLarge(error)) => {
-                Self::of_call(error)
-            }
-            StepError::Start(StartError::Unknown(error)) | StepError::Lease(LeaseError::Port(error)) => {
-                Self { what: What::Unknown, ..Self::of_call(error) }
+            StepError::Port(error) => Self::of_call(error),
+            StepError::Lease(LeaseError::Port(error)) => Self { what: What::Unknown, ..Self::of_call(error) },
+            StepError::Start(error) => {
+                let what = match error.kind {
+                    // S3, too, may ask for fewer calls when the manifest is written. Then the warehouse is not full.
+                    PortErrorKind::Throttled if error.operation.service != Service::Bucket => What::Full,
+                    // There may be a transaction. Another try with the same token shows it.
+                    PortErrorKind::Unavailable => What::Unknown,
+                    _ => What::Call,
+                };
+                Self { what, ..Self::of_call(error) }
             }
             StepError::Query(QueryError::Port(error)) => Self { what: What::Question, ..Self::of_call(error) },
             StepError::Query(QueryError::Failed { failure, .. }) => {
@@ -93,7 +96,9 @@ impl Trouble {
                 let new = Self::new(&error.to_string(), failure.advice.unwrap_or(pace.advice()), pace);
                 Self { what: What::Question, ..new }
             }
-            StepError::Query(QueryError::Slow { .. }) | StepError::Lease(LeaseError::Lost(_)) => transient,
+            StepError::Query(QueryError::Slow { .. }) | StepError::Lease(LeaseError::Lost(_)) => {
+                Self::new(&error.to_string(), Pace::Transient.advice(), Pace::Transient)
+            }
         }
     }
 
