@@ -1,7 +1,7 @@
 //! The loader: files that events announce are claimed and loaded at once, while a slot is free.
 //!
-//! An event is a hint. What is there, and in which version, S3 is asked; what cannot be loaded now is left in
-//! `incoming/` for the lister. Never waits for a slot: that is what keeps a storm of events from being a storm of COPYs.
+//! An event is a hint: S3 says what is there, and in which version. What cannot be loaded now stays in `incoming/` for
+//! the lister. Never waits for a slot, so that a storm of events does not become a storm of COPYs.
 
 use std::collections::{HashMap, HashSet};
 
@@ -18,12 +18,9 @@ use crate::measure::Datum;
 use crate::object::{File, Key};
 use crate::plan::plan;
 use crate::ports::{Clock, Objects, PortError, Ports};
-use crate::report::{LoadReport, Outcome};
-use crate::run::Run;
+use crate::report::Outcome;
+use crate::run::{CALLS_AT_ONCE, Run};
 use crate::work::publish;
-
-/// How many objects are looked at at once.
-const HEADS_AT_ONCE: usize = 16;
 
 /// The loader's answer.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -35,7 +32,7 @@ pub struct ArriveReport {
     pub batch_item_failures: Vec<ItemFailure>,
 }
 
-/// What became of an announced file.
+/// The answer for an announced file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct FileReport {
     /// Its key.
@@ -46,7 +43,7 @@ pub struct FileReport {
     /// The batch that it is in.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub batch: Option<BatchId>,
-    /// What became of it.
+    /// How it went.
     pub outcome: Outcome,
     /// Why.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -62,7 +59,7 @@ pub struct ItemFailure {
     pub item_identifier: String,
 }
 
-/// Some files could not even be looked at, and no queue will bring their event again by itself.
+/// Some files could not even be looked at, and no queue brings their event again.
 #[derive(Debug, thiserror::Error)]
 #[error("{files} of the event's files could not be looked at: {source}")]
 pub struct ArriveError {
@@ -75,7 +72,7 @@ pub struct ArriveError {
 /// Loads the files that arrived.
 ///
 /// # Errors
-/// When a file that no queue message brought cannot be looked at: Lambda's own retry brings the event again.
+/// When a file that came without a queue message cannot be looked at. Lambda's own retry brings the event again.
 pub async fn arrive<P: Ports>(
     config: &Config,
     ports: &P,
@@ -112,8 +109,7 @@ impl<'a, P: Ports> Arriving<'a, P> {
         let mut seen = HashSet::new();
         for arrival in arrivals.iter().filter(|arrival| seen.insert((&arrival.bucket, &arrival.key))) {
             match self.feed_of(arrival) {
-                Err((outcome, feed, reason)) => {
-                    let report = FileReport { feed, reason: Some(reason), ..file_report(&arrival.key, None, outcome) };
+                Err(report) => {
                     self.answers.insert((arrival.bucket.clone(), arrival.key.clone()), report);
                 }
                 Ok(feed) => match wanted.iter_mut().find(|(other, _)| other.name == feed.name) {
@@ -125,28 +121,22 @@ impl<'a, P: Ports> Arriving<'a, P> {
         wanted
     }
 
-    fn feed_of(&self, arrival: &Arrival) -> Result<&'a Feed, (Outcome, Option<String>, String)> {
-        let skipped = |reason: String| (Outcome::Skipped, None, reason);
+    fn feed_of(&self, arrival: &Arrival) -> Result<&'a Feed, FileReport> {
+        let left =
+            |feed, outcome, reason: &str| Err(FileReport::of(&arrival.key, feed, outcome, Some(reason.to_owned())));
         if arrival.bucket != self.config.bucket.name {
-            return Err(skipped(format!("bucket {:?} is not this deployment's", arrival.bucket)));
+            return left(None, Outcome::Skipped, &format!("bucket {:?} is not this deployment's", arrival.bucket));
         }
         let Some((feed, name)) = self.config.route(&arrival.key) else {
-            return Err(skipped("no feed has this prefix".to_owned()));
+            return left(None, Outcome::Skipped, "no feed has this prefix");
         };
-        // The size is not known yet; anything but a folder's empty marker counts as a file here.
+        // The size is not known yet. All but a folder's empty marker counts as a file here.
         if !feed.takes(name, u64::from(!name.ends_with('/'))) {
-            return Err((
-                Outcome::Skipped,
-                Some(feed.name.to_string()),
-                "the feed does not include this name".to_owned(),
-            ));
+            return left(Some(feed), Outcome::Skipped, "the feed does not include this name");
         }
         match feed.trigger {
             Trigger::Event => Ok(feed),
-            Trigger::Schedule => {
-                let reason = "the feed loads on its schedule".to_owned();
-                Err((Outcome::Deferred, Some(feed.name.to_string()), reason))
-            }
+            Trigger::Schedule => left(Some(feed), Outcome::Deferred, "the feed loads on its schedule"),
         }
     }
 
@@ -154,20 +144,14 @@ impl<'a, P: Ports> Arriving<'a, P> {
     async fn look(&mut self, feed: &Feed, keys: Vec<Key>) -> Vec<File> {
         let objects = self.ports.objects();
         let looks = stream::iter(keys).map(async |key| (objects.head(&key).await, key));
-        let looks: Vec<_> = looks.buffered(HEADS_AT_ONCE).collect().await;
+        let looks: Vec<_> = looks.buffered(CALLS_AT_ONCE).collect().await;
         let mut files = Vec::new();
         for (look, key) in looks {
             match look {
                 Ok(Some(file)) => files.push(file),
-                Ok(None) => {
-                    let reason = Some("it is not there any more".to_owned());
-                    self.answer(FileReport { reason, ..file_report(&key, Some(feed), Outcome::Gone) });
-                }
+                Ok(None) => self.answer(&key, feed, Outcome::Gone, Some("it is not there any more")),
                 Err(error) => {
-                    self.answer(FileReport {
-                        reason: Some(error.to_string()),
-                        ..file_report(&key, Some(feed), Outcome::Retry)
-                    });
+                    self.answer(&key, feed, Outcome::Retry, Some(&error.to_string()));
                     self.errors.insert(key, error);
                 }
             }
@@ -178,7 +162,7 @@ impl<'a, P: Ports> Arriving<'a, P> {
     /// Puts the files into free slots, batch by batch, and loads each at once.
     async fn load(&mut self, feed: &Feed, files: &[File]) -> Result<(), PortError> {
         for file in files {
-            self.answer(file_report(&file.key, Some(feed), Outcome::Deferred));
+            self.answer(&file.key, feed, Outcome::Deferred, None);
         }
         let survey = Survey::read(self.ports.objects(), &self.config.bucket, Some(feed)).await?.whole()?;
         let own = claim::of_feed(feed, &survey.claims);
@@ -187,18 +171,15 @@ impl<'a, P: Ports> Arriving<'a, P> {
         let (busy, free): (Vec<&File>, Vec<&File>) =
             files.iter().partition(|file| held.contains(&file.key) || rests(file));
         for file in busy {
-            let reason = Some("another claim holds it".to_owned());
-            self.answer(FileReport { reason, ..file_report(&file.key, Some(feed), Outcome::Busy) });
+            self.answer(&file.key, feed, Outcome::Busy, Some("another claim holds it"));
         }
         let health = Health::of(self.ports.objects(), &self.config.bucket, feed, &own).await;
         let slots = Slots::of(self.config, feed, &survey, &health, None, self.ports.clock().now());
-        let files = slots.files;
+        let batches = plan(feed, free.into_iter().cloned().collect(), feed.slots(), slots.files);
         let mut slots = slots.free.into_iter();
-        for batch in plan(feed, free.into_iter().cloned().collect(), feed.slots(), files) {
-            if self.run.wait_left(self.ports.clock().now()).is_zero() {
-                break;
-            }
-            if !self.claim_and_load(feed, batch, &mut slots).await? {
+        for batch in batches {
+            let late = self.run.wait_left(self.ports.clock().now()).is_zero();
+            if late || !self.claim_and_load(feed, batch, &mut slots).await? {
                 break;
             }
         }
@@ -218,23 +199,18 @@ impl<'a, P: Ports> Arriving<'a, P> {
             if let Some(held) = claim::fill(self.ports.objects(), &self.config.bucket, &free, claim).await? {
                 let done = load(self.config, self.ports, self.run, feed, held).await;
                 self.data.extend(done.data);
-                self.loaded(feed, &files, &done.report);
+                for file in &files {
+                    let answer = FileReport::of(&file.key, Some(feed), done.report.outcome, done.report.error.clone());
+                    self.insert(FileReport { batch: done.report.batch.clone(), ..answer });
+                }
                 return Ok(true);
             }
         }
         Ok(false)
     }
 
-    fn loaded(&mut self, feed: &Feed, files: &[File], report: &LoadReport) {
-        for file in files {
-            self.answer(FileReport {
-                batch: report.batch.clone(),
-                reason: report.error.clone(),
-                ..file_report(&file.key, Some(feed), report.outcome)
-            });
-        }
-    }
-
+    /// The feed's claims could not be read, or a slot could not be filled: files that were not loaded are to come
+    /// again.
     fn fail(&mut self, files: &[File], error: PortError) {
         let reason = error.to_string();
         let mut error = Some(error);
@@ -243,18 +219,20 @@ impl<'a, P: Ports> Arriving<'a, P> {
             if let Some(answer) = answer.filter(|answer| answer.outcome == Outcome::Deferred) {
                 answer.outcome = Outcome::Retry;
                 answer.reason = Some(reason.clone());
-                if let Some(error) = error.take() {
-                    self.errors.insert(file.key.clone(), error);
-                }
+                self.errors.extend(error.take().map(|error| (file.key.clone(), error)));
             }
         }
     }
 
-    fn answer(&mut self, report: FileReport) {
+    fn answer(&mut self, key: &Key, feed: &Feed, outcome: Outcome, reason: Option<&str>) {
+        self.insert(FileReport::of(key, Some(feed), outcome, reason.map(str::to_owned)));
+    }
+
+    fn insert(&mut self, report: FileReport) {
         self.answers.insert((self.config.bucket.name.clone(), report.key.clone()), report);
     }
 
-    /// One answer for each arrival, in its order; messages whose files could not be looked at are given back.
+    /// One answer for each arrival, in its order. Messages whose files could not be looked at are given back.
     fn report(mut self, arrivals: &[Arrival]) -> Result<ArriveReport, ArriveError> {
         let mut report = ArriveReport::default();
         let mut lost: Vec<&Key> = Vec::new();
@@ -263,26 +241,27 @@ impl<'a, P: Ports> Arriving<'a, P> {
                 continue;
             };
             report.files.push(answer.clone());
-            let unseen = answer.outcome == Outcome::Retry && answer.batch.is_none();
-            match &arrival.message_id {
-                Some(id) if unseen => {
-                    let failure = ItemFailure { item_identifier: id.clone() };
-                    if !report.batch_item_failures.contains(&failure) {
-                        report.batch_item_failures.push(failure);
-                    }
-                }
-                None if unseen => lost.push(&arrival.key),
-                _ => {}
+            if answer.outcome != Outcome::Retry || answer.batch.is_some() {
+                continue;
+            }
+            let Some(id) = &arrival.message_id else {
+                lost.push(&arrival.key);
+                continue;
+            };
+            let failure = ItemFailure { item_identifier: id.clone() };
+            if !report.batch_item_failures.contains(&failure) {
+                report.batch_item_failures.push(failure);
             }
         }
-        let first = lost.iter().find_map(|key| self.errors.remove(*key));
-        match first {
+        match lost.iter().find_map(|key| self.errors.remove(*key)) {
             Some(source) => Err(ArriveError { files: lost.len(), source }),
             None => Ok(report),
         }
     }
 }
 
-fn file_report(key: &Key, feed: Option<&Feed>, outcome: Outcome) -> FileReport {
-    FileReport { key: key.clone(), feed: feed.map(|feed| feed.name.to_string()), batch: None, outcome, reason: None }
+impl FileReport {
+    fn of(key: &Key, feed: Option<&Feed>, outcome: Outcome, reason: Option<String>) -> Self {
+        Self { key: key.clone(), feed: feed.map(|feed| feed.name.to_string()), batch: None, outcome, reason }
+    }
 }

@@ -1,4 +1,4 @@
-//! A batch: files loaded by one transaction, named by what is in it.
+//! A batch: files that one transaction loads. It is named by what is in it.
 //!
 //! Never holds the files: the claim does.
 
@@ -38,6 +38,13 @@ impl BatchId {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl Default for BatchId {
+    /// The id of a batch without files.
+    fn default() -> Self {
+        Self::of(&[])
     }
 }
 

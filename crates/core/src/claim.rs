@@ -1,12 +1,12 @@
 //! Claim: the object that fills a slot and says who loads which batch.
 //!
-//! What it says, and under which key. A slot is filled by creating its object where there is none (`slots`); a lease is
-//! taken by replacing exactly the version that was read (`lease`). Both only save double work: that no file is loaded
-//! twice is the ledger's promise, never this module's.
+//! This file owns what a claim says. Its modules fill slots, take leases, read claims and narrow them. A claim only
+//! saves double work. That no file is loaded twice is the ledger's promise, and never this module's.
 
 mod doubt;
 mod give_way;
 mod inspected;
+mod keys;
 mod lease;
 mod parts;
 pub mod resting;
@@ -19,134 +19,139 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::batch::BatchId;
-use crate::config::{Bucket, Compression, Feed, FeedName};
+use crate::config::{Compression, Feed};
 use crate::destination::{Begun, Roles, StatementId};
 use crate::hash;
-use crate::object::{File, FileId, Key, KeyError, Prefix, PrefixError};
+use crate::object::{File, FileId, Prefix};
 use crate::run::{Run, later};
 
 pub use doubt::{Doubt, Stage};
-pub use give_way::Others;
-pub use lease::{LeaseError, LeasedClaim, Taken, take, wake};
-pub use parts::Going;
-pub use slots::{Free, Slots, fill, of_feed, place};
+pub(crate) use give_way::Others;
+pub use keys::{claims_prefix, is_slot_key, slot_key};
+pub use lease::LeasedClaim;
+pub(crate) use lease::{LeaseError, Taken, take, wake};
+pub(crate) use parts::Going;
+pub(crate) use slots::fill;
+pub use slots::{Free, Slots, of_feed, place};
+pub(crate) use survey::list;
 pub use survey::{Seen, Survey};
 
 /// How long the lister waits for a worker to take a claim before it sends another.
 const DISPATCH_GRACE: SignedDuration = SignedDuration::from_secs(45);
 
-/// A claim as it stands in the bucket. Fields that a newer version adds are ignored.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// A claim as it stands in the bucket. Readers ignore fields that they do not know: a newer version may have written
+/// it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(clippy::struct_excessive_bools, reason = "they are fields of JSON")]
 pub struct Claim {
     /// The feed's name.
     pub feed: String,
     /// Which of the feed's slots it fills, from 0.
     pub slot: usize,
-    /// The batch in it.
+    /// The id of the batch that `files` are.
     pub batch: BatchId,
-    /// The batch's files.
+    /// The files that are being loaded.
     pub files: Vec<File>,
     /// When the slot was filled.
     pub created_at: Timestamp,
-    /// Which attempt at the batch this is, from 0.
+    /// Which attempt this is, from 0.
     #[serde(default)]
     pub attempt: u32,
-    /// Who holds the lease; empty: nobody, whoever comes first may take it.
+    /// Who holds the lease; empty: nobody, and any worker may take it.
     #[serde(default)]
     pub owner: String,
-    /// From when on anybody may take it, and the lister sends a worker.
+    /// From when on anybody may take the lease, and the lister sends a worker.
     pub lease_expires_at: Timestamp,
     /// The transaction that loads the batch, once there is one.
     #[serde(default)]
     pub statement_id: Option<StatementId>,
     /// Which of that transaction's statements does what.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub roles: Option<Roles>,
-    /// Since when there may be a transaction that it does not bear: the reply to its submission was lost.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// Since when there may be a transaction that the claim does not name: the reply to its submission was lost.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub unsure: Option<Timestamp>,
     /// A question to the warehouse that is under way.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub question: Option<Question>,
-    /// How many questions of this attempt failed: each time it is another question.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    /// How many questions of this attempt failed. The next one is asked with a token of its own.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub asked: u32,
-    /// Not to be tried before.
+    /// The time before which it is not tried.
     #[serde(default)]
     pub not_before: Option<Timestamp>,
-    /// What went wrong last.
+    /// The latest error, and what to do.
     #[serde(default)]
     pub last_error: Option<String>,
-    /// How many times in a row something went wrong; sets the pace of retries.
+    /// How many times in a row it failed; sets the pace of retries.
     #[serde(default)]
     pub failures: u32,
-    /// When something went wrong first, if nothing has been put right since: by the clock that says when others were loaded,
-    /// or as late as it can have been.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// When it failed first, if it still does: by the warehouse's clock, which also says when others were loaded, or
+    /// the latest that it can have been.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub failing_since: Option<Timestamp>,
-    /// When something went wrong last.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// When it failed last.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub failed_at: Option<Timestamp>,
     /// A file of the batch that failed last: what is packed otherwise was not in that batch.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub failed_with: Option<FileId>,
-    /// Transactions of the feed's other batches that ran when something went wrong: one that ends well shows that the feed
-    /// works.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    /// Transactions of the feed's other batches that ran when it failed. If one of them is committed, the feed works.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub beside: Vec<StatementId>,
-    /// A part of this claim was loaded since something went wrong first: the feed works.
-    #[serde(default, skip_serializing_if = "is_false")]
+    /// A part of this claim was loaded since it failed first: the feed works.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub vouched: bool,
-    /// How many transactions failed since a part of it was loaded.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    /// How many times it failed since a part of it was loaded.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub streak: u32,
-    /// Whoever loads it leaves a note that the feed works: something of the feed is failing.
-    #[serde(default, skip_serializing_if = "is_false")]
+    /// Another claim of the feed was failing: a success of this one is noted, since it shows that the feed works.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub notes_success: bool,
-    /// Versions that the transaction read in place of planned ones. Only ever there once it is committed, and until
-    /// ledger and archive know: the transaction need not be asked for any more.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    /// Versions that the transaction read in place of planned ones. They are set only after its commit, and until
+    /// ledger and archive know them. The transaction need not be asked for any more.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub read: Vec<File>,
     /// How many times in a row the warehouse was too full to take its transaction.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub refused: u32,
-    /// Files whose turn comes when those in `files` are done with.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    /// Files that are loaded after those in `files`.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub later: Vec<File>,
-    /// How many of the first of `later` have a bad file among them if `files` have none.
-    #[serde(default, skip_serializing_if = "is_none")]
+    /// If `files` are good, there is a bad file among so many of the first of `later`.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub suspects: usize,
-    /// Files that failed alone, or that an error named: each is tried alone, after the others. They are not being loaded.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    /// Files that failed alone, or that an error named. Each is tried alone, after the others; until then they are not
+    /// being loaded.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub doubted: Vec<Doubt>,
-    /// The one of them that is being tried: the only one of `files`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// The doubted file that is being tried: the only one of `files`.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub trying: Option<Doubt>,
-    /// The resting file that is tried again: it has an object of its own until it is done with.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// The resting file that is being tried again. It keeps its own object until it is done.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub rested: Option<File>,
     /// The look for bad files fails, or never ends: halves find them.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub blind: bool,
     /// Files that an older version let rest in their claim.
     #[serde(default, skip_serializing)]
     resting: Vec<OldResting>,
-    /// The heads of its files were looked at.
-    #[serde(default, skip_serializing_if = "is_false")]
+    /// The heads of its files were inspected.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub inspected: bool,
-    /// Those of its files that are packed otherwise than their names or the feed say, and how; `None`: not at all.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    /// Its files that are packed otherwise than their names or the feed say, and how; `None`: not packed.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub packed: BTreeMap<FileId, Option<Compression>>,
-    /// Those of its files that are not empty, and hold no row.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    /// Its files that are not empty, and hold no row.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub without_rows: Vec<FileId>,
-    /// Nobody has looked yet whether another claim has one of these files. What an older version wrote goes without.
+    /// Whether another claim has one of these files is still to be checked. Older versions did not write this.
     #[serde(default)]
     pub unchecked: bool,
 }
 
-/// A question to the warehouse that was not answered in time, and is taken up again.
+/// A question to the warehouse that was not answered in time. The next invocation takes it up.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Question {
     /// Which question.
@@ -157,7 +162,7 @@ pub struct Question {
     pub waits: u32,
 }
 
-/// How versions before resting files had objects of their own kept them.
+/// How older versions kept resting files, before those had objects of their own.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 struct OldResting {
     file: File,
@@ -167,7 +172,17 @@ impl Claim {
     /// A claim on `files`, held by `run` from the beginning.
     #[must_use]
     pub fn held(feed: &Feed, slot: usize, files: Vec<File>, now: Timestamp, run: &Run) -> Self {
-        Self::new(feed, slot, files, now, run.owner.clone(), run.lease_expires_at())
+        Self {
+            feed: feed.name.to_string(),
+            slot,
+            batch: BatchId::of(&files),
+            files,
+            created_at: now,
+            owner: run.owner.clone(),
+            lease_expires_at: run.lease_expires_at(),
+            unchecked: true,
+            ..Self::default()
+        }
     }
 
     /// A claim on a resting file, which is tried once.
@@ -179,118 +194,72 @@ impl Claim {
         claim
     }
 
-    fn new(
-        feed: &Feed,
-        slot: usize,
-        files: Vec<File>,
-        now: Timestamp,
-        owner: String,
-        lease_expires_at: Timestamp,
-    ) -> Self {
+    /// A claim without files, which keeps its slot unused until `free_at`. The worker that takes it then empties the
+    /// slot.
+    pub(crate) fn held_back(feed: &Feed, slot: usize, now: Timestamp, free_at: Timestamp) -> Self {
+        let reason = "no error: the warehouse was too full, and this slot is free again in a while";
         Self {
             feed: feed.name.to_string(),
             slot,
-            batch: BatchId::of(&files),
-            files,
             created_at: now,
-            attempt: 0,
-            owner,
-            lease_expires_at,
-            statement_id: None,
-            roles: None,
-            unsure: None,
-            question: None,
-            asked: 0,
-            not_before: None,
-            last_error: None,
-            failures: 0,
-            failing_since: None,
-            failed_at: None,
-            failed_with: None,
-            beside: Vec::new(),
-            vouched: false,
-            streak: 0,
-            notes_success: false,
-            read: Vec::new(),
-            refused: 0,
-            later: Vec::new(),
-            suspects: 0,
-            doubted: Vec::new(),
-            trying: None,
-            rested: None,
-            blind: false,
-            resting: Vec::new(),
-            inspected: false,
-            packed: BTreeMap::new(),
-            without_rows: Vec::new(),
-            unchecked: true,
+            lease_expires_at: now,
+            not_before: Some(free_at),
+            last_error: Some(reason.to_owned()),
+            ..Self::default()
         }
     }
 
-    /// A claim on nothing, which keeps its slot from being used until `free_at`; whoever takes it up then empties it.
-    #[must_use]
-    pub fn held_back(feed: &Feed, slot: usize, now: Timestamp, free_at: Timestamp) -> Self {
-        let mut claim = Self::new(feed, slot, Vec::new(), now, String::new(), now);
-        claim.not_before = Some(free_at);
-        claim.last_error = Some("no error: the warehouse was too full, and this slot is free again in a while".into());
-        claim.unchecked = false;
-        claim
-    }
-
-    /// Whether it is a claim on nothing that keeps its slot from being used.
+    /// Whether it is a claim without files that keeps its slot unused.
     #[must_use]
     pub fn is_held_back(&self) -> bool {
         self.all_files().next().is_none() && self.not_before.is_some()
     }
 
-    /// Lets the lister's claim go, so that a worker may take it: it has a while before another is sent.
+    /// Lets the lister's claim go, so that a worker may take it. The worker has a while before another is sent.
     pub fn offer(&mut self, now: Timestamp) {
         self.owner = String::new();
         self.lease_expires_at = later(now, DISPATCH_GRACE);
     }
 
     /// Whether a worker is to be sent: nobody holds it, and it may be tried.
-    #[must_use]
-    pub fn is_due(&self, now: Timestamp) -> bool {
+    pub(crate) fn is_due(&self, now: Timestamp) -> bool {
         self.lease_expires_at <= now && self.not_before.is_none_or(|not_before| not_before <= now)
     }
 
-    /// The first of its files that is no file to load, since it does not lie under `incoming`.
+    /// The first of its files that does not lie under `incoming`, and so is no file to load.
     ///
-    /// Producers cannot write claims; but nothing that is written into one may make Sluice load or move its own state, or
-    /// what is archived.
+    /// Producers cannot write claims. But nothing in a claim may make Sluice load or move its own state, or archived
+    /// files.
     #[must_use]
     pub fn stray(&self, incoming: &Prefix) -> Option<&File> {
         self.all_files().find(|file| incoming.strip(&file.key).is_none())
     }
 
-    /// Tells this attempt at this batch by this claim from all others, everywhere in the account.
+    /// A name for this attempt at this batch by this claim that no other attempt in the account has.
     ///
-    /// The claim's age is part of it: a batch that comes again after it was finished (redriven, reloaded, dropped again)
-    /// must not be answered with the statement of its former life.
-    #[must_use]
-    pub fn token(&self, bucket: &str, destination: &str) -> String {
+    /// The claim's age is part of it. A batch may come again after it was finished (redriven, reloaded, dropped again),
+    /// and must not be answered with the statement of its earlier load.
+    pub(crate) fn token(&self, bucket: &str, destination: &str) -> String {
         let created_at = self.created_at.to_string();
         let hash = hash::of_parts([bucket, destination, self.batch.as_str(), &created_at]);
         format!("{}-{}", hash::hex(&hash[..20]), self.attempt)
     }
 
     /// The transaction that loads the batch, once there is one.
-    #[must_use]
-    pub fn begun(&self) -> Option<Begun> {
+    pub(crate) fn begun(&self) -> Option<Begun> {
         Some(Begun { statement: self.statement_id.clone()?, roles: self.roles })
     }
 
     /// Notes the transaction that loads the batch.
-    pub fn began(&mut self, begun: &Begun) {
+    pub(crate) fn began(&mut self, begun: &Begun) {
         self.statement_id = Some(begun.statement.clone());
         self.roles = begun.roles;
         self.unsure = None;
     }
 
-    /// Goes on with other files: a new batch in the same slot. The same files may come again, and a token must not be
-    /// answered with the statement of their last try.
-    pub fn continue_with(&mut self, files: Vec<File>) {
+    /// Goes on with other files: a new batch in the same slot. That is another attempt: the same files may come again,
+    /// and their token must not be answered with the statement of their last try.
+    pub(crate) fn continue_with(&mut self, files: Vec<File>) {
         self.batch = BatchId::of(&files);
         self.files = files;
         self.try_again();
@@ -302,93 +271,13 @@ impl Claim {
     }
 
     /// Goes on with the same files in another attempt.
-    pub fn try_again(&mut self) {
+    pub(crate) fn try_again(&mut self) {
         self.attempt = self.attempt.saturating_add(1);
-        self.forget_statement();
-    }
-
-    fn forget_statement(&mut self) {
         (self.statement_id, self.roles, self.unsure) = (None, None, None);
         (self.question, self.asked) = (None, 0);
     }
 }
 
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks like this")]
-fn is_zero(number: &u32) -> bool {
-    *number == 0
-}
-
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks like this")]
-fn is_false(flag: &bool) -> bool {
-    !*flag
-}
-
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks like this")]
-fn is_none(number: &usize) -> bool {
-    *number == 0
-}
-
-/// Where the claims of a deployment are.
-///
-/// # Errors
-/// When the state prefix is too long.
-pub fn claims_prefix(bucket: &Bucket) -> Result<Prefix, PrefixError> {
-    Prefix::new(format!("{}claims/", bucket.state))
-}
-
-/// Where the claims of a feed are.
-///
-/// # Errors
-/// When the state prefix is too long.
-pub fn feed_prefix(bucket: &Bucket, feed: &Feed) -> Result<Prefix, PrefixError> {
-    Prefix::new(format!("{}claims/{}/", bucket.state, feed.name))
-}
-
-/// The object that fills a slot.
-///
-/// # Errors
-/// When the state prefix is too long.
-pub fn slot_key(bucket: &Bucket, feed: &str, slot: usize) -> Result<Key, KeyError> {
-    Key::new(format!("{}claims/{feed}/{slot}.json", bucket.state))
-}
-
-/// Whether a claim can have this key: one of [`slot_key`]'s, of a feed that is configured or was.
-#[must_use]
-pub fn is_slot_key(bucket: &Bucket, key: &Key) -> bool {
-    let name = bucket.state.strip(key).and_then(|name| name.strip_prefix("claims/"));
-    let Some((feed, slot)) = name.and_then(|name| name.strip_suffix(".json")).and_then(|name| name.split_once('/'))
-    else {
-        return false;
-    };
-    let number = slot.parse::<usize>().is_ok_and(|number| number.to_string() == slot);
-    FeedName::new(feed).is_some() && number
-}
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use test_case::test_case;
-
-    use super::*;
-
-    #[test_case("sluice/claims/flights/0.json" => true; "the first slot")]
-    #[test_case("sluice/claims/a-feed_of-old/12.json" => true; "another feed")]
-    #[test_case("sluice/claims/flights/00.json" => false; "not as it is written")]
-    #[test_case("sluice/claims/flights/+1.json" => false; "a sign")]
-    #[test_case("sluice/claims/flights/0.json.json" => false; "two endings")]
-    #[test_case("sluice/claims/flights/0" => false; "no ending")]
-    #[test_case("sluice/claims/0.json" => false; "no feed")]
-    #[test_case("sluice/claims//0.json" => false; "a feed without a name")]
-    #[test_case("sluice/claims/flights/x/0.json" => false; "deeper")]
-    #[test_case("sluice/claims/../../incoming/flights/0.json" => false; "a path that leads elsewhere")]
-    #[test_case("sluice/claims/../0.json" => false; "dots for a feed")]
-    #[test_case("incoming/sluice/claims/flights/0.json" => false; "a producer's")]
-    #[test_case("sluice/manifests/flights/0.json" => false; "a manifest")]
-    fn claims_have_names_of_their_own(key: &str) -> bool {
-        let prefix = |name: &str| Prefix::new(name).unwrap();
-        let (incoming, processed) = (prefix("incoming/"), prefix("processed/"));
-        let bucket =
-            Bucket { name: "b".into(), incoming, processed, failed: prefix("failed/"), state: prefix("sluice/") };
-        is_slot_key(&bucket, &Key::new(key).unwrap())
-    }
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }

@@ -1,14 +1,15 @@
-//! Completion: a load's statement is named after its claim, so that the event of its end tells which claim to go on with.
+//! Completion: a load's statement is named after its claim, so that the event of its end says which claim to go on
+//! with.
 //!
-//! The event is a hint. It may come twice, late or never; whoever follows it takes the claim's lease as always, and what
-//! became of the statement only the warehouse and its ledger say.
+//! The event is a hint. It may come twice, late or never. The worker that it brings takes the claim's lease as always.
+//! Never says how a statement ended: only the warehouse and its ledger say that.
 
 use crate::batch::BatchId;
 use crate::claim::slot_key;
 use crate::config::{Bucket, Config, Feed};
 use crate::object::Key;
 
-/// What stands before the name of a deployment's loads, and of nobody else's: its bucket's name is part of it.
+/// The prefix of the names of a deployment's loads. The bucket's name is in it, so that no other deployment has it.
 #[must_use]
 pub fn statement_prefix(bucket: &str) -> String {
     format!("sluice:{bucket}:")
@@ -20,9 +21,9 @@ pub fn statement_name(bucket: &Bucket, feed: &Feed, slot: usize, batch: &BatchId
     format!("{}{}:{slot}:{batch}", statement_prefix(&bucket.name), feed.name)
 }
 
-/// The claim whose load has this name; `None` where it is no load of this deployment.
+/// The claim whose load has this name; `None` if it is no load of this deployment.
 ///
-/// The claim may be gone, or may be another batch's by now: then the hint came too late, and does no harm.
+/// The claim may be gone, or another batch's by now. Then the hint came too late, and does no harm.
 #[must_use]
 pub fn claim_of(config: &Config, statement_name: &str) -> Option<Key> {
     let mut parts = statement_name.strip_prefix(&statement_prefix(&config.bucket.name))?.split(':');

@@ -1,88 +1,49 @@
-//! Copy: the transaction of a batch, started once, and waited for as long as the feed says.
+//! Copy: starts the transaction of a batch, and waits for it as long as the feed says.
 //!
-//! Never decides what a failure leads to, and never starts a second transaction while one is recorded in the claim.
+//! Never decides what a failure leads to, and never writes a claim.
 
 use std::time::Duration;
 
-use crate::claim::{Claim, LeaseError, LeasedClaim};
+use crate::claim::Claim;
 use crate::config::{Config, Feed};
 use crate::destination::{Begun, Load, Loads, Progress, Started};
 use crate::disposition::{Pace, signed};
 use crate::object::File;
-use crate::ports::{Clock, PortError, PortErrorKind, Ports, Service};
+use crate::ports::{Clock, PortError, Ports};
 use crate::run::{Run, later};
 
 /// The longest single wait for a transaction; a destination may answer sooner.
 const LONGEST_POLL: Duration = Duration::from_secs(25);
 
-/// How long to leave a service alone that did not answer a question.
+/// How long to wait before a service that did not answer is asked again.
 const AFTER_ERROR: Duration = Duration::from_secs(1);
 
-/// Why a transaction was not started, or nobody knows whether it was.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// The warehouse is too full, or asks for fewer calls: it took nothing.
-    #[error(transparent)]
-    Full(PortError),
-    /// It was refused: there is no transaction.
-    #[error(transparent)]
-    Refused(PortError),
-    /// It was refused, perhaps for its size: there is no transaction.
-    #[error(transparent)]
-    TooLarge(PortError),
-    /// There was no usable answer: there may be a transaction. Asking again with the same token tells.
-    #[error(transparent)]
-    Unknown(PortError),
-    /// There is a transaction, and the claim could not note it.
-    #[error(transparent)]
-    Lease(#[from] LeaseError),
-}
-
-/// Starts the batch's transaction, and notes it in the claim if it runs on; `prepared`: this batch's load was.
+/// Starts the transaction of the claim's batch; `prepared`: this load was prepared.
 ///
-/// # Errors
-/// When it cannot be submitted, or the claim is no longer ours.
-pub async fn start<P: Ports>(
+/// The caller starts none while the claim names one, and writes the new one into the claim.
+pub(crate) async fn start<P: Ports>(
     config: &Config,
     ports: &P,
     feed: &Feed,
-    held: &mut LeasedClaim,
+    claim: &Claim,
     prepared: bool,
-) -> Result<Started, StartError> {
-    let token = token(config, feed, &held.claim);
-    let load = Load { prepared, ..next_load(feed, &held.claim, &token) };
-    let started = ports.destination().start(feed, &load).await.map_err(refused)?;
-    held.claim.began(started.begun());
-    // A death between these two lines costs nothing: whoever comes next submits with the same token and is given the
-    // same statement; and should the token be forgotten by then, the guard finds the files in the ledger. What has ended is
-    // not noted for that reason: the guard finds what it committed.
-    if let Started::Detached(_) = started {
-        held.save(ports.objects()).await?;
-    }
-    Ok(started)
+) -> Result<Started, PortError> {
+    let token = token(config, feed, claim);
+    let load = Load { prepared, ..next_load(feed, claim, &token) };
+    ports.destination().start(feed, &load).await
 }
 
-/// What the claim has loaded next.
-#[must_use]
-pub fn next_load<'a>(feed: &Feed, claim: &'a Claim, token: &'a str) -> Load<'a> {
+/// The load of the claim's batch.
+pub(crate) fn next_load<'a>(feed: &Feed, claim: &'a Claim, token: &'a str) -> Load<'a> {
     let Claim { slot, batch, files, .. } = claim;
     Load { slot: *slot, batch, files, token, compression: claim.compression(feed), prepared: false }
 }
 
-/// S3 asks for fewer calls, too, when the manifest is written; that is not the warehouse's.
-fn refused(error: PortError) -> StartError {
-    match error.kind {
-        PortErrorKind::Throttled if error.operation.service != Service::Bucket => StartError::Full(error),
-        PortErrorKind::Unavailable => StartError::Unknown(error),
-        PortErrorKind::TooLarge => StartError::TooLarge(error),
-        _ => StartError::Refused(error),
-    }
-}
-
 /// The token of the claim's attempt.
 ///
-/// What the settings make of the transaction is part of it, and how its files are packed if their names say otherwise: where that
-/// was changed before the first submission was noted, the same token would be answered with a transaction of another shape.
+/// It covers what the settings make of the transaction, and how its files are packed if their names say otherwise. If
+/// that changed before the first submission was noted, the same token would be answered with a transaction of another
+/// shape.
 #[must_use]
 pub fn token(config: &Config, feed: &Feed, claim: &Claim) -> String {
     let packed = match claim.packing() {
@@ -94,12 +55,9 @@ pub fn token(config: &Config, feed: &Feed, claim: &Claim) -> String {
     claim.token(&config.bucket.name, &destination)
 }
 
-/// Waits for the statement's end as long as the feed says and the run allows; [`Progress::Running`] when that is not
+/// Waits for the transaction's end as long as the feed says and the run allows; [`Progress::Running`] if that is not
 /// long enough.
-///
-/// # Errors
-/// When the destination cannot be asked for a reason that does not pass by itself.
-pub async fn wait<P: Ports>(
+pub(crate) async fn wait<P: Ports>(
     ports: &P,
     feed: &Feed,
     run: &Run,

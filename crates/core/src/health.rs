@@ -1,8 +1,8 @@
 //! Health: whether a feed works, as far as its claims and its last success tell.
 //!
-//! A failing claim alone cannot say whether one of its files or the feed is to blame. What says so is another batch that was
-//! loaded since: whoever loads one while something of the feed is failing leaves a note, `sluice/state/<feed>/success.json`.
-//! The note is a hint: losing it costs time, never rows. Nothing is written or read while nothing fails.
+//! A failing claim alone cannot say whether one of its files or the feed is to blame. Another batch that was loaded
+//! since can. So while something of the feed is failing, each load leaves a note, `sluice/state/<feed>/success.json`.
+//! The note is a hint: losing it costs time, and never rows. Never reads or writes the note while nothing fails.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -15,18 +15,18 @@ use crate::object::Key;
 use crate::ports::{Objects, PortError, PortErrorKind, Put, PutIf};
 use crate::run::later;
 
-/// How often a note is written anew that others are writing as well.
+/// How many times writing the note is tried while others write it, too.
 const NOTES: usize = 3;
 
-/// How many failures in a row say that a feed is down, if nothing of it was loaded meanwhile.
-pub const DOWN: u32 = 3;
+/// How many failures in a row mean that a feed is down, if nothing of it was loaded meanwhile.
+pub(crate) const DOWN: u32 = 3;
 
 /// What is known of a feed's last success.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Health {
     /// When a batch was loaded and archived while others of the feed were failing.
     succeeded_at: Option<Timestamp>,
-    /// Which: it says nothing of itself.
+    /// Which batch: it proves nothing about itself.
     batch: Option<BatchId>,
 }
 
@@ -35,7 +35,7 @@ pub struct Health {
 pub struct Down {
     /// When its oldest batch failed first.
     pub since: Timestamp,
-    /// What failed last, and what to do.
+    /// The latest error, and what to do.
     pub reason: String,
     /// When it is tried again.
     pub next_try: Option<Timestamp>,
@@ -51,28 +51,31 @@ impl Health {
         }
     }
 
-    /// Reads the note. One that cannot be read is none.
-    pub async fn read(objects: &impl Objects, bucket: &Bucket, feed: &Feed) -> Self {
+    /// Reads the note. One that cannot be read counts as none.
+    pub(crate) async fn read(objects: &impl Objects, bucket: &Bucket, feed: &Feed) -> Self {
         let Ok(key) = note(bucket, feed) else {
             return Self::default();
         };
-        match objects.get(&key).await {
-            Ok(content) => content.and_then(|note| serde_json::from_slice(&note.body).ok()).unwrap_or_default(),
-            Err(error) => {
-                tracing::debug!(feed = %feed.name, %error, "the note of the last success could not be read");
-                Self::default()
-            }
-        }
+        let read = objects.get(&key).await.inspect_err(|error| {
+            tracing::debug!(feed = %feed.name, %error, "the note of the last success could not be read");
+        });
+        read.ok().flatten().and_then(|note| serde_json::from_slice(&note.body).ok()).unwrap_or_default()
     }
 
-    /// Notes a success, if none is noted that is newer: whoever finishes the work of a function that died may come long after
-    /// others.
-    pub async fn succeeded(objects: &impl Objects, bucket: &Bucket, feed: &Feed, batch: &BatchId, at: Timestamp) {
+    /// Notes a success, unless a newer one is noted: a worker that finishes what a dead function began may come long
+    /// after others.
+    pub(crate) async fn succeeded(
+        objects: &impl Objects,
+        bucket: &Bucket,
+        feed: &Feed,
+        batch: &BatchId,
+        at: Timestamp,
+    ) {
         let success = Self { succeeded_at: Some(at), batch: Some(batch.clone()) };
         for _ in 0..NOTES {
             match success.write(objects, bucket, feed).await {
                 Ok(Put::Written(_)) => return,
-                // Somebody else has just written one; perhaps a newer one.
+                // Another worker has just written one, which may be newer.
                 Ok(Put::Refused) => {}
                 Err(error) => return tracing::debug!(feed = %feed.name, %error, "the success was not noted"),
             }
@@ -93,52 +96,50 @@ impl Health {
     }
 
     /// Whether another batch than the claim's was loaded after `since`.
-    #[must_use]
-    pub fn worked_after(&self, claim: &Claim, since: Timestamp) -> bool {
+    pub(crate) fn worked_after(&self, claim: &Claim, since: Timestamp) -> bool {
         self.batch.as_ref() != Some(&claim.batch) && self.succeeded_at.is_some_and(|at| at > since)
     }
 
-    /// Whether the claim is failing, and nobody can say that the feed works. What decides whether its files may rest decides
-    /// this, too: else neither would another file be tried in its place, nor would they ever rest.
-    #[must_use]
-    pub fn is_unproven(&self, claim: &Claim) -> bool {
+    /// Whether the claim is failing, and nobody knows whether the feed works. The same evidence decides whether its
+    /// files may rest. Otherwise they might never rest, while no other file is tried in their place.
+    pub(crate) fn is_unproven(&self, claim: &Claim) -> bool {
         let failing = claim.fails_since().is_some_and(|since| !self.worked_after(claim, since));
         let since_then = claim.failed_at.is_some_and(|at| self.worked_after(claim, at));
         failing && !since_then && claim.rested.is_none() && !claim.vouched
     }
 
-    /// Whether trying the claim would be a probe: a transaction of which nobody knows whether it can end well.
-    #[must_use]
-    pub fn is_probe(&self, claim: &Claim) -> bool {
+    /// Whether trying the claim would be a probe: a transaction that may fail whatever is in the files.
+    pub(crate) fn is_probe(&self, claim: &Claim) -> bool {
         self.is_unproven(claim) && claim.begun().is_none() && claim.question.is_none()
     }
 
-    /// Whether the feed has worked since the claim failed last: then it need not wait any longer.
-    #[must_use]
-    pub fn wakes(&self, claim: &Claim) -> bool {
+    /// Whether the feed has worked since the claim failed last. Then the claim need not wait any longer.
+    pub(crate) fn wakes(&self, claim: &Claim) -> bool {
         claim.not_before.is_some()
             && claim.rested.is_none()
             && claim.failed_at.is_some_and(|at| self.worked_after(claim, at))
     }
 
-    /// Whether nothing of the feed works: a claim has failed some times in a row, none was loaded since, and none is being
-    /// loaded that has not failed.
+    /// Whether nothing of the feed works: a claim has failed `DOWN` times in a row, nothing was loaded since, and no
+    /// claim that has not failed is being loaded.
     #[must_use]
     pub fn down(&self, claims: &[&Claim]) -> Option<Down> {
-        let mut unproven = claims.iter().filter(|claim| self.is_unproven(claim));
-        let busy = |claim: &&&Claim| claim.failing_since.is_none() && !claim.is_held_back() && !claim.files.is_empty();
+        let unproven = claims.iter().filter(|claim| self.is_unproven(claim));
         let worst = unproven.clone().max_by_key(|claim| claim.streak)?;
-        if worst.streak < DOWN || claims.iter().any(|claim| busy(&claim) && claim.begun().is_some()) {
+        let loads = |claim: &&Claim| {
+            claim.failing_since.is_none() && !claim.is_held_back() && !claim.files.is_empty() && claim.begun().is_some()
+        };
+        if worst.streak < DOWN || claims.iter().any(loads) {
             return None;
         }
         let next_try = unproven.clone().filter_map(|claim| claim.not_before).min();
-        let since = unproven.by_ref().filter_map(|claim| claim.failing_since).min()?;
+        let since = unproven.filter_map(|claim| claim.failing_since).min()?;
         Some(Down { since, reason: worst.last_error.clone().unwrap_or_default(), next_try })
     }
 }
 
-/// The one claim of a feed that may be tried although nobody knows whether the feed works: of those that are due the one
-/// that has waited longest, unless one is being tried.
+/// The one claim of a feed that may be tried while nobody knows whether the feed works. Of the claims that are due, it
+/// is the one that has waited longest; `None` while another is being tried.
 #[must_use]
 pub fn turn(claims: &[Seen], health: &Health, now: Timestamp) -> Option<Key> {
     let unproven = claims.iter().filter_map(|seen| {
@@ -153,10 +154,9 @@ pub fn turn(claims: &[Seen], health: &Health, now: Timestamp) -> Option<Key> {
     due.min_by_key(|(claim, _)| claim.failed_at).map(|(_, key)| key.clone())
 }
 
-/// When the claim is tried next, of whose feed nobody knows whether it works: not before those that were put off already,
-/// and later after each failure of any of them.
-#[must_use]
-pub fn after_the_others(claims: &[&Claim], claim: &mut Claim, now: Timestamp) -> Timestamp {
+/// When the claim is tried next while nobody knows whether its feed works: after those that were put off already, and
+/// later with each failure of any of them.
+pub(crate) fn after_the_others(claims: &[&Claim], claim: &mut Claim, now: Timestamp) -> Timestamp {
     let failing = |other: &&&Claim| other.slot != claim.slot && other.failing_since.is_some() && other.rested.is_none();
     let others = claims.iter().filter(failing);
     let failures = others.clone().map(|other| other.failures.saturating_add(1)).max().unwrap_or_default();
@@ -167,8 +167,8 @@ pub fn after_the_others(claims: &[&Claim], claim: &mut Claim, now: Timestamp) ->
 }
 
 fn note(bucket: &Bucket, feed: &Feed) -> Result<Key, PortError> {
-    let key = format!("{}state/{}/success.json", bucket.state, feed.name);
-    Key::new(key).map_err(|error| PortError::new("note success", feed.name.as_str(), PortErrorKind::Invalid, error))
+    let key = bucket.state.key(&format!("state/{}/success.json", feed.name));
+    key.map_err(|error| PortError::new("note success", feed.name.as_str(), PortErrorKind::Invalid, error))
 }
 
 #[cfg(test)]
@@ -178,7 +178,7 @@ mod tests {
     use crate::testing::target::config;
     use crate::testing::{ManualClock, MemoryObjects};
 
-    /// Whoever finishes what a dead function had begun comes late, with a success of long ago.
+    /// A worker that finishes what a dead function had begun comes late, with a success of long ago.
     #[tokio::test]
     async fn an_older_success_takes_no_newer_ones_place() {
         let config = config("f", "f/", "");

@@ -1,7 +1,7 @@
 //! Passes: several ticks in the minute after a scheduled event, for feeds that cannot wait a minute.
 //!
-//! A schedule fires once a minute at most; one invocation that ticks every few seconds costs less than a queue that
-//! wakes the lister. Never goes on past the run's deadline, and never makes up for passes that came too late.
+//! A schedule fires once a minute at most. One invocation that ticks every few seconds costs less than a queue that
+//! wakes the lister. Never goes on past the run's deadline, and never makes up for passes that it missed.
 
 use jiff::SignedDuration;
 
@@ -13,10 +13,10 @@ use crate::tick::{FeedReport, Passes, TickReport, pass};
 
 const MINUTE: SignedDuration = SignedDuration::from_mins(1);
 
-/// Ticks as often as the configuration says; once, where `only` names feeds: somebody waits for the answer.
+/// Ticks as often as the configuration says; once if `only` names feeds, since a person waits for the answer.
 ///
 /// # Errors
-/// As [`tick`](crate::tick::tick), of the first pass. A later one that fails is logged, and the next one tries again.
+/// As [`tick`](crate::tick::tick), of the first pass. A later pass that fails is logged, and the next one tries again.
 pub async fn passes<P: Ports>(
     config: &Config,
     ports: &P,
@@ -36,7 +36,7 @@ pub async fn passes<P: Ports>(
         if at < now {
             continue;
         }
-        // The next minute is the next event's, and what a pass begins it must have the time to end.
+        // The next minute belongs to the next event, and a pass must have the time to end what it begins.
         if later(at, longest) > run.wait_until().min(later(run.started, MINUTE)) {
             break;
         }
@@ -51,7 +51,7 @@ pub async fn passes<P: Ports>(
     Ok(report)
 }
 
-/// What all passes did, and what the last one saw.
+/// Adds what a pass did, and keeps what the latest pass saw.
 fn add(report: &mut TickReport, next: TickReport) {
     for (before, after) in report.feeds.iter_mut().zip(next.feeds) {
         let FeedReport { claimed, ref mut batches, .. } = *before;

@@ -1,4 +1,4 @@
-//! One invocation: who runs, and until when.
+//! One invocation: who runs, and until when. Never reads a clock of its own.
 
 use std::pin::pin;
 use std::time::Duration;
@@ -8,17 +8,20 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::ports::Clock;
 
-/// How long after an invocation's deadline its leases still hold: the clocks of two functions may differ by so much.
+/// How long an invocation's leases hold after its deadline: the clocks of two functions may differ by so much.
 pub(crate) const CLOCK_SKEW: SignedDuration = SignedDuration::from_secs(5);
 
-/// The most that is kept back at the end of an invocation for archiving what was loaded.
+/// How many calls to S3 a step makes at once, unless it needs another number.
+pub(crate) const CALLS_AT_ONCE: usize = 16;
+
+/// The most time that is kept at the end of an invocation for archiving what was loaded.
 const MAX_MARGIN: SignedDuration = SignedDuration::from_secs(30);
 
 /// One invocation of a function.
 #[derive(Clone, Debug)]
 pub struct Run {
-    /// Who owns the leases it takes: the invocation's request id. A retry of the same invocation bears the same id, and
-    /// takes up its own leases at once.
+    /// The owner of the leases it takes: the invocation's request id. A retry of the same invocation has the same id,
+    /// and takes up its own leases at once.
     pub owner: String,
     /// When it began.
     pub started: Timestamp,
@@ -27,7 +30,7 @@ pub struct Run {
 }
 
 impl Run {
-    /// Until when the run may wait for a warehouse; what is left after it is for archiving.
+    /// Until when the run may wait for a warehouse. The time after it is for archiving.
     #[must_use]
     pub fn wait_until(&self) -> Timestamp {
         let whole = self.deadline.duration_since(self.started);
@@ -50,7 +53,7 @@ impl Run {
     }
 }
 
-/// What `work` comes to; `None` where it is not done by `until`: then it is dropped.
+/// The result of `work`; `None` if it is not done by `until`: then it is dropped.
 pub(crate) async fn within<T>(clock: &impl Clock, until: Timestamp, work: impl Future<Output = T>) -> Option<T> {
     let left = Duration::try_from(until.duration_since(clock.now())).unwrap_or_default();
     let (work, time) = (pin!(work), pin!(clock.timeout(left)));

@@ -1,7 +1,8 @@
-//! Strays: files under `incoming/` that are of no feed, such as those under a prefix with a slip of the pen in it.
+//! Strays: files under `incoming/` that are of no feed, such as those under a prefix with a typo.
 //!
-//! Nobody loads them, and without this nobody would hear of them. Counted about once an hour, when all other work of an
-//! invocation is done, and by `sluice status`. What feeds have is jumped over, so that the count costs what the strays cost.
+//! Nobody loads them, and without this count nobody would notice them. They are counted about once an hour, when all
+//! other work of an invocation is done, and by `sluice status`. The count jumps over the files of feeds, so that it
+//! costs no more than the strays. Never moves or deletes a file.
 
 use std::collections::HashSet;
 
@@ -18,10 +19,10 @@ use crate::work::publish;
 /// How often they are counted.
 const EVERY: SignedDuration = SignedDuration::from_mins(59);
 
-/// How many are named.
+/// How many are reported by name.
 const NAMED: usize = 3;
 
-/// What is of no feed.
+/// The files of no feed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Strays {
     /// How many files.
@@ -30,7 +31,7 @@ pub struct Strays {
     pub first: Vec<Key>,
 }
 
-/// When they were counted last: `sluice/state/not-taken.json`.
+/// The latest count: `sluice/state/not-taken.json`.
 #[derive(Debug, Serialize, Deserialize)]
 struct Counted {
     at: Timestamp,
@@ -38,8 +39,9 @@ struct Counted {
     first: Vec<Key>,
 }
 
-/// Counts them and publishes how many, if that was not done within the last hour. What fails is left to the next tick.
-pub async fn count_hourly<P: Ports>(config: &Config, ports: &P, run: &Run) {
+/// Counts them and publishes how many, unless that was done within the last hour. After a failure the next tick tries
+/// again.
+pub(crate) async fn count_hourly<P: Ports>(config: &Config, ports: &P, run: &Run) {
     let counts = within(ports.clock(), run.wait_until(), count_if_due(config, ports));
     if let Some(Err(error)) = counts.await {
         tracing::warn!(%error, "files of no feed could not be counted; the next tick tries again");
@@ -69,14 +71,14 @@ async fn count_if_due<P: Ports>(config: &Config, ports: &P) -> Result<(), PortEr
 }
 
 fn note(config: &Config) -> Result<Key, PortError> {
-    let key = format!("{}state/not-taken.json", config.bucket.state);
-    Key::new(key).map_err(|error| PortError::new("note strays", "not-taken.json", PortErrorKind::Invalid, error))
+    let key = config.bucket.state.key("state/not-taken.json");
+    key.map_err(|error| PortError::new("note strays", "not-taken.json", PortErrorKind::Invalid, error))
 }
 
 /// Counts the files under `incoming/` that are of no feed.
 ///
 /// # Errors
-/// When a page cannot be had.
+/// When a page cannot be listed.
 pub async fn count(config: &Config, objects: &impl Objects) -> Result<Strays, PortError> {
     let incoming = &config.bucket.incoming;
     let (mut strays, mut passed) = (Strays::default(), HashSet::new());
@@ -104,7 +106,7 @@ pub async fn count(config: &Config, objects: &impl Objects) -> Result<Strays, Po
     }
 }
 
-/// Behind all names under the prefix that anybody uses; should there be more, they are gone through.
+/// A place behind all names under the prefix that anybody uses. Names behind it would be listed one by one.
 fn last_under(prefix: &Prefix) -> String {
     format!("{prefix}\u{10ffff}")
 }

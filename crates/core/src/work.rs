@@ -1,6 +1,6 @@
 //! The worker: takes one claim's lease, loads its batch as far as its time allows, and publishes what it measured.
 //!
-//! Never chooses files: what the claim says is what is loaded.
+//! Never chooses files: it loads what the claim says.
 
 use jiff::SignedDuration;
 
@@ -19,24 +19,22 @@ const PUBLISH_TIME: SignedDuration = SignedDuration::from_secs(5);
 /// Works on the claim at `key`.
 ///
 /// # Errors
-/// When the claim cannot be read or its lease not be written; the invocation's own retry or the next tick comes again.
+/// When the claim cannot be read or its lease cannot be written. The invocation's own retry or the next tick tries
+/// again.
 pub async fn work<P: Ports>(config: &Config, ports: &P, run: &Run, key: &Key) -> Result<LoadReport, PortError> {
     let (report, data) = resume(config, ports, run, key).await?;
     publish(ports, &data).await;
     Ok(report)
 }
 
-/// Takes the claim's lease and goes on with its batch; answers what is to be published too.
-///
-/// # Errors
-/// As [`work`].
-pub async fn resume<P: Ports>(
+/// Takes the claim's lease and goes on with its batch; answers also what is to be published.
+pub(crate) async fn resume<P: Ports>(
     config: &Config,
     ports: &P,
     run: &Run,
     key: &Key,
 ) -> Result<(LoadReport, Vec<Datum>), PortError> {
-    // What is not a claim must not even be looked at: a claim that cannot be read is removed.
+    // Nothing but a claim may be read here: what cannot be understood as one is removed.
     let prefix = claim::claims_prefix(&config.bucket).ok();
     let Some(name) = prefix.as_ref().and_then(|prefix| prefix.strip(key)) else {
         let problem = "this key is not where claims are";
@@ -73,20 +71,17 @@ pub async fn resume<P: Ports>(
     Ok((done.report, done.data))
 }
 
-/// Removes a claim that nobody can understand. Its files are still where they are, the ledger knows which are loaded,
-/// and so the next tick plans them again; left alone it would fill its slot for ever.
-///
-/// # Errors
-/// When S3 does not answer; the next tick comes again.
-pub async fn discard(objects: &impl Objects, seen: &claim::Seen) -> Result<(), PortError> {
+/// Removes a claim that cannot be understood, since it would fill its slot for ever. Its files are still where they
+/// were, and the ledger knows which are loaded: the next tick plans them again.
+pub(crate) async fn discard(objects: &impl Objects, seen: &claim::Seen) -> Result<(), PortError> {
     objects.delete(&seen.key, &seen.etag).await?;
     let error = seen.claim.as_ref().err();
     tracing::error!(claim = %seen.key, error, "removed a claim that cannot be read; its files are planned again");
     Ok(())
 }
 
-/// Publishes measures; that this fails, or takes long, must not undo, repeat or hold up a load.
-pub async fn publish<P: Ports>(ports: &P, data: &[Datum]) {
+/// Publishes measures. If this fails or takes long, it must not undo, repeat or hold up a load.
+pub(crate) async fn publish<P: Ports>(ports: &P, data: &[Datum]) {
     if data.is_empty() {
         return;
     }
@@ -98,7 +93,7 @@ pub async fn publish<P: Ports>(ports: &P, data: &[Datum]) {
     }
 }
 
-/// The claim's feed is not in the configuration: its files stay where they are until it is again.
+/// The claim's feed is not in the configuration: its files wait until it is again.
 async fn left<P: Ports>(ports: &P, mut held: claim::LeasedClaim) -> Result<(LoadReport, Vec<Datum>), PortError> {
     let feed = held.claim.feed.clone();
     let error =

@@ -1,7 +1,7 @@
-//! Doubt: a file that failed alone, or that an error named, and all that is needed to try it again alone.
+//! Doubt: a file that failed alone, or that an error named, and all that it takes to try it again alone.
 //!
-//! Pure. The same record is kept in a claim while nobody can say whether the file or the feed is to blame, and in an object
-//! of its own (`resting`) once it is the file.
+//! Pure. A claim keeps this record while nobody can say whether the file or the feed is to blame. Once it is the file,
+//! the record moves to an object of its own (`resting`).
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -23,12 +23,12 @@ pub enum Stage {
     Load,
     /// Its move to `processed/`: its rows are committed.
     Archive,
-    /// Its move to `failed/`: the warehouse refuses it.
+    /// Its move to `failed/`: the warehouse refuses its contents.
     Quarantine,
 }
 
 impl Stage {
-    /// Its name, as claims and reports have it.
+    /// Its name in claims and reports.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -42,9 +42,9 @@ impl Stage {
 /// A file that is tried alone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Doubt {
-    /// Which.
+    /// The file.
     pub file: File,
-    /// What fails.
+    /// The step that fails.
     pub stage: Stage,
     /// The batch it was in when it failed.
     pub batch: BatchId,
@@ -54,18 +54,18 @@ pub struct Doubt {
     /// Which of that transaction's statements does what.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub roles: Option<Roles>,
-    /// What it failed with last, and what to do.
+    /// The latest error, and what to do.
     pub reason: String,
     /// When it failed first.
     pub since: Timestamp,
-    /// Not to be tried before.
+    /// The time before which it is not tried.
     pub next_try: Timestamp,
     /// How many times in a row it failed.
     pub failures: u32,
     /// Another file of the feed was loaded since it failed first.
     #[serde(default)]
     pub vouched: bool,
-    /// Its copy, where only the delete fails.
+    /// Its copy, if only the delete fails.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub copied: Option<Key>,
     /// Why the warehouse refuses it.
@@ -94,8 +94,8 @@ impl Doubt {
         }
     }
 
-    /// It failed once more.
-    pub fn fail(&mut self, reason: &str, now: Timestamp, pause: SignedDuration) {
+    /// It failed again.
+    pub(crate) fn fail(&mut self, reason: &str, now: Timestamp, pause: SignedDuration) {
         self.failures = self.failures.saturating_add(1);
         self.reason = cut(reason);
         self.next_try = later(now, pause);

@@ -1,11 +1,11 @@
 //! Giving way: of two claims with one file, the later one leaves it to the other.
 //!
-//! Whoever planned them did not see that claim, nor did its planner see this one; and if a producer replaces such a file at
-//! that moment, each would load the same new version under another identity. Every claim is placed first and looks at the
-//! others then, so of two with one file the later one sees the other, or finds it finished and its files in the ledger.
-//! Where both see each other both give way, and the file is planned again.
+//! Two planners at once may not see each other's claims, and both may take one file. If a producer replaces that file
+//! at this moment, each claim would load the same new version under another identity. So every claim is placed first,
+//! and looks at the others then. Of two with one file, the later one sees the other, or finds it finished and its files
+//! in the ledger. If both see each other, both give way, and the file is planned again.
 //!
-//! Whoever places many claims at once looks once for all of them. Never asks S3 for a claim of its own.
+//! A caller that places many claims at once looks once for all of them. Never asks S3 for a claim of the caller's own.
 
 use std::collections::{HashMap, HashSet};
 
@@ -18,21 +18,19 @@ use crate::config::{Bucket, Feed};
 use crate::object::{File, FileId, Key};
 use crate::ports::{Objects, PortError};
 
-/// The other claims of a feed, as somebody sees them who has placed claims himself.
+/// The other claims of a feed, read after the caller has placed its own.
 #[derive(Debug)]
-pub struct Others {
+pub(crate) struct Others {
     claims: Vec<Seen>,
     resting: HashSet<FileId>,
-    /// The transaction of one of them has outlived the function that began it. It may have failed, and nobody has said so.
+    /// The transaction of one of them has outlived the function that began it. It may have failed without a word in the
+    /// claim.
     left_alone: bool,
 }
 
 impl Others {
-    /// Reads the feed's claims, but not those of `known` whose version is still the same, nor `own`.
-    ///
-    /// # Errors
-    /// When they cannot be listed, or one of them cannot be fetched.
-    pub async fn read(
+    /// Reads the feed's claims, without `own`. Does not read those of `known` again whose version is still the same.
+    pub(crate) async fn read(
         objects: &impl Objects,
         bucket: &Bucket,
         feed: &Feed,
@@ -40,7 +38,7 @@ impl Others {
         own: &HashSet<Key>,
         now: Timestamp,
     ) -> Result<Self, PortError> {
-        // Also where somebody has taken it up since: what came of it will be said after others have looked.
+        // Also if a worker has taken it up since: it will say how the transaction ended after others have looked.
         let is_left_alone =
             |seen: &Seen| seen.claim.as_ref().is_ok_and(|claim| claim.begun().is_some() && claim.is_due(now));
         let mut left_alone = known.iter().any(is_left_alone);
@@ -62,32 +60,32 @@ impl Others {
 
     /// Takes from the claim what others have as well; answers whether it may be loaded.
     ///
-    /// It may not where the feed has X files in flight without it: then two configurations at once have filled slots that
-    /// one of them would not have. Its files are still in `incoming/`, and are planned again.
+    /// It may not if the feed has X files in flight without it: then functions with two configurations have filled
+    /// slots at once. Its files are still in `incoming/`, and are planned again.
     #[must_use]
-    pub fn leave_to_them(&self, feed: &Feed, claim: &mut Claim) -> bool {
+    pub(crate) fn leave_to_them(&self, feed: &Feed, claim: &mut Claim) -> bool {
         let older = |other: &&Claim| (other.created_at, other.slot) < (claim.created_at, claim.slot);
         let in_flight: usize = self.readable().filter(older).map(Claim::in_flight).sum();
-        // One file alone takes the place of one that waits in the claim: no more are in flight than were before.
+        // One file alone takes the place of one that waits in the claim: no more are in flight than before.
         let instead = claim.in_flight() == 1 && !claim.doubted.is_empty();
         if in_flight > 0 && in_flight + claim.in_flight() > feed.max_files && !instead {
-            // What is in doubt is known to this claim alone, and stays.
+            // Doubted files are known to this claim alone, and stay.
             claim.continue_with(Vec::new());
             (claim.rested, claim.unchecked) = (None, false);
             return !claim.doubted.is_empty();
         }
         let theirs: HashSet<&Key> = self.readable().flat_map(Claim::all_files).map(|file| &file.key).collect();
-        // The one that rests and is tried again is its own.
+        // The resting file that this claim tries again is its own.
         let rests = |file: &File| self.resting.contains(&file.id()) && claim.rested.as_ref() != Some(file);
         let keeps = |file: &&File| !theirs.contains(&file.key) && !rests(file);
         let own: Vec<File> = claim.files.iter().filter(keeps).cloned().collect();
         if own.len() < claim.files.len() {
             claim.continue_with(own);
-            // What was to be tried again goes on resting: another claim has a newer version of it.
+            // The resting file goes on resting: another claim has a newer version of it.
             claim.rested = None;
         }
         claim.notes_success |= self.left_alone || self.readable().any(Claim::has_failed);
-        // From now on it keeps its files: a statement that nobody knows of any more may be loading them.
+        // From now on it keeps its files: a statement that no claim names any more may be loading them.
         claim.unchecked = false;
         true
     }

@@ -1,6 +1,7 @@
-//! Inspected: what the heads of a claim's files said, and which of them go into one COPY.
+//! Inspected: what the heads of a claim's files said, and which of the files go into one COPY.
 //!
-//! Pure. Files that are packed otherwise than their names say are loaded by turns with the others: COPY takes one compression.
+//! Pure. COPY takes one compression. So files that are packed otherwise than their names say are loaded apart from the
+//! others. Never puts files of two compressions into one batch.
 
 #![allow(clippy::option_option, reason = "none: as its name says; some: otherwise, and then packed or not")]
 
@@ -12,15 +13,13 @@ use crate::object::File;
 use crate::plan;
 
 impl Claim {
-    /// How its files are packed, if their names or the feed say otherwise.
-    #[must_use]
-    pub fn packing(&self) -> Option<Option<Compression>> {
+    /// How its files are packed, if that is not as their names or the feed say.
+    pub(crate) fn packing(&self) -> Option<Option<Compression>> {
         self.files.first().and_then(|file| self.packing_of(file))
     }
 
-    /// How COPY is told that its files are packed.
-    #[must_use]
-    pub fn compression(&self, feed: &Feed) -> Option<Compression> {
+    /// The compression that COPY is told.
+    pub(crate) fn compression(&self, feed: &Feed) -> Option<Compression> {
         let said = |file: &File| plan::compression(feed, &file.key);
         self.packing().unwrap_or_else(|| self.files.first().and_then(said))
     }
@@ -29,18 +28,17 @@ impl Claim {
         self.packed.get(&file.id()).copied()
     }
 
-    /// Notes what the heads said: those of its files that go into one COPY with the first go on, the others come later.
-    pub fn was_inspected(&mut self, inspected: &Inspected) {
+    /// Notes what the heads said. The files that go into one COPY with the first go on; the others come later.
+    pub(crate) fn was_inspected(&mut self, inspected: &Inspected) {
         self.inspected = true;
         self.packed.extend(&inspected.packed);
         self.without_rows.extend(&inspected.without_rows);
         if inspected.packed.is_empty() {
             return;
         }
-        // No part of it goes on as it was cut before.
+        // The batch is cut again, so nobody knows any more where a bad file must be.
         self.suspects = 0;
-        let all: Vec<File> = self.files.drain(..).chain(std::mem::take(&mut self.later)).collect();
-        self.later = all;
+        self.later.splice(..0, std::mem::take(&mut self.files));
         let first = self.of_a_kind();
         self.go_on_with(first);
     }
@@ -54,9 +52,9 @@ impl Claim {
         these
     }
 
-    /// How many of its files brought no row, where `rows` came of all: what their heads said, or what follows from the number.
-    #[must_use]
-    pub fn files_without_rows(&self, rows: Option<u64>) -> u64 {
+    /// How many of its files brought no row, at least, if all of them brought `rows`. Their heads say so, or it follows
+    /// from the number: each file that is not empty should bring a row.
+    pub(crate) fn files_without_rows(&self, rows: Option<u64>) -> u64 {
         let not_empty = self.files.iter().filter(|file| file.size > 0);
         let seen = self.files.iter().filter(|file| self.without_rows.contains(&file.id())).count();
         let seen = u64::try_from(seen).unwrap_or(u64::MAX);

@@ -1,7 +1,7 @@
 //! Lease: who may work on a claim, for how long, and what they may write.
 //!
-//! A lease is taken by replacing exactly the version that was read. Never renewed: it ends after the function that took
-//! it is dead.
+//! A lease is taken by replacing exactly the version that was read. It is never renewed: it outlives the function that
+//! took it.
 
 use jiff::Timestamp;
 
@@ -20,26 +20,23 @@ pub struct LeasedClaim {
     pub(super) etag: ETag,
 }
 
-/// What came of taking a lease.
+/// The answer to taking a lease.
 #[derive(Clone, Debug)]
-pub enum Taken {
+pub(crate) enum Taken {
     /// It is ours.
     Leased(Box<LeasedClaim>),
     /// Somebody else holds it.
     Busy,
-    /// It is not to be tried before then.
+    /// The claim is not to be tried before this time, because of this error.
     NotBefore(Timestamp, Option<String>),
     /// There is no such claim: it is finished.
     Gone,
-    /// It cannot be understood.
+    /// The claim cannot be understood.
     Unreadable(Box<Seen>),
 }
 
 /// Takes the lease of a claim for `run`.
-///
-/// # Errors
-/// When the claim cannot be read, or S3 does not say whether the lease was written.
-pub async fn take(objects: &impl Objects, key: &Key, run: &Run, now: Timestamp) -> Result<Taken, PortError> {
+pub(crate) async fn take(objects: &impl Objects, key: &Key, run: &Run, now: Timestamp) -> Result<Taken, PortError> {
     let Some(seen) = read(objects, key.clone()).await? else {
         return Ok(Taken::Gone);
     };
@@ -54,14 +51,14 @@ pub async fn take(objects: &impl Objects, key: &Key, run: &Run, now: Timestamp) 
     }
     run.owner.clone_into(&mut claim.owner);
     claim.lease_expires_at = run.lease_expires_at();
-    // Two workers that read the same version race here; S3 lets one of them replace it, the other one is told.
+    // Two workers that read the same version race here. S3 lets one of them replace it, and refuses the other.
     let written = write(objects, key, &claim, PutIf::Matches(&seen.etag)).await?;
     Ok(written.map_or(Taken::Busy, |etag| Taken::Leased(Box::new(LeasedClaim { key: key.clone(), claim, etag }))))
 }
 
 /// What can go wrong with a claim that is held.
 #[derive(Debug, thiserror::Error)]
-pub enum LeaseError {
+pub(crate) enum LeaseError {
     /// Somebody else took it, which they may do once the lease has run out.
     #[error("the claim {0} was taken by another owner")]
     Lost(Key),
@@ -73,9 +70,8 @@ pub enum LeaseError {
 impl LeasedClaim {
     /// Writes what the claim says now.
     ///
-    /// # Errors
-    /// [`LeaseError::Lost`] when somebody else has written it; then nothing more may be done with it.
-    pub async fn save(&mut self, objects: &impl Objects) -> Result<(), LeaseError> {
+    /// [`LeaseError::Lost`] if somebody else has written it. Then the caller must do nothing more with it.
+    pub(crate) async fn save(&mut self, objects: &impl Objects) -> Result<(), LeaseError> {
         match write(objects, &self.key, &self.claim, PutIf::Matches(&self.etag)).await? {
             Some(etag) => {
                 self.etag = etag;
@@ -86,20 +82,16 @@ impl LeasedClaim {
     }
 
     /// Lets the lease go, so that the next tick sends a worker (not before `claim.not_before`).
-    ///
-    /// # Errors
-    /// As [`LeasedClaim::save`].
-    pub async fn release(&mut self, objects: &impl Objects, now: Timestamp) -> Result<(), LeaseError> {
+    pub(crate) async fn release(&mut self, objects: &impl Objects, now: Timestamp) -> Result<(), LeaseError> {
         self.claim.owner = String::new();
         self.claim.lease_expires_at = now;
         self.save(objects).await
     }
 
-    /// Empties the slot. The last step of all: whatever was to be done with the batch is done.
+    /// Empties the slot. This is the last step of all: the batch is done.
     ///
-    /// # Errors
-    /// When S3 does not answer; the next worker on the claim finds nothing left to do and empties the slot.
-    pub async fn finish(self, objects: &impl Objects) -> Result<(), LeaseError> {
+    /// If S3 does not answer, the next worker on the claim finds nothing left to do, and empties the slot.
+    pub(crate) async fn finish(self, objects: &impl Objects) -> Result<(), LeaseError> {
         match objects.delete(&self.key, &self.etag).await? {
             Delete::Deleted => Ok(()),
             Delete::Replaced => Err(LeaseError::Lost(self.key)),
@@ -107,28 +99,21 @@ impl LeasedClaim {
     }
 }
 
-/// Lets a claim that nobody holds be tried at once; answers the claim as it is now, or `None` where somebody else was
+/// Lets a claim that nobody holds be tried at once. Answers the claim as it is now, or `None` if somebody else was
 /// faster.
-///
-/// # Errors
-/// When S3 does not say whether it was written.
-pub async fn wake(objects: &impl Objects, seen: &Seen, now: Timestamp) -> Result<Option<Seen>, PortError> {
-    let Ok(mut claim) = seen.claim.clone() else {
+pub(crate) async fn wake(objects: &impl Objects, seen: &Seen, now: Timestamp) -> Result<Option<Seen>, PortError> {
+    let Some(mut claim) = seen.claim.clone().ok().filter(|claim| claim.lease_expires_at <= now) else {
         return Ok(None);
     };
-    if claim.lease_expires_at > now {
-        return Ok(None);
-    }
     claim.not_before = Some(now);
     let written = write(objects, &seen.key, &claim, PutIf::Matches(&seen.etag)).await?;
     Ok(written.map(|etag| Seen { key: seen.key.clone(), etag, claim: Ok(claim) }))
 }
 
-/// Writes a claim under a condition; `None` where the condition did not hold.
+/// Writes a claim under a condition; `None` if the condition did not hold.
 ///
-/// A reply that is lost leaves the claim written, and the SDK's own retry of the request is then refused by the
-/// condition that the first try broke. So whoever is refused, or gets no answer, looks whether what is there is what it
-/// wrote.
+/// If a reply is lost, the claim is written all the same, and the SDK's own retry is refused because the first try
+/// broke the condition. So after a refusal, or without an answer, we look whether what is there is what we wrote.
 pub(super) async fn write(
     objects: &impl Objects,
     key: &Key,
@@ -137,7 +122,7 @@ pub(super) async fn write(
 ) -> Result<Option<ETag>, PortError> {
     let body = serde_json::to_vec(claim)
         .map_err(|error| PortError::new("claim", key.as_str(), PortErrorKind::Invalid, error))?;
-    let refused = match objects.put(key, body, when).await {
+    let unanswered = match objects.put(key, body, when).await {
         Ok(Put::Written(etag)) => return Ok(Some(etag)),
         Ok(Put::Refused) => None,
         Err(error) if error.kind == PortErrorKind::Unavailable => Some(error),
@@ -145,7 +130,7 @@ pub(super) async fn write(
     };
     let seen = read(objects, key.clone()).await?;
     let ours = seen.filter(|seen| seen.claim.as_ref() == Ok(claim)).map(|seen| seen.etag);
-    match (ours, refused) {
+    match (ours, unanswered) {
         (None, Some(error)) => Err(error),
         (ours, _) => Ok(ours),
     }

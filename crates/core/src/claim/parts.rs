@@ -1,30 +1,29 @@
 //! Parts: how a claim narrows down to the file that never works, and what it goes on with.
 //!
-//! Pure. Never forgets a file: each is being loaded, comes later, is in doubt, or was taken out by whoever knows what became
-//! of it. And never loads a file in doubt together with another.
+//! Pure. Never forgets a file: each one is being loaded, comes later, is in doubt, or is handed to the caller. Never
+//! loads a file in doubt together with another.
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Claim, Doubt, Stage};
-use crate::batch::BatchId;
 use crate::object::{File, Key};
 
-/// How many files that errors name are taken out of a batch, before it narrows by halves.
+/// How many files that errors name are taken out of a batch before it narrows by halves.
 const MOST_SINGLED_OUT: usize = 8;
 
-/// How many files may be in doubt beside others that are loaded in the same slot: a claim is never larger than 1 MiB.
+/// How many files may be in doubt while others are loaded in the same slot: a claim is never larger than 1 MiB.
 const MOST_DOUBTED: usize = 250;
 
-/// How many transactions in a row may fail before an earlier success no longer shows that the feed works. Finding one file
-/// among a thousand takes eleven.
+/// How many transactions in a row may fail before an earlier success no longer shows that the feed works. Finding one
+/// file among a thousand takes eleven.
 const LONGEST_STREAK: u32 = 24;
 
 /// What a claim goes on with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Going {
+pub(crate) enum Going {
     /// Other files: a new batch in the same slot.
     On,
-    /// Nothing: it is done.
+    /// Nothing: the claim is done.
     Done,
 }
 
@@ -34,21 +33,20 @@ impl Claim {
         self.files.iter().chain(&self.later).chain(self.doubted.iter().map(|doubt| &doubt.file))
     }
 
-    /// How many files it loads, at once or by turns. Those in doubt wait, and are not among them.
-    #[must_use]
-    pub fn in_flight(&self) -> usize {
+    /// How many files it loads, now or later. Those in doubt wait, and do not count.
+    pub(crate) fn in_flight(&self) -> usize {
         self.files.len() + self.later.len()
     }
 
-    /// What an older version wrote, as this one understands it: what rested in a claim is tried later.
+    /// The claim of an older version as this one understands it: files that rested in it are tried later.
     #[must_use]
     pub(super) fn modern(mut self) -> Self {
         self.later.extend(std::mem::take(&mut self.resting).into_iter().map(|old| old.file));
         self
     }
 
-    /// Something went wrong. `since`: since when, if nothing did before.
-    pub fn fail(&mut self, reason: &str, now: Timestamp, since: Timestamp) {
+    /// It failed. `since`: since when, if it did not fail before.
+    pub(crate) fn fail(&mut self, reason: &str, now: Timestamp, since: Timestamp) {
         self.failures = self.failures.saturating_add(1);
         self.failing_since.get_or_insert(since);
         self.failed_at = Some(now);
@@ -63,45 +61,43 @@ impl Claim {
         }
     }
 
-    /// Since when what it tries fails: one file alone, or all of it.
-    #[must_use]
-    pub fn fails_since(&self) -> Option<Timestamp> {
+    /// Since when it fails: the one file that it tries alone, or the whole claim.
+    pub(crate) fn fails_since(&self) -> Option<Timestamp> {
         self.failing_since.map(|since| self.trying.as_ref().map_or(since, |doubt| doubt.since))
     }
 
-    /// The warehouse took its transaction, and the claim waits for something else from now on: or all slots of the feed but
-    /// its own would be kept empty for as long as that takes.
-    pub fn was_taken(&mut self) {
+    /// The warehouse took its transaction. From now on the claim waits for something else, and must not keep the feed's
+    /// other slots empty for as long as that takes.
+    pub(crate) fn was_taken(&mut self) {
         self.refused = 0;
     }
 
-    /// A part of it was loaded: what else it holds failed although the feed works.
-    pub fn part_loaded(&mut self) {
+    /// A part of it was loaded: its other files fail although the feed works.
+    pub(crate) fn part_loaded(&mut self) {
         self.vouched = self.failing_since.is_some();
         self.streak = 0;
         self.doubted.iter_mut().for_each(|doubt| doubt.vouched = true);
     }
 
-    /// A file in doubt was moved: what else could not be moved to the same place is not the place's fault.
-    pub fn moved(&mut self, stage: Stage) {
+    /// A file in doubt was moved: if others cannot be moved to the same place, the place is not to blame.
+    pub(crate) fn moved(&mut self, stage: Stage) {
         self.doubted.iter_mut().filter(|doubt| doubt.stage == stage).for_each(|doubt| doubt.vouched = true);
     }
 
-    /// Whether somebody should know when a part of it is loaded.
-    #[must_use]
-    pub fn tells_success(&self) -> bool {
+    /// Whether a success of it is to be noted.
+    pub(crate) fn tells_success(&self) -> bool {
         self.notes_success || self.has_failed()
     }
 
-    /// Whether something of it failed, and waits to be tried again.
-    #[must_use]
-    pub fn has_failed(&self) -> bool {
+    /// Whether some of it failed, and waits for the next try.
+    pub(crate) fn has_failed(&self) -> bool {
         self.failing_since.is_some() || !self.doubted.is_empty()
     }
 
-    /// Goes on with the first half of its files, since nobody can say which of them is bad; the second half comes later.
-    /// `certain`: that one of them is bad, and not the feed. Then, if the first half is good, the second is not.
-    pub fn halve(&mut self, certain: bool) {
+    /// Goes on with the first half of its files, since nobody can say which of them is bad. The second half comes
+    /// later. `certain`: one of them is bad, and the feed works. Then, if the first half is good, the second half is
+    /// not.
+    pub(crate) fn halve(&mut self, certain: bool) {
         let mut first = std::mem::take(&mut self.files);
         let second = first.split_off(first.len() / 2);
         self.suspects = if certain { second.len() } else { 0 };
@@ -109,17 +105,17 @@ impl Claim {
         self.go_on_with(first);
     }
 
-    /// Goes on without bad files that were found.
-    pub fn without_bad(&mut self, rest: Vec<File>) {
-        // They explain why the batch failed, and those that it was a part of.
+    /// Bad files were found. They explain why the batch failed, and the larger batches that it was a part of.
+    pub(crate) fn found_bad(&mut self) {
         self.suspects = 0;
-        self.continue_with(rest);
     }
 
-    /// Takes the file that an error names out of the batch, to be tried alone after the others; answers whether it could.
-    /// It fails since its batch does: what was loaded since then shows that the feed works, as it does for the others.
-    /// `since`: since when, if nothing failed before.
-    pub fn single_out(&mut self, key: &Key, reason: &str, since: Timestamp) -> bool {
+    /// Takes the file that an error names out of the batch, to be tried alone after the others. Answers whether it
+    /// could.
+    ///
+    /// The file fails since its batch does: a load since then shows for it, too, that the feed works. `since`: since
+    /// when, if nothing failed before.
+    pub(crate) fn single_out(&mut self, key: &Key, reason: &str, since: Timestamp) -> bool {
         let at = self.files.iter().position(|file| file.key == *key);
         let Some(at) = at.filter(|_| self.files.len() > 1 && self.doubted.len() < MOST_SINGLED_OUT) else {
             return false;
@@ -127,18 +123,17 @@ impl Claim {
         let mut rest = std::mem::take(&mut self.files);
         let file = rest.remove(at);
         let since = self.failing_since.unwrap_or(since);
-        self.doubted.push(Doubt::new(file, self.batch.clone(), self.begun(), reason, since));
+        self.doubted.push(self.doubt(file, reason, since));
         self.suspects = 0;
         self.go_on_with(rest);
         true
     }
 
     /// Takes out the only file, which failed alone.
-    pub fn take_alone(&mut self, reason: &str, now: Timestamp, pause: SignedDuration) -> Option<Doubt> {
+    pub(crate) fn take_alone(&mut self, reason: &str, now: Timestamp, pause: SignedDuration) -> Option<Doubt> {
         let file = std::mem::take(&mut self.files).into_iter().next();
         let mut doubt = self.trying.take().or_else(|| {
-            let since = self.failing_since.unwrap_or(now);
-            let doubt = Doubt::new(file?, self.batch.clone(), self.begun(), reason, since);
+            let doubt = self.doubt(file?, reason, self.failing_since.unwrap_or(now));
             Some(Doubt { vouched: self.vouched, failures: self.failures.saturating_sub(1), ..doubt })
         })?;
         doubt.fail(reason, now, pause);
@@ -153,36 +148,48 @@ impl Claim {
         self.failing_since.is_some() && self.failed_with.as_ref().is_some_and(other)
     }
 
-    /// The next file to find out with whether the feed works: always another one. Those that have not failed yet are tried
-    /// together. Answers whether there is one.
-    pub fn next_probe(&mut self) -> bool {
-        if self.later.first().is_some_and(|next| self.has_not_failed(next)) {
-            self.suspects = 0;
+    /// A doubt about one of its files, whose transaction failed.
+    pub(crate) fn doubt(&self, file: File, reason: &str, since: Timestamp) -> Doubt {
+        Doubt::new(file, self.batch.clone(), self.begun(), reason, since)
+    }
+
+    /// Goes on with one file to find out whether the feed works, and each time with another. Those that have not failed
+    /// yet are tried together. Answers whether there is one.
+    pub(crate) fn next_probe(&mut self) -> bool {
+        let Some(next) = self.later.first() else {
+            return self.try_next_doubt();
+        };
+        self.suspects = 0;
+        if self.has_not_failed(next) {
             let next = self.of_a_kind();
             self.go_on_with(next);
             // The pace stays that of a feed of which nobody knows whether it works.
             (self.failing_since, self.failed_at, self.vouched) = (None, None, false);
-        } else if !self.later.is_empty() {
-            self.suspects = 0;
+        } else {
             let next = self.later.remove(0);
             self.go_on_with(vec![next]);
-        } else if !self.doubted.is_empty() {
-            let doubt = self.doubted.remove(0);
-            self.try_doubt(doubt);
-        } else {
-            return false;
         }
         true
     }
 
+    /// Goes on with the first file in doubt, if there is one.
+    fn try_next_doubt(&mut self) -> bool {
+        if self.doubted.is_empty() {
+            return false;
+        }
+        let doubt = self.doubted.remove(0);
+        self.try_doubt(doubt);
+        true
+    }
+
     /// Goes on with one file in doubt.
-    pub fn try_doubt(&mut self, doubt: Doubt) {
+    pub(crate) fn try_doubt(&mut self, doubt: Doubt) {
         self.go_on_with(vec![doubt.file.clone()]);
         self.failures = doubt.failures;
         self.trying = Some(doubt);
     }
 
-    /// Whether it holds nothing but files that failed alone, and waits: then others may be loaded in its slot, and show
+    /// Whether it waits, and holds nothing but files that failed alone. Then others may be loaded in its slot, and show
     /// whether the feed works.
     #[must_use]
     pub fn may_be_refilled(&self, now: Timestamp) -> bool {
@@ -197,30 +204,29 @@ impl Claim {
     }
 
     /// Whether all that it holds has failed alone.
-    #[must_use]
-    pub fn is_lone(&self) -> bool {
+    pub(crate) fn is_lone(&self) -> bool {
         let tried = self.trying.as_ref().is_some_and(|doubt| doubt.failures > 0);
         tried && self.later.is_empty() && self.failing_since.is_some() && self.rested.is_none()
     }
 
-    /// Puts other files into its slot: they are loaded, and the file that failed alone is tried after them.
-    pub fn refill(&mut self, files: Vec<File>, now: Timestamp) {
+    /// Loads other files in its slot. The file that failed alone is tried after them.
+    pub(crate) fn refill(&mut self, files: Vec<File>, now: Timestamp) {
         let (reason, failures) = (self.last_error.clone().unwrap_or_default(), self.failures);
         if let Some(doubt) = self.take_alone(&reason, now, SignedDuration::ZERO) {
             self.doubted.push(doubt);
         }
         self.go_on_with(files);
-        // The pace stays that of a feed of which nobody knows whether it works; what comes new has not failed yet.
+        // The new files have not failed yet. The pace stays slow, since nobody knows whether the feed works.
         self.failures = failures;
         (self.failing_since, self.failed_at, self.vouched) = (None, None, false);
         (self.unchecked, self.inspected) = (true, false);
     }
 
-    /// Goes on with what comes next, its files being done with.
+    /// Its files are done: goes on with what comes next.
     ///
-    /// Later files are tried together. Where the first half of a batch that failed was good, the second half is not: so
-    /// that is halved before it is tried, which saves a load that is known to fail.
-    pub fn go_on(&mut self) -> Going {
+    /// Later files are tried together. But if the first half of a batch that failed was good, the second half is not.
+    /// So it is halved before it is tried, which saves a load that is known to fail.
+    pub(crate) fn go_on(&mut self) -> Going {
         let suspects = std::mem::take(&mut self.suspects).min(self.later.len());
         if suspects > 0 {
             let part = (suspects / 2).max(1);
@@ -235,29 +241,19 @@ impl Claim {
                 (self.failures, self.streak, self.vouched) = (0, 0, false);
                 (self.failing_since, self.failed_at) = (None, None);
             }
-        } else if !self.doubted.is_empty() {
-            let doubt = self.doubted.remove(0);
-            self.try_doubt(doubt);
-        } else {
+        } else if !self.try_next_doubt() {
             return Going::Done;
         }
         Going::On
     }
 
-    /// Goes on with these. What failed before is not forgotten: the next failure narrows at once.
+    /// Goes on with these files. Earlier failures still count, so that the next one narrows at once.
     pub(super) fn go_on_with(&mut self, next: Vec<File>) {
         let (failures, error) = (self.failures, self.last_error.take());
         self.continue_with(next);
         if self.failing_since.is_some() {
             (self.failures, self.last_error) = (failures, error);
         }
-    }
-
-    /// Leaves nothing to be loaded.
-    pub fn clear(&mut self) {
-        self.files.clear();
-        self.trying = None;
-        self.batch = BatchId::of(&[]);
     }
 }
 
@@ -269,6 +265,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::batch::BatchId;
     use crate::object::{ETag, Key};
 
     fn file(number: usize) -> File {
@@ -311,7 +308,8 @@ mod tests {
                 }
                 (true, [only]) => {
                     found.insert(*only);
-                    claim.without_bad(Vec::new());
+                    claim.found_bad();
+                    claim.continue_with(Vec::new());
                 }
                 (true, _) => claim.halve(true),
             }

@@ -1,8 +1,8 @@
-//! Slots: which of a feed's may be filled, with how many files, and filling one.
+//! Slots: which of a feed's slots may be filled, with how many files, and how one is filled.
 //!
-//! Never lets a feed have more than X files in flight: a slot is filled by creating its object, or by replacing exactly the
-//! version of a claim that waits with nothing but files that failed alone. X counts files: a claim that is larger than
-//! today's `files_per_load` also blocks the slots after its own.
+//! Never lets a feed have more than X files in flight. A slot is filled by creating its object. Or it is filled by
+//! replacing exactly the version of a claim that waits with nothing but files that failed alone. X counts files: a
+//! claim that is larger than today's `files_per_load` also blocks the slots after its own.
 
 use std::collections::BTreeSet;
 
@@ -30,22 +30,21 @@ pub struct Slots {
 pub struct Free {
     /// Which, from 0.
     pub slot: usize,
-    /// The claim in it, where that waits with files that failed alone.
+    /// The claim in it, if that waits with files that failed alone.
     waiting: Option<Box<Seen>>,
 }
 
 impl Free {
     /// Whether no claim fills it.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.waiting.is_none()
     }
 }
 
 impl Slots {
-    /// The slots of `feed` that may be filled: first those that no claim fills, then those in which files wait that failed
-    /// alone. Fewer while its warehouse is too full, and one at most while nobody knows whether the feed works. `turn`: the claim
-    /// that may be tried then.
+    /// The slots of `feed` that may be filled: those that no claim fills, or else the one in which files wait that
+    /// failed alone. They are fewer while the warehouse is too full, and one at most while nobody knows whether the
+    /// feed works. `turn`: the claim that may be tried then.
     #[must_use]
     pub fn of(
         config: &Config,
@@ -79,26 +78,26 @@ impl Slots {
         if let Some(seen) = waiting.filter(|_| free.is_empty() || files == 0)
             && let Ok(claim) = &seen.claim
         {
-            // What waits in it is not being loaded while others are: one takes its place, even where X was lowered.
+            // What waits in it is not loaded while others are: one file takes its place, even if X was lowered.
             files = (feed.max_files + claim.in_flight()).saturating_sub(in_flight).max(1);
             free = vec![Free { slot: claim.slot, waiting: Some(Box::new(seen.clone())) }];
         }
         if health.down(&own).is_some() {
-            // Others are only another file to find out with, once all that failed was tried alone.
+            // Other files only help to find out whether the feed works, once all that failed was tried alone.
             let failing = own.iter().filter(|claim| claim.failing_since.is_some());
             free.truncate(usize::from(failing.clone().all(|claim| claim.is_lone())));
         }
         Self { free, files }
     }
 
-    /// The most files of a batch in a free slot, all in all.
+    /// The most files that the free slots take together.
     #[must_use]
     pub fn room(&self, feed: &Feed) -> usize {
         self.files.min(self.free.len() * feed.files_per_load)
     }
 }
 
-/// The slots that claims of `feed` block beside their own.
+/// The slots that claims larger than `files_per_load` block after their own.
 fn blocked(feed: &Feed, claims: &[&Claim]) -> BTreeSet<usize> {
     let more = |claim: &&&Claim| claim.in_flight().div_ceil(feed.files_per_load).saturating_sub(1);
     claims.iter().flat_map(|claim| (1..=more(&claim)).map(|next| claim.slot + next)).collect()
@@ -111,11 +110,8 @@ pub fn of_feed<'c>(feed: &Feed, claims: &'c [Seen]) -> Vec<&'c Claim> {
     readable.filter(|claim| claim.feed == feed.name.as_str()).collect()
 }
 
-/// Fills a slot, if it still may be.
-///
-/// # Errors
-/// When S3 does not say whether the slot was filled.
-pub async fn fill(
+/// Fills a slot; `None` if it may not be filled any more.
+pub(crate) async fn fill(
     objects: &impl Objects,
     bucket: &Bucket,
     free: &Free,
@@ -133,17 +129,17 @@ pub async fn fill(
     refilled.refill(claim.files, claim.created_at);
     (refilled.trying, refilled.rested, refilled.unchecked) = (claim.trying, claim.rested, claim.unchecked);
     (refilled.owner, refilled.lease_expires_at) = (claim.owner, claim.lease_expires_at);
-    // Whoever else fills it, or takes it because its time has come, read the same version.
+    // Others may fill it, or take it because its time has come. S3 lets one of those who read this version replace it.
     let written = write(objects, &key, &refilled, PutIf::Matches(&waiting.etag)).await?;
     Ok(written.map(|etag| LeasedClaim { key, claim: refilled, etag }))
 }
 
-/// Fills a slot that no claim fills, if it is still free.
+/// Fills a slot that no claim fills; `None` if it is not free any more.
 ///
 /// # Errors
 /// When S3 does not say whether the slot was filled.
 pub async fn place(objects: &impl Objects, key: Key, claim: Claim) -> Result<Option<LeasedClaim>, PortError> {
-    // The race of two listers, or of a lister and a loader, is decided here: S3 lets one of them create the object.
+    // Two listers, or a lister and a loader, race here. S3 lets one of them create the object.
     let written = write(objects, &key, &claim, PutIf::Absent).await?;
     Ok(written.map(|etag| LeasedClaim { key, claim, etag }))
 }

@@ -1,19 +1,17 @@
-//! Survey: all claims and resting files, as they are now. One LIST, and one GET for each claim.
+//! Survey: all claims and resting files, as they are now. Costs one LIST, and one GET for each claim.
 //!
-//! Never writes. A claim that cannot be fetched spoils nothing but its own feed.
+//! Never writes. A claim that cannot be fetched holds up nothing but its own feed.
 
 use futures_util::{StreamExt, stream};
 use jiff::Timestamp;
 
+use super::keys::{claims_prefix, feed_prefix};
 use super::resting::{self, Resting};
-use super::{Claim, Doubt, LeasedClaim, claims_prefix, feed_prefix};
+use super::{Claim, Doubt};
 use crate::config::{Bucket, Feed};
 use crate::object::{ETag, File, Key};
 use crate::ports::{Clock, Objects, PortError, PortErrorKind};
-use crate::run::within;
-
-/// How many claims are read at once.
-const READS_AT_ONCE: usize = 16;
+use crate::run::{CALLS_AT_ONCE, within};
 
 /// A claim that was read, and the version that was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,14 +20,8 @@ pub struct Seen {
     pub key: Key,
     /// That object's version.
     pub etag: ETag,
-    /// What it says; the error's text where that cannot be understood.
+    /// What it says; the error's text if that cannot be understood.
     pub claim: Result<Claim, String>,
-}
-
-impl From<LeasedClaim> for Seen {
-    fn from(held: LeasedClaim) -> Self {
-        Self { key: held.key, etag: held.etag, claim: Ok(held.claim) }
-    }
 }
 
 /// What is under a prefix of claims.
@@ -53,11 +45,9 @@ impl Survey {
         Ok(Self::of(bucket, listed, async |key| read(objects, key).await).await)
     }
 
-    /// The same; a claim that is not answered by `until` counts as one that could not be fetched.
-    ///
-    /// # Errors
-    /// When they cannot be listed.
-    pub async fn read_until(
+    /// As [`Survey::read`] of the deployment. A claim that does not come by `until` counts as one that could not be
+    /// fetched.
+    pub(crate) async fn read_until(
         objects: &impl Objects,
         bucket: &Bucket,
         clock: &impl Clock,
@@ -80,7 +70,7 @@ impl Survey {
         let mut survey = Self { resting: listed.iter().filter_map(resting).collect(), ..Self::default() };
         let claims = listed.into_iter().filter(|file| resting(file).is_none());
         let reads = stream::iter(claims).map(async |file| (fetch(file.key.clone()).await, file.key));
-        for (seen, key) in reads.buffered(READS_AT_ONCE).collect::<Vec<_>>().await {
+        for (seen, key) in reads.buffered(CALLS_AT_ONCE).collect::<Vec<_>>().await {
             match seen {
                 Ok(Some(seen)) => survey.claims.push(seen),
                 // A claim that was finished since it was listed is no claim any more.
@@ -91,7 +81,7 @@ impl Survey {
         survey
     }
 
-    /// The same, where every claim counts.
+    /// The survey, for a caller that needs every claim.
     ///
     /// # Errors
     /// When one of them could not be fetched.
@@ -102,9 +92,8 @@ impl Survey {
         }
     }
 
-    /// The feed's own part of it.
-    #[must_use]
-    pub fn of_feed(&self, feed: &Feed) -> Self {
+    /// The part of it that belongs to the feed.
+    pub(crate) fn of_feed(&self, feed: &Feed) -> Self {
         let name = feed.name.as_str();
         let own = |key: &Key| key.as_str().rsplit('/').nth(1) == Some(name);
         let unread = self.unread.iter().filter(|(key, _)| own(key));
@@ -115,19 +104,19 @@ impl Survey {
         }
     }
 
-    /// What is known of the resting files.
+    /// What the objects of the resting files say.
     ///
     /// # Errors
     /// When one of their objects cannot be fetched.
     pub async fn doubts(&self, objects: &impl Objects) -> Result<Vec<Doubt>, PortError> {
         let reads = stream::iter(&self.resting).map(|resting| resting::read(objects, &resting.key));
-        let reads: Vec<_> = reads.buffered(READS_AT_ONCE).collect().await;
+        let reads: Vec<_> = reads.buffered(CALLS_AT_ONCE).collect().await;
         reads.into_iter().filter_map(|read| read.map(|read| read.map(|(doubt, _)| doubt)).transpose()).collect()
     }
 }
 
-/// All objects where claims are, or where the feed's are.
-pub(super) async fn list(objects: &impl Objects, bucket: &Bucket, feed: Option<&Feed>) -> Result<Vec<File>, PortError> {
+/// All claims and resting files of the deployment, or of `feed`, as a listing shows them.
+pub(crate) async fn list(objects: &impl Objects, bucket: &Bucket, feed: Option<&Feed>) -> Result<Vec<File>, PortError> {
     let prefix = feed.map_or_else(|| claims_prefix(bucket), |feed| feed_prefix(bucket, feed));
     let prefix =
         prefix.map_err(|error| PortError::new("read claims", bucket.state.as_str(), PortErrorKind::Invalid, error))?;
@@ -142,7 +131,7 @@ pub(super) async fn list(objects: &impl Objects, bucket: &Bucket, feed: Option<&
     }
 }
 
-/// Reads one claim; `None` where there is none.
+/// Reads one claim; `None` if there is none.
 pub(super) async fn read(objects: &impl Objects, key: Key) -> Result<Option<Seen>, PortError> {
     let content = objects.get(&key).await?;
     Ok(content.map(|content| {

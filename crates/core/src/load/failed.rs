@@ -1,6 +1,6 @@
-//! Failed: what each way in which a transaction fails leads to.
+//! Failed: what a failed transaction leads to, for each kind of failure.
 //!
-//! Which way it is, `disposition` decides. Only what the warehouse says about a file quarantines it.
+//! `disposition` decides which step it is. Never quarantines a file without a word of the warehouse about that file.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -19,22 +19,20 @@ use crate::destination::{Asking, Begun, Failure, Ledger, Load, Refusal, Repairs,
 use crate::disposition::{Disposition, Pace};
 use crate::measure::count;
 use crate::object::{ETag, File, FileId, Key};
-use crate::ports::{Clock, Objects, Ports};
+use crate::ports::{Clock, Ports};
 use crate::quarantine::{Cause, quarantine};
+use crate::run::CALLS_AT_ONCE;
 
-/// How often the look for bad files may fail, or how many invocations wait for it, before halves find them.
+/// How often the look for bad files may fail, or how many invocations may wait for it, before halves find them.
 const LOOKS: u32 = 2;
 
-/// How often, and how far apart, the warehouse is asked for its reasons: its own record may come some seconds late. After
-/// that, what is known is written.
+/// How often, and how far apart, the warehouse is asked for its reasons: its own record may come some seconds late.
+/// After that the reasons known so far are written.
 const REASON_LOOKS: usize = 5;
 const REASON_PAUSE: Duration = Duration::from_secs(2);
 
-/// How many times in a run what was mended is tried again: at once, and then after a second or two.
-const MENDS: u32 = 3;
-
-/// How many files are looked at at once.
-const HEADS_AT_ONCE: usize = 16;
+/// How many times a run tries again what it repaired: first at once, then after a second or two.
+const MOST_REPAIRS: u32 = 3;
 
 impl<P: Ports> Loading<'_, P> {
     pub(super) async fn failed(
@@ -55,23 +53,22 @@ impl<P: Ports> Loading<'_, P> {
         }
     }
 
-    /// What failed is mended: tried again, but no more than some times in a run. What comes back all the same, such
-    /// as a ledger that was made in another schema than the one that is looked in, is paced as any other failure.
+    /// The cause was repaired: tries again, but only a few times in a run. A failure that comes back all the same is
+    /// paced as any other. One cause is a ledger that was made in another schema than the one that is searched.
     async fn once_more(&mut self, mut held: LeasedClaim, failure: &Failure, pace: Pace) -> Result<Next, StepError> {
-        self.mended += 1;
-        if self.mended > MENDS {
+        self.repairs += 1;
+        if self.repairs > MOST_REPAIRS {
             return Ok(self.trouble(held, Trouble::of_failure(failure, pace)).await);
         }
-        if self.mended > 1 {
-            // Whoever else is making the same ledger, or taking a file out of it, has not committed that yet.
-            self.ports.clock().sleep(Pace::Transient.delay(self.mended - 1, held.claim.batch.as_str())).await;
+        if self.repairs > 1 {
+            // Somebody else makes the same ledger, or takes a file out of it, and has not committed that yet.
+            self.ports.clock().sleep(Pace::Transient.delay(self.repairs - 1, held.claim.batch.as_str())).await;
         }
         held.claim.try_again();
-        held.save(self.ports.objects()).await?;
-        Ok(Next::Again(held))
+        self.save(held).await
     }
 
-    /// Some files are in the ledger: archive those, go on with the others.
+    /// Some files are in the ledger: archives those, and goes on with the others.
     async fn archive_loaded(
         &mut self,
         mut held: LeasedClaim,
@@ -84,8 +81,8 @@ impl<P: Ports> Loading<'_, P> {
         let (loaded, rest): (Vec<File>, Vec<File>) =
             held.claim.files.iter().cloned().partition(|file| entry(file).is_some());
         if loaded.is_empty() {
-            // The guard saw a file that the ledger no longer has: somebody took it out to have it loaded again. Or the
-            // ledger's fence has lost its row.
+            // The guard saw a file that the ledger no longer has: an operator took it out to have it loaded again. Or
+            // the ledger's fence has lost its row.
             self.ports.destination().create_ledger(self.feed, &asking).await?;
             return self.once_more(held, failure, Pace::Transient).await;
         }
@@ -95,26 +92,16 @@ impl<P: Ports> Loading<'_, P> {
             return self.set_aside_names(held, begun, &others, &known).await;
         }
         let archived = self.archive_versions(&loaded, &begun.statement).await;
-        // Which statement loaded them, nobody knows here: not the one that has just failed on its guard.
+        // Nobody knows here which statement loaded them. It was not the one that has just failed on its guard.
         for (file, found) in &archived.replaced {
             self.unknown(None, file, Some(found));
         }
         self.tally.already += count(&loaded);
         let trouble = self.not_archived(&mut held, archived.unmoved, loaded.len()).await?;
-        if let (Some(trouble), true) = (trouble, rest.is_empty()) {
-            held.claim.files.clear();
-            return Ok(self.stuck(held, trouble).await);
-        }
-        if rest.is_empty() {
-            held.claim.files.clear();
-            return self.done_with(held).await;
-        }
-        held.claim.continue_with(rest);
-        held.save(self.ports.objects()).await?;
-        Ok(Next::Again(held))
+        self.continue_with(held, rest, trouble).await
     }
 
-    /// The feed loads each name once, and other versions of these were loaded: that is what is wrong with them.
+    /// The feed loads each name once, and other versions of `others` were loaded: these go to `failed/`.
     async fn set_aside_names(
         &mut self,
         held: LeasedClaim,
@@ -136,21 +123,20 @@ impl<P: Ports> Loading<'_, P> {
         self.without_bad(held, others, rest, &refusals, &begun.statement).await
     }
 
-    /// Some files are bad: they go to `failed/`, the others on.
+    /// Some files are bad: finds them, and goes on without them.
     async fn set_aside(&mut self, mut held: LeasedClaim, begun: &Begun, failure: &Failure) -> Result<Next, StepError> {
         let mut refusals = self.refusals(&mut held, begun, failure).await?;
         let (bad, rest): (Vec<File>, Vec<File>) =
             held.claim.files.iter().cloned().partition(|file| refusals.contains_key(&file.key));
         if bad.is_empty() {
             held.claim.halve(true);
-            held.save(self.ports.objects()).await?;
-            return Ok(Next::Again(held));
+            return self.save(held).await;
         }
         self.show_lines(held.claim.compression(self.feed), &bad, &mut refusals).await;
         self.without_bad(held, &bad, rest, &refusals, &begun.statement).await
     }
 
-    /// Bad files go to `failed/`, the rest on.
+    /// Moves bad files to `failed/`, and goes on with the `rest`.
     pub(super) async fn without_bad(
         &mut self,
         mut held: LeasedClaim,
@@ -164,17 +150,8 @@ impl<P: Ports> Loading<'_, P> {
         let moved = !archived.moved.is_empty();
         let refusal = |doubt: Doubt| Doubt { refusal: refusals.get(&doubt.file.key).cloned(), ..doubt };
         let trouble = self.unmoved(&mut held, Stage::Quarantine, archived.unmoved, moved, refusal).await?;
-        if rest.is_empty() {
-            held.claim.files.clear();
-            if let Some(trouble) = trouble {
-                return Ok(self.stuck(held, trouble).await);
-            }
-            held.claim.suspects = 0;
-            return self.done_with(held).await;
-        }
-        held.claim.without_bad(rest);
-        held.save(self.ports.objects()).await?;
-        Ok(Next::Again(held))
+        held.claim.found_bad();
+        self.continue_with(held, rest, trouble).await
     }
 
     /// Moves files to `failed/`, each with its reason.
@@ -189,12 +166,12 @@ impl<P: Ports> Loading<'_, P> {
         let cause = Cause { feed: self.feed.name.as_str(), batch, statement, at };
         let archived = quarantine(self.config, self.ports.objects(), cause, files, refusals).await;
         if !archived.moved.is_empty() {
-            self.tally.quarantined(self.feed, at, u64::try_from(archived.moved.len()).unwrap_or(u64::MAX));
+            self.tally.quarantined(self.feed, at, archived.moved.len() as u64);
         }
         archived
     }
 
-    /// Puts the line beside each reason that names one: the warehouse's own views do not all have it.
+    /// Adds the line itself to each reason that names one: not all of the warehouse's views have it.
     async fn show_lines(&self, compression: Option<Compression>, bad: &[File], refusals: &mut HashMap<Key, Refusal>) {
         let wanted = bad.iter().filter_map(|file| Some((file.clone(), refusals.get(&file.key)?.line?)));
         let wanted: Vec<(File, u64)> = wanted.collect();
@@ -202,7 +179,7 @@ impl<P: Ports> Loading<'_, P> {
             let line = content::line(self.ports.objects(), compression, &file, number).await;
             (file.key, line)
         });
-        let lines: Vec<_> = looks.buffered(HEADS_AT_ONCE).collect().await;
+        let lines: Vec<_> = looks.buffered(CALLS_AT_ONCE).collect().await;
         for (key, line) in lines {
             if let Some(refusal) = refusals.get_mut(&key) {
                 refusal.raw_line = refusal.raw_line.take().or(line);
@@ -210,7 +187,7 @@ impl<P: Ports> Loading<'_, P> {
         }
     }
 
-    /// Which files the warehouse refuses, and why; none where halves have to find them.
+    /// Which files the warehouse refuses, and why; none if halves have to find them.
     async fn refusals(
         &mut self,
         held: &mut LeasedClaim,
@@ -234,7 +211,7 @@ impl<P: Ports> Loading<'_, P> {
         Ok(refusals)
     }
 
-    /// What the warehouse says, as soon as it says all.
+    /// The warehouse's reasons, as soon as it has them all.
     async fn reasons(
         &mut self,
         load: &Load<'_>,
@@ -249,7 +226,7 @@ impl<P: Ports> Loading<'_, P> {
                 return Ok(refused.files);
             }
             if asking.look == REASON_LOOKS {
-                // Halves would wait as long at every step.
+                // Otherwise each half would be waited for as long.
                 self.no_reasons = true;
                 return Ok(refused.files);
             }
@@ -257,16 +234,13 @@ impl<P: Ports> Loading<'_, P> {
         }
     }
 
-    /// Some files are not there any more: go on with those that are.
+    /// Some files are not there any more: goes on with those that are.
     async fn drop_missing(&mut self, mut held: LeasedClaim, failure: &Failure, pace: Pace) -> Result<Next, StepError> {
-        let objects = self.ports.objects();
-        let looks = stream::iter(held.claim.files.iter().cloned())
-            .map(async |file| (objects.head(&file.key).await.map(|there| there.is_some()), file));
         let (mut there, mut unseen) = (Vec::new(), None);
-        for (look, file) in looks.buffered(HEADS_AT_ONCE).collect::<Vec<_>>().await {
+        for (file, look) in self.look(held.claim.files.clone()).await {
             match look {
-                Ok(false) => {}
-                Ok(true) => there.push(file),
+                Ok(None) => {}
+                Ok(Some(_)) => there.push(file),
                 Err(error) => {
                     unseen.get_or_insert_with(|| Trouble::about(&file.key, &error));
                     there.push(file);
@@ -275,8 +249,7 @@ impl<P: Ports> Loading<'_, P> {
         }
         if there.len() < held.claim.files.len() {
             held.claim.continue_with(there);
-            held.save(objects).await?;
-            return Ok(Next::Again(held));
+            return self.save(held).await;
         }
         let trouble = unseen.unwrap_or_else(|| Trouble::of_failure(failure, pace));
         Ok(self.trouble(held, trouble).await)

@@ -1,7 +1,8 @@
-//! Inspected: what becomes of what the heads of the files say, before anything is loaded.
+//! Inspected: what the heads of the files lead to, before anything is loaded.
 //!
-//! A file that certainly cannot be loaded goes to `failed/` without troubling the warehouse; what is packed otherwise than
-//! its name says gets the COPY that it needs. The findings are in the claim before the transaction that rests on them.
+//! A file that certainly cannot be loaded goes to `failed/`, and the warehouse is not asked. A file that is packed
+//! otherwise than its name says gets the COPY that it needs. Never starts a transaction on findings that are not in the
+//! claim.
 
 use futures_util::future::join;
 use jiff::SignedDuration;
@@ -17,7 +18,7 @@ use crate::ports::{Clock, Ports};
 use crate::run::later;
 use crate::without_rows::{self, Note, Version};
 
-/// How long the look at a batch's heads may take. What is not seen by then, the warehouse judges.
+/// How long the look at a batch's heads may take. The warehouse judges what is not seen by then.
 const LOOK_TIME: SignedDuration = SignedDuration::from_secs(20);
 
 impl<P: Ports> Loading<'_, P> {
@@ -25,7 +26,7 @@ impl<P: Ports> Loading<'_, P> {
         let (objects, clock) = (self.ports.objects(), self.ports.clock());
         let until = later(clock.now(), LOOK_TIME);
         let files: Vec<File> = held.claim.files.iter().chain(&held.claim.later).cloned().collect();
-        // Most files are fine, and then the batch is loaded as it is.
+        // Most files are fine, and then the batch is loaded as it is. So the load is prepared meanwhile.
         let token = copy::token(self.config, self.feed, &held.claim);
         let load = copy::next_load(self.feed, &held.claim, &token);
         let (mut inspected, prepared) =
@@ -47,13 +48,14 @@ impl<P: Ports> Loading<'_, P> {
         let is_bad = |file: &File| inspected.refused.contains_key(&file.key);
         if inspected.refused.is_empty() {
             held.claim.was_inspected(&inspected);
-            // Where all is seen and nothing found, whoever looks again sees the same: it is noted with the transaction.
+            // If all was seen and nothing was found, another look sees the same. Then it is enough to note that with
+            // the transaction.
             if inspected.unseen || !inspected.packed.is_empty() {
-                held.save(objects).await?;
+                return self.save(held).await;
             }
             return Ok(Next::Again(held));
         }
-        // No statement found it out. What stands in its place only has to be such that no producer knows it beforehand.
+        // No statement found it out. Its place takes a name that no producer knows beforehand.
         let statement = StatementId(format!("inspection-{token}"));
         let bad: Vec<File> = files.iter().filter(|file| is_bad(file)).cloned().collect();
         for file in &bad {
@@ -67,8 +69,8 @@ impl<P: Ports> Loading<'_, P> {
         self.without_bad(held, &bad, rest, &inspected.refused, &statement).await
     }
 
-    /// Tells that files of a committed batch are not empty and brought no row.
-    pub(super) async fn tell_without_rows(&self, held: &LeasedClaim, begun: &Begun, loaded: &Loaded, number: u64) {
+    /// Reports that files of a committed batch are not empty and brought no row.
+    pub(super) async fn note_without_rows(&self, held: &LeasedClaim, begun: &Begun, loaded: &Loaded, number: u64) {
         let claim = &held.claim;
         let all = number == count(&claim.files);
         let seen = claim.files.iter().filter(|file| all || claim.without_rows.contains(&file.id()));

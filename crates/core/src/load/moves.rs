@@ -1,6 +1,6 @@
-//! Moves: what becomes of files that cannot be moved to `processed/` or `failed/`, and moving them again.
+//! Moves: files that cannot be moved to `processed/` or `failed/`, and the next try to move them.
 //!
-//! What was done is finished before an error is answered: the others are moved and deleted. Never loads anything.
+//! What was begun is finished before an error is answered: the other files are moved and deleted. Never loads anything.
 
 use std::collections::HashMap;
 
@@ -9,29 +9,17 @@ use super::{Loading, Next, StepError};
 use crate::archive::{Archived, Unmoved, delete};
 use crate::claim::{Doubt, LeasedClaim, Stage};
 use crate::destination::{Begun, StatementId};
-use crate::ports::Ports;
+use crate::disposition::{Pace, signed};
+use crate::ports::{Clock, PortError, Ports};
 
 impl<P: Ports> Loading<'_, P> {
-    /// Files are loaded and could not be archived. `all`: how many were to be. Answers the trouble, if nobody knows whether
-    /// the feed works.
-    pub(super) async fn not_archived(
-        &mut self,
-        held: &mut LeasedClaim,
-        unmoved: Vec<Unmoved>,
-        all: usize,
-    ) -> Result<Option<Trouble>, StepError> {
-        let moved = unmoved.len() < all;
-        Ok(self.unmoved(held, Stage::Archive, unmoved, moved, |doubt| doubt).await?)
-    }
-
-    /// Moves once more a file that could not be moved: its rows are committed, or the warehouse has refused it.
+    /// Moves a file again that could not be moved: its rows are committed, or the warehouse has refused it.
     pub(super) async fn move_again(&mut self, mut held: LeasedClaim) -> Result<Next, StepError> {
         let Some(doubt) = held.claim.trying.clone() else {
             return self.done_with(held).await;
         };
-        // Redriven files and those of older versions have none; then the name's last part is only less of a secret.
+        // Redriven files and those of older versions have none. Then the name's last part is only less of a secret.
         let statement = doubt.statement.clone().unwrap_or_else(|| StatementId(doubt.batch.as_str().to_owned()));
-        let files = std::slice::from_ref(&doubt.file);
         if doubt.stage == Stage::Archive && doubt.copied.is_none() {
             let begun = Begun { statement, roles: doubt.roles };
             return self.archive_committed(held, &begun, None).await;
@@ -43,17 +31,77 @@ impl<P: Ports> Loading<'_, P> {
         } else {
             let refusal = doubt.refusal.clone().unwrap_or_default();
             let refusals = HashMap::from([(doubt.file.key.clone(), refusal)]);
-            self.quarantine(files, &refusals, &doubt.batch, &statement).await
+            self.quarantine(&[doubt.file], &refusals, &doubt.batch, &statement).await
         };
-        let keep = |again| Doubt { refusal: doubt.refusal.clone(), statement: Some(statement.clone()), ..again };
-        match self.unmoved(&mut held, doubt.stage, archived.unmoved, false, keep).await? {
-            Some(trouble) => Ok(self.stuck(held, trouble).await),
-            // It rests again, and its object stays.
-            None if held.claim.files.is_empty() => self.done_with(held).await,
-            None => {
-                held.claim.moved(doubt.stage);
-                self.done_with(held).await
+        let keep = |again| Doubt { statement: Some(statement.clone()), ..again };
+        if let Some(trouble) = self.unmoved(&mut held, doubt.stage, archived.unmoved, false, keep).await? {
+            return Ok(self.stuck(held, trouble).await);
+        }
+        // If the claim has no files any more, the file rests again, and its object stays.
+        if !held.claim.files.is_empty() {
+            held.claim.moved(doubt.stage);
+        }
+        self.done_with(held).await
+    }
+
+    /// Some of `all` files are loaded and could not be archived. Answers as [`Loading::unmoved`].
+    pub(super) async fn not_archived(
+        &mut self,
+        held: &mut LeasedClaim,
+        unmoved: Vec<Unmoved>,
+        all: usize,
+    ) -> Result<Option<Trouble>, PortError> {
+        let moved = unmoved.len() < all;
+        self.unmoved(held, Stage::Archive, unmoved, moved, |doubt| doubt).await
+    }
+
+    /// Files could not be moved. If others were `moved`, or the feed is known to work, they rest. Otherwise they are in
+    /// doubt in the claim, and the answer is the trouble. `doubt`: completes what is written about a file.
+    pub(super) async fn unmoved(
+        &mut self,
+        held: &mut LeasedClaim,
+        stage: Stage,
+        unmoved: Vec<Unmoved>,
+        moved: bool,
+        doubt: impl Fn(Doubt) -> Doubt,
+    ) -> Result<Option<Trouble>, PortError> {
+        let Some(first) = unmoved.first() else {
+            return Ok(None);
+        };
+        let now = self.ports.clock().now();
+        let trouble = Trouble::of_call(&first.error);
+        let works = moved || self.works(&held.claim, now).await;
+        let tried = held.claim.trying.take();
+        let rested = held.claim.rested.is_some();
+        let mut in_doubt = false;
+        for Unmoved { file, copied, error } in unmoved {
+            held.claim.files.retain(|other| *other != file);
+            let reason = Trouble::of_call(&error).reason;
+            let known = tried.clone().filter(|tried| tried.file == file);
+            let known = known.unwrap_or_else(|| held.claim.doubt(file.clone(), &reason, trouble.since(now)));
+            let mut known = doubt(Doubt { file, stage, copied: copied.or(known.copied.clone()), ..known });
+            let pause = Pace::Configuration.delay(known.failures.saturating_add(1), known.batch.as_str());
+            known.fail(&reason, now, signed(pause));
+            if works || known.vouched || rested {
+                self.let_rest(&known).await?;
+            } else {
+                held.claim.doubted.push(known);
+                in_doubt = true;
             }
         }
+        // A resting file that was tried again rests again, and keeps its object.
+        held.claim.rested = None;
+        Ok(in_doubt.then_some(trouble))
+    }
+
+    /// Only files that could not be moved are left, and nobody knows whether the feed works.
+    pub(super) async fn stuck(&mut self, mut held: LeasedClaim, trouble: Trouble) -> Next {
+        let now = self.ports.clock().now();
+        self.tally.failed(self.feed, now);
+        held.claim.fail(&trouble.reason, now, trouble.since(now));
+        held.claim.was_taken();
+        held.claim.next_probe();
+        held.claim.last_error = Some(trouble.reason);
+        self.wait(held).await
     }
 }

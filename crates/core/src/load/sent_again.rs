@@ -1,17 +1,18 @@
 //! Sent again: files whose bytes were loaded before, under the same name and another `ETag`.
 //!
-//! The same content under the same name is the same file. Mostly its `ETag` says so; that of an upload in parts does not,
-//! nor one under KMS. Of what may be such a file the ledger is asked which versions of the name it has, and the bytes are
-//! compared with their copies in `processed/`. Only what is the same to the last byte counts as loaded; what cannot be
-//! compared, or not in time, is loaded as the new file that it may be. Costs one HEAD a file, where no file of its name was
-//! loaded before, and nothing for a small file whose `ETag` is a hash.
+//! The same content under the same name is the same file. Mostly its `ETag` says so, but not after an upload in parts,
+//! nor under KMS. For such files the ledger is asked which versions of the name it has, and the bytes are compared with
+//! the copies of those in `processed/`. A file that cannot be compared, or not in time, is loaded as the new file that
+//! it may be. Never counts a file as loaded unless it is the same to the last byte.
+//!
+//! Costs one HEAD a file if no file of its name was loaded before, and nothing for a small file whose `ETag` is a hash.
 
 use futures_util::future::try_join;
 use futures_util::{StreamExt, stream};
 
 use super::{Loading, Next, StepError};
 use crate::archive::{self, Archived};
-use crate::claim::{LeasedClaim, Stage};
+use crate::claim::LeasedClaim;
 use crate::config::FileIdentity;
 use crate::destination::{Entry, Ledger, Of};
 use crate::object::{File, Key};
@@ -21,11 +22,11 @@ use crate::run::{later, within};
 /// How many copies are looked for at once.
 const HEADS_AT_ONCE: usize = 64;
 
-/// How many files are compared at once, and by how many bytes: what is held is twice that.
+/// How many files are compared at once, and how many bytes of each: two such parts of a file are in memory.
 const COMPARED_AT_ONCE: usize = 2;
 const PART: u64 = 4 << 20;
 
-/// What the comparison came to.
+/// The result of the comparison.
 #[derive(Debug, Default)]
 pub(super) struct Compared {
     /// Files that were loaded before, each with its copy in `processed/`.
@@ -38,12 +39,12 @@ impl<P: Ports> Loading<'_, P> {
     /// Which of the files were loaded before.
     pub(super) async fn sent_again(&self, held: &LeasedClaim, perhaps_known: &[File]) -> Result<Compared, StepError> {
         let mut compared = Compared::default();
-        // Where a name is all that the ledger knows, it knows these too.
+        // A ledger that knows files by name alone knows these, too.
         if perhaps_known.is_empty() || self.feed.identity == FileIdentity::Name {
             return Ok(compared);
         }
         let clock = self.ports.clock();
-        // The other half is the load's.
+        // The other half of the time is for the load.
         let time = self.run.wait_left(clock.now()) / 2;
         let until = later(clock.now(), time.try_into().unwrap_or_default());
         let Some(named) = within(clock, until, self.named(perhaps_known, &mut compared.unseen)).await else {
@@ -60,7 +61,7 @@ impl<P: Ports> Loading<'_, P> {
         Ok(compared)
     }
 
-    /// Those of whose names something is in `processed/`.
+    /// The files whose names are taken in `processed/`.
     async fn named(&self, files: &[File], unseen: &mut bool) -> Vec<File> {
         let bucket = &self.config.bucket;
         let looks = stream::iter(files).map(async |file| {
@@ -108,12 +109,12 @@ impl<P: Ports> Loading<'_, P> {
         Ok(None)
     }
 
-    /// The copy of what the ledger has, if the file is the same.
+    /// The copy of the ledger's version, if the file is the same.
     async fn same_content(&self, file: &File, entry: &Entry) -> Result<Option<Key>, PortError> {
         let (objects, bucket) = (self.ports.objects(), &self.config.bucket);
         let loaded = File { etag: entry.etag.clone(), ..file.clone() };
         let names = archive::plain_names(&bucket.incoming, &bucket.processed, &loaded);
-        // A later version has its ETag in its copy's name, and the first one has the name for itself.
+        // A later version has its ETag in its copy's name, and the first one has the plain name.
         for name in names.iter().take(2).rev() {
             if let Some(copy) = objects.head(name).await? {
                 return Ok(is_same(objects, file, &copy).await?.then_some(copy.key));
@@ -122,7 +123,7 @@ impl<P: Ports> Loading<'_, P> {
         Ok(None)
     }
 
-    /// Goes on without files that were loaded before: their copies are there, so that nothing is lost.
+    /// Goes on without files that were loaded before. Their copies are in `processed/`, so nothing is lost.
     pub(super) async fn without_known(
         &mut self,
         mut held: LeasedClaim,
@@ -131,22 +132,13 @@ impl<P: Ports> Loading<'_, P> {
         let files: Vec<File> = known.iter().map(|(file, _)| file.clone()).collect();
         let mut archived = Archived { moved: known, ..Archived::default() };
         archive::delete(self.ports.objects(), &mut archived).await;
-        self.tally.already += u64::try_from(archived.moved.len()).unwrap_or(u64::MAX);
-        let moved = !archived.moved.is_empty();
-        let trouble = self.unmoved(&mut held, Stage::Archive, archived.unmoved, moved, |doubt| doubt).await?;
+        self.tally.already += archived.moved.len() as u64;
+        let trouble = self.not_archived(&mut held, archived.unmoved, files.len()).await?;
         let rest = |all: Vec<File>| all.into_iter().filter(|file| !files.contains(file)).collect::<Vec<_>>();
         held.claim.suspects = 0;
         held.claim.later = rest(std::mem::take(&mut held.claim.later));
         let rest = rest(std::mem::take(&mut held.claim.files));
-        if rest.is_empty() {
-            return match trouble {
-                Some(trouble) => Ok(self.stuck(held, trouble).await),
-                None => self.done_with(held).await,
-            };
-        }
-        held.claim.continue_with(rest);
-        held.save(self.ports.objects()).await?;
-        Ok(Next::Again(held))
+        self.continue_with(held, rest, trouble).await
     }
 }
 

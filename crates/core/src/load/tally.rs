@@ -1,11 +1,13 @@
-//! What a load has brought about so far: counted as it happens, reported once at its end.
+//! Tally: what a load has done so far. It is counted as it happens, and reported and logged once, at the end of the
+//! load.
 //!
 //! Never counts what may come again: a batch is counted when its claim is gone.
 
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
+use super::Done;
 use crate::batch::BatchId;
 use crate::config::Feed;
 use crate::destination::Loaded;
@@ -13,13 +15,10 @@ use crate::measure::{Datum, Metric, count, float};
 use crate::object::File;
 use crate::report::{LoadReport, Outcome};
 
-/// What has come about so far.
-#[derive(Default)]
+/// What was done so far.
 pub(super) struct Tally {
-    loaded: u64,
-    rows: u64,
+    report: LoadReport,
     pub(super) already: u64,
-    quarantined: u64,
     pub(super) data: Vec<Datum>,
 }
 
@@ -31,48 +30,47 @@ pub(super) enum End {
     Pending,
     /// The claim went to another owner.
     Busy,
-    /// To be tried again at a time, because of something.
+    /// It is tried again at this time, because of this error.
     Retry(Timestamp, String),
 }
 
 impl Tally {
+    pub(super) fn of(feed: &Feed, batch: BatchId) -> Self {
+        let report = LoadReport::nothing(feed.name.as_str(), Some(batch), Outcome::Loaded);
+        Self { report, already: 0, data: Vec::new() }
+    }
+
     /// A batch is committed and archived.
     pub(super) fn loaded(&mut self, feed: &Feed, files: &[File], loaded: &Loaded, without_rows: u64) {
         let (feed, at) = (&feed.name, loaded.at);
-        self.loaded += count(files);
-        self.rows += loaded.rows.unwrap_or_default();
+        self.report.files_loaded += count(files);
+        self.report.rows_loaded += loaded.rows.unwrap_or_default();
         let bytes: u64 = files.iter().map(|file| file.size).sum();
         let since = |file: &File| Duration::try_from(at.duration_since(file.last_modified)).unwrap_or_default();
         let waits: Vec<Duration> = files.iter().map(since).collect();
-        self.data.push(Datum::one(Metric::FilesLoaded, feed, at, float(count(files))));
-        self.data.push(Datum::one(Metric::BytesLoaded, feed, at, float(bytes)));
-        if let Some(rows) = loaded.rows {
-            self.data.push(Datum::one(Metric::RowsLoaded, feed, at, float(rows)));
-        }
-        self.data.push(Datum::one(Metric::FilesWithoutRows, feed, at, float(without_rows)));
+        let one = |metric, value| Datum::one(metric, feed, at, float(value));
+        self.data.push(one(Metric::FilesLoaded, count(files)));
+        self.data.push(one(Metric::BytesLoaded, bytes));
+        self.data.extend(loaded.rows.map(|rows| one(Metric::RowsLoaded, rows)));
+        self.data.push(one(Metric::FilesWithoutRows, without_rows));
         self.data.push(Datum::durations(Metric::LoadDuration, feed, at, &[loaded.duration]));
         self.data.push(Datum::durations(Metric::TimeToLoad, feed, at, &waits));
     }
 
     /// Files are in `failed/`.
     pub(super) fn quarantined(&mut self, feed: &Feed, at: Timestamp, files: u64) {
-        self.quarantined += files;
+        self.report.files_quarantined += files;
         self.data.push(Datum::one(Metric::FilesQuarantined, &feed.name, at, float(files)));
     }
 
-    /// Something failed that is not a file's fault.
+    /// Something failed, and no file is to blame.
     pub(super) fn failed(&mut self, feed: &Feed, at: Timestamp) {
         self.data.push(Datum::one(Metric::LoadsFailed, &feed.name, at, 1.0));
     }
 
-    /// The answer.
-    pub(super) fn report(&self, feed: &Feed, batch: BatchId, end: End) -> LoadReport {
-        let mut report = LoadReport {
-            files_loaded: self.loaded,
-            rows_loaded: self.rows,
-            files_quarantined: self.quarantined,
-            ..LoadReport::nothing(feed.name.as_str(), Some(batch), Outcome::Loaded)
-        };
+    /// The answer, and what is to be published.
+    pub(super) fn end(mut self, end: End) -> Done {
+        let report = &mut self.report;
         report.outcome = match end {
             End::Pending => Outcome::Pending,
             End::Busy => Outcome::Busy,
@@ -81,12 +79,41 @@ impl Tally {
                 report.error = Some(error);
                 Outcome::Retry
             }
-            End::Finished if self.loaded > 0 => Outcome::Loaded,
+            End::Finished if report.files_loaded > 0 => Outcome::Loaded,
             End::Finished if self.already > 0 => Outcome::AlreadyLoaded,
-            End::Finished if self.quarantined > 0 => Outcome::Quarantined,
+            End::Finished if report.files_quarantined > 0 => Outcome::Quarantined,
             // Every file of it was gone.
             End::Finished => Outcome::Gone,
         };
-        report
+        Done { report: self.report, data: self.data }
+    }
+}
+
+/// Logs a finished load, of so many `files` and `bytes`.
+pub(super) fn log(report: &LoadReport, files: usize, bytes: u64, duration: SignedDuration) {
+    let duration_ms = i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
+    macro_rules! log {
+        ($level:ident) => {
+            tracing::$level!(
+                feed = %report.feed,
+                batch = report.batch.as_ref().map(tracing::field::display),
+                outcome = report.outcome.as_str(),
+                files,
+                bytes,
+                files_loaded = report.files_loaded,
+                rows_loaded = report.rows_loaded,
+                files_quarantined = report.files_quarantined,
+                duration_ms,
+                error = report.error,
+                retry_at = report.retry_at.map(tracing::field::display),
+                "batch {}", report.outcome.as_str()
+            )
+        };
+    }
+    // Retries are logged at warn.
+    if report.outcome == Outcome::Retry {
+        log!(warn);
+    } else {
+        log!(info);
     }
 }

@@ -1,34 +1,32 @@
-//! Versions: archives what was loaded, and finds out what was read where a producer replaced a file meanwhile.
+//! Versions: archives what was loaded, and finds out which version was read if a producer replaced a file meanwhile.
 //!
-//! Never guesses silently: what nobody can tell is said, and counted.
+//! Never guesses silently: what nobody can know is logged, and counted.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
 
-use super::{Loading, StepError};
+use super::{Loading, Next, StepError};
 use crate::archive::{self, Archived, Unmoved};
 use crate::claim::LeasedClaim;
-use crate::destination::{Begun, Repairs, StatementId};
+use crate::destination::{Begun, Ledger, Repairs, StatementId};
 use crate::disposition::Pace;
 use crate::measure::{Datum, Metric};
 use crate::object::{ETag, File, Key};
 use crate::ports::{Clock, Objects, PortError, Ports};
+use crate::run::CALLS_AT_ONCE;
 
-/// How often, and how far apart, the warehouse is asked which versions it read before that counts as unknown.
+/// How often, and how far apart, the warehouse is asked which versions it read. After that they count as unknown.
 const RECORD_LOOKS: usize = 5;
 const RECORD_PAUSE: Duration = Duration::from_secs(2);
 
-/// How many files are looked at at once.
-const HEADS_AT_ONCE: usize = 16;
-
-/// How many times in a row a move is tried that S3 was too busy for.
+/// How many times in a row a move is tried while S3 is too busy for it.
 const MOVES: u32 = 3;
 
 impl<P: Ports> Loading<'_, P> {
-    /// Moves files to `processed/`; answers the versions that were loaded in place of planned ones, since a producer
-    /// replaced those before they were read, and the files that could not be moved.
+    /// Moves files to `processed/`. Answers the versions that were loaded in place of planned ones, since a producer
+    /// had replaced those, and the files that could not be moved.
     pub(super) async fn archive(
         &mut self,
         files: &[File],
@@ -59,20 +57,29 @@ impl<P: Ports> Loading<'_, P> {
         Ok((read, archived.unmoved))
     }
 
-    /// Those of the files that cannot be moved of which another version may have been loaded: S3 refuses a copy before it
-    /// says that the version is not there.
+    /// The files that cannot be moved, and of which another version may have been loaded: S3 may refuse a copy before
+    /// it says that the version is not there.
     async fn perhaps_replaced(&self, unmoved: &[Unmoved]) -> Vec<File> {
+        let uncopied = unmoved.iter().filter(|unmoved| unmoved.copied.is_none());
+        let looks = self.look(uncopied.map(|unmoved| unmoved.file.clone()).collect()).await;
+        let same = |(file, there): &(File, Result<Option<File>, PortError>)| {
+            there.as_ref().is_ok_and(|there| there.as_ref().is_some_and(|there| there.etag == file.etag))
+        };
+        looks.into_iter().filter(|look| !same(look)).map(|(file, _)| file).collect()
+    }
+
+    /// What is there now under the key of each of the files.
+    pub(super) async fn look(&self, files: Vec<File>) -> Vec<(File, Result<Option<File>, PortError>)> {
         let objects = self.ports.objects();
-        let looks = stream::iter(unmoved.iter().filter(|unmoved| unmoved.copied.is_none()))
-            .map(async |unmoved| (objects.head(&unmoved.file.key).await, unmoved.file.clone()));
-        let looks: Vec<_> = looks.buffered(HEADS_AT_ONCE).collect().await;
-        let same = |there: &Option<File>, file: &File| there.as_ref().is_some_and(|there| there.etag == file.etag);
-        let other = looks.into_iter().filter(|(there, file)| !there.as_ref().is_ok_and(|there| same(there, file)));
-        other.map(|(_, file)| file).collect()
+        let looks = stream::iter(files).map(async |file: File| {
+            let there = objects.head(&file.key).await;
+            (file, there)
+        });
+        looks.buffered(CALLS_AT_ONCE).collect().await
     }
 
     /// Which versions of the files the transaction read. The warehouse's own record may come some seconds after the
-    /// commit, and has all files then.
+    /// commit, and then it has all files.
     async fn versions(
         &self,
         files: &[File],
@@ -87,7 +94,7 @@ impl<P: Ports> Loading<'_, P> {
             if look > 0 {
                 self.ports.clock().sleep(RECORD_PAUSE).await;
             }
-            // What was answered once may have come too early: each look is another question.
+            // An answer may have come too early: each look is another question.
             let mut asking = self.asking(held, &format!(".{look}.{}", self.run.owner));
             asking.noted.take_if(|_| look > 0);
             versions = self.ports.destination().versions_read(self.feed, begun, files, &asking).await?;
@@ -98,8 +105,8 @@ impl<P: Ports> Loading<'_, P> {
         Ok(versions)
     }
 
-    /// The version `etag` of a file; as big as the given one, where it is there no more, or may not be looked at.
-    pub(super) async fn version(&self, file: File, etag: &ETag) -> Result<File, PortError> {
+    /// The version `etag` of a file. If that is gone or may not be looked at, its size is taken from `file`.
+    async fn version(&self, file: File, etag: &ETag) -> Result<File, PortError> {
         let there = match self.ports.objects().head(&file.key).await {
             Err(error) if Pace::from(error.kind) == Pace::Configuration => None,
             there => there?.filter(|there| there.etag == *etag),
@@ -107,7 +114,48 @@ impl<P: Ports> Loading<'_, P> {
         Ok(there.unwrap_or(File { etag: etag.clone(), ..file }))
     }
 
-    /// Moves exactly these versions to `processed/`. What S3 was too busy for is tried again a few times.
+    /// Other versions than the planned ones are loaded: records that in the ledger, and archives those that are still
+    /// there. This happens before the claim is let go: or those versions would be loaded again, and the planned ones
+    /// never.
+    ///
+    /// The claim names them before the ledger changes. After that the guard no longer knows the planned versions, and
+    /// nobody may submit those again.
+    pub(super) async fn settle(&mut self, mut held: LeasedClaim, begun: &Begun) -> Result<Next, StepError> {
+        let (mut pairs, mut versions) = (Vec::new(), Vec::new());
+        for file in &held.claim.files {
+            match held.claim.read.iter().find(|read| read.key == file.key) {
+                // The planned version is not loaded: if a producer writes it back, it is a new file.
+                Some(read) => pairs.push((file.clone(), read.clone())),
+                None => versions.push(file.clone()),
+            }
+        }
+        let both: Vec<File> = pairs.iter().flat_map(|(planned, read)| [planned.clone(), read.clone()]).collect();
+        let asking = self.asking(&held, "");
+        let known = self.ports.destination().loaded(self.feed, &both, &asking).await?;
+        for (planned, read) in &pairs {
+            let ids = [planned, read].map(|file| self.feed.ledger_id(file));
+            // A ledger that knows files by name alone has one id for both. If the planned version is not in the ledger
+            // any more, the ledger was amended before.
+            if ids[0] != ids[1] && ids.iter().all(|id| known.contains_key(id)) {
+                self.twice(planned, read);
+            }
+        }
+        self.ports.destination().amend(self.feed, &pairs, &asking).await?;
+        // A version that was away when it was noted, and is there again, has a size of its own.
+        for version in &held.claim.read {
+            versions.push(self.version(version.clone(), &version.etag).await?);
+        }
+        // A version that was replaced again is a new file.
+        let archived = self.archive_versions(&versions, &begun.statement).await;
+        if let Some(trouble) = self.not_archived(&mut held, archived.unmoved, versions.len()).await? {
+            (held.claim.files, held.claim.read) = (Vec::new(), Vec::new());
+            return Ok(self.stuck(held, trouble).await);
+        }
+        held.claim.part_loaded();
+        self.done_with(held).await
+    }
+
+    /// Moves exactly these versions to `processed/`. If S3 is too busy for some, tries those again a few times.
     pub(super) async fn archive_versions(&self, files: &[File], statement: &StatementId) -> Archived {
         let (objects, bucket) = (self.ports.objects(), &self.config.bucket);
         let mut all = Archived::default();
@@ -132,7 +180,7 @@ impl<P: Ports> Loading<'_, P> {
         all
     }
 
-    /// Says that nobody can tell which version of a file was loaded.
+    /// Reports that nobody can know which version of a file was loaded.
     pub(super) fn unknown(&mut self, by: Option<&StatementId>, file: &File, found: Option<&ETag>) {
         tracing::warn!(
             feed = %self.feed.name, key = %file.key, planned_etag = %file.etag,
@@ -143,8 +191,8 @@ impl<P: Ports> Loading<'_, P> {
         self.replaced();
     }
 
-    /// Says that a version was loaded which had been loaded before: no guard can see what COPY will find.
-    pub(super) fn twice(&mut self, planned: &File, read: &File) {
+    /// Reports that a version was loaded which had been loaded before: no guard can see what COPY will find.
+    fn twice(&mut self, planned: &File, read: &File) {
         tracing::warn!(
             feed = %self.feed.name, key = %planned.key, planned_etag = %planned.etag, read_etag = %read.etag,
             "a file was replaced before it was read, by a version that had been loaded before: \

@@ -125,7 +125,7 @@ pub(super) const BUGS: &[Bug] = &[
         "the token knows nothing of the claim's age",
         &[edit("claim.rs", "self.batch.as_str(), &created_at]", "self.batch.as_str(), \"\"]")],
     ),
-    bug("the statement's id is not recorded", &[edit("copy.rs", "held.claim.began(started.begun());", "")]),
+    bug("the statement's id is not recorded", &[edit("load.rs", "held.claim.began(started.begun());", "")]),
     bug(
         "nobody gives way",
         &[edit(

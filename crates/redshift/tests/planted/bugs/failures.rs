@@ -176,8 +176,8 @@ pub(super) const BUGS: &[Bug] = &[
         "the file that an error names is forgotten",
         &[edit(
             "claim/parts.rs",
-            "        self.doubted.push(Doubt::new(file, self.batch.clone(), self.begun(), reason, since));\n",
-            "        drop(Doubt::new(file, self.batch.clone(), self.begun(), reason, since));\n",
+            "        self.doubted.push(self.doubt(file, reason, since));\n",
+            "        drop(self.doubt(file, reason, since));\n",
         )],
     ),
     of_class(
@@ -194,8 +194,8 @@ pub(super) const BUGS: &[Bug] = &[
         "files in doubt are let go with the claim",
         &[edit(
             "claim/parts.rs",
-            "            let doubt = self.doubted.remove(0);\n            self.try_doubt(doubt);\n        } else {\n            return Going::Done;",
-            "            return Going::Done;\n        } else {\n            return Going::Done;",
+            "} else if !self.try_next_doubt() {\n            return Going::Done;",
+            "} else {\n            return Going::Done;",
         )],
     ),
     of_class(
@@ -211,7 +211,7 @@ pub(super) const BUGS: &[Bug] = &[
         "move",
         "a file that cannot be moved does not rest",
         &[edit(
-            "load/trouble.rs",
+            "load/moves.rs",
             "if works || known.vouched || rested {",
             "if (works || known.vouched || rested) && known.failures > 1000 {",
         )],
@@ -238,8 +238,8 @@ pub(super) const BUGS: &[Bug] = &[
         "a success is noted before it is one",
         &[edit(
             "load.rs",
-            "            return match copy::start(",
-            "            let (objects, now) = (self.ports.objects(), self.ports.clock().now());\n            Health::succeeded(objects, &self.config.bucket, self.feed, &held.claim.batch, now).await;\n            return match copy::start(",
+            "                Started::Detached(_) => self.save(held).await,",
+            "                Started::Detached(_) => {\n                    let (objects, now) = (self.ports.objects(), self.ports.clock().now());\n                    Health::succeeded(objects, &self.config.bucket, self.feed, &held.claim.batch, now).await;\n                    self.save(held).await\n                }",
         )],
     ),
     of_class(

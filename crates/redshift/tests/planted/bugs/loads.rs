@@ -96,7 +96,7 @@ pub(super) const BUGS: &[Bug] = &[
     of_class(
         "move",
         "a file that cannot be archived is loaded again",
-        &[edit("load/trouble.rs", "Doubt { file, stage, copied: copied.or", "Doubt { file, copied: copied.or")],
+        &[edit("load/moves.rs", "Doubt { file, stage, copied: copied.or", "Doubt { file, copied: copied.or")],
     ),
     of_class(
         "move",
@@ -154,13 +154,13 @@ pub(super) const BUGS: &[Bug] = &[
     ),
     bug(
         "the ledger never learns which version was read",
-        &[edit("load.rs", "self.ports.destination().amend(self.feed, &pairs, &asking).await?;", "")],
+        &[edit("load/versions.rs", "self.ports.destination().amend(self.feed, &pairs, &asking).await?;", "")],
     ),
     bug(
         "the ledger changes before the claim knows why",
         &[edit(
             "load.rs",
-            "            held.save(self.ports.objects()).await?;\n            return Ok(Next::Again(held));\n        }\n        if loaded.is_some() {",
+            "            return self.save(held).await;\n        }\n        if loaded.is_some() {",
             "            return self.settle(held, begun).await;\n        }\n        if loaded.is_some() {",
         )],
     ),
