@@ -38,7 +38,7 @@ struct State {
 pub struct Answer {
     /// How it stands at its end.
     pub end: Description,
-    /// How often it is still running when somebody asks.
+    /// How many polls find it running.
     pub polls: usize,
     /// The rows of its parts, counted from 1; 0 for a single statement.
     pub rows: HashMap<usize, Rows>,
