@@ -14,6 +14,7 @@ use sluice_core::ports::{Objects, PortError, PortErrorKind, PutIf};
 
 use crate::config::RedshiftFeed;
 use crate::query::naming_its_object;
+use crate::statements::MAX_STATEMENT_BYTES;
 use crate::{Description, Statements, Status, Submission, failure, manifest, sql};
 
 /// Redshift, through the ports to its Data API and to the bucket that holds manifests.
@@ -89,11 +90,11 @@ fn invalid(batch: &BatchId, error: impl std::error::Error + Send + Sync + 'stati
     PortError::new("manifest", batch.as_str(), PortErrorKind::Invalid, error)
 }
 
-/// The Data API takes 100 KB for a statement, and documents no limit for a transaction. A transaction of more than 100
-/// KB that is refused as invalid may be too large.
+/// The Data API documents a limit for a statement, and none for a transaction. A transaction over the statement's limit
+/// that is refused as invalid may be too large.
 fn perhaps_too_large(error: PortError, bytes: usize) -> PortError {
     match error.kind {
-        PortErrorKind::Invalid if bytes > 100_000 => PortError { kind: PortErrorKind::TooLarge, ..error },
+        PortErrorKind::Invalid if bytes > MAX_STATEMENT_BYTES => PortError { kind: PortErrorKind::TooLarge, ..error },
         _ => error,
     }
 }

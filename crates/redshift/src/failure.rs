@@ -31,7 +31,7 @@ use text::Text;
 /// The codes of Spectrum, which notes outages as well as what is wrong in a file.
 const SPECTRUM: std::ops::Range<i64> = 15000..16000;
 
-/// Which statement an error is of.
+/// The statement that an error comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Of {
     /// It takes the ledger's lock, or updates its fence.

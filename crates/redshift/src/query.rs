@@ -61,8 +61,7 @@ impl<S: Statements, O: Objects> RedshiftDestination<S, O> {
     }
 }
 
-/// The same failure. If an object is missing, with the object that the feed's options name: the warehouse does not name
-/// it.
+/// The same failure. If an object is missing, its message gets the object that the feed's options name.
 pub(crate) fn naming_its_object(feed: RedshiftFeed<'_>, failure: Failure) -> Failure {
     match feed.target.options.jsonpaths() {
         Some(object) if failure.kind == FailureKind::ObjectMissing => {

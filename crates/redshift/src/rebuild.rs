@@ -23,7 +23,7 @@ const PAGE: usize = 10_000;
 /// How many entries one transaction converts: two ids each, in statements of less than 100 KB.
 const TOGETHER: usize = 10_000;
 
-/// How many ids stand in one statement.
+/// How many pairs of ids one INSERT has.
 const ROWS: usize = 600;
 
 /// How long one transaction may take: it waits for the loads that hold the ledger.

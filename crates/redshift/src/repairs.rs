@@ -127,7 +127,7 @@ impl<S: Statements, O: Objects> RedshiftDestination<S, O> {
         Ok(refused)
     }
 
-    /// What the COPY noted about files; `of` tells the question from others. No rows are late rows: an error led here.
+    /// What a COPY noted about files; `of` tells the question from others. An error led here, so an empty view is late.
     async fn load_errors(
         &self,
         feed: RedshiftFeed<'_>,

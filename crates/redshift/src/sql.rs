@@ -19,8 +19,7 @@ use sluice_core::object::{File, FileId, Key};
 use crate::config::{CopyOption, IamRole, Redshift, RedshiftFeed};
 use crate::quote::{identifier, literal, table};
 
-/// The most bytes of one statement; the Data API takes 100 KB, which may be 100,000.
-/// Source: Amazon Redshift Management Guide, "Considerations when calling the Amazon Redshift Data API".
+/// The most bytes of one statement that grows with its files: a little less than the Data API takes.
 const STATEMENT_BYTES: usize = 97_000;
 
 /// The most statements of one transaction. Source: Amazon Redshift Data API Reference, `BatchExecuteStatement`.
@@ -29,7 +28,7 @@ const BATCH_STATEMENTS: usize = 40;
 /// The statements of the one transaction that loads a batch, and which of them is which.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Transaction {
-    /// In order.
+    /// All of them, in order.
     pub statements: Vec<String>,
     /// Which does what.
     pub roles: Roles,
@@ -51,7 +50,7 @@ pub(crate) fn first_roles(target: &Redshift) -> Roles {
 pub fn transaction(bucket: &str, feed: RedshiftFeed<'_>, load: &Load<'_>, manifest: &Key) -> Transaction {
     let target = feed.target;
     let mut statements = vec![
-        // LOCAL ends with the transaction: others use the connection later. A cached result would be an old one.
+        // LOCAL: the settings must not outlive the transaction. A cached result would be an old one.
         format!("SET LOCAL statement_timeout TO {}", target.statement_timeout.as_millis()),
         "SET LOCAL enable_result_cache_for_session TO off".to_owned(),
         format!("LOCK TABLE {}", table(&target.ledger)),
@@ -289,7 +288,7 @@ impl Trace {
     }
 }
 
-/// The errors of the files that a COPY refused, each file's first one first.
+/// The errors of the files that a COPY refused, each file's first error first.
 #[must_use]
 pub fn load_errors(trace: Trace) -> String {
     format!(

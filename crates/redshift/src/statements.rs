@@ -11,6 +11,10 @@ use sluice_core::ports::PortError;
 
 use crate::config::Redshift;
 
+/// The longest statement that the Data API takes, in bytes: 100 KB, which may mean 100,000.
+/// Source: Amazon Redshift Management Guide, "Considerations when calling the Amazon Redshift Data API".
+pub(crate) const MAX_STATEMENT_BYTES: usize = 100_000;
+
 /// The Data API, as far as a load needs it.
 pub trait Statements: Send + Sync {
     /// Submits statements as one transaction, or a single one without a transaction, and does not wait for them.

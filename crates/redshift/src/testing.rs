@@ -1,6 +1,6 @@
-//! A Data API that answers each submission as the test says, and notes what was submitted.
+//! A Data API that answers each submission as the test says, and records what was submitted.
 //!
-//! Never reads SQL: what a statement means is the test's to say.
+//! Never reads SQL: the test says what a statement means.
 
 use std::collections::HashMap;
 use std::fmt;

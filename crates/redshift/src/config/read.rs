@@ -13,9 +13,8 @@ use sluice_core::config::{FeedName, FileFormat, Reading, Target, amount};
 use super::copy_options::CopyOptions;
 use super::{FIELDS, IamRole, Identity, KIND, Redshift, Table, Warehouse, copy_options, names, statement, table};
 
-/// The longest name of a ledger, in bytes. A name has at most 127, and the fence's name is the ledger's and `_fence`.
-/// Source: Amazon Redshift Database Developer Guide, "Names and identifiers".
-const MAX_LEDGER_BYTES: usize = 121;
+/// The longest name of a ledger, in bytes: its fence is called after it.
+const MAX_LEDGER_BYTES: usize = table::MAX_NAME_BYTES - "_fence".len();
 const OPTIONS: &str = "under [feed.redshift.options]";
 const DEFAULT_TIMEOUT: Duration = Duration::from_hours(4);
 /// The Data API ends every statement after this long.
@@ -36,12 +35,8 @@ pub(super) fn read(section: &Section<'_>, name: Option<&FeedName>, report: &mut 
     let (identity, columns) = (read_identity(section, report), read_columns(section, report));
     let iam_role = read_iam_role(section, report).unwrap_or(IamRole::Default);
     let statement_timeout = read_timeout(section, report).unwrap_or(DEFAULT_TIMEOUT);
-    let mut draft = Draft {
-        database: format!("{warehouse:?} {database:?}"),
-        table: table.as_ref().map(table_name),
-        ledger: ledger.as_ref().map(table_name),
-        target: None,
-    };
+    let shared = format!("{warehouse:?} {database:?}");
+    let (table_name, ledger_name) = (table.as_ref().map(compared_name), ledger.as_ref().map(compared_name));
     let settings = || {
         Some(Redshift {
             warehouse: warehouse?,
@@ -58,19 +53,18 @@ pub(super) fn read(section: &Section<'_>, name: Option<&FeedName>, report: &mut 
             post_sql,
         })
     };
-    draft.target = settings().as_ref().map(target);
-    draft
+    Draft { database: shared, table: table_name, ledger: ledger_name, target: settings().map(target) }
 }
 
 /// A table's name, to compare feeds by it. The warehouse folds case by default.
-fn table_name(table: &Entry<Table>) -> Entry<TableName> {
+fn compared_name(table: &Entry<Table>) -> Entry<TableName> {
     let Table { schema, name } = &table.value;
     let folded = format!("{schema}\0{name}").to_ascii_lowercase();
     table.with(TableName { shown: table.value.to_string(), folded })
 }
 
 /// What the protocol must know of the section.
-fn target(redshift: &Redshift) -> Target {
+fn target(redshift: Redshift) -> Target {
     let options = &redshift.options;
     let files = Reading {
         format: redshift.format,
@@ -80,13 +74,13 @@ fn target(redshift: &Redshift) -> Target {
         quote: options.quote(),
         objects: options.wants_objects(),
     };
-    let mut target = Target::new(KIND, files, redshift.clone());
-    target.place = format!("{}/{}/{}", redshift.warehouse, redshift.database, redshift.table);
+    let place = format!("{}/{}/{}", redshift.warehouse, redshift.database, redshift.table);
     // The number of statements before COPY: the reader of a transaction's end counts them.
-    if !redshift.pre_sql.is_empty() {
-        target.shape = format!("/{}", redshift.pre_sql.len());
-    }
-    (target.table, target.ledger) = (redshift.table.to_string(), redshift.ledger.to_string());
+    let before = redshift.pre_sql.len();
+    let shape = if before == 0 { String::new() } else { format!("/{before}") };
+    let (table, ledger) = (redshift.table.to_string(), redshift.ledger.to_string());
+    let mut target = Target::new(KIND, files, redshift);
+    (target.place, target.shape, target.table, target.ledger) = (place, shape, table, ledger);
     target
 }
 

@@ -6,12 +6,11 @@
 use sluice_core::config::problem::Report;
 use sluice_core::config::section::{Entry, Section};
 
+use crate::statements::MAX_STATEMENT_BYTES;
+
 /// The most statements of `pre_sql` and `post_sql` together. The Data API takes 40 in a batch, and Sluice needs the
 /// others for the largest load.
 const MAX_EXTRA_STATEMENTS: usize = 10;
-/// The longest statement that the Data API takes, in bytes.
-/// Source: Amazon Redshift Management Guide, "Using the Amazon Redshift Data API", considerations.
-const MAX_STATEMENT_BYTES: usize = 100_000;
 
 /// The statements to run before and after COPY.
 pub(super) fn read_extra(section: &Section<'_>, report: &mut Report<'_>) -> (Vec<String>, Vec<String>) {
@@ -127,7 +126,7 @@ fn after_comment(sql: &str) -> Result<Option<&str>, &'static str> {
 fn after_quoted(sql: &str) -> Result<Option<&str>, &'static str> {
     match sql.as_bytes().first() {
         Some(b'\'') => after_literal(&sql[1..]).map(Some),
-        // A doubled quote within a name is, for this purpose, two names side by side.
+        // A doubled quote within a name counts as two names side by side, which changes nothing here.
         Some(b'"') => sql[1..].split_once('"').map(|(_, after)| Some(after)).ok_or("a double quote"),
         Some(b'$') => after_dollars(sql),
         _ => Ok(None),

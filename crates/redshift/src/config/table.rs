@@ -6,24 +6,19 @@ use super::Table;
 
 /// The longest name in Redshift's catalogue, in bytes.
 /// Source: Amazon Redshift Database Developer Guide, "Names and identifiers".
-const MAX_NAME_BYTES: usize = 127;
+pub(super) const MAX_NAME_BYTES: usize = 127;
 
 /// Why a text is not a table's name.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub(super) enum TableError {
-    /// A part is missing or empty.
     #[error("a part of the name is empty")]
     Empty,
-    /// A part is longer than the catalogue allows.
     #[error("a part of the name has more than {MAX_NAME_BYTES} bytes")]
     TooLong,
-    /// A part needs double quotes.
     #[error("{0:?} stands outside double quotes")]
     Character(char),
-    /// A double quote is not closed.
     #[error("a double quote is left open")]
     Open,
-    /// `database.schema.table`, or more.
     #[error("there are more parts than schema and table")]
     Parts,
 }

@@ -92,9 +92,8 @@ fn after_byte(text: &[u8], byte: u8) -> Option<&[u8]> {
     }
 }
 
-/// The one file that a system view names: by its URL, by Spectrum's URL with an encoded key, or by its key. All three
-/// were
-/// *seen*. A name that is cut off there may fit several files.
+/// The one file that a system view names: by its URL, by Spectrum's URL with an encoded key, or by its key (*seen*, all
+/// three). A name that is cut off there may fit several files.
 pub(crate) fn in_view<'f>(name: &str, bucket: &str, files: &'f [File]) -> Option<&'f File> {
     let name = name.trim_end();
     let cut = name.len() >= FILE_NAME_BYTES - 3;

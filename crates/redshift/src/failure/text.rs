@@ -73,7 +73,8 @@ impl Text {
         }
     }
 
-    /// Whether the head begins so and has this code of S3's: the last one, since a message comes before it.
+    /// Whether the head begins with `begins` and has this S3 code. The last code counts, since a message comes before
+    /// it.
     fn is_of_s3(&self, begins: &str, code: &str) -> bool {
         let said = self.head.strip_prefix(begins).and_then(|rest| rest.rsplit_once(",error "));
         said.is_some_and(|(_, said)| {
