@@ -1,4 +1,4 @@
-//! A feed's section `[feed.redshift]`, as types that cannot be wrong.
+//! A feed's section `[feed.redshift]`, as types that hold only legal values.
 //!
 //! Never talks to a warehouse.
 
@@ -23,7 +23,7 @@ pub use copy_options::{CopyOption, CopyOptions};
 /// The name of the section.
 pub(crate) const KIND: &str = "redshift";
 
-/// How `[feed.redshift]` is read.
+/// Reads `[feed.redshift]`.
 #[derive(Clone, Copy, Debug)]
 pub struct RedshiftKind;
 
@@ -59,20 +59,20 @@ pub(crate) const FIELDS: &[&str] = &[
     "post_sql",
 ];
 
-/// A table in Amazon Redshift.
+/// What a feed's section says: a table in Amazon Redshift, and how to load it.
 #[derive(Clone, Debug)]
 pub struct Redshift {
-    /// Which warehouse.
+    /// The warehouse.
     pub warehouse: Warehouse,
     /// The database in it.
     pub database: String,
-    /// Who the functions are to the database.
+    /// The database user that the functions are.
     pub identity: Identity,
     /// The table to load.
     pub table: Table,
     /// The ledger's table. Default: `sluice_ledger_<feed>` in the table's schema.
     pub ledger: Table,
-    /// The columns that the files have, in order; empty: all of the table's.
+    /// The columns of the files, in order. Empty: all columns of the table.
     pub columns: Vec<String>,
     /// The role that COPY reads S3 with.
     pub iam_role: IamRole,
@@ -80,22 +80,23 @@ pub struct Redshift {
     pub format: FileFormat,
     /// COPY's other options, checked against the format.
     pub options: CopyOptions,
-    /// How long one transaction may take before the warehouse ends it. Default 4 hours, at most 24 (the Data API's limit).
+    /// How long one transaction may take before the warehouse ends it. Default 4 hours, at most 24 (the Data API's
+    /// limit).
     pub statement_timeout: Duration,
-    /// SQL run in the transaction before COPY. Comes from the configuration, never from a file or a key.
+    /// SQL that the transaction runs before COPY. It comes from the configuration, never from a file or a key.
     pub pre_sql: Vec<String>,
-    /// SQL run in the transaction after COPY.
+    /// SQL that the transaction runs after COPY.
     pub post_sql: Vec<String>,
 }
 
 impl Redshift {
-    /// What the feed's section says, where its rows go to Redshift.
+    /// The feed's section, if its rows go to Redshift.
     #[must_use]
     pub fn of(feed: &Feed) -> Option<&Self> {
         feed.target.settings()
     }
 
-    /// The table whose one row every load of the ledger updates: beside the ledger, and called after it.
+    /// The table whose one row every load updates. It is in the ledger's schema, and named after the ledger.
     #[must_use]
     pub fn fence(&self) -> Table {
         Table { schema: self.ledger.schema.clone(), name: format!("{}_fence", self.ledger.name) }
@@ -105,9 +106,9 @@ impl Redshift {
 /// A feed whose rows go to Redshift.
 #[derive(Clone, Copy, Debug)]
 pub struct RedshiftFeed<'a> {
-    /// What every feed has.
+    /// The feed.
     pub feed: &'a Feed,
-    /// What its section says.
+    /// Its section.
     pub target: &'a Redshift,
 }
 
@@ -117,11 +118,11 @@ impl<'a> RedshiftFeed<'a> {
     /// # Errors
     /// When its rows go elsewhere.
     pub fn of(feed: &'a Feed) -> Result<Self, PortError> {
-        let elsewhere = || {
+        let target = Redshift::of(feed).ok_or_else(|| {
             let problem = format!("its rows go to {}, not to Redshift", feed.target.kind);
             PortError::new("feed", feed.name.as_str(), PortErrorKind::Invalid, problem)
-        };
-        Ok(Self { feed, target: Redshift::of(feed).ok_or_else(elsewhere)? })
+        })?;
+        Ok(Self { feed, target })
     }
 }
 
@@ -133,7 +134,7 @@ impl Deref for RedshiftFeed<'_> {
     }
 }
 
-/// Which warehouse a statement goes to.
+/// A warehouse.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Warehouse {
     /// A Redshift Serverless workgroup, by name.
@@ -143,7 +144,7 @@ pub enum Warehouse {
 }
 
 impl fmt::Display for Warehouse {
-    /// As tokens have it: another text here is another token for a submission whose reply was lost before an update.
+    /// Tokens contain this text. If it changes with an update, a submission whose reply was lost gets another token.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Workgroup(name) => write!(f, "workgroup {name}"),
@@ -152,18 +153,18 @@ impl fmt::Display for Warehouse {
     }
 }
 
-/// Who the functions are to the database.
+/// The database user that the functions are.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Identity {
-    /// The function's own IAM identity.
+    /// The user of the function's own IAM identity.
     Iam,
-    /// A secret in AWS Secrets Manager, by ARN.
+    /// The user in a secret of AWS Secrets Manager, by ARN.
     Secret(String),
     /// A database user of a provisioned cluster.
     DbUser(String),
 }
 
-/// A table's name, in parts as they are in the catalogue, not quoted.
+/// A table's name as the catalogue has it, not quoted.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Table {
     /// The schema.
@@ -181,7 +182,7 @@ impl fmt::Display for Table {
 /// The role that COPY reads S3 with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum IamRole {
-    /// The one that is set as default in the cluster or namespace.
+    /// The default role of the cluster or namespace.
     Default,
     /// One or a chain of ARNs, comma-separated.
     Arn(String),

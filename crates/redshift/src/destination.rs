@@ -1,6 +1,6 @@
 //! Loads: one COPY per manifest in one transaction, through the Data API.
 //!
-//! Never waits for longer than it is told, and never starts a second transaction for one token.
+//! Never waits longer than the caller allows, and never starts a second transaction for one token.
 
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ use sluice_core::ports::{Objects, PortError, PortErrorKind, PutIf};
 
 use crate::config::RedshiftFeed;
 use crate::query::naming_its_object;
+use crate::statements::MAX_STATEMENT_BYTES;
 use crate::{Description, Statements, Status, Submission, failure, manifest, sql};
 
 /// Redshift, through the ports to its Data API and to the bucket that holds manifests.
@@ -70,7 +71,7 @@ impl<S: Statements, O: Objects> Loads for RedshiftDestination<S, O> {
 }
 
 impl<S: Statements, O: Objects> RedshiftDestination<S, O> {
-    /// Writes the batch's manifest. Whoever writes it writes the same, so no condition is needed.
+    /// Writes the batch's manifest. Every writer writes the same, so the write needs no condition.
     pub(crate) async fn write_manifest(&self, feed: RedshiftFeed<'_>, load: &Load<'_>) -> Result<Key, PortError> {
         let key = self.manifest(feed, load.batch)?;
         let body = manifest::manifest(&self.bucket.name, load.files).map_err(|error| invalid(load.batch, error))?;
@@ -84,21 +85,21 @@ impl<S: Statements, O: Objects> RedshiftDestination<S, O> {
     }
 }
 
-/// A manifest that cannot be made.
+/// The error of a manifest that cannot be built.
 fn invalid(batch: &BatchId, error: impl std::error::Error + Send + Sync + 'static) -> PortError {
     PortError::new("manifest", batch.as_str(), PortErrorKind::Invalid, error)
 }
 
-/// The Data API takes 100 KB for a statement, and says nothing of how much it takes for all of a transaction: what is larger
-/// than one statement may be, and is refused as invalid, may be too large.
+/// The Data API documents a limit for a statement, and none for a transaction. A transaction over the statement's limit
+/// that is refused as invalid may be too large.
 fn perhaps_too_large(error: PortError, bytes: usize) -> PortError {
     match error.kind {
-        PortErrorKind::Invalid if bytes > 100_000 => PortError { kind: PortErrorKind::TooLarge, ..error },
+        PortErrorKind::Invalid if bytes > MAX_STATEMENT_BYTES => PortError { kind: PortErrorKind::TooLarge, ..error },
         _ => error,
     }
 }
 
-/// Which statement of the transaction does what; of one that an older version started, by today's configuration.
+/// Which statement of the transaction does what. For one that an older version started, today's configuration says it.
 pub(crate) fn roles(feed: RedshiftFeed<'_>, begun: &Begun) -> Roles {
     begun.roles.unwrap_or(sql::first_roles(feed.target))
 }

@@ -1,6 +1,6 @@
-//! Examine: whether the warehouse can be reached, and whether who asks may do what a load does. For operators.
+//! Examines whether the warehouse can be reached, and whether the caller may do what a load does. For operators.
 //!
-//! Changes no table, and copies nothing: what is asked of COPY is a file that is not there.
+//! Never changes a table, and copies nothing: it asks COPY for a file that does not exist.
 
 use std::time::Duration;
 
@@ -25,13 +25,13 @@ const PATIENCE: Duration = Duration::from_mins(1);
 pub enum Need {
     /// The Data API runs a statement there.
     Reach,
-    /// The table is there, and rows may be put into it.
+    /// The table exists, and takes rows.
     Insert,
-    /// The ledger is there, and may be read and written.
+    /// The ledger exists, and may be read and written.
     Ledger,
     /// The ledger may be locked.
     Lock,
-    /// The views that say which files COPY read, and which it refused.
+    /// The views of the files that COPY read and refused may be read.
     Views,
 }
 
@@ -51,7 +51,7 @@ impl Need {
         }
     }
 
-    /// What to do where it is not so.
+    /// What to do if it is missing.
     #[must_use]
     pub fn remedy(self, target: &Redshift) -> String {
         match self {
@@ -68,6 +68,7 @@ impl Need {
         }
     }
 
+    /// The questions; where a right is missing, `has_table_privilege` answers 0.
     fn statements(self, target: &Redshift) -> Vec<String> {
         let granted = |of: &str, right: &str| {
             format!("SELECT CASE WHEN has_table_privilege({}, {}) THEN 1 ELSE 0 END", literal(of), literal(right))
@@ -91,7 +92,7 @@ impl Need {
 }
 
 impl<S: Statements, O: Objects> RedshiftDestination<S, O> {
-    /// Whether the feed's warehouse has what a load needs of it.
+    /// Checks that the feed's warehouse has what a load needs.
     ///
     /// # Errors
     /// When it has not, or cannot be asked.
@@ -112,34 +113,34 @@ impl<S: Statements, O: Objects> RedshiftDestination<S, O> {
         Ok(())
     }
 
-    /// Whether COPY's role may read the bucket, and the feed's options are such that COPY begins to read.
+    /// Checks that COPY's role may read the bucket, and that COPY accepts the feed's options and begins to read.
     ///
-    /// COPY is asked for the file `missing`, which must not be there: that it is not, it learns from S3 only with every
-    /// right. Source: Amazon S3 API Reference, `GetObject`: 404 with the right to list, 403 without.
+    /// It asks COPY for the file `missing`, which must not exist. S3 says that it does not exist only to a role with
+    /// all rights. Source: Amazon S3 API Reference, `GetObject`: 404 with the right to list, 403 without.
     ///
     /// # Errors
-    /// When COPY ends for another reason, the manifest cannot be written, or the warehouse cannot be asked.
+    /// When COPY fails for another reason, the manifest cannot be written, or the warehouse cannot be asked.
     pub async fn examine_copy(&self, feed: &Feed, missing: Key) -> Result<(), QueryError> {
         let feed = RedshiftFeed::of(feed)?;
-        let (etag, last_modified) = (ETag::new("none"), Timestamp::UNIX_EPOCH);
-        let files = [File { key: missing, etag, size: 1, last_modified }];
+        let files = [File { key: missing, etag: ETag::new("none"), size: 1, last_modified: Timestamp::UNIX_EPOCH }];
         let compression = compression(&feed, &files[0].key);
         let load =
             Load { slot: 0, batch: &BatchId::of(&files), files: &files, token: "", compression, prepared: false };
         let manifest = self.write_manifest(feed, &load).await?;
         let statement = sql::copy(&self.bucket.name, feed.target, compression, &manifest);
-        match self.run(feed, "doctor", vec![statement], &Asking::patiently()).await {
-            Ok(_) | Err(QueryError::Failed { failure: Failure { kind: FailureKind::FileMissing, .. }, .. }) => Ok(()),
-            // Which object S3 does not have, the text says, or only one can be meant.
-            Err(QueryError::Failed { failure, .. })
-                if failure.kind == FailureKind::ObjectMissing
-                    && (feed.target.options.jsonpaths().is_none()
-                        || failure::names(&failure.message, &self.bucket.name, &files[0])) =>
-            {
-                Ok(())
+        let Err(error) = self.run(feed, "doctor", vec![statement], &Asking::patiently()).await else {
+            return Ok(());
+        };
+        let is_missing = match &error {
+            QueryError::Failed { failure: Failure { kind: FailureKind::FileMissing, .. }, .. } => true,
+            // The missing object may be the jsonpaths object, unless the text names the file.
+            QueryError::Failed { failure: Failure { kind: FailureKind::ObjectMissing, message, .. }, .. } => {
+                let named = failure::in_text(message, &self.bucket.name, &files);
+                named.is_some() || feed.target.options.jsonpaths().is_none()
             }
-            Err(error) => Err(error),
-        }
+            _ => false,
+        };
+        if is_missing { Ok(()) } else { Err(error) }
     }
 }
 

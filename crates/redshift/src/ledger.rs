@@ -1,6 +1,6 @@
-//! The ledger: which files a feed has loaded, as the warehouse's own table says.
+//! The ledger: which files a feed has loaded, according to the warehouse's own table.
 //!
-//! Never decides what becomes of a file. Where there is no table yet, nothing is loaded.
+//! Never decides what happens to a file. Without a table, nothing is loaded yet.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -12,18 +12,19 @@ use sluice_core::object::{ETag, File, FileId, Key};
 use sluice_core::ports::{Objects, PortError, PortErrorKind};
 
 use crate::config::RedshiftFeed;
-use crate::{RedshiftDestination, Statements, failure, sql};
+use crate::failure::{self, Means};
+use crate::{RedshiftDestination, Statements, sql};
 
-/// How long the warehouse itself lets files be taken out of the ledger: it has given up before we do.
+/// How long the warehouse itself may take to remove files from the ledger: it gives up before the caller does.
 const FORGET_PATIENCE: Duration = Duration::from_mins(9);
 
 impl<S: Statements, O: Objects> Ledger for RedshiftDestination<S, O> {
     async fn create_ledger(&self, feed: &Feed, asking: &Asking) -> Result<(), QueryError> {
         let feed = RedshiftFeed::of(feed)?;
         match self.run(feed, "create ledger", sql::create_ledger(feed), asking).await {
-            // Two at the same moment: IF NOT EXISTS saves neither Redshift's nor PostgreSQL's second from an error.
-            Err(QueryError::Failed { failure, .. }) if failure::made_by_another(&failure) => Ok(()),
-            Err(QueryError::Failed { statement, failure }) if failure::is_guarded(&failure) => {
+            // Of two at the same moment, one fails in spite of IF NOT EXISTS, in Redshift and in PostgreSQL.
+            Err(QueryError::Failed { failure, .. }) if failure::is(&failure, Means::Exists) => Ok(()),
+            Err(QueryError::Failed { statement, failure }) if failure::is(&failure, Means::ZeroDivision) => {
                 Err(QueryError::Failed { statement, failure: of_another_identity(feed) })
             }
             made => made.map(drop),
@@ -33,7 +34,7 @@ impl<S: Statements, O: Objects> Ledger for RedshiftDestination<S, O> {
     async fn loaded(&self, feed: &Feed, files: &[File], asking: &Asking) -> Result<HashMap<FileId, ETag>, QueryError> {
         let feed = RedshiftFeed::of(feed)?;
         let rows = match self.query(feed, "read ledger", sql::loaded(feed, files), asking).await {
-            Err(QueryError::Failed { failure, .. }) if failure::is_missing_relation(&failure.message) => Vec::new(),
+            Err(error) if is_missing(&error) => Vec::new(),
             rows => rows?,
         };
         let entry = |row: &Vec<Option<String>>| {
@@ -51,14 +52,14 @@ impl<S: Statements, O: Objects> Ledger for RedshiftDestination<S, O> {
         };
         let mut entries = Vec::new();
         for (number, statement) in statements.into_iter().enumerate() {
-            // A load holds the ledger's lock from its beginning to its end, and readers wait for it.
+            // A load holds the ledger's lock until its end, and readers wait for it.
             match self.run(feed, &format!("read ledger {number}"), vec![statement], asking).await {
                 Ok((id, _)) => {
                     for row in self.statements.rows(&id).await? {
                         entries.push(entry(feed, &row)?);
                     }
                 }
-                Err(QueryError::Failed { failure, .. }) if failure::is_missing_relation(&failure.message) => {}
+                Err(error) if is_missing(&error) => {}
                 Err(error) => return Err(error),
             }
         }
@@ -69,10 +70,7 @@ impl<S: Statements, O: Objects> Ledger for RedshiftDestination<S, O> {
         let feed = RedshiftFeed::of(feed)?;
         for transaction in sql::forget(feed.target, files, until, FORGET_PATIENCE) {
             match self.run(feed, "forget files", transaction, &Asking::patiently()).await {
-                // What no ledger has is out of it.
-                Err(QueryError::Failed { failure, .. }) if failure::is_missing_relation(&failure.message) => {
-                    return Ok(());
-                }
+                Err(error) if is_missing(&error) => return Ok(()),
                 done => done.map(drop)?,
             }
         }
@@ -80,7 +78,12 @@ impl<S: Statements, O: Objects> Ledger for RedshiftDestination<S, O> {
     }
 }
 
-/// A row of the ledger. One that cannot be read is somebody else's; to pass over it would miscount.
+/// Whether the question failed because there is no ledger yet.
+fn is_missing(error: &QueryError) -> bool {
+    matches!(error, QueryError::Failed { failure, .. } if failure::is(failure, Means::NoRelation))
+}
+
+/// A row of the ledger. Sluice did not write a row that cannot be read; to skip it would miscount.
 fn entry(feed: RedshiftFeed<'_>, row: &[Option<String>]) -> Result<Entry, PortError> {
     let text = |at: usize| row.get(at).and_then(Option::as_deref);
     let read = || {
@@ -99,7 +102,7 @@ fn entry(feed: RedshiftFeed<'_>, row: &[Option<String>]) -> Result<Entry, PortEr
     })
 }
 
-/// The ledger has entries by another identity than the feed's.
+/// The failure of a ledger whose entries have another identity than the feed's.
 fn of_another_identity(feed: RedshiftFeed<'_>) -> Failure {
     let (ledger, identity) = (&feed.target.ledger, feed.identity.as_str());
     Failure {

@@ -1,7 +1,7 @@
 //! Amazon Redshift as a destination of Sluice: one COPY per manifest, in one transaction, through the Data API.
 //!
 //! ```text
-//!   [feed.redshift] ──▶ config ──▶ Target          read once, checked whole
+//!   [feed.redshift] ──▶ config ──▶ Target          read and checked once
 //!
 //!   destination: start ──▶ manifest, sql ──▶ Statements::submit     lock, fence, guard, COPY, record
 //!                poll ───▶ Statements::describe ──▶ failure          which statement failed, and what its text means
@@ -10,8 +10,8 @@
 //!   examine, prove, rebuild                                          what only an operator asks
 //! ```
 //!
-//! All SQL there is stands in [`sql`] and beside the operator's questions, and whatever a key, a file or the configuration
-//! says goes through [`quote`]. Nothing here knows an SDK: the Data API is the port [`Statements`].
+//! All SQL is in [`sql`] and beside the operator's questions. Every text of a key, a file or the configuration goes
+//! through [`quote`]. Nothing here knows an SDK: the Data API is the port [`Statements`].
 
 pub mod config;
 mod destination;

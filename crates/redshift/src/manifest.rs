@@ -1,6 +1,6 @@
 //! The manifest: the list of objects that one COPY reads. Pure.
 //!
-//! Every entry is mandatory: without that word a file that is missing would be skipped in silence.
+//! Every entry is mandatory: without that word COPY would skip a missing file silently.
 //! Source: Amazon Redshift Database Developer Guide, "Using a manifest to specify data files".
 
 use serde::Serialize;
@@ -21,17 +21,14 @@ struct Entry {
     meta: Meta,
 }
 
-/// COPY of ORC and Parquet wants the file's size in bytes.
+/// COPY of ORC and Parquet needs the file's size in bytes.
 #[derive(Serialize)]
 struct Meta {
     content_length: u64,
 }
 
-/// The manifest of `files` in `bucket`, as JSON.
-///
-/// # Errors
-/// Only if JSON cannot be written, which no key can bring about.
-pub fn manifest(bucket: &str, files: &[File]) -> Result<Vec<u8>, serde_json::Error> {
+/// The manifest of `files` in `bucket`, as JSON. No key makes it fail.
+pub(crate) fn manifest(bucket: &str, files: &[File]) -> Result<Vec<u8>, serde_json::Error> {
     let entry =
         |file: &File| Entry { url: url(bucket, file), mandatory: true, meta: Meta { content_length: file.size } };
     serde_json::to_vec(&Manifest { entries: files.iter().map(entry).collect() })
@@ -45,9 +42,8 @@ pub fn key(bucket: &Bucket, feed: &Feed, batch: &BatchId) -> Result<Key, KeyErro
     Key::new(format!("{}manifests/{}/{batch}.manifest", bucket.state, feed.name))
 }
 
-/// A file's URL as manifests and system views have it: the key as it is, not encoded.
-#[must_use]
-pub fn url(bucket: &str, file: &File) -> String {
+/// A file's URL as manifests and system views have it: the key is not encoded.
+pub(crate) fn url(bucket: &str, file: &File) -> String {
     format!("s3://{bucket}/{}", file.key)
 }
 

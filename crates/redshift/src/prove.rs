@@ -1,11 +1,12 @@
-//! Prove: whether the ledger's recipe holds in a warehouse, tried with two transactions at a time on scratch tables.
+//! Proves that the ledger's recipe holds in a warehouse: tries it with two transactions at a time on scratch tables.
 //!
-//! That LOCK takes no snapshot follows from Redshift's documentation by inference only; here it is tried, with and without
-//! each of the two things that keep a file from being loaded twice: the lock, and the fence behind it. Touches nothing but
-//! its own tables, and removes them.
+//! That LOCK takes no snapshot is only inferred from Redshift's documentation. So it is tried here, with and without
+//! each of the two things that keep a file from being loaded twice: the lock, and the fence behind it. Never touches
+//! other tables than its own, and removes them.
 
 use std::time::Duration;
 
+use futures_util::future::join;
 use jiff::Timestamp;
 use sluice_core::config::Feed;
 use sluice_core::destination::{Asking, QueryError, StatementId};
@@ -24,10 +25,10 @@ const PATIENCE: Duration = Duration::from_mins(10);
 /// How many pairs of transactions are tried of each kind.
 const ROUNDS: usize = 5;
 
-/// Rows of the scratch table that are joined thrice with themselves, so that a transaction takes a moment.
+/// Rows of the scratch table. A transaction joins it with itself twice, so that it takes a moment.
 const ROWS: usize = 160;
 
-/// What the trial came to.
+/// The results, by what the transactions did before they loaded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Proof {
     /// As loads are: the lock, then the fence.
@@ -38,14 +39,14 @@ pub struct Proof {
     pub fenced: Trial,
     /// With neither: the control, which shows what the trial can see.
     pub bare: Trial,
-    /// With both, where something was read before the lock: the snapshot is too early, and the fence alone is left.
+    /// With both, after a read: the snapshot is older than the lock, and only the fence protects.
     pub early: Trial,
     /// The same without the fence.
     pub early_locked: Trial,
 }
 
 /// What a trial's transactions do before they load.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 struct Recipe {
     name: &'static str,
     early: bool,
@@ -72,27 +73,27 @@ impl Proof {
 pub struct Trial {
     /// How many pairs.
     pub pairs: usize,
-    /// Pairs of which both were under way at the same time.
+    /// Pairs of which both ran at the same time.
     pub overlapped: usize,
-    /// Pairs of which just one loaded.
+    /// Pairs of which exactly one loaded.
     pub once: usize,
     /// Pairs of which both loaded.
     pub twice: usize,
 }
 
-/// What follows from it.
+/// The conclusion from a proof.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// Each file was loaded once, though two tried at once.
+    /// Each file was loaded once, though two transactions tried at the same time.
     Holds,
-    /// Some file was loaded twice, or not at all: do not use this warehouse with several workers, and report it.
+    /// A file was loaded twice, or not at all: do not use this warehouse with several workers, and report it.
     Broken,
-    /// No two ran at once, so nothing is shown.
+    /// No two transactions ran at the same time, so nothing is shown.
     NotShown,
 }
 
 impl Proof {
-    /// What follows from it.
+    /// The conclusion.
     #[must_use]
     pub fn verdict(&self) -> Verdict {
         let Trial { pairs, overlapped, once, .. } = self.recipe;
@@ -105,7 +106,8 @@ impl Proof {
 }
 
 impl<S: Statements, O: Objects> RedshiftDestination<S, O> {
-    /// Tries the recipe in the feed's warehouse, on scratch tables in the schema of its ledger, whose names end in `mark`.
+    /// Tries the recipe in the feed's warehouse, on scratch tables in the schema of its ledger, whose names end in
+    /// `mark`.
     ///
     /// # Errors
     /// When the tables cannot be made, or the warehouse cannot be asked.
@@ -114,7 +116,7 @@ impl<S: Statements, O: Objects> RedshiftDestination<S, O> {
         let scratch = Scratch::new(&feed.target.ledger.schema, mark);
         let made = self.run(feed, "doctor", scratch.create(), &Asking::patiently()).await;
         let tried = match made {
-            Ok(_) => self.try_both(feed, &scratch).await,
+            Ok(_) => self.try_all_recipes(feed, &scratch).await,
             Err(error) => Err(error),
         };
         let removed = self.run(feed, "doctor", scratch.drop(), &Asking::patiently()).await;
@@ -123,7 +125,7 @@ impl<S: Statements, O: Objects> RedshiftDestination<S, O> {
         Ok(proof)
     }
 
-    async fn try_both(&self, feed: RedshiftFeed<'_>, scratch: &Scratch) -> Result<Proof, QueryError> {
+    async fn try_all_recipes(&self, feed: RedshiftFeed<'_>, scratch: &Scratch) -> Result<Proof, QueryError> {
         let mut proof = Proof::default();
         for round in 0..ROUNDS {
             for (recipe, trial) in proof.trials() {
@@ -142,18 +144,14 @@ impl<S: Statements, O: Objects> RedshiftDestination<S, O> {
         trial: &mut Trial,
     ) -> Result<(), QueryError> {
         let submission = submission(file, scratch.load(file, recipe));
-        let statements = &self.statements;
-        let (one, other) = futures_util::future::join(
-            statements.submit(feed.target, &submission),
-            statements.submit(feed.target, &submission),
-        )
-        .await;
+        let submit = || self.statements.submit(feed.target, &submission);
+        let (one, other) = join(submit(), submit()).await;
         let (one, other) = (one?, other?);
-        let (one, other) = futures_util::future::join(self.end(&one), self.end(&other)).await;
-        let ends = [one?, other?];
+        let (one, other) = join(self.end(&one), self.end(&other)).await;
+        let (one, other) = (one?, other?);
         trial.pairs += 1;
-        trial.overlapped += usize::from(overlap(&ends));
-        // What counts is what is there, not what the transactions say.
+        trial.overlapped += usize::from(overlap(&one, &other));
+        // Only the rows count, not what the transactions report.
         let rows = self.query(feed, "doctor", scratch.count(file), &Asking::patiently()).await?;
         match rows.first().and_then(|row| row.first()?.as_deref()) {
             Some("1") => trial.once += 1,
@@ -171,19 +169,16 @@ impl<S: Statements, O: Objects> RedshiftDestination<S, O> {
     }
 }
 
-/// Whether each had begun before the other had ended.
-fn overlap(ends: &[Description; 2]) -> bool {
-    let begun = |end: &Description| -> Option<(Timestamp, Timestamp)> {
+/// Whether each began before the other ended.
+fn overlap(one: &Description, other: &Description) -> bool {
+    let ran = |end: &Description| -> Option<(Timestamp, Timestamp)> {
         let ended = end.updated_at?;
-        // The queue is not in the duration; where the duration is not known the submission has to do.
-        let ran = jiff::SignedDuration::try_from(end.duration).ok().filter(|_| end.duration > Duration::ZERO);
-        let begun = ran.and_then(|ran| ended.checked_sub(ran).ok()).or(end.created_at)?;
-        Some((begun, ended))
+        // The duration does not include the queue. If it is not known, the submission counts as the beginning.
+        let began = ended.checked_sub(end.duration).ok().filter(|_| end.duration > Duration::ZERO);
+        Some((began.or(end.created_at)?, ended))
     };
-    match (begun(&ends[0]), begun(&ends[1])) {
-        (Some((one, one_ended)), Some((other, other_ended))) => one <= other_ended && other <= one_ended,
-        _ => false,
-    }
+    let (Some(one), Some(other)) = (ran(one), ran(other)) else { return false };
+    one.0 <= other.1 && other.0 <= one.1
 }
 
 struct Scratch {
@@ -210,7 +205,7 @@ impl Scratch {
         ]
     }
 
-    /// The recipe of a load, with rows of its own in place of COPY.
+    /// The recipe of a load, with an INSERT instead of COPY.
     fn load(&self, file: &str, recipe: Recipe) -> Vec<String> {
         let Self { ledger, fence, rows } = self;
         let file = literal(file);

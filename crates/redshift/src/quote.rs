@@ -1,13 +1,13 @@
 //! Quoting: the one place where text becomes part of SQL.
 //!
-//! Whatever the text holds, the result is one literal or one identifier and nothing else.
+//! Whatever the text contains, the result is never more than one literal or one identifier.
 
 use crate::config::Table;
 
 /// `text` as a string literal of Redshift.
 ///
-/// Redshift reads a backslash in an ordinary literal as an escape, which PostgreSQL does not: a value that ends in one
-/// would otherwise swallow the closing quote. So both quote and backslash are doubled.
+/// Redshift reads a backslash in an ordinary literal as an escape; PostgreSQL does not. A value that ends in a
+/// backslash would swallow the closing quote, so quotes and backslashes are both doubled.
 #[must_use]
 pub fn literal(text: &str) -> String {
     let mut quoted = String::with_capacity(text.len() + 2);
@@ -15,7 +15,7 @@ pub fn literal(text: &str) -> String {
     for character in text.chars() {
         match character {
             '\'' | '\\' => quoted.extend([character, character]),
-            // No literal can hold it. Of one byte too: the text must not outgrow its column.
+            // No literal can contain it. `?` has one byte, too: the text must not outgrow its column.
             '\0' => quoted.push('?'),
             _ => quoted.push(character),
         }
@@ -71,7 +71,8 @@ mod tests {
         }
     }
 
-    /// What PostgreSQL's way of quoting would do: the backslash escapes the quote that was doubled, and the rest is SQL.
+    /// What PostgreSQL's way of quoting would do: the backslash escapes the quote that was doubled, and the rest is
+    /// SQL.
     #[test]
     fn quoting_without_the_backslash_would_let_sql_out() {
         let postgres = |text: &str| format!("'{}'", text.replace('\'', "''"));

@@ -1,7 +1,8 @@
-//! Rebuild: a ledger is converted to what its feed takes for the same file. For operators.
+//! Rebuilds a ledger: converts it to its feed's identity of files. For operators.
 //!
-//! While it is converted its fence says so, and every load waits: the guard fails, and nothing is loaded by half of the
-//! entries. Interrupted, it is done again from the beginning, and changes only what is not converted yet.
+//! Meanwhile the ledger's fence says so, and every load waits: the guard fails, so nothing is loaded with half of the
+//! entries converted. An interrupted rebuild starts again, and changes only entries that are not converted yet. Never
+//! changes rows.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -19,13 +20,13 @@ use crate::{RedshiftDestination, sql};
 /// How many entries are read at once.
 const PAGE: usize = 10_000;
 
-/// How many are converted by one transaction: two ids each, in statements of less than 100 KB.
+/// How many entries one transaction converts: two ids each, in statements of less than 100 KB.
 const TOGETHER: usize = 10_000;
 
-/// How many ids stand in one statement.
+/// How many pairs of ids one INSERT has.
 const ROWS: usize = 600;
 
-/// How long one of its transactions may take: it waits for the loads that hold the ledger.
+/// How long one transaction may take: it waits for the loads that hold the ledger.
 const PATIENCE: Duration = Duration::from_mins(10);
 
 /// What was converted.
@@ -35,7 +36,7 @@ pub struct Rebuilt {
     pub entries: u64,
     /// How many of them got another id.
     pub converted: u64,
-    /// How many were taken out: older versions of a name that has a newer one.
+    /// How many were removed: older versions of a name that has a newer one.
     pub dropped: u64,
 }
 
@@ -43,7 +44,7 @@ impl<S: Statements, O: Objects> RedshiftDestination<S, O> {
     /// Converts the feed's ledger to the feed's identity. Rows stay as they are.
     ///
     /// # Errors
-    /// When the warehouse cannot be asked or refuses; then loads wait until it is done again.
+    /// When the warehouse cannot be asked or refuses. Then loads wait until a rebuild succeeds.
     pub async fn rebuild_ledger(&self, feed: &Feed) -> Result<Rebuilt, QueryError> {
         let feed = RedshiftFeed::of(feed)?;
         self.convert(feed, "close the ledger", close(feed)).await?;
@@ -70,10 +71,10 @@ impl<S: Statements, O: Objects> RedshiftDestination<S, O> {
     }
 }
 
-/// Which entries get which id; `None`: they are taken out.
+/// Which entries get which id; `None`: they are removed.
 ///
-/// A key with a NUL is not in the ledger as it is, so that its id fits neither identity: no id can be made of it, and it
-/// stays as it is.
+/// The ledger cannot hold a key with a NUL, so the id of such an entry fits neither identity. No other id can be
+/// computed from it, and it stays as it is.
 fn changes(identity: FileIdentity, entries: &[Entry]) -> Vec<(FileId, Option<FileId>)> {
     let mut newest: HashMap<&Key, &Entry> = HashMap::new();
     if identity == FileIdentity::Name {
@@ -96,11 +97,11 @@ fn changes(identity: FileIdentity, entries: &[Entry]) -> Vec<(FileId, Option<Fil
     entries.iter().filter(is_named).filter_map(change).collect()
 }
 
-/// From now on no load goes on.
+/// Makes every load wait.
 fn close(feed: RedshiftFeed<'_>) -> Vec<String> {
     let (ledger, fence) = (table(&feed.target.ledger), table(&feed.target.fence()));
     let mut statements = sql::create_ledger(feed);
-    // All but the look whether it fits: it need not, yet.
+    // Only the tables: the identity need not fit yet.
     statements.truncate(2);
     statements.push(format!("LOCK TABLE {ledger}"));
     statements.push(format!(
@@ -110,7 +111,7 @@ fn close(feed: RedshiftFeed<'_>) -> Vec<String> {
     statements
 }
 
-/// What the fence says of the ledger.
+/// Sets what the fence says of the ledger.
 fn say(feed: RedshiftFeed<'_>, identity: &str) -> String {
     format!("UPDATE {} SET identity = {}", table(&feed.target.fence()), literal(identity))
 }

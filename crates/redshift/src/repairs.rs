@@ -1,6 +1,6 @@
-//! Repairs: what a transaction does not say by itself is read from the system views, and the ledger is corrected.
+//! Repairs: reads from the system views what a transaction does not say itself, and corrects the ledger.
 //!
-//! Changes no rows. A view may be late; then the question is asked again with the next look.
+//! Never changes rows. A view may be late; then the next look asks again.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -8,9 +8,7 @@ use std::time::Duration;
 use sluice_core::batch::BatchId;
 use sluice_core::config::Feed;
 use sluice_core::content;
-use sluice_core::destination::{
-    Asking, Begun, Failure, FailureKind, Load, QueryError, Refusal, Refused, Repairs, Roles,
-};
+use sluice_core::destination::{Asking, Begun, Failure, FailureKind, Load, QueryError, Refusal, Refused, Repairs};
 use sluice_core::object::{ETag, File, Key};
 use sluice_core::ports::Objects;
 
@@ -18,6 +16,9 @@ use crate::config::RedshiftFeed;
 use crate::destination::roles;
 use crate::sql::{self, Trace};
 use crate::{Description, RedshiftDestination, Statements, failure};
+
+/// The code of a file that cannot be decompressed.
+const CANNOT_INFLATE: i64 = 9001;
 
 impl<S: Statements, O: Objects> Repairs for RedshiftDestination<S, O> {
     async fn bad_files(
@@ -32,11 +33,13 @@ impl<S: Statements, O: Objects> Repairs for RedshiftDestination<S, O> {
         let text = description.as_ref().and_then(|description| description.error.as_deref()).unwrap_or_default();
         let mut refused = Refused { files: failure::refused_in(text, &self.bucket.name, load.files), late: false };
         if !feed.target.format.is_columnar() {
-            // A file that cannot be unpacked ends even the pass that goes on after errors, and is the only one that it
-            // names. So those are looked for first, once, and the pass goes over the others.
+            // A file that cannot be decompressed ends even the pass that continues after errors, and hides the others.
+            // So these files are looked for first, once, and the pass reads the others.
             if asking.look == 0 {
                 for (key, damage) in content::damaged(&self.objects, load.compression, load.files).await {
-                    refused.files.entry(key).or_insert_with(|| failure::damaged(damage));
+                    let message = damage.to_owned();
+                    let refusal = Refusal { code: Some(CANNOT_INFLATE), message, ..Refusal::default() };
+                    refused.files.entry(key).or_insert(refusal);
                 }
             }
             let named = |file: &&File| refused.files.contains_key(&file.key);
@@ -47,9 +50,8 @@ impl<S: Statements, O: Objects> Repairs for RedshiftDestination<S, O> {
                 refused.files.extend(found.files);
             }
         }
-        let roles = roles(feed, begun);
-        if let (true, Some(trace)) =
-            (refused.files.is_empty(), description.as_ref().and_then(|description| trace(description, Some(roles))))
+        if refused.files.is_empty()
+            && let Some(trace) = copy_trace(feed, begun, description.as_ref())
         {
             let noted = self.load_errors(feed, load.files, " of the load", trace, asking).await?;
             refused.late |= noted.late && failure::is_noted(text);
@@ -67,13 +69,12 @@ impl<S: Statements, O: Objects> Repairs for RedshiftDestination<S, O> {
     ) -> Result<HashMap<Key, ETag>, QueryError> {
         let feed = RedshiftFeed::of(feed)?;
         let description = self.statements.describe(&begun.statement, Duration::ZERO).await?;
-        let roles = roles(feed, begun);
-        let Some(trace) = description.as_ref().and_then(|description| trace(description, Some(roles))) else {
+        let Some(trace) = copy_trace(feed, begun, description.as_ref()) else {
             return Ok(HashMap::new());
         };
         let rows = self.query(feed, "read versions", sql::versions_read(trace), asking).await?;
         let version = |row: &Vec<Option<String>>| {
-            let file = failure::read(row.first()?.as_deref()?, &self.bucket.name, files)?;
+            let file = failure::in_view(row.first()?.as_deref()?, &self.bucket.name, files)?;
             Some((file.key.clone(), ETag::new(row.get(1)?.as_deref()?)))
         };
         Ok(rows.iter().filter_map(version).collect())
@@ -81,17 +82,15 @@ impl<S: Statements, O: Objects> Repairs for RedshiftDestination<S, O> {
 
     async fn amend(&self, feed: &Feed, replaced: &[(File, File)], asking: &Asking) -> Result<(), QueryError> {
         let feed = RedshiftFeed::of(feed)?;
-        // LOCK and at most 39 updates are one transaction of 40 statements.
-        for (number, chunk) in replaced.chunks(39).enumerate() {
-            let what = format!("amend ledger {number}");
-            self.run(feed, &what, sql::amend(feed, chunk), asking).await?;
+        for (number, chunk) in replaced.chunks(sql::AMENDED_AT_ONCE).enumerate() {
+            self.run(feed, &format!("amend ledger {number}"), sql::amend(feed, chunk), asking).await?;
         }
         Ok(())
     }
 }
 
 impl<S: Statements, O: Objects> RedshiftDestination<S, O> {
-    /// One pass over files that loads nothing and goes on after errors; what it found, file by file.
+    /// One pass over files that loads nothing and continues after errors, and what it found.
     async fn try_all(
         &self,
         feed: RedshiftFeed<'_>,
@@ -104,14 +103,14 @@ impl<S: Statements, O: Objects> RedshiftDestination<S, O> {
         let statement = sql::try_all(&self.bucket.name, feed.target, load.compression, &manifest);
         let description = match self.run(feed, "find bad files", vec![statement], asking).await {
             Ok((_, description)) => description,
-            // Some contents end even this pass; what it found until then counts.
+            // Some contents end even this pass. What it found before counts.
             Err(QueryError::Failed { statement, failure: Failure { kind: FailureKind::BadData, .. } }) => {
                 match self.statements.describe(&statement, Duration::ZERO).await? {
                     Some(description) => description,
                     None => return Ok(Refused::default()),
                 }
             }
-            // One of them is gone by now, so this pass cannot be made: what the load itself noted has to do.
+            // A file is gone by now, so this pass is impossible. What the load itself noted has to suffice.
             Err(QueryError::Failed {
                 failure: Failure { kind: FailureKind::FileMissing | FailureKind::ObjectMissing, .. },
                 ..
@@ -120,7 +119,7 @@ impl<S: Statements, O: Objects> RedshiftDestination<S, O> {
         };
         let text = description.error.as_deref().unwrap_or_default();
         let mut refused = Refused { files: failure::refused_in(text, &self.bucket.name, files), late: false };
-        if let Some(trace) = trace(&description, None) {
+        if let Some(trace) = trace(&description, description.query_id) {
             let noted = self.load_errors(feed, files, "", trace, asking).await?;
             refused.late = refused.files.is_empty() && noted.late;
             refused.files.extend(noted.files);
@@ -128,7 +127,7 @@ impl<S: Statements, O: Objects> RedshiftDestination<S, O> {
         Ok(refused)
     }
 
-    /// What `of` has noted about files. It is late where nothing is there: at least one error made somebody ask.
+    /// What a COPY noted about files; `of` tells the question from others. An error led here, so an empty view is late.
     async fn load_errors(
         &self,
         feed: RedshiftFeed<'_>,
@@ -137,7 +136,7 @@ impl<S: Statements, O: Objects> RedshiftDestination<S, O> {
         trace: Trace,
         asking: &Asking,
     ) -> Result<Refused, QueryError> {
-        // What was asked once is not asked again: each look is a question of its own.
+        // A question with the same name would not be asked again, so each look has its own name.
         let what = format!("read load errors{of}{}", ".".repeat(asking.look));
         let rows = self.query(feed, &what, sql::load_errors(trace), asking).await?;
         let mut refused = Refused { files: HashMap::new(), late: rows.is_empty() };
@@ -159,12 +158,14 @@ impl<S: Statements, O: Objects> RedshiftDestination<S, O> {
     }
 }
 
-/// Where COPY's traces are: by the id of the COPY itself, or else by the session.
-fn trace(description: &Description, roles: Option<Roles>) -> Option<Trace> {
-    let query = match roles {
-        Some(roles) => description.parts.get(roles.copy).and_then(|part| part.query_id),
-        None => description.query_id,
-    };
+/// Where the traces of a load's COPY are.
+fn copy_trace(feed: RedshiftFeed<'_>, begun: &Begun, description: Option<&Description>) -> Option<Trace> {
+    let copy = description?.parts.get(roles(feed, begun).copy);
+    trace(description?, copy.and_then(|part| part.query_id))
+}
+
+/// Where a COPY's traces are: by its own id, or else by the session.
+fn trace(description: &Description, query_id: Option<i64>) -> Option<Trace> {
     let session = || Some(Trace::Session(description.pid?, description.created_at?.as_second()));
-    query.map(Trace::Query).or_else(session)
+    query_id.map(Trace::Query).or_else(session)
 }

@@ -1,11 +1,11 @@
-//! All SQL that is sent to Redshift. Pure: text from types, quoted in one place.
+//! The SQL of loads and of the ledger. One file, because all of it rests on one table layout and one lock. Pure: text
+//! from types, quoted in one place.
 //!
-//! The order of [`transaction`] is the guarantee. LOCK takes no snapshot, so that everything after it sees what the
-//! previous holder of the lock committed; under Redshift's default isolation (SNAPSHOT) a guard that ran first would let
-//! two transactions both pass and both load. Source: Amazon Redshift Database Developer Guide, "Isolation levels",
-//! "LOCK".
+//! The order of [`transaction`] is the guarantee. LOCK takes no snapshot, so everything after it sees what the previous
+//! holder of the lock committed. Under Redshift's default isolation (SNAPSHOT), a guard that ran first would let two
+//! transactions both pass and both load. Source: Amazon Redshift Database Developer Guide, "Isolation levels", "LOCK".
 //!
-//! The fence is for the case that a snapshot was taken before the lock after all: every load updates its one row, and to
+//! The fence covers the case that a snapshot was taken before the lock after all. Every load updates its one row. To
 //! update a row that another transaction has changed since the snapshot is a conflict (1023), which is retried.
 
 use std::time::Duration;
@@ -16,43 +16,32 @@ use sluice_core::config::{Compression, FileIdentity};
 use sluice_core::destination::{Load, Roles};
 use sluice_core::object::{File, FileId, Key};
 
-use crate::config::copy_options::is_said_by;
 use crate::config::{CopyOption, IamRole, Redshift, RedshiftFeed};
-
 use crate::quote::{identifier, literal, table};
 
-/// The most bytes of one statement; the Data API takes 100 KB, which may be 100,000.
-/// Source: Amazon Redshift Management Guide, "Considerations when calling the Amazon Redshift Data API".
+/// The most bytes of one statement that grows with its files: a little less than the Data API takes.
 const STATEMENT_BYTES: usize = 97_000;
 
 /// The most statements of one transaction. Source: Amazon Redshift Data API Reference, `BatchExecuteStatement`.
 const BATCH_STATEMENTS: usize = 40;
 
-/// The most rows that a pass over bad files collects. Source: Database Developer Guide, "MAXERROR".
-const MAX_ERRORS: usize = 100_000;
-
-/// The most of them that are read at once: one file may have them all, and the other files are asked for again.
-const ERRORS_READ: usize = 10_000;
-
 /// The statements of the one transaction that loads a batch, and which of them is which.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Transaction {
-    /// In order.
+    /// All of them, in order.
     pub statements: Vec<String>,
     /// Which does what.
     pub roles: Roles,
 }
 
-/// Which statement of a transaction does what: settings come first, the fence between lock and guard, and the feed's own
-/// SQL before COPY.
-#[must_use]
-pub fn roles(target: &Redshift) -> Roles {
+/// Which statement of a transaction does what. Settings come first, the fence is between lock and guard, and the feed's
+/// own SQL comes before COPY.
+fn roles(target: &Redshift) -> Roles {
     Roles { lock: 2, guard: 4, copy: 5 + target.pre_sql.len() }
 }
 
-/// Which did in the transactions of versions that did not note it.
-#[must_use]
-pub fn first_roles(target: &Redshift) -> Roles {
+/// The same for transactions of older versions, which did not note their roles.
+pub(crate) fn first_roles(target: &Redshift) -> Roles {
     Roles { lock: 1, guard: 2, copy: 3 + target.pre_sql.len() }
 }
 
@@ -61,7 +50,7 @@ pub fn first_roles(target: &Redshift) -> Roles {
 pub fn transaction(bucket: &str, feed: RedshiftFeed<'_>, load: &Load<'_>, manifest: &Key) -> Transaction {
     let target = feed.target;
     let mut statements = vec![
-        // Until the transaction's end, whoever gets the connection next. A cached result would be an old one.
+        // LOCAL: the settings must not outlive the transaction. A cached result would be an old one.
         format!("SET LOCAL statement_timeout TO {}", target.statement_timeout.as_millis()),
         "SET LOCAL enable_result_cache_for_session TO off".to_owned(),
         format!("LOCK TABLE {}", table(&target.ledger)),
@@ -75,10 +64,10 @@ pub fn transaction(bucket: &str, feed: RedshiftFeed<'_>, load: &Load<'_>, manife
     Transaction { statements, roles: roles(target) }
 }
 
-/// Divides by zero if any of the files is in the ledger, or the fence has no row for what the feed takes for the same file;
-/// that ends the transaction.
+/// Divides by zero, which ends the transaction, if any of the files is in the ledger, or if the fence has no row for
+/// the feed's identity of files.
 ///
-/// The divisor depends on the tables' rows: a constant could be worked out before anything runs.
+/// The divisor depends on the tables' rows: a constant could be computed before anything runs.
 fn guard(feed: RedshiftFeed<'_>, files: &[File]) -> String {
     let target = feed.target;
     format!(
@@ -91,9 +80,8 @@ fn guard(feed: RedshiftFeed<'_>, files: &[File]) -> String {
     )
 }
 
-/// COPY of everything that the manifest lists, all of it packed in one way.
-#[must_use]
-pub fn copy(bucket: &str, target: &Redshift, compression: Option<Compression>, manifest: &Key) -> String {
+/// COPY of everything that the manifest lists, all of it compressed in one way.
+pub(crate) fn copy(bucket: &str, target: &Redshift, compression: Option<Compression>, manifest: &Key) -> String {
     let columns: Vec<String> = target.columns.iter().map(|column| identifier(column)).collect();
     let columns = if columns.is_empty() { String::new() } else { format!(" ({})", columns.join(", ")) };
     let role = match &target.iam_role {
@@ -105,22 +93,22 @@ pub fn copy(bucket: &str, target: &Redshift, compression: Option<Compression>, m
         table(&target.table),
         literal(&format!("s3://{bucket}/{manifest}"))
     );
-    // What names and contents say goes before what the options do.
-    let said = target.options.compression();
-    for option in target.options.options().iter().filter(|option| said == compression || !is_said_by(option)) {
+    // What the files' names and contents say overrides the options.
+    let own = target.options.compression();
+    for option in target.options.options().iter().filter(|option| own == compression || option.compression().is_none())
+    {
         sql.push(' ');
         sql.push_str(&clause(option));
     }
-    if let Some(compression) = compression.filter(|_| said != compression) {
+    if let Some(compression) = compression.filter(|_| own != compression) {
         sql.push(' ');
         sql.push_str(compression.keyword());
     }
     sql
 }
 
-/// Whether it is one.
-#[must_use]
-pub fn is_copy(statement: &str) -> bool {
+/// Whether a statement is a COPY.
+pub(crate) fn is_copy(statement: &str) -> bool {
     statement.starts_with("COPY ")
 }
 
@@ -133,35 +121,28 @@ fn clause(option: &CopyOption) -> String {
     }
 }
 
-/// The ledger's rows, in as many statements as their size asks for.
+/// Writes the files into the ledger, in as many statements as their size asks for.
 fn record(feed: RedshiftFeed<'_>, batch: &BatchId, files: &[File]) -> Vec<String> {
-    let head =
-        format!("INSERT INTO {} (file, object_key, etag, size, batch, loaded_at) VALUES ", table(&feed.target.ledger));
-    let mut statements: Vec<String> = Vec::new();
-    for file in files {
-        let row = format!(
+    let ledger = table(&feed.target.ledger);
+    let head = format!("INSERT INTO {ledger} (file, object_key, etag, size, batch, loaded_at) VALUES ");
+    let row = |file: &File| {
+        format!(
             "({}, {}, {}, {}, {}, GETDATE())",
             literal(&feed.ledger_id(file).to_string()),
             literal(file.key.as_str()),
             literal(file.etag.as_str()),
             file.size,
             literal(batch.as_str())
-        );
-        match statements.last_mut() {
-            Some(statement) if statement.len() + row.len() + 2 <= STATEMENT_BYTES => {
-                statement.push_str(", ");
-                statement.push_str(&row);
-            }
-            _ => statements.push(format!("{head}{row}")),
-        }
-    }
-    statements
+        )
+    };
+    let rows = lists(files.iter().map(row), STATEMENT_BYTES - head.len());
+    rows.into_iter().map(|rows| head.clone() + &rows).collect()
 }
 
-/// Makes the ledger and its fence where there are none, and divides by zero where the ledger's files are known by something
-/// else than the feed says. Keys are not enforced by Redshift; the guard under LOCK is what enforces.
+/// Makes the ledger and its fence unless they exist. Divides by zero if the ledger identifies files otherwise than the
+/// feed. Redshift does not enforce keys; the guard under LOCK does.
 ///
-/// A ledger that has entries and no fence is of a version before fences, and knows files by key and `ETag`.
+/// A ledger with entries and without a fence is of a version before fences, and identifies files by key and `ETag`.
 #[must_use]
 pub fn create_ledger(feed: RedshiftFeed<'_>) -> Vec<String> {
     let target = feed.target;
@@ -178,7 +159,7 @@ pub fn create_ledger(feed: RedshiftFeed<'_>) -> Vec<String> {
              PRIMARY KEY (file)) DISTKEY (file) SORTKEY (file)"
         ),
         format!("CREATE TABLE IF NOT EXISTS {fence} (identity VARCHAR(16) NOT NULL, loads BIGINT NOT NULL)"),
-        // Two at the same moment may both find it empty: two rows fence as well as one.
+        // Two callers may both find it empty at the same moment: two rows fence as well as one.
         format!(
             "INSERT INTO {fence} SELECT {identity}, 0 FROM (SELECT COUNT(*) AS number FROM {fence}) fences \
              WHERE fences.number = 0{empty}"
@@ -196,51 +177,42 @@ pub fn loaded(feed: RedshiftFeed<'_>, files: &[File]) -> String {
 /// When an entry was recorded, in seconds since 1970.
 const LOADED_AT: &str = "CAST(EXTRACT(EPOCH FROM loaded_at) AS BIGINT)";
 
-/// The columns of an [`Entry`](sluice_core::destination::Entry).
-const ENTRY: &str = "file, object_key, etag, size, CAST(EXTRACT(EPOCH FROM loaded_at) AS BIGINT)";
-
-/// An entry's place. Redshift compares texts byte by byte, but for blanks at their end, which it passes over: `'a '` is
-/// `'a'` to it. The `ETag` comes last and has none. Source: Database Developer Guide, "Collation sequences", "Character
-/// types".
+/// An entry's place. Redshift compares texts byte by byte, but ignores blanks at their end: `'a '` equals `'a'`. The
+/// `ETag` comes last and has no blank. Source: Database Developer Guide, "Collation sequences", "Character types".
 const PLACE: &str = "object_key || '.' || etag";
 
 /// The most entries that are answered for keys.
 const ENTRIES_NAMED: usize = 10_000;
 
+/// Selects [entries](sluice_core::destination::Entry) of the ledger; `which` says which of them.
+fn select(target: &Redshift, which: &str) -> String {
+    format!("SELECT file, object_key, etag, size, {LOADED_AT} FROM {} WHERE {which}", table(&target.ledger))
+}
+
 /// A page of the ledger in the order of places.
-#[must_use]
-pub fn page(target: &Redshift, from: &str, skip: usize, limit: usize) -> String {
-    format!(
-        "SELECT {ENTRY} FROM {} WHERE {PLACE} >= {} ORDER BY {PLACE}, file LIMIT {limit} OFFSET {skip}",
-        table(&target.ledger),
-        literal(from)
-    )
+pub(crate) fn page(target: &Redshift, from: &str, skip: usize, limit: usize) -> String {
+    let from = literal(from);
+    select(target, &format!("{PLACE} >= {from} ORDER BY {PLACE}, file LIMIT {limit} OFFSET {skip}"))
 }
 
 /// The entries of these files, in as many statements as their size asks for.
-#[must_use]
-pub fn entries_of(target: &Redshift, files: &[FileId]) -> Vec<String> {
-    choose(target, "file", files.iter().map(|file| literal(&file.to_string())), "")
+pub(crate) fn entries_of(target: &Redshift, files: &[FileId]) -> Vec<String> {
+    let lists = lists(files.iter().map(|file| literal(&file.to_string())), STATEMENT_BYTES);
+    lists.iter().map(|list| select(target, &format!("file IN ({list})"))).collect()
 }
 
 /// The entries of these keys, in as many statements as their size asks for.
-#[must_use]
-pub fn entries_named(target: &Redshift, keys: &[Key]) -> Vec<String> {
-    let limit = format!(" LIMIT {ENTRIES_NAMED}");
-    choose(target, "object_key", keys.iter().map(|key| literal(key.as_str())), &limit)
+pub(crate) fn entries_named(target: &Redshift, keys: &[Key]) -> Vec<String> {
+    let lists = lists(keys.iter().map(|key| literal(key.as_str())), STATEMENT_BYTES);
+    lists.iter().map(|list| select(target, &format!("object_key IN ({list}) LIMIT {ENTRIES_NAMED}"))).collect()
 }
 
-fn choose(target: &Redshift, column: &str, values: impl Iterator<Item = String>, end: &str) -> Vec<String> {
-    let ledger = table(&target.ledger);
-    lists(values).iter().map(|list| format!("SELECT {ENTRY} FROM {ledger} WHERE {column} IN ({list}){end}")).collect()
-}
-
-/// Lists of values, each short enough for a statement.
-fn lists(values: impl Iterator<Item = String>) -> Vec<String> {
+/// Joins values to lists of at most `bytes` each.
+fn lists(values: impl Iterator<Item = String>, bytes: usize) -> Vec<String> {
     let mut lists: Vec<String> = Vec::new();
     for value in values {
         match lists.last_mut() {
-            Some(list) if list.len() + value.len() + 2 <= STATEMENT_BYTES => {
+            Some(list) if list.len() + value.len() + 2 <= bytes => {
                 list.push_str(", ");
                 list.push_str(&value);
             }
@@ -249,6 +221,9 @@ fn lists(values: impl Iterator<Item = String>) -> Vec<String> {
     }
     lists
 }
+
+/// The most pairs that [`amend`] takes: LOCK is one of the transaction's statements.
+pub(crate) const AMENDED_AT_ONCE: usize = BATCH_STATEMENTS - 1;
 
 /// Replaces identities in the ledger, under the same lock as loads.
 #[must_use]
@@ -266,13 +241,13 @@ pub fn amend(feed: RedshiftFeed<'_>, replaced: &[(File, File)]) -> Vec<String> {
     std::iter::once(format!("LOCK TABLE {ledger}")).chain(replaced.iter().map(update)).collect()
 }
 
-/// Takes files out of the ledger that were recorded at `until` or before: transactions under the same lock as loads, each
-/// of at most `BATCH_STATEMENTS`.
+/// Removes files from the ledger that were recorded at `until` or before. Each element is a transaction under the same
+/// lock as loads.
 #[must_use]
 pub fn forget(target: &Redshift, files: &[FileId], until: Timestamp, patience: Duration) -> Vec<Vec<String>> {
     let ledger = table(&target.ledger);
     let head = [format!("SET LOCAL statement_timeout TO {}", patience.as_millis()), format!("LOCK TABLE {ledger}")];
-    let lists = lists(files.iter().map(|file| literal(&file.to_string())));
+    let lists = lists(files.iter().map(|file| literal(&file.to_string())), STATEMENT_BYTES);
     let until = until.as_second();
     let delete = |list: &String| format!("DELETE FROM {ledger} WHERE file IN ({list}) AND {LOADED_AT} <= {until}");
     let deletes: Vec<String> = lists.iter().map(delete).collect();
@@ -280,9 +255,14 @@ pub fn forget(target: &Redshift, files: &[FileId], until: Timestamp, patience: D
     chunks.map(|chunk| head.iter().chain(chunk).cloned().collect()).collect()
 }
 
-/// Reads the files without loading them, going on after every error, so that each bad one is named.
-#[must_use]
-pub fn try_all(bucket: &str, target: &Redshift, compression: Option<Compression>, manifest: &Key) -> String {
+/// The most errors that one pass over bad files collects. Source: Database Developer Guide, "MAXERROR".
+const MAX_ERRORS: usize = 100_000;
+
+/// The most of them that are read at once. One file may have them all; the others are asked for again.
+const ERRORS_READ: usize = 10_000;
+
+/// Reads the files without loading them. It continues after errors, so that every bad file is named.
+pub(crate) fn try_all(bucket: &str, target: &Redshift, compression: Option<Compression>, manifest: &Key) -> String {
     format!("{} NOLOAD MAXERROR {MAX_ERRORS}", copy(bucket, target, compression, manifest))
 }
 
@@ -291,7 +271,7 @@ pub fn try_all(bucket: &str, target: &Redshift, compression: Option<Compression>
 pub enum Trace {
     /// By the query's id.
     Query(i64),
-    /// By the backend's process id and what is newer than the statement, in seconds since 1970.
+    /// By the backend's process id, and from when on, in seconds since 1970.
     Session(i64, i64),
 }
 
@@ -299,18 +279,16 @@ impl Trace {
     fn condition(self) -> String {
         match self {
             Self::Query(id) => format!("query_id = {id}"),
-            Self::Session(pid, since) => {
-                // SYS_LOAD_DETAIL knows no session. Source: Amazon Redshift Database Developer Guide, SYS_LOAD_DETAIL.
-                format!(
-                    "query_id IN (SELECT query_id FROM sys_query_history WHERE session_id = {pid} \
-                     AND start_time >= TIMESTAMP 'epoch' + {since} * INTERVAL '1 second')"
-                )
-            }
+            // SYS_LOAD_DETAIL has no session. Source: Amazon Redshift Database Developer Guide, SYS_LOAD_DETAIL.
+            Self::Session(pid, since) => format!(
+                "query_id IN (SELECT query_id FROM sys_query_history WHERE session_id = {pid} \
+                 AND start_time >= TIMESTAMP 'epoch' + {since} * INTERVAL '1 second')"
+            ),
         }
     }
 }
 
-/// The errors of the files that a COPY refused, each file's first one before its others.
+/// The errors of the files that a COPY refused, each file's first error first.
 #[must_use]
 pub fn load_errors(trace: Trace) -> String {
     format!(

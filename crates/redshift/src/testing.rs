@@ -1,6 +1,6 @@
-//! A Data API that answers each submission as the test says, and notes what was submitted.
+//! A Data API that answers each submission as the test says, and records what was submitted.
 //!
-//! Never reads SQL: what a statement means is the test's to say.
+//! Never reads SQL: the test says what a statement means.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -38,7 +38,7 @@ struct State {
 pub struct Answer {
     /// How it stands at its end.
     pub end: Description,
-    /// How often it is still running when somebody asks.
+    /// How many polls find it running.
     pub polls: usize,
     /// The rows of its parts, counted from 1; 0 for a single statement.
     pub rows: HashMap<usize, Rows>,

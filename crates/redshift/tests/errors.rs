@@ -29,7 +29,9 @@ fn what(means: Means) -> (&'static str, &'static str) {
             "looks which files are there, and loads those; if all are, tries again from a minute to a quarter of an hour",
         ),
         Means::Passes => ("it passes by itself", "tries again from a second to a minute"),
-        Means::ToMend => ("somebody has to mend it", "tries again from a minute to a quarter of an hour, for ever"),
+        Means::Configuration => {
+            ("somebody has to mend it", "tries again from a minute to a quarter of an hour, for ever")
+        }
         Means::NoRelation => {
             ("a relation is not there", "makes the ledger, if it is that; otherwise as where somebody has to mend it")
         }

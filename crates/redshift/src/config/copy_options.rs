@@ -1,7 +1,7 @@
 //! COPY's options as typed values: what the operator wrote, checked against the files' format.
 //!
-//! Never renders SQL, and never adds an option that nobody wrote: the renderer quotes the texts and writes the keywords,
-//! and so no raw word of a configuration reaches a statement.
+//! Never renders SQL. The renderer quotes the texts and writes the keywords, so no raw word of a configuration reaches
+//! a statement. Besides the format's own clause, never adds an option that nobody wrote.
 
 use sluice_core::config::problem::{Report, Spot, shown};
 use sluice_core::config::section::{Entry, Section, integer, mistyped, right_place};
@@ -37,53 +37,42 @@ impl CopyOption {
             }
         }
     }
+
+    /// The compression, if the clause is one.
+    pub(crate) fn compression(&self) -> Option<Compression> {
+        Compression::ALL.into_iter().find(|compression| *self == Self::Flag(compression.keyword()))
+    }
 }
 
-/// Whether a clause says that the files are compressed, in whichever way.
-#[must_use]
-pub fn is_said_by(option: &CopyOption) -> bool {
-    Compression::ALL.iter().any(|one| *option == CopyOption::Flag(one.keyword()))
-}
-
-/// The clauses of a COPY that say what the files are and how they are converted.
+/// The clauses of a COPY that describe the files and how they are converted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CopyOptions(Vec<CopyOption>);
 
 impl CopyOptions {
     /// The clauses, always in the same order: first the format's own (`FORMAT AS CSV`, `FORMAT AS JSON 'auto'`,
-    /// `FIXEDWIDTH '…'`; none for delimited text), then the others. Whoever renders them adds no format of its own.
+    /// `FIXEDWIDTH '…'`; none for delimited text), then the others. The renderer adds no format of its own.
     #[must_use]
     pub fn options(&self) -> &[CopyOption] {
         &self.0
     }
 
     /// Where the jsonpaths object is, `s3://bucket/key`, if the options name one.
-    #[must_use]
-    pub fn jsonpaths(&self) -> Option<&str> {
-        self.0.iter().find_map(|option| match option {
-            CopyOption::Text(keyword, text) if keyword.starts_with("FORMAT AS ") && text.starts_with("s3://") => {
-                Some(text.as_str())
-            }
-            _ => None,
-        })
+    pub(crate) fn jsonpaths(&self) -> Option<&str> {
+        self.text("FORMAT AS JSON").or(self.text("FORMAT AS AVRO")).filter(|text| text.starts_with("s3://"))
     }
 
-    /// How the files are compressed, where the options say so.
-    #[must_use]
-    pub fn compression(&self) -> Option<Compression> {
-        let given = |compression: &Compression| self.0.contains(&CopyOption::Flag(compression.keyword()));
-        Compression::ALL.into_iter().find(given)
+    /// How the files are compressed, if the options say so.
+    pub(crate) fn compression(&self) -> Option<Compression> {
+        self.0.iter().find_map(CopyOption::compression)
     }
 
     /// Whether the files are UTF-8, which is COPY's default.
-    #[must_use]
-    pub fn is_utf8(&self) -> bool {
+    pub(crate) fn is_utf8(&self) -> bool {
         self.0.iter().all(|option| !matches!(option, CopyOption::Word("ENCODING", word) if *word != "UTF8"))
     }
 
-    /// How many lines at the beginning of each file are no rows.
-    #[must_use]
-    pub fn header_lines(&self) -> usize {
+    /// How many lines at the beginning of each file are not rows.
+    pub(crate) fn header_lines(&self) -> usize {
         let lines = |option: &CopyOption| match option {
             CopyOption::Integer("IGNOREHEADER", lines) => usize::try_from(*lines).ok(),
             _ => None,
@@ -91,22 +80,23 @@ impl CopyOptions {
         self.0.iter().find_map(lines).unwrap_or_default()
     }
 
-    /// The byte that quotes fields of CSV; none in other formats.
-    #[must_use]
-    pub fn quote(&self) -> Option<u8> {
+    /// The byte that quotes fields of CSV; `None` in other formats.
+    pub(crate) fn quote(&self) -> Option<u8> {
         let csv = self.0.contains(&CopyOption::Flag("FORMAT AS CSV"));
-        let quote = |option: &CopyOption| match option {
-            CopyOption::Text("QUOTE AS", quote) => quote.bytes().next(),
-            _ => None,
-        };
-        csv.then(|| self.0.iter().find_map(quote).unwrap_or(b'"'))
+        csv.then(|| self.text("QUOTE AS").and_then(|quote| quote.bytes().next()).unwrap_or(b'"'))
     }
 
     /// Whether JSON files hold objects whose names are columns.
-    #[must_use]
-    pub fn wants_objects(&self) -> bool {
-        let auto = |text: &str| matches!(text, "auto" | "auto ignorecase");
-        self.0.iter().any(|option| matches!(option, CopyOption::Text("FORMAT AS JSON", text) if auto(text)))
+    pub(crate) fn wants_objects(&self) -> bool {
+        matches!(self.text("FORMAT AS JSON"), Some("auto" | "auto ignorecase"))
+    }
+
+    /// The text of the clause with these keywords.
+    fn text(&self, keywords: &str) -> Option<&str> {
+        self.0.iter().find_map(|option| match option {
+            CopyOption::Text(keyword, text) if *keyword == keywords => Some(text.as_str()),
+            _ => None,
+        })
     }
 
     /// Reads `[feed.redshift.options]` for files of `format`; `owner` is the destination's place, for what is missing.
@@ -116,13 +106,14 @@ impl CopyOptions {
         owner: &Spot,
         report: &mut Report<'_>,
     ) -> Self {
+        let mut options = Vec::new();
         if let Some(section) = section {
             refuse_unfit(format, section, report);
             refuse_second_compression(section, report);
+            for known in KNOWN.iter().filter(|known| known.fits(format)) {
+                options.extend(section.value(known.name).and_then(|entry| read_one(known, &entry, report)));
+            }
         }
-        let fit = KNOWN.iter().filter(|known| known.fits(format));
-        let mut options: Vec<_> =
-            fit.filter_map(|known| read_one(known, &section?.value(known.name)?, report)).collect();
         add_format(format, &mut options, owner, report);
         Self(options)
     }
@@ -133,13 +124,10 @@ pub(super) fn names() -> Vec<&'static str> {
     KNOWN.iter().map(|known| known.name).collect()
 }
 
-/// Reports options that Sluice sets itself, that the format does not take, and that nobody knows.
+/// Reports options that Sluice sets itself, that the format does not take, and that COPY does not have.
 fn refuse_unfit(format: FileFormat, section: &Section<'_>, report: &mut Report<'_>) {
     let fit: Vec<_> = KNOWN.iter().filter(|known| known.fits(format)).map(|known| known.name).collect();
-    for name in section.names() {
-        if fit.contains(&name.value) {
-            continue;
-        }
+    for name in section.names().filter(|name| !fit.contains(&name.value)) {
         if let Some((_, what, remedy)) = REFUSED.iter().find(|(refused, ..)| *refused == name.value) {
             report.add(&name.spot, *what, *remedy);
         } else if KNOWN.iter().any(|known| known.name == name.value) {
@@ -158,52 +146,37 @@ pub(super) fn formats_with(option: &str) -> String {
     FileFormat::ALL.into_iter().filter(takes).map(FileFormat::as_str).collect::<Vec<_>>().join(", ")
 }
 
-/// COPY reads all files of one statement in the same way, so there is one compression at most.
+/// COPY reads all files of one statement in the same way, so it takes one compression at most.
 fn refuse_second_compression(section: &Section<'_>, report: &mut Report<'_>) {
-    let given = |name: &str| section.value(name).is_some_and(|entry| entry.value.as_bool() == Some(true));
-    let given: Vec<_> = ["gzip", "bzip2", "lzop", "zstd"].into_iter().filter(|name| given(name)).collect();
+    let given = |name: &&str| section.value(name).is_some_and(|entry| entry.value.as_bool() == Some(true));
+    let given: Vec<_> = ["gzip", "bzip2", "lzop", "zstd"].into_iter().filter(given).collect();
     if let [first, second, ..] = given[..] {
         let remedy = "keep one; files of several compressions need a feed for each";
         report.add(&section.spot_at(second), format!("a second compression beside {first}"), remedy);
     }
 }
 
-/// One option's value, checked.
+/// One option's value, checked. A flag that is `false` gives no clause.
 fn read_one(known: &Known, entry: &Entry<&DeValue<'_>>, report: &mut Report<'_>) -> Option<CopyOption> {
-    let keyword = known.keyword;
-    match known.kind {
-        Kind::Flag => match entry.value.as_bool() {
-            Some(given) => given.then_some(CopyOption::Flag(keyword)),
-            None => mistyped(entry, "true or false", report),
-        },
+    let (keyword, kind) = (known.keyword, known.kind);
+    let (flag, text) = (entry.value.as_bool(), entry.value.as_str());
+    let option = match kind {
+        Kind::Flag | Kind::FlagOrText { .. } if flag.is_some() => return flag?.then_some(CopyOption::Flag(keyword)),
+        Kind::Flag => return mistyped(entry, &kind.expected(), report),
         Kind::Integer { least, most } => {
             let number = entry.value.as_integer().and_then(integer).filter(|number| (least..=most).contains(number));
-            match number {
-                Some(number) => Some(CopyOption::Integer(keyword, number)),
-                None => wrong(entry, &format!("a whole number from {least} to {most}"), report),
-            }
+            number.map(|number| CopyOption::Integer(keyword, number))
         }
-        Kind::Text { check, expected } => match entry.value.as_str().and_then(check) {
-            Some(text) => Some(CopyOption::Text(keyword, text)),
-            None => wrong(entry, expected, report),
-        },
-        Kind::FlagOrText { check, expected } => match (entry.value.as_bool(), entry.value.as_str().and_then(check)) {
-            (Some(given), _) => given.then_some(CopyOption::Flag(keyword)),
-            (_, Some(text)) => Some(CopyOption::Text(keyword, text)),
-            _ => wrong(entry, expected, report),
-        },
-        Kind::Word { words, expected } => {
-            let text = match (entry.value.as_bool(), entry.value.as_str()) {
-                (Some(true), _) => "on".to_owned(),
-                (Some(false), _) => "off".to_owned(),
-                (_, text) => text.unwrap_or_default().to_ascii_lowercase(),
-            };
-            match words.iter().find(|(name, _)| *name == text) {
-                Some((_, word)) => Some(CopyOption::Word(keyword, word)),
-                None => wrong(entry, expected, report),
-            }
+        Kind::Text { check, .. } | Kind::FlagOrText { check, .. } => {
+            text.and_then(check).map(|text| CopyOption::Text(keyword, text))
         }
-    }
+        Kind::Word(words) => {
+            let given = flag.map(|flag| if flag { "on" } else { "off" }).or(text).unwrap_or_default();
+            let word = words.iter().find(|word| word.eq_ignore_ascii_case(given));
+            word.map(|word| CopyOption::Word(keyword, word))
+        }
+    };
+    option.or_else(|| wrong(entry, &kind.expected(), report))
 }
 
 /// Reports a value that the option does not take.
@@ -217,11 +190,10 @@ fn wrong<T>(entry: &Entry<&DeValue<'_>>, expected: &str, report: &mut Report<'_>
     None
 }
 
-/// Puts the format's own clause first, where no option (`json`, `avro`, `fixedwidth`) was it already.
+/// Puts the format's own clause first, unless an option (`json`, `avro`, `fixedwidth`) is that clause.
 fn add_format(format: FileFormat, options: &mut Vec<CopyOption>, owner: &Spot, report: &mut Report<'_>) {
-    let given = options.first().is_some_and(|first| catalogue::FORMAT_CLAUSES.contains(&first.keyword()));
+    let given = |keyword| options.first().is_some_and(|first| first.keyword() == keyword);
     let clause = match format {
-        _ if given => return,
         FileFormat::Csv => CopyOption::Flag("FORMAT AS CSV"),
         // COPY's documented default, written out so that the statement can be read alone.
         FileFormat::Json => CopyOption::Text("FORMAT AS JSON", "auto".to_owned()),
@@ -230,10 +202,14 @@ fn add_format(format: FileFormat, options: &mut Vec<CopyOption>, owner: &Spot, r
         FileFormat::Orc => CopyOption::Flag("FORMAT AS ORC"),
         FileFormat::Delimited => return,
         FileFormat::FixedWidth => {
-            let spot = Spot { path: format!("{}.options.fixedwidth", owner.path), span: owner.span.clone() };
-            report.add(&spot, "missing", "write fixedwidth = \"id:5,name:20\", a label and a width for each column");
+            if !given("FIXEDWIDTH") {
+                let spot = Spot { path: format!("{}.options.fixedwidth", owner.path), span: owner.span.clone() };
+                report.add(&spot, "missing", format!("write fixedwidth = {}", catalogue::FIXED_WIDTH));
+            }
             return;
         }
     };
-    options.insert(0, clause);
+    if !given(clause.keyword()) {
+        options.insert(0, clause);
+    }
 }

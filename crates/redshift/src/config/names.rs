@@ -1,6 +1,6 @@
-//! Names that AWS gives: what a warehouse, a secret and a role can be called.
+//! Checks names of AWS: of warehouses, secrets and roles.
 //!
-//! Never asks whether there is such a thing.
+//! Never checks whether they exist.
 
 /// The name of a workgroup, or the identifier of a cluster.
 pub(super) fn is_warehouse_name(name: &str) -> bool {
@@ -24,9 +24,9 @@ pub(super) fn is_role_chain(arns: &str) -> bool {
     arns.split(',').count() <= 10 && arns.split(',').all(role)
 }
 
-/// What an ARN of `service` names, where the ARN has its right shape.
+/// What an ARN of `service` names, if the ARN is well-formed.
 fn arn_of<'a>(arn: &'a str, service: &str, regional: bool) -> Option<&'a str> {
-    // Quotes and spaces have no place in an ARN, and would have one in SQL.
+    // Quotes and spaces are not legal in an ARN, and would mean something in SQL.
     let legal = |c: char| c.is_ascii_alphanumeric() || "-_:/+=,.@!".contains(c);
     let mut parts = arn.splitn(6, ':');
     let (scheme, partition, named) = (parts.next()?, parts.next()?, parts.next()?);

@@ -1,6 +1,6 @@
 //! Reads one `[feed.redshift]`.
 //!
-//! Never talks to a warehouse: whether the table is there, only the warehouse knows.
+//! Never talks to a warehouse: only the warehouse knows whether the table exists.
 
 use std::time::Duration;
 
@@ -13,32 +13,20 @@ use sluice_core::config::{FeedName, FileFormat, Reading, Target, amount};
 use super::copy_options::CopyOptions;
 use super::{FIELDS, IamRole, Identity, KIND, Redshift, Table, Warehouse, copy_options, names, statement, table};
 
-/// The longest name of a ledger: a name has 127 bytes at most, and `_fence` is appended.
-/// Source: Amazon Redshift Database Developer Guide, "Names and identifiers".
-const MAX_LEDGER_BYTES: usize = 121;
+/// The longest name of a ledger, in bytes: its fence is called after it.
+const MAX_LEDGER_BYTES: usize = table::MAX_NAME_BYTES - "_fence".len();
 const OPTIONS: &str = "under [feed.redshift.options]";
 const DEFAULT_TIMEOUT: Duration = Duration::from_hours(4);
 /// The Data API ends every statement after this long.
 const MAX_TIMEOUT: Duration = Duration::from_hours(24);
 
-/// Reads a destination of the feed called `name`, and reports all that is wrong within it.
+/// Reads the section of the feed called `name`, and reports everything that is wrong in it.
 pub(super) fn read(section: &Section<'_>, name: Option<&FeedName>, report: &mut Report<'_>) -> Draft {
     let options = copy_options::names();
     let elsewhere = [(FEED_FIELDS, "under [[feed]], above [feed.redshift]"), (&options, OPTIONS)];
     section.only(FIELDS, &elsewhere, report);
-    let table = section.needed("table", "\"schema.table\"", report);
-    let table = table.and_then(|table| read_table(&table, report));
-    let ledger = match section.text("ledger", report) {
-        Some(ledger) => read_table(&ledger, report),
-        None => table
-            .as_ref()
-            .zip(name)
-            .map(|(table, name)| Entry { spot: section.spot_at("ledger"), value: default_ledger(&table.value, name) }),
-    };
-    if let Some(ledger) = ledger.as_ref().filter(|ledger| ledger.value.name.len() > MAX_LEDGER_BYTES) {
-        let what = format!("the name has {} bytes, and the ledger's fence is called after it", ledger.value.name.len());
-        report.add(&ledger.spot, what, format!("write ledger = \"…\" with a name of {MAX_LEDGER_BYTES} bytes at most"));
-    }
+    let table = section.needed("table", "\"schema.table\"", report).and_then(|table| read_table(&table, report));
+    let ledger = read_ledger(section, table.as_ref(), name, report);
     let format = read_format(section, report);
     let options = section.section("options", report);
     let options = format.map(|format| CopyOptions::read(format, options.as_ref(), &section.spot, report));
@@ -47,16 +35,8 @@ pub(super) fn read(section: &Section<'_>, name: Option<&FeedName>, report: &mut 
     let (identity, columns) = (read_identity(section, report), read_columns(section, report));
     let iam_role = read_iam_role(section, report).unwrap_or(IamRole::Default);
     let statement_timeout = read_timeout(section, report).unwrap_or(DEFAULT_TIMEOUT);
-    let name = |table: &Entry<Table>| {
-        let (schema, name) = table::folded(&table.value);
-        table.with(TableName { shown: table.value.to_string(), folded: format!("{schema}\0{name}") })
-    };
-    let mut draft = Draft {
-        database: format!("{warehouse:?} {database:?}"),
-        table: table.as_ref().map(name),
-        ledger: ledger.as_ref().map(name),
-        target: None,
-    };
+    let shared = format!("{warehouse:?} {database:?}");
+    let (table_name, ledger_name) = (table.as_ref().map(compared_name), ledger.as_ref().map(compared_name));
     let settings = || {
         Some(Redshift {
             warehouse: warehouse?,
@@ -73,12 +53,18 @@ pub(super) fn read(section: &Section<'_>, name: Option<&FeedName>, report: &mut 
             post_sql,
         })
     };
-    draft.target = settings().as_ref().map(target);
-    draft
+    Draft { database: shared, table: table_name, ledger: ledger_name, target: settings().map(target) }
 }
 
-/// What the protocol must know of it.
-fn target(redshift: &Redshift) -> Target {
+/// A table's name, to compare feeds by it. The warehouse folds case by default.
+fn compared_name(table: &Entry<Table>) -> Entry<TableName> {
+    let Table { schema, name } = &table.value;
+    let folded = format!("{schema}\0{name}").to_ascii_lowercase();
+    table.with(TableName { shown: table.value.to_string(), folded })
+}
+
+/// What the protocol must know of the section.
+fn target(redshift: Redshift) -> Target {
     let options = &redshift.options;
     let files = Reading {
         format: redshift.format,
@@ -88,32 +74,51 @@ fn target(redshift: &Redshift) -> Target {
         quote: options.quote(),
         objects: options.wants_objects(),
     };
-    let mut target = Target::new(KIND, files, redshift.clone());
-    target.place = format!("{}/{}/{}", redshift.warehouse, redshift.database, redshift.table);
-    // How many statements go before COPY: what reads a transaction's end counts them.
-    if !redshift.pre_sql.is_empty() {
-        target.shape = format!("/{}", redshift.pre_sql.len());
-    }
-    (target.table, target.ledger) = (redshift.table.to_string(), redshift.ledger.to_string());
+    let place = format!("{}/{}/{}", redshift.warehouse, redshift.database, redshift.table);
+    // The number of statements before COPY: the reader of a transaction's end counts them.
+    let before = redshift.pre_sql.len();
+    let shape = if before == 0 { String::new() } else { format!("/{before}") };
+    let (table, ledger) = (redshift.table.to_string(), redshift.ledger.to_string());
+    let mut target = Target::new(KIND, files, redshift);
+    (target.place, target.shape, target.table, target.ledger) = (place, shape, table, ledger);
     target
 }
 
 fn read_table(text: &Entry<&str>, report: &mut Report<'_>) -> Option<Entry<Table>> {
+    let remedy = "write \"schema.table\", with double quotes around parts that need them: '\"My Schema\".\"t\"'";
     match table::parse(text.value) {
         Ok(table) => Some(text.with(table)),
         Err(error) => {
-            let remedy =
-                "write \"schema.table\", with double quotes around parts that need them: '\"My Schema\".\"t\"'";
-            report.add(&text.spot, format!("{} is not a table's name: {error}", shown(text.value)), remedy);
+            refuse(text, &format!("a table's name: {error}"), remedy, report);
             None
         }
     }
 }
 
-/// `sluice_ledger_<feed>`, beside the table that the feed loads.
-fn default_ledger(table: &Table, feed: &FeedName) -> Table {
-    let name = format!("sluice_ledger_{}", feed.as_str().replace('-', "_"));
-    Table { schema: table.schema.clone(), name }
+/// Reports a text that its field does not take.
+fn refuse(text: &Entry<&str>, expected: &str, remedy: &str, report: &mut Report<'_>) {
+    report.add(&text.spot, format!("{} is not {expected}", shown(text.value)), remedy);
+}
+
+/// The ledger. Default: `sluice_ledger_<feed>`, beside the table that the feed loads.
+fn read_ledger(
+    section: &Section<'_>,
+    table: Option<&Entry<Table>>,
+    feed: Option<&FeedName>,
+    report: &mut Report<'_>,
+) -> Option<Entry<Table>> {
+    let ledger = if let Some(ledger) = section.text("ledger", report) {
+        read_table(&ledger, report)?
+    } else {
+        let name = format!("sluice_ledger_{}", feed?.as_str().replace('-', "_"));
+        Entry { spot: section.spot_at("ledger"), value: Table { schema: table?.value.schema.clone(), name } }
+    };
+    let bytes = ledger.value.name.len();
+    if bytes > MAX_LEDGER_BYTES {
+        let what = format!("the name has {bytes} bytes, and the ledger's fence is called after it");
+        report.add(&ledger.spot, what, format!("write ledger = \"…\" with a name of {MAX_LEDGER_BYTES} bytes at most"));
+    }
+    Some(ledger)
 }
 
 fn read_format(section: &Section<'_>, report: &mut Report<'_>) -> Option<FileFormat> {
@@ -130,8 +135,8 @@ fn read_warehouse(section: &Section<'_>, report: &mut Report<'_>) -> Option<Ware
     let cluster = section.text("cluster", report);
     for name in [&workgroup, &cluster].into_iter().flatten() {
         if !names::is_warehouse_name(name.value) {
-            let what = format!("{} is not the name of a workgroup or cluster", shown(name.value));
-            report.add(&name.spot, what, "write its name (no ARN, no host name): lower-case letters, digits and \"-\"");
+            let remedy = "write its name (no ARN, no host name): lower-case letters, digits and \"-\"";
+            refuse(name, "the name of a workgroup or cluster", remedy, report);
         }
     }
     match (section.has("workgroup"), section.has("cluster")) {
@@ -151,12 +156,8 @@ fn read_warehouse(section: &Section<'_>, report: &mut Report<'_>) -> Option<Ware
 
 fn read_database(section: &Section<'_>, report: &mut Report<'_>) -> Option<String> {
     let database = section.needed("database", "\"…\", the database in the warehouse", report)?;
-    if !table::is_column(database.value) {
-        report.add(
-            &database.spot,
-            format!("{} is not a database's name", shown(database.value)),
-            "write 1 to 127 bytes",
-        );
+    if !table::is_name(database.value) {
+        refuse(&database, "a database's name", "write 1 to 127 bytes", report);
     }
     Some(database.value.to_owned())
 }
@@ -164,11 +165,8 @@ fn read_database(section: &Section<'_>, report: &mut Report<'_>) -> Option<Strin
 fn read_identity(section: &Section<'_>, report: &mut Report<'_>) -> Identity {
     let secret = section.text("secret_arn", report);
     let user = section.text("db_user", report);
-    if let Some(secret) = &secret
-        && !names::is_secret_arn(secret.value)
-    {
-        let remedy = "write arn:aws:secretsmanager:<region>:<account>:secret:<name>";
-        report.add(&secret.spot, format!("{} is not a secret's ARN", shown(secret.value)), remedy);
+    if let Some(secret) = secret.as_ref().filter(|secret| !names::is_secret_arn(secret.value)) {
+        refuse(secret, "a secret's ARN", "write arn:aws:secretsmanager:<region>:<account>:secret:<name>", report);
     }
     if let Some(user) = &user {
         check_user(section, user, report);
@@ -188,17 +186,17 @@ fn check_user(section: &Section<'_>, user: &Entry<&str>, report: &mut Report<'_>
         let remedy = "remove it: with a workgroup the function's IAM identity or secret_arn is the user";
         report.add(&user.spot, "only a cluster has db_user", remedy);
     }
-    if !table::is_column(user.value) {
-        report.add(&user.spot, format!("{} is not a user's name", shown(user.value)), "write 1 to 127 bytes");
+    if !table::is_name(user.value) {
+        refuse(user, "a user's name", "write 1 to 127 bytes", report);
     }
 }
 
 fn read_columns(section: &Section<'_>, report: &mut Report<'_>) -> Vec<String> {
     let mut columns: Vec<String> = Vec::new();
     for column in section.texts("columns", report) {
-        if !table::is_column(column.value) {
-            let what = format!("{} is not a column's name", shown(column.value));
-            report.add(&column.spot, what, "write 1 to 127 bytes, as the catalogue has them, without double quotes");
+        if !table::is_name(column.value) {
+            let remedy = "write 1 to 127 bytes, as the catalogue has them, without double quotes";
+            refuse(&column, "a column's name", remedy, report);
         } else if columns.iter().any(|other| other == column.value) {
             let remedy = "name each column once, in the order of the files";
             report.add(&column.spot, format!("the column {:?} is named twice", column.value), remedy);
@@ -213,9 +211,9 @@ fn read_iam_role(section: &Section<'_>, report: &mut Report<'_>) -> Option<IamRo
     match role.value {
         "default" => Some(IamRole::Default),
         arns if names::is_role_chain(arns) => Some(IamRole::Arn(arns.to_owned())),
-        other => {
+        _ => {
             let remedy = "write \"default\", or arn:aws:iam::<account>:role/<name>, up to 10 with commas and no spaces";
-            report.add(&role.spot, format!("{} is not a role", shown(other)), remedy);
+            refuse(&role, "a role", remedy, report);
             None
         }
     }
@@ -226,8 +224,8 @@ fn read_timeout(section: &Section<'_>, report: &mut Report<'_>) -> Option<Durati
     let legal = Duration::from_secs(1)..=MAX_TIMEOUT;
     let timeout = amount::duration(text.value).filter(|timeout| legal.contains(timeout));
     if timeout.is_none() {
-        let what = format!("{} is not a time from 1 second to 24 hours", shown(text.value));
-        report.add(&text.spot, what, "write a number and a unit, such as \"4h\" or \"90m\"");
+        let remedy = "write a number and a unit, such as \"4h\" or \"90m\"";
+        refuse(&text, "a time from 1 second to 24 hours", remedy, report);
     }
     timeout
 }

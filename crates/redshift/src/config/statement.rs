@@ -1,17 +1,16 @@
 //! Reads `pre_sql` and `post_sql`, and refuses what would end the batch's transaction.
 //!
-//! Never understands SQL beyond its words: literals, quoted names and comments are passed over, so that no word in them
-//! is taken for a command, and no command hides in them.
+//! Never understands SQL beyond its words. It skips literals, quoted names and comments, so that a word in them does
+//! not look like a command, and no command hides behind them.
 
 use sluice_core::config::problem::Report;
 use sluice_core::config::section::{Entry, Section};
 
-/// The most statements of `pre_sql` and `post_sql` together. The Data API takes 40 in a batch, and the largest batch
-/// needs the others for itself.
-pub(super) const MAX_EXTRA_STATEMENTS: usize = 10;
-/// The longest statement that the Data API takes, in bytes.
-/// Source: Amazon Redshift Management Guide, "Using the Amazon Redshift Data API", considerations.
-const MAX_STATEMENT_BYTES: usize = 100_000;
+use crate::statements::MAX_STATEMENT_BYTES;
+
+/// The most statements of `pre_sql` and `post_sql` together. The Data API takes 40 in a batch, and Sluice needs the
+/// others for the largest load.
+const MAX_EXTRA_STATEMENTS: usize = 10;
 
 /// The statements to run before and after COPY.
 pub(super) fn read_extra(section: &Section<'_>, report: &mut Report<'_>) -> (Vec<String>, Vec<String>) {
@@ -31,87 +30,70 @@ pub(super) fn read_extra(section: &Section<'_>, report: &mut Report<'_>) -> (Vec
 }
 
 fn check(sql: &Entry<&str>, report: &mut Report<'_>) {
-    let statement = match words(sql.value) {
-        Ok(statement) => statement,
+    let plain = match plain(sql.value) {
+        Ok(plain) => plain,
         Err(open) => {
             report.add(&sql.spot, format!("{open} is left open"), "close it");
             return;
         }
     };
-    if statement.words.is_empty() {
+    let words: Vec<&str> = plain.split([' ', ';']).filter(|word| !word.is_empty() && *word != QUOTED).collect();
+    if words.is_empty() {
         report.add(&sql.spot, "there is no statement", "remove it");
     }
-    if statement.more {
+    if plain.split(';').filter(|statement| !statement.trim().is_empty()).count() > 1 {
         report.add(&sql.spot, "there are several statements in one text", "write each as a text of its own");
     }
     if sql.value.len() > MAX_STATEMENT_BYTES || sql.value.contains('\0') {
         let remedy = format!("write at most {MAX_STATEMENT_BYTES} bytes, none of them zero");
         report.add(&sql.spot, "the warehouse would not take this statement", remedy);
     }
-    if let Some((command, remedy)) = ends_transaction(&statement.words) {
+    if let Some((command, remedy)) = ends_transaction(&words) {
         let what = format!("{command} ends the transaction that loads the files, so they could be loaded twice");
         report.add(&sql.spot, what, remedy);
     }
 }
 
 /// The command that would end the transaction, and what to write instead.
-fn ends_transaction(words: &[String]) -> Option<(&'static str, &'static str)> {
-    let first = words.first().map_or("", String::as_str);
+fn ends_transaction<'w>(words: &[&'w str]) -> Option<(&'w str, &'static str)> {
     let own = "remove it: Sluice begins and ends the transaction itself";
-    match first {
+    match *words.first()? {
         "TRUNCATE" => Some(("TRUNCATE", "write DELETE FROM instead")),
         "VACUUM" => Some(("VACUUM", "run it elsewhere, outside of loads")),
         "ALTER" if words.windows(2).any(|pair| pair == ["APPEND", "FROM"]) => {
             Some(("ALTER TABLE APPEND", "write INSERT INTO … SELECT instead"))
         }
-        "COMMIT" => Some(("COMMIT", own)),
-        "END" => Some(("END", own)),
-        "ROLLBACK" => Some(("ROLLBACK", own)),
-        "ABORT" => Some(("ABORT", own)),
-        "BEGIN" => Some(("BEGIN", own)),
         "START" => Some(("START TRANSACTION", own)),
+        command @ ("BEGIN" | "COMMIT" | "END" | "ROLLBACK" | "ABORT") => Some((command, own)),
         _ => None,
     }
 }
 
-/// The words of one statement, upper case, without literals, quoted names and comments.
-#[derive(Debug, Default)]
-struct Statement {
-    words: Vec<String>,
-    /// Whether something follows the statement's semicolon.
-    more: bool,
-}
+/// Stands for a literal or a quoted name in [`plain`] SQL.
+const QUOTED: &str = "'";
 
-/// Splits SQL into words, as far as needed to know its command. An error names what was left open.
-fn words(sql: &str) -> Result<Statement, &'static str> {
-    let mut statement = Statement::default();
-    let (mut begun, mut ended) = (false, false);
+/// SQL in upper case without comments, with blanks between its words and signs, and with [`QUOTED`] for each literal
+/// and quoted name. The error names what was left open.
+fn plain(sql: &str) -> Result<String, &'static str> {
+    let mut plain = String::with_capacity(sql.len());
     let mut rest = sql;
     while let Some(c) = rest.chars().next() {
-        if c.is_whitespace() {
-            rest = &rest[c.len_utf8()..];
-            continue;
-        }
         if let Some(after) = after_comment(rest)? {
+            plain.push(' ');
             rest = after;
-            continue;
-        }
-        if c == ';' {
-            ended = begun;
-            rest = &rest[1..];
-            continue;
-        }
-        statement.more |= ended;
-        begun = true;
-        if let Some(after) = after_quoted(rest)? {
+        } else if let Some(after) = after_quoted(rest)? {
+            plain.extend([" ", QUOTED, " "]);
             rest = after;
-            continue;
+        } else {
+            match c {
+                c if c.is_alphanumeric() || c == '_' => plain.extend(c.to_uppercase()),
+                c if c.is_whitespace() => plain.push(' '),
+                sign => plain.extend([' ', sign, ' ']),
+            }
+            rest = &rest[c.len_utf8()..];
         }
-        let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len()).max(c.len_utf8());
-        statement.words.push(rest[..end].to_uppercase());
-        rest = &rest[end..];
     }
-    Ok(statement)
+    Ok(plain)
 }
 
 /// What follows the comment that `sql` begins with, if it does.
@@ -144,7 +126,7 @@ fn after_comment(sql: &str) -> Result<Option<&str>, &'static str> {
 fn after_quoted(sql: &str) -> Result<Option<&str>, &'static str> {
     match sql.as_bytes().first() {
         Some(b'\'') => after_literal(&sql[1..]).map(Some),
-        // A doubled quote within a name is, for this purpose, two names side by side.
+        // A doubled quote within a name counts as two names side by side, which changes nothing here.
         Some(b'"') => sql[1..].split_once('"').map(|(_, after)| Some(after)).ok_or("a double quote"),
         Some(b'$') => after_dollars(sql),
         _ => Ok(None),

@@ -6,30 +6,25 @@ use super::Table;
 
 /// The longest name in Redshift's catalogue, in bytes.
 /// Source: Amazon Redshift Database Developer Guide, "Names and identifiers".
-const MAX_NAME_BYTES: usize = 127;
+pub(super) const MAX_NAME_BYTES: usize = 127;
 
-/// What can be wrong with a table's name.
+/// Why a text is not a table's name.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub(super) enum TableError {
-    /// A part is missing or empty.
     #[error("a part of the name is empty")]
     Empty,
-    /// A part is longer than the catalogue allows.
     #[error("a part of the name has more than {MAX_NAME_BYTES} bytes")]
     TooLong,
-    /// A part needs double quotes.
     #[error("{0:?} stands outside double quotes")]
     Character(char),
-    /// A double quote without its other one.
     #[error("a double quote is left open")]
     Open,
-    /// `database.schema.table`, or more.
     #[error("there are more parts than schema and table")]
     Parts,
 }
 
-/// Reads `table`, `schema.table`, or either with parts in double quotes. A part without quotes is folded to lower case,
-/// as Redshift does; a table without a schema is in `public`.
+/// Reads `table`, `schema.table`, or either with parts in double quotes. A part without quotes becomes lower case, as
+/// in Redshift. A table without a schema is in `public`.
 pub(super) fn parse(text: &str) -> Result<Table, TableError> {
     let mut parts = Vec::new();
     let mut rest = text;
@@ -50,7 +45,7 @@ pub(super) fn parse(text: &str) -> Result<Table, TableError> {
     }
 }
 
-/// A part in double quotes, in which a doubled one stands for one, and what follows it.
+/// A part in double quotes, and what follows it. In the part, a doubled quote stands for one.
 fn quoted(text: &str) -> Result<(String, &str), TableError> {
     let mut part = String::new();
     let mut rest = &text[1..];
@@ -90,13 +85,8 @@ fn check(part: &str) -> Result<(), TableError> {
     }
 }
 
-/// What two names have in common when the warehouse takes them for one table: it folds case unless told otherwise.
-pub(super) fn folded(table: &Table) -> (String, String) {
-    (table.schema.to_ascii_lowercase(), table.name.to_ascii_lowercase())
-}
-
-/// Whether the catalogue can have a column with this name.
-pub(super) fn is_column(name: &str) -> bool {
+/// Whether this can be a name in the catalogue: of a column, a user or a database.
+pub(super) fn is_name(name: &str) -> bool {
     check(name).is_ok()
 }
 

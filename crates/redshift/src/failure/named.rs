@@ -1,6 +1,6 @@
-//! Named: which file of a batch the warehouse means, in a text or in a system view.
+//! Which file of a batch the warehouse names, in a text or in a system view.
 //!
-//! Pure. Never guesses: a name that was cut off, or that stands beside others, names none.
+//! Pure. Never guesses: a name that was cut off, or that stands beside others, names no file.
 
 use std::ops::Range;
 
@@ -8,17 +8,17 @@ use sluice_core::object::File;
 
 use super::super::manifest;
 
-/// So long is the context in the text of a columnar COPY at most; what is longer is cut off, a file's name as well.
+/// The longest context in the text of a columnar COPY, in characters. Longer ones are cut off, even in a file's name.
 const CONTEXT: usize = 256;
 
 /// How many bytes of a file's name the system views keep. Source: Database Developer Guide, `SYS_LOAD_ERROR_DETAIL`.
 const FILE_NAME_BYTES: usize = 256;
 
-/// The one file that an error's text itself names, as texts about broken compression and columnar files do.
+/// The one file that an error's text names, as texts about broken compression and columnar files do.
 ///
-/// A key may hold another file's URL, and then only the longer one is named. A text that names several files side by
+/// A key may contain another file's URL; then only the longer one is named. A text that names several files side by
 /// side names none: it may quote one of them, and the URL of the other from its content.
-pub(super) fn in_text<'f>(text: &str, bucket: &str, files: &'f [File]) -> Option<&'f File> {
+pub(crate) fn in_text<'f>(text: &str, bucket: &str, files: &'f [File]) -> Option<&'f File> {
     let mut named: Vec<(Range<usize>, &File)> = Vec::new();
     for file in files {
         for start in [format!("s3://{bucket}/"), format!(".amazonaws.com/{bucket}/")] {
@@ -36,33 +36,7 @@ pub(super) fn in_text<'f>(text: &str, bucket: &str, files: &'f [File]) -> Option
     (outermost.all(|(_, other)| other.key == file.key) && !may_be_longer(text, bucket, file, files)).then_some(*file)
 }
 
-/// How much of `text` is this key, as it is or as a URL has it: Spectrum writes `%3D` for `=`.
-fn written(text: &str, key: &str) -> Option<usize> {
-    if text.starts_with(key) {
-        return Some(key.len());
-    }
-    let mut rest = text.as_bytes();
-    for byte in key.bytes() {
-        rest = after(rest, byte)?;
-    }
-    Some(text.len() - rest.len())
-}
-
-/// What follows this byte, encoded or not.
-fn after(text: &[u8], byte: u8) -> Option<&[u8]> {
-    let (first, rest) = text.split_first()?;
-    match (first, rest) {
-        (b'%', [high, low, rest @ ..]) => {
-            let hex = [*high, *low];
-            let encoded = u8::from_str_radix(std::str::from_utf8(&hex).ok()?, 16).ok()?;
-            (encoded == byte).then_some(rest)
-        }
-        _ => (*first == byte).then_some(rest),
-    }
-}
-
-/// Whether the text is cut off in a name that may be this file's or a longer one's. Both begin alike, so that what is left
-/// of the longer name tells nobody which it was.
+/// Whether the text is cut off in a name that may be this file's or a longer one's: both begin alike.
 fn may_be_longer(text: &str, bucket: &str, file: &File, files: &[File]) -> bool {
     let Some((_, context)) = text.split_once("context:") else {
         return false;
@@ -79,25 +53,48 @@ fn may_be_longer(text: &str, bucket: &str, file: &File, files: &[File]) -> bool 
     })
 }
 
-/// Whether a text ends within this key.
-fn is_beginning(text: &str, key: &str) -> bool {
-    if key.starts_with(text) {
-        return true;
+/// How many bytes of `text` are this key, as it is or as a URL has it: Spectrum writes `%3D` for `=`.
+fn written(text: &str, key: &str) -> Option<usize> {
+    if text.starts_with(key) {
+        return Some(key.len());
     }
-    let mut rest = text.as_bytes();
-    for byte in key.bytes() {
-        match after(rest, byte) {
-            Some(more) => rest = more,
-            // An encoded byte may be cut off as well.
-            None => return rest.is_empty() || (rest[0] == b'%' && rest.len() < 3),
-        }
-    }
-    false
+    let (rest, missing) = after_common(text, key);
+    missing.is_empty().then(|| text.len() - rest.len())
 }
 
-/// The one file that a system view names: by its URL, by the one that Spectrum reads, whose key is encoded, or by its key.
-/// *Seen*, all three. A name that is cut there may fit several.
-pub(super) fn in_view<'f>(name: &str, bucket: &str, files: &'f [File]) -> Option<&'f File> {
+/// Whether a text ends within this key. An encoded byte may be cut off as well.
+fn is_beginning(text: &str, key: &str) -> bool {
+    let (rest, missing) = after_common(text, key);
+    key.starts_with(text) || (!missing.is_empty() && matches!(rest, [] | [b'%'] | [b'%', _]))
+}
+
+/// What remains of a text and of a key behind what they have in common. Bytes in the text may be encoded.
+fn after_common<'t, 'k>(text: &'t str, key: &'k str) -> (&'t [u8], &'k [u8]) {
+    let (mut text, mut key) = (text.as_bytes(), key.as_bytes());
+    while let Some((byte, missing)) = key.split_first()
+        && let Some(rest) = after_byte(text, *byte)
+    {
+        (text, key) = (rest, missing);
+    }
+    (text, key)
+}
+
+/// What follows this byte, encoded or not.
+fn after_byte(text: &[u8], byte: u8) -> Option<&[u8]> {
+    match text {
+        [b'%', high, low, rest @ ..] => {
+            let hex = [*high, *low];
+            let encoded = u8::from_str_radix(std::str::from_utf8(&hex).ok()?, 16).ok()?;
+            (encoded == byte).then_some(rest)
+        }
+        [first, rest @ ..] => (*first == byte).then_some(rest),
+        [] => None,
+    }
+}
+
+/// The one file that a system view names: by its URL, by Spectrum's URL with an encoded key, or by its key (*seen*, all
+/// three). A name that is cut off there may fit several files.
+pub(crate) fn in_view<'f>(name: &str, bucket: &str, files: &'f [File]) -> Option<&'f File> {
     let name = name.trim_end();
     let cut = name.len() >= FILE_NAME_BYTES - 3;
     let encoded = name.split_once(&format!(".amazonaws.com/{bucket}/")).filter(|_| name.starts_with("https://"));

@@ -7,7 +7,7 @@ use sluice_core::object::ETag;
 use test_case::test_case;
 
 use super::super::statements::Part;
-use super::example::{example, scan};
+use super::testing::{example, scan};
 use super::*;
 
 const ROLES: Roles = Roles { lock: 1, guard: 2, copy: 3 };

@@ -1,36 +1,36 @@
-//! Text: an error's text in its parts: what it says it is, its code, and what it was about.
+//! An error's text in its parts: the head, which says what the error is, its code, and its context.
 //!
-//! Pure. Never says what a text means, and never takes what stands in a later part for an earlier one: a value, a key or a
-//! name is quoted in any words, and those may be any other error's.
+//! Pure. Never says what a text means, and never takes a later part for an earlier one: a quoted value, key or name may
+//! contain the words of any other error.
 
-/// The most characters that are read: what is longer quotes something.
+/// The most characters that are read: a longer text quotes something.
 const LONGEST: usize = 2000;
 
-/// What both begin with that Spectrum says of a scan; the older one is from before 2021.
+/// The heads of Spectrum's errors about a scan. The two exceptions are from before 2021.
 const SCANS: [&str; 3] = ["spectrum scan error", "s3 query exception (fetch)", "s3 query exception (execute)"];
 
 /// An error's text, in lower case and with single blanks.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Text {
-    /// What it says it is: all that stands before the detail.
+    /// Everything before the detail.
     head: String,
-    /// The warehouse's own code, where the detail begins with one.
+    /// The warehouse's own code, if the detail begins with one.
     pub(super) code: Option<i64>,
-    /// What it was about, as the detail says.
+    /// What the detail says the error is about.
     context: String,
 }
 
-/// What a known text says. `*` stands for anything that is quoted, `~` for anything without a blank or a quote in it. At
-/// the end of words, `*` is whatever follows.
+/// What a known text says. `*` stands for any quoted text, and `~` for one without a blank or a quote in it. At the
+/// end, `*` stands for everything that follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Words {
-    /// The head of the text, whole.
+    /// The whole head.
     Head(&'static str),
     /// S3's own code, in a head that begins with `S3ServiceException:`.
     S3(&'static str),
-    /// The same, of the manifest's object.
+    /// The same about the manifest's object.
     Manifest(&'static str),
-    /// The context's first words, where the head says that Spectrum failed to scan.
+    /// The whole context, in a text whose head says that Spectrum failed to scan.
     Scan(&'static str),
 }
 
@@ -42,7 +42,7 @@ impl Text {
         let text = numbered(&text).map_or(text.as_str(), |(_, rest)| rest);
         let severity = ["error:", "fatal:"].into_iter().find_map(|severity| text.strip_prefix(severity));
         let text = severity.unwrap_or(text).trim_start();
-        // The Data API's own addition: *seen*.
+        // The Data API adds this: *seen*.
         let text = match text.rsplit_once(" [errorid: ") {
             Some((text, id)) if id.ends_with(']') && !id.contains(' ') => text,
             _ => text,
@@ -52,7 +52,7 @@ impl Text {
         Self { head: head.to_owned(), code, context: context.to_owned() }
     }
 
-    /// The parts of what a system view notes about a file: *seen*, `Spectrum Scan Error. …`.
+    /// The parts of a message about a file in a system view: *seen*, `Spectrum Scan Error. …`.
     pub(super) fn noted(code: Option<i64>, message: &str) -> Self {
         let Self { head, .. } = Self::parse(message);
         let context = head.strip_prefix("spectrum scan error.").unwrap_or(&head).trim_start().to_owned();
@@ -63,40 +63,41 @@ impl Text {
     pub(super) fn says(&self, words: Words) -> bool {
         match words {
             Words::Head(pattern) => fits(&pattern.to_ascii_lowercase(), &self.head),
-            Words::S3(code) => self.s3("s3serviceexception:") == Some(code.to_ascii_lowercase()),
-            Words::Manifest(code) => {
-                self.s3("problem reading manifest file - s3serviceexception:") == Some(code.to_ascii_lowercase())
-            }
+            Words::S3(code) => self.is_of_s3("s3serviceexception:", code),
+            Words::Manifest(code) => self.is_of_s3("problem reading manifest file - s3serviceexception:", code),
             Words::Scan(pattern) => {
                 let context = self.context.strip_prefix("task failed due to an internal error. ");
-                SCANS.contains(&self.head.as_str())
-                    && fits(&pattern.to_ascii_lowercase(), context.unwrap_or(&self.context))
+                let context = context.unwrap_or(&self.context);
+                SCANS.contains(&self.head.as_str()) && fits(&pattern.to_ascii_lowercase(), context)
             }
         }
     }
 
-    /// S3's own code: the last one, since a message comes before it.
-    fn s3(&self, begins: &str) -> Option<String> {
-        let (_, code) = self.head.strip_prefix(begins)?.rsplit_once(",error ")?;
-        Some(code.chars().take_while(char::is_ascii_alphanumeric).collect())
+    /// Whether the head begins with `begins` and has this S3 code. The last code counts, since a message comes before
+    /// it.
+    fn is_of_s3(&self, begins: &str, code: &str) -> bool {
+        let said = self.head.strip_prefix(begins).and_then(|rest| rest.rsplit_once(",error "));
+        said.is_some_and(|(_, said)| {
+            said.chars().take_while(char::is_ascii_alphanumeric).eq(code.to_ascii_lowercase().chars())
+        })
     }
 }
 
-/// Which statement of a batch failed, from 0, and its own text: `Query #3 failed with …` counts from 1.
+/// Which statement of a batch failed, counted from 0, and its own text. `Query #3 failed with …` counts from 1.
 pub(super) fn numbered(text: &str) -> Option<(usize, &str)> {
     let start = text.get(..7).filter(|start| start.eq_ignore_ascii_case("query #"))?;
     let (number, rest) = text[start.len()..].split_once(" failed with ")?;
     Some((number.parse::<usize>().ok()?.checked_sub(1)?, rest))
 }
 
-/// Code and context of a detail. It is a block of labels between rules, of which the first says the head again, or begins
-/// with its code; what begins otherwise is a context alone.
+/// Code and context of a detail. A detail is a block of labels between rules: its first label repeats the head, or it
+/// begins with the code. Any other detail is a context alone.
 fn block<'d>(head: &str, detail: &'d str) -> (Option<i64>, &'d str) {
     let detail = detail.trim_start_matches(['-', ' ']);
     let labels = ["error:", "amazon redshift error:"].into_iter().find_map(|label| detail.strip_prefix(label));
     let labels = labels.map(str::trim_start).and_then(|rest| match rest.strip_prefix(head) {
         Some(rest) => Some(rest.trim_start()),
-        // The last one before the context: an error may bear a code of HTTP's.
+        // The last one before the context: an error may contain an HTTP code.
         None => rest.split(" context:").next()?.rfind(" code: ").map(|at| &rest[at + 1..]),
     });
     let Some(rest) = labels.unwrap_or(detail).strip_prefix("code:").map(str::trim_start) else {
@@ -107,21 +108,19 @@ fn block<'d>(head: &str, detail: &'d str) -> (Option<i64>, &'d str) {
     (digits.parse().ok(), context.trim_start())
 }
 
-/// Whether a text is what the pattern says.
+/// Whether a text fits a pattern of [`Words`].
 fn fits(pattern: &str, text: &str) -> bool {
     let Some(at) = pattern.find(['*', '~']) else {
         return pattern == text;
     };
-    let (Some(text), any, pattern) =
-        (text.strip_prefix(&pattern[..at]), pattern.as_bytes()[at] == b'*', &pattern[at + 1..])
-    else {
+    let Some(text) = text.strip_prefix(&pattern[..at]) else {
         return false;
     };
+    let (any, pattern) = (pattern[at..].starts_with('*'), &pattern[at + 1..]);
     if any && pattern.is_empty() {
         return true;
     }
-    let end = if any { None } else { text.find([' ', '\'', '"']) };
-    let end = end.unwrap_or(text.len());
+    let end = if any { text.len() } else { text.find([' ', '\'', '"']).unwrap_or(text.len()) };
     (0..=end).filter(|at| text.is_char_boundary(*at)).any(|at| fits(pattern, &text[at..]))
 }
 

@@ -1,18 +1,17 @@
-//! Checks of the texts that options take. Each gives the text as COPY shall have it, or nothing.
+//! Checks of the texts that options take. Each returns the text for COPY, or `None`.
 //!
-//! Never quotes: a literal's quoting is for whoever writes the statement.
+//! Never quotes: that is for the renderer of the statement.
 
 /// `auto`, `auto ignorecase`, `noshred`, or where a jsonpaths file is.
 pub(super) fn json(text: &str) -> Option<String> {
-    (text == "noshred").then(|| text.to_owned()).or_else(|| avro(text))
+    if text == "noshred" { Some(text.to_owned()) } else { avro(text) }
 }
 
 /// `auto`, `auto ignorecase`, or where a jsonpaths file is.
 pub(super) fn avro(text: &str) -> Option<String> {
     let object = text.strip_prefix("s3://").and_then(|path| path.split_once('/'));
     let object = object.is_some_and(|(bucket, key)| !bucket.is_empty() && !key.is_empty() && !key.ends_with('/'));
-    let known = object || matches!(text, "auto" | "auto ignorecase");
-    (known && bears_no_nul(text)).then(|| text.to_owned())
+    taken(text, object || matches!(text, "auto" | "auto ignorecase"))
 }
 
 /// `label:width` pairs, comma-separated.
@@ -22,19 +21,18 @@ pub(super) fn fixed_width(text: &str) -> Option<String> {
             !label.trim().is_empty() && width.trim().parse::<u32>().is_ok_and(|width| width > 0)
         })
     };
-    (bears_no_nul(text) && text.split(',').all(pair)).then(|| text.to_owned())
+    taken(text, text.split(',').all(pair))
 }
 
-/// One character or a few. `\t` and octal `\001`, which SQL people write, become the characters that they mean, because
-/// the statement's literal bears them as they are. What else begins with a backslash could mean two things.
+/// One character or a few. `\t` and octal `\001`, as SQL has them, become the characters that they mean: the
+/// statement's literal holds these as they are. Anything else that begins with a backslash could mean two things.
 pub(super) fn delimiter(text: &str) -> Option<String> {
     let decoded = match text.strip_prefix('\\') {
         None | Some("") => text.to_owned(),
         Some("t") => "\t".to_owned(),
         Some(digits) => octal(digits)?.to_string(),
     };
-    let legal = (1..=8).contains(&decoded.chars().count()) && bears_no_nul(&decoded) && !ends_a_line(&decoded);
-    legal.then_some(decoded)
+    taken(&decoded, (1..=8).contains(&decoded.chars().count()) && !ends_a_line(&decoded))
 }
 
 /// The ASCII character of three octal digits.
@@ -46,27 +44,28 @@ fn octal(digits: &str) -> Option<char> {
 
 /// One ASCII character.
 pub(super) fn character(text: &str) -> Option<String> {
-    (text.len() == 1 && text.is_ascii() && bears_no_nul(text) && !ends_a_line(text)).then(|| text.to_owned())
+    taken(text, text.len() == 1 && text.is_ascii() && !ends_a_line(text))
 }
 
-/// A date's or time's format: COPY reads it, so here it is only a short line.
+/// A format of dates or times. COPY reads it; here it is only a short line.
 pub(super) fn format(text: &str) -> Option<String> {
-    (!text.trim().is_empty() && text.len() <= 200 && !text.contains(char::is_control)).then(|| text.to_owned())
+    taken(text, !text.trim().is_empty() && text.len() <= 200 && !text.contains(char::is_control))
 }
 
-/// A text that means NULL. It may be empty; a line's end COPY keeps for itself.
+/// A text that means NULL. It may be empty, but COPY keeps line ends for itself.
 pub(super) fn null(text: &str) -> Option<String> {
-    (text.len() <= 1024 && bears_no_nul(text) && !ends_a_line(text) && text != "\\n").then(|| text.to_owned())
+    taken(text, text.len() <= 1024 && !ends_a_line(text) && text != "\\n")
 }
 
 /// A Region's name.
 pub(super) fn region(text: &str) -> Option<String> {
     let legal = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    (text.split('-').count() >= 3 && text.len() <= 32 && text.chars().all(legal)).then(|| text.to_owned())
+    taken(text, text.split('-').count() >= 3 && text.len() <= 32 && text.chars().all(legal))
 }
 
-fn bears_no_nul(text: &str) -> bool {
-    !text.contains('\0')
+/// The text, where it is legal. No option takes a NUL.
+fn taken(text: &str, legal: bool) -> Option<String> {
+    (legal && !text.contains('\0')).then(|| text.to_owned())
 }
 
 fn ends_a_line(text: &str) -> bool {

@@ -1,14 +1,16 @@
-//! Examples of known texts, for tests: as Redshift writes them, with whatever they quote.
+//! Examples of known texts, as Redshift writes them, with anything quoted in them.
+//!
+//! For tests only: never part of a deployed function.
 
 use super::table::ROWS;
 use super::{Means, Words};
 
-/// An example of each known text, with `value` wherever something is quoted, and what it means.
+/// An example of each known text and what it means, with `value` wherever a text quotes something.
 pub fn examples(value: &str) -> impl Iterator<Item = (Means, String)> {
     ROWS.iter().flat_map(move |row| row.texts.iter().map(move |words| (row.means, example(*words, value))))
 }
 
-/// A text that says these words, with `value` wherever something is quoted.
+/// A text that says these words, with `value` wherever it quotes something.
 pub(super) fn example(words: Words, value: &str) -> String {
     // Spectrum encodes the names of objects.
     let encoded = value.replace([' ', '\'', '"', '\n'], "%20");
