@@ -4,15 +4,13 @@
 //! inside.
 
 mod door;
+mod reply;
 mod scope;
 
-use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -22,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub(crate) use door::Door;
+use reply::{Lost, plain};
 
 use crate::service::Body;
 
@@ -123,11 +122,6 @@ async fn connection(stream: TcpStream, port: Arc<Port>) {
     }
 }
 
-/// The reply must not reach the client. Returned as an error, this makes hyper close the connection.
-#[derive(Clone, Copy, Debug, thiserror::Error)]
-#[error("the reply is lost on purpose")]
-struct Lost;
-
 /// Executes a request in its own task. AWS executes a request that has arrived even if its sender dies meanwhile, and
 /// tests that kill senders must see the same.
 async fn answer(port: Arc<Port>, request: http::Request<Incoming>) -> Result<http::Response<Body>, Lost> {
@@ -148,17 +142,6 @@ async fn answer(port: Arc<Port>, request: http::Request<Incoming>) -> Result<htt
             Ok(plain(http::StatusCode::INTERNAL_SERVER_ERROR, "the stand-in failed; see its log"))
         }
     }
-}
-
-/// An answer of the stand-in itself.
-fn plain(status: http::StatusCode, text: &'static str) -> http::Response<Body> {
-    let mut response = http::Response::new(whole(Bytes::from_static(text.as_bytes())));
-    *response.status_mut() = status;
-    response
-}
-
-fn whole(body: Bytes) -> Body {
-    Full::new(body).map_err(|never: Infallible| match never {}).boxed_unsync()
 }
 
 #[cfg(test)]

@@ -14,14 +14,10 @@ mod tests;
 mod unit;
 mod wire;
 
-use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use http::{Request, Response};
-use jiff::Timestamp;
 
 use self::{
     answers::{get_metric_data, get_metric_statistics, list_metrics},
@@ -29,30 +25,17 @@ use self::{
     store::{Sample, Store},
     wire::{Node, Question, Refusal},
 };
-pub use self::{store::Metric, unit::Unit};
+pub use self::{
+    store::{Datum, Metric},
+    unit::Unit,
+};
 use crate::{lambda::Clock, service::Call};
-
-/// How far in the past and in the future a timestamp may be.
-const WINDOW: (Duration, Duration) = (Duration::from_hours(14 * 24), Duration::from_hours(2));
 
 /// The service. Clones are the same service.
 #[derive(Clone, Debug)]
 pub struct CloudWatch {
     store: Arc<Mutex<Store>>,
     clock: Arc<dyn Clock>,
-}
-
-/// One value as it was put.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Datum {
-    /// Its timestamp.
-    pub at: Timestamp,
-    /// The value. For a statistic set: its average.
-    pub value: f64,
-    /// How often it occurred.
-    pub count: f64,
-    /// Its unit.
-    pub unit: Unit,
 }
 
 impl CloudWatch {

@@ -2,10 +2,11 @@
 //!
 //! All or nothing: one bad value rejects the whole request.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 
 use super::{
-    WINDOW,
     fields::Number,
     input::{Dimension, MetricDatum, PutMetricData, StatisticSet},
     store::{Metric, Sample, Store},
@@ -13,6 +14,9 @@ use super::{
     wire::{Node, Refusal},
 };
 use crate::lambda::between;
+
+/// How far in the past and in the future a timestamp may be.
+const WINDOW: (Duration, Duration) = (Duration::from_hours(14 * 24), Duration::from_hours(2));
 
 const METRICS_LIMIT: usize = 1000;
 const VALUES_LIMIT: usize = 150;

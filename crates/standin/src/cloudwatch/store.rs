@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use jiff::Timestamp;
 
-use super::{Datum, unit::Unit};
+use super::unit::Unit;
 
 /// Values kept per metric; the oldest are dropped first.
 const KEPT: usize = 200_000;
@@ -31,6 +31,19 @@ impl Metric {
         let dimensions = dimensions.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
         Self { namespace: namespace.to_owned(), name: name.to_owned(), dimensions }
     }
+}
+
+/// One value as it was put.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Datum {
+    /// Its timestamp.
+    pub at: Timestamp,
+    /// The value. For a statistic set: its average.
+    pub value: f64,
+    /// How often it occurred.
+    pub count: f64,
+    /// Its unit.
+    pub unit: Unit,
 }
 
 /// One value, one value that occurred often, or the statistics of several.

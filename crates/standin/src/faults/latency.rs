@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use super::unit;
+use super::chance::unit;
 
 /// A profile of latencies.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -4,7 +4,8 @@
 
 use std::collections::HashMap;
 
-use super::{Fault, RuleId, Seen, mix, unit};
+use super::chance::{mix, unit};
+use super::fault::{Fault, Seen};
 
 /// Which of the matching requests a rule strikes.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -14,6 +15,10 @@ enum When {
     First(u64),
     Fraction(f64),
 }
+
+/// Identifies a rule, so that it can be removed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RuleId(pub(super) u64);
 
 /// A rule: which requests, when, and what happens to them.
 #[derive(Clone, Debug)]

@@ -9,9 +9,9 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{
-    Lambda,
     function::{Function, arn},
     report::{InvokeError, Report},
+    service::Lambda,
 };
 use crate::service::Call;
 
@@ -21,8 +21,24 @@ const EVENT_LIMIT: usize = 1024 * 1024;
 /// The largest event of a synchronous invocation.
 const REQUEST_LIMIT: usize = 6 * 1024 * 1024 + 100;
 
-/// Answers one request.
-pub(super) async fn answer(lambda: &Lambda, call: Call) -> Response<Bytes> {
+impl Lambda {
+    /// Answers a signed request to the Lambda API.
+    pub(crate) async fn call(&self, call: Call) -> Response<Bytes> {
+        answer(self, call).await
+    }
+
+    /// The operation that a request to the Lambda API names, as IAM writes it.
+    pub(crate) fn operation(request: &Request<Bytes>) -> &'static str {
+        operation(request)
+    }
+
+    /// The function that a request to the Lambda API names.
+    pub(crate) fn subject(request: &Request<Bytes>) -> Option<String> {
+        subject(request)
+    }
+}
+
+async fn answer(lambda: &Lambda, call: Call) -> Response<Bytes> {
     let operation = operation(&call.request);
     let name = match named(&call.request) {
         Ok(name) => name,
@@ -42,8 +58,7 @@ pub(super) async fn answer(lambda: &Lambda, call: Call) -> Response<Bytes> {
     answered.unwrap_or_else(Refusal::answer)
 }
 
-/// The operation that a request names, as IAM writes it.
-pub(super) fn operation(request: &Request<Bytes>) -> &'static str {
+fn operation(request: &Request<Bytes>) -> &'static str {
     let segments: Vec<_> = request.uri().path().trim_matches('/').split('/').collect();
     match (request.method(), segments.as_slice()) {
         (&Method::POST, ["2015-03-31", "functions", _, "invocations"]) => "Invoke",
@@ -54,8 +69,7 @@ pub(super) fn operation(request: &Request<Bytes>) -> &'static str {
     }
 }
 
-/// The function that a request names.
-pub(super) fn subject(request: &Request<Bytes>) -> Option<String> {
+fn subject(request: &Request<Bytes>) -> Option<String> {
     named(request).ok().flatten()
 }
 

@@ -9,11 +9,10 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::{
-    Inner,
     clock::later,
     function::Function,
     process::{Delivery, Process},
-    queue::Job,
+    queue::{Inner, Job},
     report::{FunctionError, Report},
 };
 
@@ -30,7 +29,7 @@ impl Inner {
     /// One attempt, from getting a process to the report.
     pub(super) async fn run(self: Arc<Self>, function: Arc<Function>, mut job: Job) {
         job.tries += 1;
-        let started_at = self.options.clock.now();
+        let started_at = self.host.options.clock.now();
         let attempt = self.attempt(&function, &job).await;
         let report = Arc::new(Report {
             function: function.name.clone(),
@@ -61,7 +60,7 @@ impl Inner {
             let started = Instant::now();
             let (mut process, init) = match self.take_idle(function) {
                 Some(process) => (process, None),
-                None => match Process::start(self, function, &job.request_id).await {
+                None => match Process::start(&self.host, function, &job.request_id).await {
                     Ok(process) => (process, Some(started.elapsed())),
                     Err(error) => {
                         return Attempt {
@@ -78,7 +77,7 @@ impl Inner {
             let delivery = Delivery {
                 request_id: job.request_id.clone(),
                 deadline: later(Timestamp::now(), function.timeout),
-                arn: function.arn(&self.options.region),
+                arn: function.arn(&self.host.options.region),
                 payload: job.payload.clone(),
             };
             // A warm process that has died in the meantime has not seen the event: the next process gets it.

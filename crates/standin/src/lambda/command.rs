@@ -7,7 +7,7 @@ use std::{path::Path, process::Stdio};
 
 use tokio::process::Command;
 
-use super::{Options, function::Function};
+use super::{function::Function, options::Options};
 
 /// The command with Lambda's environment and nothing inherited but `PATH`.
 pub(super) fn command(options: &Options, function: &Function, id: &str, caller: &str) -> Command {

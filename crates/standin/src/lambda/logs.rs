@@ -1,6 +1,6 @@
-//! What the processes print: kept for a while, and sent to followers.
+//! What the processes print: kept for a while.
 //!
-//! Never blocks a process: a follower that is too slow misses lines.
+//! Never blocks a process.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 use tokio::{
     io::{AsyncBufReadExt, AsyncRead, BufReader},
-    sync::broadcast,
+    sync::watch,
 };
 
 /// Lines kept per function; the oldest are dropped first.
@@ -49,7 +49,8 @@ pub struct LogLine {
 #[derive(Debug)]
 pub(super) struct Logs {
     kept: Mutex<BTreeMap<String, VecDeque<Arc<LogLine>>>>,
-    followers: broadcast::Sender<Arc<LogLine>>,
+    /// Changes with each line.
+    news: watch::Sender<()>,
 }
 
 /// The origin of a pipe's lines.
@@ -62,7 +63,7 @@ pub(super) struct Printer {
 
 impl Logs {
     pub(super) fn new() -> Self {
-        Self { kept: Mutex::default(), followers: broadcast::Sender::new(4096) }
+        Self { kept: Mutex::default(), news: watch::Sender::new(()) }
     }
 
     /// Reads a pipe to its end.
@@ -81,20 +82,15 @@ impl Logs {
         self.kept().get(function).map(|lines| lines.iter().cloned().collect()).unwrap_or_default()
     }
 
-    /// Every line from now on.
-    pub(super) fn follow(&self) -> broadcast::Receiver<Arc<LogLine>> {
-        self.followers.subscribe()
-    }
-
     /// The first kept line of `function` that fits; waits if there is none yet.
     pub(super) async fn find(&self, function: &str, fits: impl Fn(&LogLine) -> bool) -> Arc<LogLine> {
-        let mut news = self.follow();
+        let mut news = self.news.subscribe();
         loop {
             if let Some(line) = self.of(function).into_iter().find(|line| fits(line)) {
                 return line;
             }
-            // Missed lines do no harm: the next round looks at the kept lines.
-            let _ = news.recv().await;
+            // The sender is in `self`, so this cannot fail.
+            let _ = news.changed().await;
         }
     }
 
@@ -110,10 +106,9 @@ impl Logs {
             if lines.len() == KEPT {
                 lines.pop_front();
             }
-            lines.push_back(Arc::clone(&line));
+            lines.push_back(line);
         }
-        // Without followers there is nothing to do.
-        let _ = self.followers.send(line);
+        self.news.send_replace(());
     }
 
     fn kept(&self) -> MutexGuard<'_, BTreeMap<String, VecDeque<Arc<LogLine>>>> {

@@ -5,7 +5,10 @@
 use std::{
     collections::HashMap,
     process::ExitStatus,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -16,13 +19,13 @@ use tokio::{
     task::JoinHandle,
     time::{Instant, timeout_at},
 };
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
-    Inner,
     command::command,
     function::Function,
-    logs::{Printer, Stream},
+    logs::{Logs, Printer, Stream},
+    options::Options,
     report::{FunctionError, TIMED_OUT},
     usage::Usage,
 };
@@ -75,6 +78,34 @@ impl Instances {
     }
 }
 
+/// What all processes share: where they run, who lives, what they print, and how they end.
+#[derive(Debug)]
+pub(super) struct Host {
+    pub(super) options: Options,
+    pub(super) instances: Arc<Instances>,
+    instance_count: AtomicU64,
+    pub(super) logs: Arc<Logs>,
+    pub(super) stop: CancellationToken,
+    pub(super) tasks: TaskTracker,
+}
+
+impl Host {
+    pub(super) fn new(options: Options) -> Self {
+        Self {
+            options,
+            instances: Arc::default(),
+            instance_count: AtomicU64::new(0),
+            logs: Arc::new(Logs::new()),
+            stop: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+        }
+    }
+
+    fn next_instance(&self) -> String {
+        (self.instance_count.fetch_add(1, Ordering::Relaxed) + 1).to_string()
+    }
+}
+
 /// A running process. Its owner gives it its next invocation.
 #[derive(Debug)]
 pub(super) struct Process {
@@ -102,35 +133,26 @@ enum Heard {
 
 impl Process {
     /// Starts a process and waits until it asks for its first event.
-    pub(super) async fn start(
-        inner: &Arc<Inner>,
-        function: &Function,
-        request_id: &str,
-    ) -> Result<Self, FunctionError> {
-        let id = inner.next_instance();
+    pub(super) async fn start(host: &Host, function: &Function, request_id: &str) -> Result<Self, FunctionError> {
+        let id = host.next_instance();
         let caller = format!("fn-{}-{id}", function.name);
         // Register first: on a busy machine the new process may ask for its first event before this thread returns from
         // starting it, and the Runtime API turns an unknown instance away.
-        let (mut process, exited) = Self::register(inner, function, id, &caller);
-        let child = command(&inner.options, function, &process.id, &caller).spawn().map_err(|error| {
+        let (mut process, exited) = Self::register(host, function, id, &caller);
+        let child = command(&host.options, function, &process.id, &caller).spawn().map_err(|error| {
             let reason = format!("Couldn't find valid bootstrap(s): {}: {error}", function.binary.display());
             FunctionError::platform(request_id, "Runtime.InvalidEntrypoint", &reason)
         })?;
-        process.attach(inner, child, exited);
+        process.attach(host, child, exited);
         process.init(request_id).await?;
         Ok(process)
     }
 
     /// Registers an instance, for the Runtime API and for tests that kill, before its process exists.
-    fn register(
-        inner: &Arc<Inner>,
-        function: &Function,
-        id: String,
-        caller: &str,
-    ) -> (Self, watch::Sender<Option<String>>) {
+    fn register(host: &Host, function: &Function, id: String, caller: &str) -> (Self, watch::Sender<Option<String>>) {
         let (sender, messages) = mpsc::unbounded_channel();
         let (exited, exit) = watch::channel(None);
-        let kill = inner.stop.child_token();
+        let kill = host.stop.child_token();
         let serving = Arc::default();
         let instance = Instance {
             caller: caller.to_owned(),
@@ -139,11 +161,11 @@ impl Process {
             kill: kill.clone(),
             exit: exit.clone(),
         };
-        inner.instances.lock().insert(id.clone(), instance);
+        host.instances.lock().insert(id.clone(), instance);
         let printer = Printer { function: function.name.clone(), instance: id.clone(), request_id: Arc::default() };
         let process = Self {
             id,
-            instances: Arc::clone(&inner.instances),
+            instances: Arc::clone(&host.instances),
             messages,
             next: None,
             serving,
@@ -157,17 +179,17 @@ impl Process {
     }
 
     /// Reads what the process prints, and waits for it to end.
-    fn attach(&mut self, inner: &Arc<Inner>, mut child: Child, exited: watch::Sender<Option<String>>) {
+    fn attach(&mut self, host: &Host, mut child: Child, exited: watch::Sender<Option<String>>) {
         self.pid = child.id();
         if let Some(pipe) = child.stdout.take() {
-            let read = Arc::clone(&inner.logs).read(pipe, Stream::Stdout, self.printer.clone());
+            let read = Arc::clone(&host.logs).read(pipe, Stream::Stdout, self.printer.clone());
             self.output.push(tokio::spawn(read));
         }
         if let Some(pipe) = child.stderr.take() {
-            let read = Arc::clone(&inner.logs).read(pipe, Stream::Stderr, self.printer.clone());
+            let read = Arc::clone(&host.logs).read(pipe, Stream::Stderr, self.printer.clone());
             self.output.push(tokio::spawn(read));
         }
-        inner.tasks.spawn(reap(child, self.kill.clone(), exited));
+        host.tasks.spawn(reap(child, self.kill.clone(), exited));
     }
 
     async fn init(&mut self, request_id: &str) -> Result<(), FunctionError> {

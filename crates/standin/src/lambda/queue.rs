@@ -4,24 +4,34 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
-    sync::Arc,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use bytes::Bytes;
 use jiff::Timestamp;
-use tokio::sync::oneshot;
+use tokio::sync::{broadcast, oneshot, watch};
 use uuid::Uuid;
 
 use super::{
-    Inner,
     clock::between,
     function::{Function, arn},
-    process::Process,
+    options::Options,
+    process::{Host, Process},
     report::{Condition, Failure, FunctionError, InvokeError, Report, Source, Stats},
 };
 
 /// Reports kept per function; the oldest are dropped first.
 const KEPT: usize = 10_000;
+
+/// The state that the tasks share.
+#[derive(Debug)]
+pub(super) struct Inner {
+    pub(super) host: Host,
+    state: Mutex<State>,
+    /// Invocations that are queued, running or waiting for a retry.
+    pub(super) busy: watch::Sender<usize>,
+    pub(super) reports: broadcast::Sender<Arc<Report>>,
+}
 
 /// All mutable state, under one lock. It is never held across an await.
 #[derive(Debug, Default)]
@@ -95,6 +105,19 @@ impl State {
 }
 
 impl Inner {
+    pub(super) fn new(options: Options) -> Self {
+        Self {
+            host: Host::new(options),
+            state: Mutex::default(),
+            busy: watch::Sender::new(0),
+            reports: broadcast::Sender::new(4096),
+        }
+    }
+
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Starts a synchronous invocation; refused if the function is at its concurrency limit.
     pub(super) fn request(
         self: &Arc<Self>,
@@ -105,8 +128,8 @@ impl Inner {
         let mut job = self.accept(name, payload, Source::Request)?;
         job.reply = Some(reply);
         let mut state = self.state();
-        let account_has_room = state.in_flight < self.options.concurrency;
-        let registered = state.registered(&self.options.region, name)?;
+        let account_has_room = state.in_flight < self.host.options.concurrency;
+        let registered = state.registered(&self.host.options.region, name)?;
         if !(account_has_room && registered.has_room()) {
             registered.stats.throttles += 1;
             return Err(InvokeError::Throttled { function: name.to_owned() });
@@ -121,7 +144,7 @@ impl Inner {
         let job = self.accept(name, payload, Source::Event)?;
         let request_id = job.request_id.clone();
         let mut state = self.state();
-        let registered = state.registered(&self.options.region, name)?;
+        let registered = state.registered(&self.host.options.region, name)?;
         for _ in 1..registered.deliveries {
             self.busy.send_modify(|busy| *busy += 1);
             registered.queue.push_back(job.copy());
@@ -133,11 +156,11 @@ impl Inner {
     }
 
     fn accept(&self, name: &str, payload: Bytes, source: Source) -> Result<Job, InvokeError> {
-        if self.stop.is_cancelled() {
+        if self.host.stop.is_cancelled() {
             return Err(InvokeError::Stopping { function: name.to_owned() });
         }
         let payload = if payload.is_empty() { Bytes::from_static(b"{}") } else { payload };
-        let (request_id, accepted) = (Uuid::new_v4().to_string(), self.options.clock.now());
+        let (request_id, accepted) = (Uuid::new_v4().to_string(), self.host.options.clock.now());
         Ok(Job { request_id, payload, tries: 0, accepted, source, reply: None, last_error: None })
     }
 
@@ -153,12 +176,12 @@ impl Inner {
     }
 
     fn take_queued(&self, state: &mut State, name: &str) -> Option<Job> {
-        if self.stop.is_cancelled() {
+        if self.host.stop.is_cancelled() {
             self.forget_queue(state, name);
             return None;
         }
-        let now = self.options.clock.now();
-        let account_has_room = state.in_flight < self.options.concurrency;
+        let now = self.host.options.clock.now();
+        let account_has_room = state.in_flight < self.host.options.concurrency;
         let registered = state.functions.get_mut(name)?;
         while account_has_room && registered.has_room() {
             let job = registered.queue.pop_front()?;
@@ -191,7 +214,7 @@ impl Inner {
         counts.in_flight += 1;
         counts.peak_in_flight = counts.peak_in_flight.max(counts.in_flight);
         let function = Arc::clone(&registered.function);
-        self.tasks.spawn(Arc::clone(self).run(function, job));
+        self.host.tasks.spawn(Arc::clone(self).run(function, job));
     }
 
     /// Counts a finished attempt, frees its slot, and schedules the retry of a failed event.
@@ -231,13 +254,13 @@ impl Inner {
         if job.tries > function.retries {
             return self.give_up(registered, job, Condition::RetriesExhausted);
         }
-        if between(job.accepted, self.options.clock.now()) + delay > function.maximum_event_age {
+        if between(job.accepted, self.host.options.clock.now()) + delay > function.maximum_event_age {
             return self.give_up(registered, job, Condition::EventAgeExceeded);
         }
-        let (inner, name, sleep) = (Arc::clone(self), function.name.clone(), self.options.clock.sleep(delay));
-        self.tasks.spawn(async move {
+        let (inner, name, sleep) = (Arc::clone(self), function.name.clone(), self.host.options.clock.sleep(delay));
+        self.host.tasks.spawn(async move {
             tokio::select! {
-                () = inner.stop.cancelled() => inner.done(),
+                () = inner.host.stop.cancelled() => inner.done(),
                 () = sleep => inner.queue_again(&name, job),
             }
         });
@@ -257,7 +280,7 @@ impl Inner {
             request_id: job.request_id,
             condition,
             attempts: job.tries,
-            at: self.options.clock.now(),
+            at: self.host.options.clock.now(),
             payload: job.payload,
             error: job.last_error,
         });

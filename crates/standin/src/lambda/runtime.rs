@@ -11,21 +11,28 @@ use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use super::{
-    Inner,
-    process::{Delivery, Instance, Message},
+    process::{Delivery, Instance, Instances, Message},
     report::FunctionError,
+    service::Lambda,
 };
 
 /// Lambda's limit for the answer to a synchronous caller. The stand-in applies it to every answer.
 const RESPONSE_LIMIT: usize = 6 * 1024 * 1024 + 100;
 
+impl Lambda {
+    /// Answers an unsigned request under `/_runtime/`: a process asks for an event or returns an answer.
+    pub(crate) async fn runtime(&self, request: Request<Bytes>) -> Response<Bytes> {
+        answer(&self.inner.host.instances, request).await
+    }
+}
+
 /// Answers a request under `/_runtime/<instance>/2018-06-01/runtime/`.
-pub(super) async fn answer(inner: &Inner, request: Request<Bytes>) -> Response<Bytes> {
+async fn answer(instances: &Instances, request: Request<Bytes>) -> Response<Bytes> {
     let path = request.uri().path().to_owned();
     let Some((instance, call)) = split(&path) else {
         return refuse(StatusCode::NOT_FOUND, "InvalidPath", &path);
     };
-    let Some(instance) = inner.instances.lock().get(instance).cloned() else {
+    let Some(instance) = instances.lock().get(instance).cloned() else {
         return refuse(StatusCode::FORBIDDEN, "InvalidInstance", &format!("no instance {instance} is running"));
     };
     match (request.method(), call.split('/').collect::<Vec<_>>().as_slice()) {

@@ -2,46 +2,23 @@
 //!
 //! Never turns an SQL error into an HTTP error: an SQL error is the state of a statement.
 
+mod error;
 mod execute;
+mod fields;
 mod list;
 mod look;
 
-use std::time::Duration;
-
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
-use jiff::Timestamp;
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use super::Redshift;
-use super::statements::Statement;
+use super::warehouse::Redshift;
+use crate::service::Call;
+use error::ApiError;
 
 const TARGET: &str = "x-amz-target";
 const SERVICE: &str = "RedshiftData.";
-
-/// An error as AWS names it.
-#[derive(Debug)]
-pub(crate) struct ApiError {
-    status: StatusCode,
-    kind: &'static str,
-    message: String,
-}
-
-impl ApiError {
-    fn validation(message: impl Into<String>) -> Self {
-        Self { status: StatusCode::BAD_REQUEST, kind: "ValidationException", message: message.into() }
-    }
-
-    fn not_found(message: impl Into<String>) -> Self {
-        Self { status: StatusCode::BAD_REQUEST, kind: "ResourceNotFoundException", message: message.into() }
-    }
-
-    fn full() -> Self {
-        let message = "The number of active statements exceeds the limit.".to_owned();
-        Self { status: StatusCode::BAD_REQUEST, kind: "ActiveStatementsExceededException", message }
-    }
-}
 
 /// The operation that a request names, for the journal.
 #[must_use]
@@ -58,8 +35,14 @@ pub fn subject(request: &Request<Bytes>) -> Option<String> {
     named("WorkgroupName").or_else(|| named("ClusterIdentifier"))
 }
 
-/// Answers one request.
-pub(crate) async fn answer(redshift: &Redshift, request: &Request<Bytes>) -> Response<Bytes> {
+impl Redshift {
+    /// Answers one request of the Data API, from any caller.
+    pub async fn call(&self, call: Call) -> Response<Bytes> {
+        answer(self, &call.request).await
+    }
+}
+
+async fn answer(redshift: &Redshift, request: &Request<Bytes>) -> Response<Bytes> {
     let result = dispatch(redshift, request).await;
     let (status, kind, body) = match result {
         Ok(body) => (StatusCode::OK, None, body),
@@ -109,37 +92,4 @@ fn parse<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, ApiError> {
         kind: "SerializationException",
         message: error.to_string(),
     })
-}
-
-fn waiting(seconds: Option<i64>) -> Result<Option<Duration>, ApiError> {
-    match seconds {
-        None => Ok(None),
-        Some(seconds) if (1..=30).contains(&seconds) => Ok(Some(Duration::from_secs(seconds.unsigned_abs()))),
-        Some(_) => Err(ApiError::validation("WaitTimeSeconds must be between 1 and 30")),
-    }
-}
-
-/// The target of a statement: its database, its warehouse and its user.
-fn addressed(statement: &Statement) -> Map<String, Value> {
-    let submission = &statement.submission;
-    let fields = [
-        ("Database", Some(&submission.database)),
-        ("WorkgroupName", submission.workgroup.as_ref()),
-        ("ClusterIdentifier", submission.cluster.as_ref()),
-        ("SecretArn", submission.secret.as_ref()),
-        ("DbUser", submission.db_user.as_ref()),
-    ];
-    fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), json!(value?)))).collect()
-}
-
-/// Seconds since 1970, as awsJson1.1 writes times.
-fn epoch(time: Timestamp) -> Value {
-    let milliseconds = time.as_millisecond();
-    #[allow(clippy::cast_precision_loss, reason = "milliseconds of our time are exact in a double")]
-    let seconds = milliseconds as f64 / 1000.0;
-    json!(seconds)
-}
-
-fn nanoseconds(duration: Duration) -> Value {
-    json!(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX))
 }

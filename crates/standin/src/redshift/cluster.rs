@@ -13,14 +13,12 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use tokio_postgres::{Config, NoTls};
 
-use super::install::{self, Account, InstallError};
+use super::install::{self, Account, InstallError, SUPERUSER};
 
 /// How long a cluster may take to answer before the start fails.
 const START_DEADLINE: Duration = Duration::from_mins(1);
 /// A free port is found by binding one and releasing it. Another process can take it in between, so retry.
 const PORT_ATTEMPTS: usize = 5;
-/// The superuser that `initdb` creates.
-pub(crate) const SUPERUSER: &str = "sluice";
 
 /// The shell waits for the server. A reader beside it waits for its own standard input to close. The kernel closes that
 /// pipe however the owner ends, so no cluster outlives a SIGKILL.

@@ -3,16 +3,29 @@
 //! Never creates a database that the options do not name.
 
 use std::collections::HashSet;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::sync::Mutex;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Config, NoTls, SimpleQueryMessage};
 
-use super::Server;
 use super::cluster::{Cluster, ClusterError};
 use super::system;
 use super::tokens::{postgres_literal, quoted_name};
+
+/// The PostgreSQL behind the warehouse.
+#[derive(Clone, Debug, Default)]
+pub enum Server {
+    /// A private one, whose data are removed when it stops.
+    #[default]
+    Private,
+    /// A private one, whose data stay in `<folder>/postgres` for the next start.
+    Kept(PathBuf),
+    /// An existing one, as `postgres://user:password@host:port/database`. The first of the options'
+    /// databases stands for the database in the URL.
+    Url(String),
+}
 
 /// Why a database cannot be used.
 #[derive(Debug, thiserror::Error)]

@@ -9,7 +9,8 @@ use std::time::Instant;
 use tokio_postgres::SimpleQueryMessage;
 
 use super::error::SqlError;
-use super::run::{BEGIN, Done, Runner, Session};
+use super::run::{BEGIN, Runner};
+use super::session::{Done, Session};
 use super::statements::{Part, Statement, Status};
 use super::tokens::{self, Token};
 use super::{copy, parameters, result, settings, translate};

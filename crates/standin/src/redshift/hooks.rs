@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::copy::FileNames;
+use super::copy::names::FileNames;
 
 /// While this lives, every COPY that reaches it waits.
 #[derive(Debug)]

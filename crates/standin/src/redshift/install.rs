@@ -10,7 +10,8 @@ use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::cluster::SUPERUSER;
+/// The superuser that `initdb` creates.
+pub(crate) const SUPERUSER: &str = "sluice";
 
 /// Why there is no PostgreSQL to start.
 #[derive(Debug, thiserror::Error)]

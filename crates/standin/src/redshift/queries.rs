@@ -5,7 +5,7 @@
 
 use jiff::Timestamp;
 
-use super::run::Session;
+use super::session::Session;
 use super::statements::{Part, Statement, Status};
 use super::tokens::{self, Token, postgres_literal};
 

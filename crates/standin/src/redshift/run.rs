@@ -7,20 +7,24 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Instant;
 
+use jiff::Timestamp;
 use tokio::sync::{Semaphore, broadcast};
-use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
+use tokio_postgres::{NoTls, SimpleQueryMessage};
 
 use super::databases::{DatabaseError, Databases};
 use super::error::{SqlError, lost};
 use super::hooks::Hooks;
 use super::queries;
-use super::statements::{Statement, Status, Table};
-use super::{Clock, Finished};
+use super::session::Session;
+use super::statements::{Statement, Status};
 use crate::source::Source;
 
 /// The number of submissions that run at once; the others wait in the queue.
 const RUNNING_AT_ONCE: usize = 50;
 pub(crate) const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ";
+
+/// Returns the current time, for retention.
+pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
 /// Everything that a run needs.
 pub(crate) struct Runner {
@@ -41,22 +45,17 @@ impl std::fmt::Debug for Runner {
     }
 }
 
-/// One connection in use.
-pub(crate) struct Session {
-    pub(crate) client: Client,
-    pub(crate) pid: i64,
-    pub(crate) database: String,
-    /// The open transaction, or the last one.
-    pub(crate) transaction_id: AtomicI64,
-    /// Set from the moment COMMIT is sent: a transaction that may be committed must not be reported as aborted.
-    pub(crate) committing: AtomicBool,
-}
-
-/// The outcome of one SQL statement.
-#[derive(Debug, Default)]
-pub(crate) struct Done {
-    pub(crate) rows: i64,
-    pub(crate) result: Option<Table>,
+/// A statement with `WithEvent` that has ended: what EventBridge would receive.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finished {
+    /// The statement.
+    pub id: String,
+    /// Its `StatementName`.
+    pub name: Option<String>,
+    /// `FINISHED`, `FAILED` or `ABORTED`.
+    pub state: String,
+    /// Rows of the last part, or -1.
+    pub rows: i64,
 }
 
 impl Runner {

@@ -7,7 +7,7 @@
 use tokio_postgres::SimpleQueryMessage;
 
 use super::error::SqlError;
-use super::run::Session;
+use super::session::Session;
 use super::tokens::{Kind, Token};
 
 /// The prefix of the name in PostgreSQL.

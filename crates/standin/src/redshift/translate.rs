@@ -3,37 +3,13 @@
 //! Never touches what both read alike. Not translated: outside COPY, `VARCHAR` lengths count characters, not bytes; and
 //! PostgreSQL refuses `MERGE … REMOVE DUPLICATES`, late-binding views and stored procedures in Redshift's dialect.
 
+mod piece;
 mod table;
 
 use super::error::SqlError;
 use super::settings;
 use super::tokens::{Kind, Token, postgres_literal, quoted_name};
-
-/// A statement that does nothing. It replaces a statement that PostgreSQL does not need.
-const NOTHING: &str = "DO $$ BEGIN END $$";
-
-/// A token and its text for PostgreSQL.
-#[derive(Clone, Debug)]
-struct Piece<'a> {
-    token: &'a Token<'a>,
-    text: String,
-    /// Written without a space before it: `<` and `=` of `<=` are two tokens.
-    glued: bool,
-}
-
-impl Piece<'_> {
-    fn is(&self, word: &str) -> bool {
-        self.token.is(word)
-    }
-
-    fn symbol(&self, symbol: &str) -> bool {
-        self.token.symbol(symbol)
-    }
-
-    fn space(&self) -> bool {
-        self.token.kind == Kind::Space
-    }
-}
+use piece::Piece;
 
 /// Translates one statement for PostgreSQL.
 pub(crate) fn translate(tokens: &[Token<'_>]) -> Result<String, SqlError> {
@@ -115,6 +91,7 @@ mod tests {
     use test_case::test_case;
 
     use super::super::tokens::tokens;
+    use super::table::NOTHING;
     use super::*;
 
     fn translated(sql: &str) -> Result<String, SqlError> {

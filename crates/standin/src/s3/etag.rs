@@ -5,6 +5,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use base64::prelude::{BASE64_STANDARD, Engine as _};
 use md5::{Digest, Md5};
 use serde::{Deserialize, Serialize};
 
@@ -51,7 +52,7 @@ impl Etag {
 
     /// The MD5 in the form of the header `Content-MD5`.
     pub(crate) fn content_md5(&self) -> String {
-        base64(&self.md5)
+        BASE64_STANDARD.encode(self.md5)
     }
 
     /// Whether the client's text, with or without quotes, is this tag.
@@ -112,20 +113,6 @@ fn parse(text: &str) -> Option<Etag> {
         *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
     }
     Some(Etag { md5, parts })
-}
-
-/// Padded base64 of sixteen bytes: the only base64 that is written here.
-fn base64(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::new();
-    for group in bytes.chunks(3) {
-        let bits = group.iter().fold(0, |bits, byte| bits << 8 | usize::from(*byte)) << (8 * (3 - group.len()));
-        for digit in 0..4 {
-            let value = bits >> (18 - 6 * digit) & 63;
-            text.push(if digit <= group.len() { char::from(DIGITS[value]) } else { '=' });
-        }
-    }
-    text
 }
 
 #[cfg(test)]

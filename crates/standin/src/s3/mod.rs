@@ -22,6 +22,7 @@ pub(crate) mod service;
 mod state;
 mod storage;
 mod tags;
+mod upload;
 mod write;
 
 pub use condition::Condition;
@@ -30,4 +31,5 @@ pub use extras::{Encryption, Extras};
 pub use listing::{Page, PageRequest, Start};
 pub use notify::ObjectCreated;
 pub use object::{Headers, ObjectInfo};
-pub use storage::{Put, Storage};
+pub use storage::Storage;
+pub use write::Put;

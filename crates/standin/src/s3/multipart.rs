@@ -4,7 +4,6 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::sync::Arc;
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -20,48 +19,15 @@ use super::notify::Created;
 use super::object::{Headers, ObjectInfo, shared};
 use super::reading::ReadConditions;
 use super::state::State;
-use super::storage::{Put, Storage};
-use super::write::Write;
-
-/// The minimum size of every part but the last.
-const MIN_PART: u64 = 5 * 1024 * 1024;
-
-/// An upload in progress.
-#[derive(Debug)]
-pub(super) struct Upload {
-    bucket: String,
-    key: String,
-    started: Timestamp,
-    headers: Option<Arc<Headers>>,
-    /// Fixed when the upload starts: a later change of the bucket's encryption has no effect.
-    extras: Extras,
-    parts: BTreeMap<i32, Part>,
-}
-
-/// A part of an upload.
-#[derive(Clone, Debug)]
-pub(crate) struct Part {
-    pub(crate) content: Content,
-    pub(crate) size: u64,
-    pub(crate) etag: Etag,
-    pub(crate) modified: Timestamp,
-    /// The upload's encryption. `None`: with keys that S3 manages itself.
-    pub(crate) encryption: Option<Encryption>,
-}
+use super::storage::Storage;
+use super::upload::{Part, Upload, UploadName};
+use super::write::{Put, Write};
 
 /// An upload that has started.
 #[derive(Clone, Debug)]
 pub(crate) struct Started {
     pub(crate) id: String,
     pub(crate) encryption: Option<Encryption>,
-}
-
-/// Identifies an upload: its bucket, its key and its id.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct UploadName<'a> {
-    pub(crate) bucket: &'a str,
-    pub(crate) key: &'a str,
-    pub(crate) id: &'a str,
 }
 
 /// An upload as listings show it.
@@ -254,31 +220,10 @@ impl State {
     }
 }
 
-impl Upload {
-    /// The parts that the client lists, checked as S3 checks them.
-    fn choose(&self, listed: &[(i32, Option<String>)]) -> Result<Vec<Part>, StorageError> {
-        if listed.is_empty() || !listed.is_sorted_by(|a, b| a.0 < b.0) {
-            return Err(StorageError::InvalidPartOrder { key: self.key.clone() });
-        }
-        let mut chosen = Vec::with_capacity(listed.len());
-        for (position, (number, etag)) in listed.iter().enumerate() {
-            let part = self
-                .parts
-                .get(number)
-                .filter(|part| etag.as_ref().is_none_or(|etag| part.etag.matches(etag)))
-                .ok_or_else(|| StorageError::InvalidPart { key: self.key.clone(), part: *number })?;
-            if part.size < MIN_PART && position + 1 < listed.len() {
-                return Err(StorageError::EntityTooSmall { key: self.key.clone(), part: *number, size: part.size });
-            }
-            chosen.push(part.clone());
-        }
-        Ok(chosen)
-    }
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use super::super::upload::MIN_PART;
     use super::*;
 
     const BUCKET: &str = "landing";

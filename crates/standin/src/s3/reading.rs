@@ -19,7 +19,8 @@ use super::error::StorageError;
 use super::etag::Etag;
 use super::folder::Folder;
 use super::object::Object;
-use super::storage::{Storage, hole_etag};
+use super::storage::Storage;
+use super::write::hole_etag;
 use crate::source::{Source, SourceObject};
 
 /// The bytes of a file that are read at a time.

@@ -10,9 +10,9 @@ use super::content::Content;
 use super::error::StorageError;
 use super::extras::{Encryption, Extras};
 use super::folder::Record;
-use super::multipart::Upload;
 use super::notify::{Created, ObjectCreated, Subscriber};
 use super::object::{Object, ObjectInfo};
+use super::upload::Upload;
 
 /// Everything that the lock protects.
 #[derive(Debug, Default)]

@@ -6,21 +6,16 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use bytes::Bytes;
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 
-use super::condition::Condition;
-use super::content::{Content, Piece};
 use super::error::StorageError;
-use super::etag::Etag;
-use super::extras::{Encryption, Extras};
+use super::extras::Encryption;
 use super::folder::{Folder, Record};
 use super::intake::Intake;
-use super::notify::{Created, ObjectCreated, Subscriber};
-use super::object::{Headers, ObjectInfo, shared};
+use super::notify::{ObjectCreated, Subscriber};
+use super::object::ObjectInfo;
 use super::state::{Bucket, State};
-use super::write::Write;
 
 /// The objects behind the stand-in's S3. A handle: clones share the objects.
 ///
@@ -29,19 +24,6 @@ use super::write::Write;
 pub struct Storage {
     state: Arc<Mutex<State>>,
     pub(super) folder: Option<Arc<Folder>>,
-}
-
-/// How to write an object.
-#[derive(Clone, Debug, Default)]
-pub struct Put {
-    /// The condition on the current object.
-    pub condition: Condition,
-    /// The headers to keep with the content.
-    pub headers: Headers,
-    /// Its storage class, encryption and tags.
-    pub extras: Extras,
-    /// The object's last-modified time: now, unless a test wants an older one.
-    pub last_modified: Option<Timestamp>,
 }
 
 impl Storage {
@@ -75,7 +57,7 @@ impl Storage {
         }
         let created = state.now();
         let bucket = bucket.to_owned();
-        self.record(&[Record::Bucket { bucket: bucket.clone(), created }])?;
+        self.record_with(|| Record::Bucket { bucket: bucket.clone(), created })?;
         state.buckets.insert(bucket, Bucket::new(created));
         Ok(())
     }
@@ -89,8 +71,7 @@ impl Storage {
     pub fn set_encryption(&self, bucket: &str, encryption: Option<Encryption>) -> Result<(), StorageError> {
         let mut state = self.lock();
         state.bucket(bucket)?;
-        let record = Record::Encryption { bucket: bucket.to_owned(), encryption: encryption.clone() };
-        self.record(&[record])?;
+        self.record_with(|| Record::Encryption { bucket: bucket.to_owned(), encryption: encryption.clone() })?;
         state.bucket_mut(bucket)?.encryption = encryption;
         Ok(())
     }
@@ -101,7 +82,7 @@ impl Storage {
         if !state.bucket(bucket)?.objects.is_empty() {
             return Err(StorageError::BucketNotEmpty { bucket: bucket.to_owned() });
         }
-        self.record(&[Record::NoBucket { bucket: bucket.to_owned() }])?;
+        self.record_with(|| Record::NoBucket { bucket: bucket.to_owned() })?;
         state.buckets.remove(bucket);
         Ok(())
     }
@@ -119,64 +100,9 @@ impl Storage {
         self.lock().buckets.contains_key(bucket)
     }
 
-    /// Writes an object, replacing an existing one.
-    pub fn put(&self, bucket: &str, key: &str, body: impl Into<Bytes>) -> Result<ObjectInfo, StorageError> {
-        self.put_with(bucket, key, body, Put::default())
-    }
-
-    /// Writes an object under a condition, with headers, or with another time.
-    pub fn put_with(
-        &self,
-        bucket: &str,
-        key: &str,
-        body: impl Into<Bytes>,
-        put: Put,
-    ) -> Result<ObjectInfo, StorageError> {
-        let body = body.into();
-        let (content, etag) = if self.folder.is_some() {
-            let mut intake = self.intake(body.len())?;
-            intake.write(&body)?;
-            intake.finish()
-        } else {
-            let etag = Etag::of(&body);
-            (Content::from(body), etag)
-        };
-        self.put_content(bucket, key, content, etag, put)
-    }
-
-    /// Writes an object of `size` zeros that takes no space, so that a test can have one of 6 GiB. Its `ETag` depends
-    /// only on the size and is not an MD5 of the content.
-    pub fn put_hole(&self, bucket: &str, key: &str, size: u64) -> Result<ObjectInfo, StorageError> {
-        let content = Content::One(Piece::Hole(size));
-        self.put_content(bucket, key, content, hole_etag(size), Put::default())
-    }
-
     /// Everything about an object except its content.
     pub fn head(&self, bucket: &str, key: &str) -> Result<ObjectInfo, StorageError> {
         Ok(self.lock().object(bucket, key)?.info(key))
-    }
-
-    /// Deletes an object. Returns whether it existed.
-    pub fn remove(&self, bucket: &str, key: &str) -> Result<bool, StorageError> {
-        self.remove_if(bucket, key, &Condition::None)
-    }
-
-    /// Deletes an object if the condition holds. Returns whether it existed.
-    pub fn remove_if(&self, bucket: &str, key: &str, condition: &Condition) -> Result<bool, StorageError> {
-        let mut state = self.lock();
-        self.remove_locked(&mut state, bucket, key, condition)
-    }
-
-    /// Deletes many objects, each under its own condition. The results are in the same order.
-    pub(crate) fn remove_many(
-        &self,
-        bucket: &str,
-        objects: &[(String, Condition)],
-    ) -> Result<Vec<Result<bool, StorageError>>, StorageError> {
-        let mut state = self.lock();
-        state.bucket(bucket)?;
-        let remove = |(key, condition): &(String, Condition)| self.remove_locked(&mut state, bucket, key, condition);
-        Ok(objects.iter().map(remove).collect())
     }
 
     /// Reports every object that is created in `bucket` under `prefix` from now on. Drop the receiver to stop.
@@ -192,49 +118,19 @@ impl Storage {
         Intake::new(self.folder.as_ref(), expected)
     }
 
-    /// Writes an object whose content has already arrived.
-    pub(crate) fn put_content(
-        &self,
-        bucket: &str,
-        key: &str,
-        content: Content,
-        etag: Etag,
-        put: Put,
-    ) -> Result<ObjectInfo, StorageError> {
-        let mut state = self.lock();
-        self.write(
-            &mut state,
-            Write {
-                bucket,
-                key,
-                content,
-                etag,
-                headers: shared(put.headers),
-                extras: put.extras,
-                condition: &put.condition,
-                last_modified: put.last_modified,
-                event: Created::Put,
-            },
-        )
-    }
-
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         // Changes are recorded before they are made and cannot stop half-way, so a panic elsewhere leaves no
         // inconsistent state.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn record(&self, records: &[Record]) -> Result<(), StorageError> {
+    /// Writes a change into the index of a folder. A storage in memory never builds the record.
+    pub(super) fn record_with(&self, record: impl FnOnce() -> Record) -> Result<(), StorageError> {
         match &self.folder {
-            Some(folder) => folder.append(records),
+            Some(folder) => folder.append(&[record()]),
             None => Ok(()),
         }
     }
-}
-
-/// The tag of an object of zeros, which is never hashed.
-pub(super) fn hole_etag(size: u64) -> Etag {
-    Etag::of(format!("{size} zeros").as_bytes())
 }
 
 #[cfg(test)]

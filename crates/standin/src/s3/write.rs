@@ -4,21 +4,35 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use jiff::Timestamp;
 
 use super::condition::Condition;
-use super::content::Content;
+use super::content::{Content, Piece};
 use super::error::StorageError;
 use super::etag::Etag;
 use super::extras::{self, Extras};
 use super::folder::Record;
 use super::notify::Created;
-use super::object::{Headers, Object, ObjectInfo};
+use super::object::{Headers, Object, ObjectInfo, shared};
 use super::state::State;
 use super::storage::Storage;
 
 /// The longest key, in bytes of UTF-8.
 const MAX_KEY: usize = 1024;
+
+/// How to write an object.
+#[derive(Clone, Debug, Default)]
+pub struct Put {
+    /// The condition on the current object.
+    pub condition: Condition,
+    /// The headers to keep with the content.
+    pub headers: Headers,
+    /// Its storage class, encryption and tags.
+    pub extras: Extras,
+    /// The object's last-modified time: now, unless a test wants an older one.
+    pub last_modified: Option<Timestamp>,
+}
 
 /// An object that is about to enter the index.
 pub(super) struct Write<'a> {
@@ -34,6 +48,87 @@ pub(super) struct Write<'a> {
 }
 
 impl Storage {
+    /// Writes an object, replacing an existing one.
+    pub fn put(&self, bucket: &str, key: &str, body: impl Into<Bytes>) -> Result<ObjectInfo, StorageError> {
+        self.put_with(bucket, key, body, Put::default())
+    }
+
+    /// Writes an object under a condition, with headers, or with another time.
+    pub fn put_with(
+        &self,
+        bucket: &str,
+        key: &str,
+        body: impl Into<Bytes>,
+        put: Put,
+    ) -> Result<ObjectInfo, StorageError> {
+        let body = body.into();
+        let (content, etag) = if self.folder.is_some() {
+            let mut intake = self.intake(body.len())?;
+            intake.write(&body)?;
+            intake.finish()
+        } else {
+            let etag = Etag::of(&body);
+            (Content::from(body), etag)
+        };
+        self.put_content(bucket, key, content, etag, put)
+    }
+
+    /// Writes an object of `size` zeros that takes no space, so that a test can have one of 6 GiB. Its `ETag` depends
+    /// only on the size and is not an MD5 of the content.
+    pub fn put_hole(&self, bucket: &str, key: &str, size: u64) -> Result<ObjectInfo, StorageError> {
+        let content = Content::One(Piece::Hole(size));
+        self.put_content(bucket, key, content, hole_etag(size), Put::default())
+    }
+
+    /// Deletes an object. Returns whether it existed.
+    pub fn remove(&self, bucket: &str, key: &str) -> Result<bool, StorageError> {
+        self.remove_if(bucket, key, &Condition::None)
+    }
+
+    /// Deletes an object if the condition holds. Returns whether it existed.
+    pub fn remove_if(&self, bucket: &str, key: &str, condition: &Condition) -> Result<bool, StorageError> {
+        let mut state = self.lock();
+        self.remove_locked(&mut state, bucket, key, condition)
+    }
+
+    /// Deletes many objects, each under its own condition. The results are in the same order.
+    pub(crate) fn remove_many(
+        &self,
+        bucket: &str,
+        objects: &[(String, Condition)],
+    ) -> Result<Vec<Result<bool, StorageError>>, StorageError> {
+        let mut state = self.lock();
+        state.bucket(bucket)?;
+        let remove = |(key, condition): &(String, Condition)| self.remove_locked(&mut state, bucket, key, condition);
+        Ok(objects.iter().map(remove).collect())
+    }
+
+    /// Writes an object whose content has already arrived.
+    pub(crate) fn put_content(
+        &self,
+        bucket: &str,
+        key: &str,
+        content: Content,
+        etag: Etag,
+        put: Put,
+    ) -> Result<ObjectInfo, StorageError> {
+        let mut state = self.lock();
+        self.write(
+            &mut state,
+            Write {
+                bucket,
+                key,
+                content,
+                etag,
+                headers: shared(put.headers),
+                extras: put.extras,
+                condition: &put.condition,
+                last_modified: put.last_modified,
+                event: Created::Put,
+            },
+        )
+    }
+
     /// The only way to create an object: checks the condition, records, replaces, notifies the subscribers.
     ///
     /// The lock is held from the check to the end, so no rival can come between them.
@@ -121,14 +216,11 @@ impl Storage {
             }
         }
     }
+}
 
-    /// Writes a change into the index of a folder. A storage in memory never builds the record.
-    pub(super) fn record_with(&self, record: impl FnOnce() -> Record) -> Result<(), StorageError> {
-        match &self.folder {
-            Some(folder) => folder.append(&[record()]),
-            None => Ok(()),
-        }
-    }
+/// The tag of an object of zeros, which is never hashed.
+pub(super) fn hole_etag(size: u64) -> Etag {
+    Etag::of(format!("{size} zeros").as_bytes())
 }
 
 fn check_key(key: &str) -> Result<(), StorageError> {

@@ -13,8 +13,8 @@ use hyper::body::Incoming;
 use jiff::Timestamp;
 use s3s::service::S3Service;
 
+use super::reply::{Lost, plain, whole};
 use super::scope::{Scope, scope};
-use super::{Lost, plain, whole};
 use crate::faults::{Faults, Moment, Plan, Seen, Then};
 use crate::journal::{Entry, Journal};
 use crate::s3::operation::operation as s3_operation;

@@ -7,7 +7,7 @@ use ciborium::Value as Cbor;
 use http::{HeaderValue, Request, Response};
 use serde_json::{Map, Value};
 
-use super::{Node, Refusal};
+use super::tree::{Node, Refusal, seconds};
 
 /// The tag of a timestamp in seconds since 1970.
 const EPOCH: u64 = 1;
@@ -67,7 +67,7 @@ fn tree(node: Node) -> Cbor {
         Node::List(items) => Cbor::Array(items.into_iter().map(tree).collect()),
         Node::Text(text) => text.into(),
         Node::Number(number) => number.into(),
-        Node::Time(at) => Cbor::Tag(EPOCH, Box::new(super::seconds(at).into())),
+        Node::Time(at) => Cbor::Tag(EPOCH, Box::new(seconds(at).into())),
     }
 }
 

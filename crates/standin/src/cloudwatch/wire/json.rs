@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Request, Response};
 use serde_json::{Map, Value, json};
 
-use super::{Node, Refusal};
+use super::tree::{Node, Refusal, seconds};
 
 pub(super) fn operation(request: &Request<Bytes>) -> Option<&str> {
     let target = request.headers().get("x-amz-target")?.to_str().ok()?;
@@ -42,6 +42,6 @@ fn tree(node: Node) -> Value {
         Node::List(items) => items.into_iter().map(tree).collect(),
         Node::Text(text) => text.into(),
         Node::Number(number) => number.into(),
-        Node::Time(at) => super::seconds(at).into(),
+        Node::Time(at) => seconds(at).into(),
     }
 }

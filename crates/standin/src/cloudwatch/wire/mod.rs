@@ -5,16 +5,18 @@
 mod cbor;
 mod json;
 mod query;
+mod tree;
 
 use std::io::Read;
 
 use bytes::Bytes;
 use flate2::read::GzDecoder;
 use http::{HeaderValue, Request, Response, StatusCode};
-use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use uuid::Uuid;
+
+pub(super) use self::tree::{Node, Refusal};
 
 /// The largest request as it arrives; compressed, it may hold more.
 const REQUEST_LIMIT: usize = 1024 * 1024;
@@ -35,28 +37,6 @@ pub(super) enum Protocol {
 pub(super) struct Question {
     pub(super) operation: String,
     input: Value,
-}
-
-/// An answer before it is serialized.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) enum Node {
-    /// The answer of an operation that returns nothing.
-    Nothing,
-    Struct(Vec<(&'static str, Self)>),
-    Map(Vec<(String, Self)>),
-    List(Vec<Self>),
-    Text(String),
-    Number(f64),
-    Time(Timestamp),
-}
-
-/// A refusal, for every protocol.
-#[derive(Clone, Debug)]
-pub(super) struct Refusal {
-    status: StatusCode,
-    /// The name in the service model, and the older code that the query protocol uses for it.
-    names: (&'static str, &'static str),
-    message: String,
 }
 
 impl Question {
@@ -133,7 +113,7 @@ fn question(protocol: Protocol, request: &Request<Bytes>) -> Result<Question, Re
 fn body(request: &Request<Bytes>) -> Result<Bytes, Refusal> {
     let body = request.body();
     if body.len() > REQUEST_LIMIT {
-        return Err(Refusal::too_large(body.len()));
+        return Err(Refusal::too_large(body.len(), REQUEST_LIMIT));
     }
     if request.headers().get("content-encoding").is_none_or(|encoding| encoding != "gzip") {
         return Ok(body.clone());
@@ -155,56 +135,4 @@ fn without_nulls(value: Value) -> Value {
         Value::Array(items) => Value::Array(items.into_iter().map(without_nulls).collect()),
         other => other,
     }
-}
-
-impl Refusal {
-    /// A required parameter is missing.
-    pub(super) fn missing(message: String) -> Self {
-        Self::sender(("MissingRequiredParameterException", "MissingParameter"), message)
-    }
-
-    /// A parameter has a value that is not allowed.
-    pub(super) fn value(message: String) -> Self {
-        Self::sender(("InvalidParameterValueException", "InvalidParameterValue"), message)
-    }
-
-    /// Parameters that cannot be combined.
-    pub(super) fn combination(message: String) -> Self {
-        Self::sender(("InvalidParameterCombinationException", "InvalidParameterCombination"), message)
-    }
-
-    /// An operation that the stand-in does not have.
-    pub(super) fn unknown_operation(name: &str) -> Self {
-        let message = format!(
-            "The action {name} is not valid for this web service: the stand-in has PutMetricData, GetMetricStatistics, GetMetricData and ListMetrics."
-        );
-        Self::sender(("UnknownOperationException", "InvalidAction"), message)
-    }
-
-    fn malformed(error: &dyn std::error::Error) -> Self {
-        Self::sender(("SerializationException", "MalformedInput"), format!("The request cannot be read: {error}"))
-    }
-
-    fn too_large(size: usize) -> Self {
-        let message = format!("The request has {size} bytes; at most {REQUEST_LIMIT} are allowed.");
-        Self {
-            status: StatusCode::PAYLOAD_TOO_LARGE,
-            ..Self::sender(("RequestEntityTooLargeException", "RequestEntityTooLarge"), message)
-        }
-    }
-
-    fn sender(names: (&'static str, &'static str), message: String) -> Self {
-        Self { status: StatusCode::BAD_REQUEST, names, message }
-    }
-
-    fn side(&self) -> &'static str {
-        if self.status.is_server_error() { "Receiver" } else { "Sender" }
-    }
-}
-
-/// Seconds since 1970, to the millisecond, as CBOR and JSON write timestamps.
-fn seconds(at: Timestamp) -> f64 {
-    #[allow(clippy::cast_precision_loss, reason = "milliseconds of this era are exact")]
-    let milliseconds = at.as_millisecond() as f64;
-    milliseconds / 1000.0
 }

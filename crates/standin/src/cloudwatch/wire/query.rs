@@ -9,7 +9,7 @@ use http::{HeaderValue, Request, Response};
 use quick_xml::escape::escape;
 use serde_json::{Map, Value};
 
-use super::{Node, Refusal};
+use super::tree::{Node, Refusal};
 
 const NAMESPACE: &str = "http://monitoring.amazonaws.com/doc/2010-08-01/";
 

@@ -5,10 +5,11 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::super::Redshift;
 use super::super::statements::{Accepted, Parameter, Submission};
 use super::super::tokens;
-use super::{ApiError, addressed, epoch, waiting};
+use super::super::warehouse::Redshift;
+use super::error::ApiError;
+use super::fields::{addressed, epoch, waiting};
 
 /// "Query statement size", in bytes.
 /// Source: Amazon Redshift Management Guide, "Using the Amazon Redshift Data API".

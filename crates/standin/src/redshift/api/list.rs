@@ -5,9 +5,10 @@
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::super::Redshift;
 use super::super::statements::Statement;
-use super::{ApiError, epoch};
+use super::super::warehouse::Redshift;
+use super::error::ApiError;
+use super::fields::epoch;
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]

@@ -7,9 +7,10 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::super::Redshift;
 use super::super::statements::{Part, State, Statement, Status};
-use super::{ApiError, addressed, epoch, nanoseconds, waiting};
+use super::super::warehouse::Redshift;
+use super::error::ApiError;
+use super::fields::{addressed, epoch, nanoseconds, waiting};
 
 const ROWS_PER_PAGE: usize = 1000;
 

@@ -6,7 +6,7 @@ use tokio_postgres::SimpleQueryMessage;
 
 use super::super::databases::call;
 use super::super::error::SqlError;
-use super::super::run::Session;
+use super::super::session::Session;
 use super::super::tokens::quoted_name;
 use super::parse::Copy;
 

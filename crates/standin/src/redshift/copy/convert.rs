@@ -11,7 +11,7 @@ use super::parse::Options;
 use super::record::Fault;
 use super::{datetime, semi};
 
-pub(super) use text::{TOO_LONG, end_at_nul};
+pub(super) use text::{TOO_LONG, end_at_nul, escape};
 
 /// Writes one value to `out`, without the separator.
 pub(crate) fn convert(
@@ -78,23 +78,6 @@ fn write_null(column: &Column, out: &mut Vec<u8>) -> Result<(), Fault> {
     }
     out.extend_from_slice(b"\\N");
     Ok(())
-}
-
-/// Escapes a field for PostgreSQL's COPY text format.
-pub(super) fn escape(field: &[u8], out: &mut Vec<u8>) {
-    let mut rest = field;
-    while let Some(at) = rest.iter().position(|byte| matches!(byte, b'\\' | b'\n' | b'\r' | b'\t')) {
-        out.extend_from_slice(&rest[..at]);
-        let letter = match rest[at] {
-            b'\n' => b'n',
-            b'\r' => b'r',
-            b'\t' => b't',
-            _ => b'\\',
-        };
-        out.extend_from_slice(&[b'\\', letter]);
-        rest = &rest[at + 1..];
-    }
-    out.extend_from_slice(rest);
 }
 
 #[cfg(test)]

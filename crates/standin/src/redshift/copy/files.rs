@@ -5,26 +5,11 @@
 use serde::Deserialize;
 
 use super::super::error::SqlError;
+use super::names::Listed;
 use super::parquet::without_length;
 use super::parse::{Copy, Format, s3_url};
 use crate::s3::StorageError;
 use crate::source::Source;
-
-/// One object to load.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Listed {
-    pub(crate) bucket: String,
-    pub(crate) key: String,
-    pub(crate) mandatory: bool,
-    /// The size in bytes, according to the manifest.
-    pub(crate) length: Option<u64>,
-}
-
-impl Listed {
-    pub(crate) fn url(&self) -> String {
-        format!("s3://{}/{}", self.bucket, self.key)
-    }
-}
 
 #[derive(Deserialize)]
 struct Manifest {

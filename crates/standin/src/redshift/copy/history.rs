@@ -9,13 +9,13 @@ use jiff::Timestamp;
 
 use super::super::databases::DatabaseError;
 use super::super::queries::sql_time;
-use super::super::run::{Runner, Session};
+use super::super::run::Runner;
+use super::super::session::Session;
 use super::super::tokens::postgres_literal;
 use super::columns::Target;
-use super::files::Listed;
-use super::load::{FileRead, LoadError, Report};
-use super::names::FileNames;
+use super::names::{FileNames, Listed};
 use super::parse::{Copy, Format};
+use super::report::{FileRead, LoadError, Report};
 
 /// `file_name` is char(256), and Redshift measures a CHAR in bytes.
 /// Source: Amazon Redshift Database Developer Guide, `SYS_LOAD_DETAIL` and "Character types".

@@ -6,19 +6,25 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
-use jiff::Timestamp;
 use tokio::sync::mpsc;
 
 use super::super::error::SqlError;
 use super::columns::Target;
 use super::convert::convert;
-use super::files::{self, Listed};
-use super::names::FileNames;
+use super::names::{FileNames, Listed};
 use super::parse::{Copy, Format};
 use super::record::{Fault, Fields, Flow, Record};
+use super::report::{Ended, FileRead, LoadError, Report};
 use super::shape::shown;
-use super::{Chunk, csv, delimited, encoding, fixed, json, parquet, shape, unpack};
+use super::{csv, delimited, encoding, files, fixed, json, parquet, shape, unpack};
 use crate::source::{Source, SourceObject};
+
+/// What the reading thread sends.
+#[derive(Debug)]
+pub(crate) enum Chunk {
+    Rows(Bytes),
+    End,
+}
 
 const CHUNK: usize = 256 * 1024;
 
@@ -32,51 +38,6 @@ pub(crate) struct Job {
     /// Spectrum's messages name the region.
     pub(crate) region: String,
     pub(crate) query_id: i64,
-}
-
-/// What the reader found.
-#[derive(Debug, Default)]
-pub(crate) struct Report {
-    pub(crate) rows: u64,
-    pub(crate) errors: Vec<LoadError>,
-    pub(crate) files: Vec<FileRead>,
-    pub(crate) listed: usize,
-    pub(crate) ended: Ended,
-}
-
-/// How the reading ended.
-#[derive(Debug, Default)]
-pub(crate) enum Ended {
-    #[default]
-    Complete,
-    TooManyErrors,
-    Refused(SqlError),
-}
-
-/// A row of `sys_load_error_detail`.
-#[derive(Debug)]
-pub(crate) struct LoadError {
-    pub(crate) file: Listed,
-    /// The form of its file name, unless a test has chosen one.
-    pub(crate) names: FileNames,
-    pub(crate) line: u64,
-    /// The column, if the error is in one.
-    pub(crate) column: Option<usize>,
-    /// The offset from the start of the line.
-    pub(crate) position: usize,
-    pub(crate) fault: Fault,
-    pub(crate) raw_line: String,
-    pub(crate) raw_value: String,
-}
-
-/// A row of `sys_load_detail`.
-#[derive(Debug)]
-pub(crate) struct FileRead {
-    pub(crate) file: Listed,
-    pub(crate) etag: String,
-    pub(crate) last_modified: Timestamp,
-    pub(crate) bytes: usize,
-    pub(crate) lines: u64,
 }
 
 impl Job {

@@ -13,10 +13,11 @@ mod fixed;
 mod history;
 mod json;
 mod load;
-mod names;
+pub(super) mod names;
 mod parquet;
 mod parse;
 mod record;
+mod report;
 mod semi;
 mod shape;
 mod unpack;
@@ -32,12 +33,13 @@ use tokio_postgres::SimpleQueryMessage;
 
 use super::error::SqlError;
 use super::hooks::Trouble;
-use super::run::{Done, Runner, Session};
+use super::run::Runner;
+use super::session::{Done, Session};
 use super::tokens::{Token, quoted_name};
 use columns::Target;
-use load::{Ended, Job, Report};
-pub use names::FileNames;
+use load::{Chunk, Job};
 use parse::Copy;
+use report::{Ended, Report};
 
 /// Chunks of rows in flight to PostgreSQL.
 const CHUNKS_AHEAD: usize = 8;
@@ -165,13 +167,6 @@ async fn feed(
     }
     // The reader failed. Dropping the sink makes PostgreSQL's COPY fail, and the transaction with it.
     Ok(())
-}
-
-/// What the reading thread sends.
-#[derive(Debug)]
-pub(crate) enum Chunk {
-    Rows(Bytes),
-    End,
 }
 
 fn too_many_errors(target: &Target) -> SqlError {

@@ -1,13 +1,27 @@
-//! How the system views name a file, in the three forms that have been seen.
+//! An object that a COPY reads, and how the system views name it, in the three forms that have been seen.
 //!
 //! Never cuts a name to its column's length: the history does. Error messages always use their own form.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::files::Listed;
-
 /// Characters that stay unencoded in a URL. *Seen*: `=` is `%3D`.
 const IN_URL: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
+
+/// One object to load.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Listed {
+    pub(crate) bucket: String,
+    pub(crate) key: String,
+    pub(crate) mandatory: bool,
+    /// The size in bytes, according to the manifest.
+    pub(crate) length: Option<u64>,
+}
+
+impl Listed {
+    pub(crate) fn url(&self) -> String {
+        format!("s3://{}/{}", self.bucket, self.key)
+    }
+}
 
 /// A form of a file's name. Which form a warehouse writes has varied with the file format and over time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -239,7 +239,7 @@ impl Filling<'_> {
             return self.null();
         };
         let compact = super::semi::compact(json.as_bytes())
-            .map_err(|fault| self.file.value(self.column, &value::Fault::Value(fault.message)))?;
+            .map_err(|fault| self.file.value(self.column, &refusal::Fault::Value(fault.message)))?;
         super::convert::escape(&compact, &mut self.written);
         self.fields.extend(&self.written);
         self.fields.end(0);

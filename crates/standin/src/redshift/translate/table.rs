@@ -5,7 +5,10 @@
 mod types;
 
 use super::super::error::SqlError;
-use super::{NOTHING, Piece};
+use super::piece::{Pieces, words};
+
+/// A statement that does nothing. It replaces a statement that PostgreSQL does not need.
+pub(super) const NOTHING: &str = "DO $$ BEGIN END $$";
 
 /// Words that end a column's type or its default.
 const ATTRIBUTES: [&str; 14] = [
@@ -24,8 +27,6 @@ const ATTRIBUTES: [&str; 14] = [
     "constraint",
     "check",
 ];
-
-type Pieces<'p, 'a> = &'p [&'p Piece<'a>];
 
 /// Whether these pieces begin a CREATE TABLE.
 pub(super) fn creates_table(said: Pieces<'_, '_>) -> bool {
@@ -232,18 +233,6 @@ fn split<'p, 'a>(pieces: Pieces<'p, 'a>) -> Vec<Pieces<'p, 'a>> {
             depth == 0 && piece.symbol(",")
         })
         .collect()
-}
-
-/// Joins pieces to text, with the original spaces between them.
-fn words(pieces: Pieces<'_, '_>) -> String {
-    let mut text = String::new();
-    for piece in pieces {
-        if !text.is_empty() && !piece.glued {
-            text.push(' ');
-        }
-        text.push_str(&piece.text);
-    }
-    text
 }
 
 fn wrong(pieces: Pieces<'_, '_>, at: usize) -> SqlError {

@@ -26,7 +26,8 @@ use crate::s3::copy::Copy;
 use crate::s3::error::StorageError;
 use crate::s3::object::{Headers, Object};
 use crate::s3::reading::Reading;
-use crate::s3::storage::{Put, Storage};
+use crate::s3::storage::Storage;
+use crate::s3::write::Put;
 
 /// The most objects in one `DeleteObjects`.
 const MAX_DELETES: usize = 1000;

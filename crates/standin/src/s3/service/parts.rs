@@ -14,9 +14,9 @@ use super::checksum::{answer, receive};
 use super::convert::{error, etag, int, part_etag, read_conditions, source, timestamp, write_condition};
 use super::extras::{extras_of, told, told_encryption};
 use super::objects::headers_of;
-use crate::s3::multipart::UploadName;
 use crate::s3::object::Headers;
 use crate::s3::storage::Storage;
+use crate::s3::upload::{self, UploadName};
 
 /// The most parts of an upload.
 const MAX_PARTS: i32 = 10_000;
@@ -126,7 +126,7 @@ pub(super) fn list(storage: &Storage, input: ListPartsInput) -> S3Result<ListPar
     parts.retain(|(number, _)| *number > after);
     let truncated = parts.len() > most;
     parts.truncate(most);
-    let part = |(number, part): &(i32, crate::s3::multipart::Part)| Part {
+    let part = |(number, part): &(i32, upload::Part)| Part {
         part_number: Some(*number),
         e_tag: Some(etag(part.etag)),
         size: Some(int(part.size)),

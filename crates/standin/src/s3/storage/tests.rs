@@ -11,9 +11,12 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::*;
+use crate::s3::condition::Condition;
 use crate::s3::copy::Copy;
+use crate::s3::etag::Etag;
 use crate::s3::listing::{PageRequest, Start};
 use crate::s3::reading::ReadConditions;
+use crate::s3::write::Put;
 
 const BUCKET: &str = "landing";
 /// Few keys and bodies, so that operations collide.

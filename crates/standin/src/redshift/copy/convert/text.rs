@@ -7,7 +7,6 @@
 
 use super::super::parse::Options;
 use super::super::record::Fault;
-use super::escape;
 
 /// A string that is too long for its column.
 pub(in super::super) const TOO_LONG: i32 = 1204;
@@ -155,4 +154,21 @@ fn replace_invalid(field: &[u8], replacement: u8) -> String {
 fn is_character(character: char) -> bool {
     let point = u32::from(character);
     !((0xfdd0..=0xfdef).contains(&point) || point & 0xfffe == 0xfffe)
+}
+
+/// Escapes a field for PostgreSQL's COPY text format.
+pub(in super::super) fn escape(field: &[u8], out: &mut Vec<u8>) {
+    let mut rest = field;
+    while let Some(at) = rest.iter().position(|byte| matches!(byte, b'\\' | b'\n' | b'\r' | b'\t')) {
+        out.extend_from_slice(&rest[..at]);
+        let letter = match rest[at] {
+            b'\n' => b'n',
+            b'\r' => b'r',
+            b'\t' => b't',
+            _ => b'\\',
+        };
+        out.extend_from_slice(&[b'\\', letter]);
+        rest = &rest[at + 1..];
+    }
+    out.extend_from_slice(rest);
 }

@@ -6,11 +6,9 @@ use parquet::errors::ParquetError;
 
 use super::super::super::error::SqlError;
 use super::super::columns::{Column, Kind};
-use super::super::files::Listed;
-use super::super::load::LoadError;
-use super::super::names::FileNames;
+use super::super::names::{FileNames, Listed};
 use super::super::record;
-use super::value::Fault;
+use super::super::report::LoadError;
 
 /// The context is cut at this length, wherever that falls. *Seen*: three published texts end after exactly this many
 /// characters, two of them within the file's name.
@@ -37,6 +35,14 @@ pub(in super::super) fn noted(file: &File<'_>, error: &SqlError) -> Option<LoadE
         raw_line: String::new(),
         raw_value: String::new(),
     })
+}
+
+/// Why a value does not fit its column.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Fault {
+    TooLong { limit: usize, length: usize },
+    TooLongForSuper,
+    Value(String),
 }
 
 /// A file that is being read.

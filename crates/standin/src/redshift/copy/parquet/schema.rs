@@ -245,7 +245,7 @@ mod tests {
     use parquet::schema::parser::parse_message_type;
     use test_case::test_case;
 
-    use super::super::super::files::Listed;
+    use super::super::super::names::Listed;
     use super::*;
 
     fn plan(file: &str, columns: &[Kind], options: &Options) -> Result<Vec<Step>, String> {

@@ -13,7 +13,7 @@ use parquet::schema::parser::parse_message_type;
 use test_case::test_case;
 
 use super::super::columns::Kind;
-use super::super::files::Listed;
+use super::super::names::Listed;
 use super::*;
 
 /// A number and a string in each row.

@@ -9,6 +9,7 @@ use parquet::data_type::{ByteArray, FixedLenByteArray, Int96};
 use super::super::columns::{Column, Kind};
 use super::super::convert;
 use super::super::parse::Options;
+use super::refusal::Fault;
 use super::schema::How;
 
 /// How a value was written.
@@ -16,14 +17,6 @@ use super::schema::How;
 pub(super) enum Written {
     Value,
     Null,
-}
-
-/// Why a value does not fit its column.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Fault {
-    TooLong { limit: usize, length: usize },
-    TooLongForSuper,
-    Value(String),
 }
 
 /// The longest string in a SUPER, in bytes. *Seen*.

@@ -6,8 +6,7 @@
 //! that is too large is not documented.
 
 use super::super::super::error::SqlError;
-use super::super::Piece;
-use super::{Pieces, words};
+use super::super::piece::{Piece, Pieces, words};
 
 const LONGEST_VARCHAR: u64 = 65_535;
 const LONGEST_CHAR: u64 = 4_096;
