@@ -24,6 +24,9 @@ const WRITES_AT_ONCE: usize = 16;
 /// The most of a file's line that is kept. Source: the promise of `failed/<path>.error.json`.
 const RAW_LINE_CHARACTERS: usize = 256;
 
+/// What the name of a reason ends in.
+pub const REASON: &str = ".error.json";
+
 /// The load that failed.
 #[derive(Clone, Copy, Debug)]
 pub struct Cause<'a> {
@@ -132,14 +135,14 @@ async fn write_reason(
         time: cause.at,
     };
     let body = serde_json::to_vec_pretty(&reason).map_err(|error| invalid(error.into()))?;
-    let key = Key::new(format!("{at}.error.json")).map_err(|error| invalid(error.into()))?;
+    let key = Key::new(format!("{at}{REASON}")).map_err(|error| invalid(error.into()))?;
     if objects.put(&key, body.clone(), PutIf::Absent).await? != Put::Refused || is_ours(objects, &key, &reason).await? {
         return Ok(());
     }
     // A file of that name, or why the same file was refused earlier; both stay. This name nobody else can have, and
     // whoever writes it writes the same.
     let mark = archive::mark(cause.statement, file);
-    let key = Key::new(format!("{at}.{mark}.error.json")).map_err(|error| invalid(error.into()))?;
+    let key = Key::new(format!("{at}.{mark}{REASON}")).map_err(|error| invalid(error.into()))?;
     objects.put(&key, body, PutIf::Any).await.map(drop)
 }
 
