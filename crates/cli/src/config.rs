@@ -5,12 +5,13 @@
 
 mod push;
 
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
-use serde::Serialize;
+use serde_json::{Value, json};
 use sluice_aws::DESTINATIONS;
-use sluice_core::config::{Config, ConfigError};
+use sluice_core::config::{Config, ConfigError, Problem};
 
 use crate::failure::Failure;
 use crate::output::{self, GREEN, Lines};
@@ -46,101 +47,69 @@ fn check(arguments: &CheckArguments) -> Result<(), Failure> {
     let checked: Vec<Checked> = arguments.files.iter().map(|file| Checked::read(file)).collect();
     let right = checked.iter().all(|file| file.ok);
     if arguments.json {
-        output::json(&serde_json::json!({"ok": right, "files": checked}));
+        let files: Vec<&Value> = checked.iter().map(|file| &file.json).collect();
+        output::json(&json!({"ok": right, "files": files}));
     } else {
-        checked.iter().for_each(Checked::print);
+        for file in &checked {
+            output::line(&file.text);
+        }
     }
     if right { Ok(()) } else { Err(Failure::SaidMisused) }
 }
 
-/// A checked file and its problems.
-#[derive(Debug, Serialize)]
+/// The result for one file.
 struct Checked {
-    file: String,
     ok: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    bucket: Option<String>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    feeds: Vec<String>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    problems: Vec<Problem>,
+    json: Value,
     /// For people: each problem on a line that can be read alone.
-    #[serde(skip)]
     text: String,
-}
-
-/// One problem, as programs read it.
-#[derive(Debug, Serialize)]
-struct Problem {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    line: Option<usize>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    column: Option<usize>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    field: Option<String>,
-    what: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    remedy: Option<String>,
 }
 
 impl Checked {
     fn read(file: &Path) -> Self {
         let origin = file.display().to_string();
         match std::fs::read_to_string(file) {
-            Err(error) => Self::unreadable(origin, &error),
+            Err(error) => Self::unreadable(&origin, &error),
             Ok(text) => match Config::parse(&text, &origin, &DESTINATIONS) {
-                Ok(config) => Self::right(origin, &config),
-                Err(error) => Self::wrong(origin, &error),
+                Ok(config) => Self::right(&origin, &config),
+                Err(error) => Self::wrong(&origin, &problems(&error), error),
             },
         }
     }
 
-    fn right(file: String, config: &Config) -> Self {
-        let feeds: Vec<String> = config.feeds.iter().map(|feed| feed.name.to_string()).collect();
+    fn right(file: &str, config: &Config) -> Self {
+        let bucket = &config.bucket.name;
+        let feeds: Vec<&str> = config.feeds.iter().map(|feed| feed.name.as_str()).collect();
         let count = output::count(feeds.len() as u64, "feed");
-        let text = format!("{file}: {GREEN}ok{GREEN:#}: bucket {}, {count}: {}", config.bucket.name, feeds.join(", "));
-        Self { file, ok: true, bucket: Some(config.bucket.name.clone()), feeds, problems: vec![], text }
+        let text = format!("{file}: {GREEN}ok{GREEN:#}: bucket {bucket}, {count}: {}", feeds.join(", "));
+        Self { ok: true, json: json!({"file": file, "ok": true, "bucket": bucket, "feeds": feeds}), text }
     }
 
-    fn wrong(file: String, error: &ConfigError) -> Self {
-        let problems = problems(error);
-        Self { file, ok: false, bucket: None, feeds: vec![], problems, text: Lines(error).to_string() }
+    fn wrong(file: &str, problems: &[Value], text: impl Display) -> Self {
+        let json = json!({"file": file, "ok": false, "problems": problems});
+        Self { ok: false, json, text: Lines(text).to_string() }
     }
 
-    fn unreadable(file: String, error: &std::io::Error) -> Self {
+    fn unreadable(file: &str, error: &std::io::Error) -> Self {
         let what = format!("cannot be read: {error}");
-        let remedy = "name a file that exists and is UTF-8 text".to_owned();
-        let text = Lines(format_args!("{file}: {what}; {remedy}")).to_string();
-        let problem = Problem { line: None, column: None, field: None, what, remedy: Some(remedy) };
-        Self { file, ok: false, bucket: None, feeds: vec![], problems: vec![problem], text }
-    }
-
-    fn print(&self) {
-        output::line(&self.text);
+        let remedy = "name a file that exists and is UTF-8 text";
+        let problem = json!({"what": what, "remedy": remedy});
+        Self::wrong(file, &[problem], format_args!("{file}: {what}; {remedy}"))
     }
 }
 
-fn problems(error: &ConfigError) -> Vec<Problem> {
+/// The problems as programs read them. A field that is not known is left out.
+fn problems(error: &ConfigError) -> Vec<Value> {
     match error {
-        ConfigError::Syntax { line, column, source, .. } => vec![Problem {
-            line: Some(*line),
-            column: Some(*column),
-            field: None,
-            what: format!("this is not TOML: {}", source.message().split_whitespace().collect::<Vec<_>>().join(" ")),
-            remedy: None,
-        }],
-        ConfigError::Invalid { problems, .. } => problems.iter().map(Problem::of).collect(),
+        ConfigError::Syntax { line, column, source, .. } => {
+            let message = source.message().split_whitespace().collect::<Vec<_>>().join(" ");
+            vec![json!({"line": line, "column": column, "what": format!("this is not TOML: {message}")})]
+        }
+        ConfigError::Invalid { problems, .. } => problems.iter().map(problem).collect(),
     }
 }
 
-impl Problem {
-    fn of(problem: &sluice_core::config::Problem) -> Self {
-        Self {
-            line: Some(problem.line),
-            column: Some(problem.column),
-            field: Some(problem.field.clone()),
-            what: problem.what.clone(),
-            remedy: Some(problem.remedy.clone()),
-        }
-    }
+fn problem(problem: &Problem) -> Value {
+    let Problem { line, column, field, what, remedy } = problem;
+    json!({"line": line, "column": column, "field": field, "what": what, "remedy": remedy})
 }

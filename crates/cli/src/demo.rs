@@ -6,33 +6,27 @@ mod checks;
 mod decimal;
 mod examples;
 mod observe;
-mod plot;
 mod progress;
 mod report;
 mod run;
-mod source;
 mod totals;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Instant;
 
 use clap::Args;
 use sluice_standin::journal::Mark;
 
 use crate::failure::Failure;
-use crate::output::{self, BOLD, DIM};
+use crate::output::{self, BOLD, DIM, say};
 use crate::signals::Stop;
 use crate::stack::{LatencyProfile, Stack, Start, binaries, database_names, environment};
-use checks::{Check, Facts, of_bucket, of_feed};
+use checks::{Facts, of_bucket, of_feed};
 use examples::Examples;
-use observe::ObserveError;
 use progress::Progress;
 use report::{FeedReport, Report, Requests};
-use run::Course;
-use source::SourceError;
-use totals::{Pinned, PinnedError, Totals, TotalsError};
+use totals::Totals;
 
 /// The prefix of all functions' access keys.
 const FUNCTIONS: &str = "fn-";
@@ -68,121 +62,77 @@ pub(crate) struct Arguments {
     write_totals: bool,
 }
 
-/// Why the demo failed.
-#[derive(Debug, thiserror::Error)]
-enum DemoError {
-    #[error(transparent)]
-    Source(#[from] SourceError),
-    #[error(transparent)]
-    Totals(#[from] TotalsError),
-    #[error(transparent)]
-    Pinned(#[from] PinnedError),
-    #[error(transparent)]
-    Run(#[from] run::RunError),
-    #[error(transparent)]
-    Observe(#[from] ObserveError),
-    #[error("adding up the files ended unexpectedly")]
-    Adding(#[from] tokio::task::JoinError),
-    #[error("stopped before the end")]
-    Stopped,
-}
-
-impl From<DemoError> for Failure {
-    fn from(error: DemoError) -> Self {
-        Self::failed(error)
-    }
-}
+/// Why a demo ends that Ctrl-C stopped.
+const STOPPED: &str = "stopped before the end";
 
 pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
-    let examples = Arc::new(Examples::open(&arguments.examples)?);
+    let examples = Examples::open(&arguments.examples)?;
     if arguments.write_totals {
-        output::line(format_args!("wrote {}", examples.write_totals()?.display()));
+        say!("wrote {}", examples.write_totals()?.display());
         return Ok(());
     }
-    let pinned = examples.pinned().map_err(DemoError::from)?;
+    let pinned = examples.pinned()?;
     let binaries = binaries()?;
     let mut stop = Stop::listen().map_err(Failure::failed)?;
     let databases = database_names(&examples.project.config.feeds);
     let start = Start { port: arguments.port, data: None, warehouse: None, latency: arguments.latency, databases };
     let stack = tokio::select! {
         stack = Stack::start(start) => stack?,
-        () = stop.asked() => return Err(DemoError::Stopped.into()),
+        () = stop.asked() => return Err(Failure::failed(STOPPED)),
     };
-    let ended = tokio::select! {
-        report = conduct(&stack, &examples, &pinned, binaries) => report.map(|report| show(&report, arguments.json)),
-        () = stop.asked() => Err(DemoError::Stopped.into()),
+    let report = tokio::select! {
+        report = conduct(&stack, &examples, &pinned, binaries) => report,
+        () = stop.asked() => Err(Failure::failed(STOPPED)),
     };
-    if let (Ok(_), true) = (&ended, arguments.keep) {
-        invite(&stack, &examples);
-        stop.asked().await;
+    if let Ok(report) = &report {
+        show(report, arguments.json);
+        if arguments.keep {
+            invite(&stack, &examples);
+            stop.asked().await;
+        }
     }
     stack.shutdown().await;
-    if ended? { Ok(()) } else { Err(Failure::Said) }
+    if report?.ok { Ok(()) } else { Err(Failure::Said) }
 }
 
 /// Loads everything and checks the result.
 async fn conduct(
     stack: &Stack,
-    examples: &Arc<Examples>,
-    pinned: &Pinned,
+    examples: &Examples,
+    pinned: &BTreeMap<String, Totals>,
     binaries: PathBuf,
 ) -> Result<Report, Failure> {
-    let adding = tokio::task::spawn_blocking({
-        let examples = Arc::clone(examples);
-        move || examples.add_up()
-    });
+    let config = &examples.project.config;
     let deployed = stack.deploy(&examples.project, binaries)?;
     stack.create_tables(&examples.project).await?;
     let progress = Progress::follow(stack, examples);
     progress.say(announcement(stack, examples));
     let begun = Instant::now();
-    let course = run::run(stack, &deployed, examples, &progress).await.map_err(DemoError::from)?;
+    let course = run::run(stack, &deployed, examples, &progress).await?;
     let seconds = begun.elapsed().as_secs_f64();
     drop(progress);
-    let files = adding.await.map_err(DemoError::from)?.map_err(DemoError::from)?;
-    let found = examine(stack, examples, pinned, &files, &course).await.map_err(DemoError::from)?;
+    let objects = observe::objects(stack, config)?;
+    let (mut feeds, mut checks) = (Vec::new(), Vec::new());
+    for feed in &config.feeds {
+        let (sources, files) = (examples.sources(feed), examples.add_up(feed)?);
+        let loaded = observe::loaded(stack, config, feed, &files).await?;
+        let quarantined = observe::quarantined(&objects, &config.bucket.failed.join(&feed.prefix));
+        feeds.push(FeedReport::new(feed, sources, &course.arrived, &loaded, quarantined));
+        let facts = Facts { feed, pinned: pinned.get(feed.name.as_str()), files: &files, loaded: &loaded, sources };
+        checks.extend(of_feed(&facts, &config.bucket, &objects));
+    }
+    let reason = observe::reason(stack, config, &objects);
+    checks.extend(of_bucket(&config.bucket, &objects, reason.as_deref()));
     let counts = stack.standin.journal().counts(Mark::default(), FUNCTIONS);
     Ok(Report {
-        ok: found.checks.iter().all(|check| check.ok),
+        ok: checks.iter().all(|check| check.ok),
         seconds,
-        feeds: found.feeds,
+        feeds,
         backlog: course.backlog,
         invocations: course.invocations,
         requests: Requests::of(counts, examples.files()),
-        checks: found.checks,
+        checks,
     })
-}
-
-/// What the demo finds at its end.
-struct Found {
-    feeds: Vec<FeedReport>,
-    checks: Vec<Check>,
-}
-
-async fn examine(
-    stack: &Stack,
-    examples: &Examples,
-    pinned: &Pinned,
-    files: &BTreeMap<String, Totals>,
-    course: &Course,
-) -> Result<Found, ObserveError> {
-    let config = &examples.project.config;
-    let objects = observe::objects(stack, config)?;
-    let reason = observe::reason(stack, config, &objects);
-    let mut found = Found { feeds: vec![], checks: vec![] };
-    for feed in &config.feeds {
-        let name = feed.name.as_str();
-        let Some(files) = files.get(name) else { continue };
-        let sources = examples.sources(feed);
-        let loaded = observe::loaded(stack, config, feed, files).await?;
-        let failed = config.bucket.failed.join(&feed.prefix);
-        let quarantined = observe::quarantined(&objects, &failed);
-        found.feeds.push(FeedReport::new(name, sources, &course.arrived, &loaded, quarantined));
-        let facts = Facts { feed, pinned: pinned.0.get(name), files, loaded: &loaded, sources };
-        found.checks.extend(of_feed(&facts, &config.bucket, &objects));
-    }
-    found.checks.extend(of_bucket(&config.bucket, &objects, reason.as_deref()));
-    Ok(found)
 }
 
 fn announcement(stack: &Stack, examples: &Examples) -> String {
@@ -193,15 +143,13 @@ fn announcement(stack: &Stack, examples: &Examples) -> String {
     format!("{BOLD}Dropping {files} into {place}{BOLD:#} {DIM}(services at {endpoint}){DIM:#}")
 }
 
-/// Prints the report. Returns whether all checks passed.
-fn show(report: &Report, json: bool) -> bool {
+fn show(report: &Report, json: bool) {
     if json {
         output::json(report);
     } else {
         report.print();
         output::line(NEXT);
     }
-    report.ok
 }
 
 /// Prints how to look at the result.

@@ -39,15 +39,9 @@ impl Arguments {
         Ok(Deployment { config, ports })
     }
 
-    /// The settings from the environment, with `--config` in place of the configuration that it names.
     fn settings(&self) -> Result<Settings, Failure> {
         let named = self.config.as_deref();
-        let variable = |name: &str| match (name, named) {
-            ("SLUICE_CONFIG_URI", Some(config)) => Some(config.to_owned()),
-            ("SLUICE_CONFIG", Some(_)) => None,
-            _ => std::env::var(name).ok(),
-        };
-        Settings::from_env(variable).map_err(|error| match error {
+        settings(named).map_err(|error| match error {
             SettingsError::NoConfig => Failure::misused(
                 "there is no configuration: name it with --config, a path or s3://bucket/key, or set \
                  SLUICE_CONFIG_URI or SLUICE_CONFIG",
@@ -58,6 +52,15 @@ impl Arguments {
             error => Failure::misused(error),
         })
     }
+}
+
+/// The settings from the environment, with the configuration that `uri` names, if any, in place of theirs.
+pub(crate) fn settings(uri: Option<&str>) -> Result<Settings, SettingsError> {
+    Settings::from_env(|name| match (name, uri) {
+        ("SLUICE_CONFIG_URI", Some(uri)) => Some(uri.to_owned()),
+        ("SLUICE_CONFIG", Some(_)) => None,
+        _ => std::env::var(name).ok(),
+    })
 }
 
 impl Deployment {

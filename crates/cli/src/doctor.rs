@@ -14,7 +14,7 @@ use serde_json::json;
 
 use crate::deployment;
 use crate::failure::Failure;
-use crate::output::{self, BOLD, Foreign, GREEN, Lines, RED};
+use crate::output::{self, BOLD, Foreign, GREEN, Lines, RED, say};
 
 /// Arguments of `sluice doctor`.
 #[derive(Debug, Args)]
@@ -59,29 +59,26 @@ struct Which {
 }
 
 pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
-    let deployment = arguments.which.deployment.open().await?;
-    let feeds = deployment.feeds(&arguments.which.feed)?;
-    let mut checks = Checks::new(arguments.which.json);
-    bucket::check(&deployment, &feeds, &mut checks).await;
-    for feed in feeds {
-        warehouse::check(&deployment, feed, &mut checks).await;
-        if arguments.prove {
-            prove::check(&deployment, feed, &mut checks).await;
-        }
-    }
-    checks.end()
+    check(&arguments.which, false, arguments.prove).await
 }
 
 pub(crate) async fn init(arguments: InitArguments) -> Result<(), Failure> {
-    let deployment = arguments.which.deployment.open().await?;
-    let feeds = deployment.feeds(&arguments.which.feed)?;
-    let mut checks = Checks::new(arguments.which.json);
-    for feed in &feeds {
+    check(&arguments.which, true, false).await
+}
+
+async fn check(which: &Which, create_ledgers: bool, prove: bool) -> Result<(), Failure> {
+    let deployment = which.deployment.open().await?;
+    let feeds = deployment.feeds(&which.feed)?;
+    let mut checks = Checks { json: which.json, about: String::new(), passed: 0, failed: 0 };
+    for feed in feeds.iter().filter(|_| create_ledgers) {
         warehouse::create_ledger(&deployment, feed, &mut checks).await;
     }
     bucket::check(&deployment, &feeds, &mut checks).await;
     for feed in feeds {
         warehouse::check(&deployment, feed, &mut checks).await;
+        if prove {
+            prove::check(&deployment, feed, &mut checks).await;
+        }
     }
     checks.end()
 }
@@ -95,37 +92,30 @@ struct Checks {
 }
 
 impl Checks {
-    fn new(json: bool) -> Self {
-        Self { json, about: String::new(), passed: 0, failed: 0 }
-    }
-
     /// Sets what the next checks are about.
     fn about(&mut self, what: impl Display) {
         self.about = what.to_string();
         if !self.json {
-            output::line(format_args!("{BOLD}{}{BOLD:#}", Foreign(&self.about)));
+            say!("{BOLD}{}{BOLD:#}", Foreign(&self.about));
         }
     }
 
     /// Prints the result of one check, and the remedy if it failed. Returns whether it passed.
     fn note(&mut self, what: &str, result: Result<(), impl Display>, remedy: &str) -> bool {
-        let Self { json, about, .. } = self;
-        let well = result.is_ok();
-        *(if well { &mut self.passed } else { &mut self.failed }) += 1;
-        match (result, *json) {
-            (Ok(()), true) => output::json(&json!({"type": "check", "about": about, "what": what, "ok": true})),
-            (Err(error), true) => output::json(&json!({
-                "type": "check", "about": about, "what": what, "ok": false, "error": error.to_string(), "remedy": remedy,
-            })),
-            (Ok(()), false) => output::line(format_args!("  {GREEN}✓{GREEN:#} {}", Foreign(what))),
-            (Err(error), false) => output::line(format_args!(
-                "  {RED}✗{RED:#} {}\n      {}\n      {BOLD}do:{BOLD:#} {}",
-                Foreign(what),
-                Lines(error),
-                Foreign(remedy)
-            )),
+        let error = result.err().map(|error| error.to_string());
+        let ok = error.is_none();
+        *(if ok { &mut self.passed } else { &mut self.failed }) += 1;
+        if self.json {
+            let check = json!({"type": "check", "about": self.about, "what": what, "ok": ok});
+            let trouble = error.map(|error| json!({"error": error, "remedy": remedy}));
+            output::json_of([Some(check), trouble].into_iter().flatten());
+        } else if let Some(error) = error {
+            say!("  {RED}✗{RED:#} {}\n      {}", Foreign(what), Lines(error));
+            say!("      {BOLD}do:{BOLD:#} {}", Foreign(remedy));
+        } else {
+            say!("  {GREEN}✓{GREEN:#} {}", Foreign(what));
         }
-        well
+        ok
     }
 
     fn end(self) -> Result<(), Failure> {
@@ -133,9 +123,9 @@ impl Checks {
         if json {
             output::json(&json!({"type": "summary", "ok": failed == 0, "passed": passed, "failed": failed}));
         } else if failed == 0 {
-            output::line(format_args!("{GREEN}all is well{GREEN:#}: {}", output::count(passed, "check")));
+            say!("{GREEN}all is well{GREEN:#}: {}", output::count(passed, "check"));
         } else {
-            output::line(format_args!("{RED}{} of {} failed{RED:#}", failed, output::count(passed + failed, "check")));
+            say!("{RED}{failed} of {} failed{RED:#}", output::count(passed + failed, "check"));
         }
         if failed == 0 { Ok(()) } else { Err(Failure::SaidWrong) }
     }

@@ -5,11 +5,12 @@
 use clap::Args;
 use jiff::Timestamp;
 use serde_json::json;
-use sluice_operator::redrive::{Group, errors};
+use sluice_core::object::File;
+use sluice_operator::redrive::{Group, Reason, errors};
 
 use crate::deployment;
 use crate::failure::Failure;
-use crate::output::{self, BOLD, DIM, Foreign, GREEN, RED};
+use crate::output::{self, BOLD, DIM, Foreign, GREEN, RED, say};
 use crate::selection::Selection;
 
 /// Arguments of `sluice errors`.
@@ -38,55 +39,56 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
     let options = arguments.selection.options(Timestamp::now())?;
     let deployment = arguments.deployment.open().await?;
     let feed = deployment.feed(&arguments.feed)?;
-    let mut tell = |file: &sluice_core::object::File, reason: Option<&sluice_operator::redrive::Reason>| {
-        if !arguments.files {
-            return;
+    let mut tell = |file: &File, reason: Option<&Reason>| {
+        if arguments.files {
+            print_file(file, reason, arguments.json);
         }
-        if arguments.json {
-            let line = json!({"type": "file", "key": file.key, "size": file.size, "since": file.last_modified,
-                "reason": reason});
-            return output::json(&line);
-        }
-        let why = reason.map_or_else(|| "no .error.json says why".to_owned(), |reason| reason.message.clone());
-        output::line(format_args!("{}: {}", Foreign(&file.key), Foreign(why)));
     };
     let groups = errors(&deployment.config, &deployment.ports, feed, &options, &mut tell).await;
     print(feed.name.as_str(), &groups.map_err(Failure::failed)?, arguments.json);
     Ok(())
 }
 
+fn print_file(file: &File, reason: Option<&Reason>, json: bool) {
+    let File { key, size, last_modified, .. } = file;
+    if json {
+        output::json(&json!({"type": "file", "key": key, "size": size, "since": last_modified, "reason": reason}));
+    } else {
+        let why = reason.map_or("no .error.json says why", |reason| &reason.message);
+        say!("{}: {}", Foreign(key), Foreign(why));
+    }
+}
+
 fn print(feed: &str, groups: &[Group], json: bool) {
     let files: u64 = groups.iter().map(|group| group.files).sum();
     if json {
         for group in groups {
-            let Group { code, message, files, bytes, examples, latest } = group;
-            output::json(&json!({"type": "group", "feed": feed, "code": code, "message": message, "files": files,
-                "bytes": bytes, "latest": latest, "examples": examples}));
+            output::json_of([json!({"type": "group", "feed": feed}), json!(group)]);
         }
         output::json(&json!({"type": "summary", "feed": feed, "files": files, "groups": groups.len()}));
         return;
     }
-    for group in groups {
-        let code = group.code.map(|code| format!("{code} ")).unwrap_or_default();
-        let latest = group.latest.map(|at| format!(", the latest {at:.0}")).unwrap_or_default();
-        let number = output::count(group.files, "file");
-        output::line(format_args!("{RED}{code}{}{RED:#}", Foreign(&group.message)));
-        output::line(format_args!("  {number}, {}{latest}", output::bytes(group.bytes)));
-        for example in &group.examples {
-            let line = example.line.map(|line| format!(" line {line}")).unwrap_or_default();
-            let column = example.column.as_ref().map(|name| format!(" column {}", Foreign(name))).unwrap_or_default();
-            output::line(format_args!("    {}{DIM}{line}{column}{DIM:#}", Foreign(&example.key)));
-        }
-        if let more @ 1.. = group.files.saturating_sub(group.examples.len() as u64) {
-            output::line(format_args!("    {DIM}and {} more{DIM:#}", output::thousands(more)));
-        }
-    }
+    groups.iter().for_each(print_group);
     if files == 0 {
-        output::line(format_args!("{BOLD}{feed}{BOLD:#}: {GREEN}nothing is in failed/{GREEN:#}"));
+        say!("{BOLD}{feed}{BOLD:#}: {GREEN}nothing is in failed/{GREEN:#}");
         return;
     }
     let (files, reasons) = (output::count(files, "file"), output::count(groups.len() as u64, "reason"));
-    output::line(format_args!(
-        "{BOLD}{feed}{BOLD:#}: {files} refused, for {reasons}. Once the cause is mended: sluice redrive {feed}"
-    ));
+    say!("{BOLD}{feed}{BOLD:#}: {files} refused, for {reasons}. Once the cause is mended: sluice redrive {feed}");
+}
+
+fn print_group(group: &Group) {
+    let code = group.code.map(|code| format!("{code} ")).unwrap_or_default();
+    let latest = group.latest.map(|at| format!(", the latest {at:.0}")).unwrap_or_default();
+    let number = output::count(group.files, "file");
+    say!("{RED}{code}{}{RED:#}", Foreign(&group.message));
+    say!("  {number}, {}{latest}", output::bytes(group.bytes));
+    for example in &group.examples {
+        let line = example.line.map(|line| format!(" line {line}")).unwrap_or_default();
+        let column = example.column.as_ref().map(|name| format!(" column {}", Foreign(name))).unwrap_or_default();
+        say!("    {}{DIM}{line}{column}{DIM:#}", Foreign(&example.key));
+    }
+    if let more @ 1.. = group.files.saturating_sub(group.examples.len() as u64) {
+        say!("    {DIM}and {} more{DIM:#}", output::thousands(more));
+    }
 }

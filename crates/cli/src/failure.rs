@@ -36,6 +36,11 @@ impl Failure {
         Self::Misused(error.into())
     }
 
+    /// Exit code 1: `what` failed because of `cause`.
+    pub(crate) fn because(what: impl Into<String>, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::failed(Caused { what: what.into(), source: cause.into() })
+    }
+
     /// Prints why on standard error, and returns the exit code.
     pub(crate) fn report(&self) -> ExitCode {
         let (error, code) = match self {
@@ -50,6 +55,14 @@ impl Failure {
         }
         ExitCode::from(code)
     }
+}
+
+/// Something that failed, and its cause.
+#[derive(Debug, thiserror::Error)]
+#[error("{what}")]
+struct Caused {
+    what: String,
+    source: Box<dyn Error + Send + Sync>,
 }
 
 /// The error with its causes, each on a line of its own. Leaves out a cause that an outer text already quotes.

@@ -9,8 +9,11 @@ use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
+use serde_json::{Map, Value};
+use sluice_core::text::escaped;
 
 mod foreign;
+pub(crate) mod progress;
 
 pub(crate) use foreign::{Foreign, Lines};
 
@@ -24,6 +27,14 @@ pub(crate) const GREEN: Style = AnsiColor::Green.on_default();
 pub(crate) const RED: Style = AnsiColor::Red.on_default().bold();
 /// Files on their way.
 pub(crate) const BLUE: Style = AnsiColor::Cyan.on_default();
+
+/// Prints a line to standard output, from a format and its arguments as in `println!`.
+macro_rules! say {
+    ($($text:tt)*) => {
+        $crate::output::line(format_args!($($text)*))
+    };
+}
+pub(crate) use say;
 
 /// Prints a line to standard output.
 pub(crate) fn line(text: impl Display) {
@@ -46,8 +57,17 @@ pub(crate) fn clear() {
 /// Prints a value as one line of JSON.
 pub(crate) fn json(value: &impl Serialize) {
     if let Ok(text) = serde_json::to_string(value) {
-        line(foreign::json(&text));
+        line(escaped(&text));
     }
+}
+
+/// Prints one JSON object that has the fields of all these objects.
+pub(crate) fn json_of(objects: impl IntoIterator<Item = Value>) {
+    let fields = |object| match object {
+        Value::Object(fields) => fields,
+        _ => Map::new(),
+    };
+    json(&objects.into_iter().flat_map(fields).collect::<Map<_, _>>());
 }
 
 /// Whether standard error, where progress is shown, is a terminal.

@@ -3,6 +3,7 @@
 //! Never writes, and never asks the warehouse.
 
 use clap::Args;
+use serde::Serialize;
 use serde_json::json;
 use sluice_core::batch::BatchId;
 use sluice_core::config::{Config, Feed};
@@ -15,7 +16,7 @@ use sluice_redshift::{RedshiftFeed, manifest, sql};
 
 use crate::deployment;
 use crate::failure::Failure;
-use crate::output::{self, BOLD, DIM, Foreign};
+use crate::output::{self, BOLD, DIM, Foreign, say};
 
 /// How many files of a batch are shown to a person.
 const SHOWN: usize = 5;
@@ -50,8 +51,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
         output::json(&json!({
             "feed": feed.name.as_str(), "unprocessed": preview.unprocessed,
             "unprocessed_bytes": preview.unprocessed_bytes, "in_flight": preview.in_flight().count(),
-            "slots": feed.slots(), "free_slots": preview.free.len(),
-            "batches": batches.iter().map(Batch::json).collect::<Vec<_>>(),
+            "slots": feed.slots(), "free_slots": preview.free.len(), "batches": batches,
         }));
     } else {
         print(feed, &preview, &batches, arguments.all);
@@ -60,9 +60,12 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
 }
 
 /// A batch as it would be claimed.
+#[derive(Serialize)]
 struct Batch<'a> {
     slot: usize,
+    #[serde(rename = "batch")]
     id: BatchId,
+    bytes: u64,
     files: &'a [File],
     statements: Vec<String>,
 }
@@ -75,33 +78,23 @@ impl<'a> Batch<'a> {
         let load = Load { slot, batch: &id, files, token: "", compression, prepared: false };
         let feed = RedshiftFeed::of(feed).map_err(Failure::failed)?;
         let statements = sql::transaction(&config.bucket.name, feed, &load, &manifest).statements;
-        Ok(Self { slot, id, files, statements })
-    }
-
-    fn bytes(&self) -> u64 {
-        self.files.iter().map(|file| file.size).sum()
-    }
-
-    fn json(&self) -> serde_json::Value {
-        json!({
-            "slot": self.slot, "batch": self.id, "bytes": self.bytes(), "files": self.files, "statements": self.statements,
-        })
+        Ok(Self { slot, id, bytes: files.iter().map(|file| file.size).sum(), files, statements })
     }
 
     fn print(&self, all: bool, sql: bool) {
-        let (files, bytes) = (output::count(self.files.len() as u64, "file"), output::bytes(self.bytes()));
-        output::line(format_args!("{BOLD}batch {}{BOLD:#} in slot {}: {files}, {bytes}", self.id, self.slot));
+        let (files, bytes) = (output::count(self.files.len() as u64, "file"), output::bytes(self.bytes));
+        say!("{BOLD}batch {}{BOLD:#} in slot {}: {files}, {bytes}", self.id, self.slot);
         let shown = if all { self.files.len() } else { SHOWN };
         for file in self.files.iter().take(shown) {
-            output::line(format_args!("    {}  {DIM}{}{DIM:#}", Foreign(&file.key), output::bytes(file.size)));
+            say!("    {}  {DIM}{}{DIM:#}", Foreign(&file.key), output::bytes(file.size));
         }
         if self.files.len() > shown {
-            output::line(format_args!("    … {} more; --all shows them", self.files.len() - shown));
+            say!("    … {} more; --all shows them", self.files.len() - shown);
         }
         if sql {
             output::line("  one transaction:");
             for statement in &self.statements {
-                output::line(format_args!("    {};", Foreign(statement)));
+                say!("    {};", Foreign(statement));
             }
         }
     }
@@ -111,23 +104,23 @@ fn print(feed: &Feed, preview: &Preview, batches: &[Batch<'_>], all: bool) {
     let waiting = output::count(preview.unprocessed, "file");
     let (bytes, in_flight) = (output::bytes(preview.unprocessed_bytes), preview.in_flight().count());
     let (free, slots) = (preview.free.len(), feed.slots());
-    output::line(format_args!(
+    say!(
         "{BOLD}{}{BOLD:#}: {waiting} waiting, {bytes}; {in_flight} in flight; {free} of {slots} slots free",
         feed.name
-    ));
+    );
     if batches.is_empty() {
         let why = match (preview.unprocessed, free) {
             (0, _) => "no file waits",
             (_, 0) => "every slot is filled: the tick after a batch has ended takes the next files",
             _ => "no batch can be made",
         };
-        output::line(format_args!("The next tick claims nothing: {why}."));
+        say!("The next tick claims nothing: {why}.");
     }
     for (batch, at) in batches.iter().zip(0..) {
         batch.print(all, all || at == 0);
     }
     let planned: u64 = batches.iter().map(|batch| batch.files.len() as u64).sum();
     if let left @ 1.. = preview.unprocessed.saturating_sub(planned) {
-        output::line(format_args!("{} would wait for later ticks.", output::count(left, "file")));
+        say!("{} would wait for later ticks.", output::count(left, "file"));
     }
 }

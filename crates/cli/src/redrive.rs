@@ -45,6 +45,5 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
     let under = config.bucket.failed.join(&feed.prefix);
     let mut tell = |news| printer.news(news);
     let work = Box::pin(redrive(config, ports, feed, &options, &mut tell));
-    let done = printer.watch(ports.objects(), &under, &options, work).await;
-    printer.end(done)
+    printer.watch(ports.objects(), &under, &options, work).await
 }

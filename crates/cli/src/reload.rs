@@ -63,8 +63,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
     let asked = Reload { options, asked: arguments.selection.words(), anew: arguments.anew };
     let mut tell = |news| printer.news(news);
     let work = Box::pin(reload(config, ports, feed, &asked, &mut tell));
-    let done = printer.watch(ports.objects(), &under, &asked.options, work).await;
-    printer.end(done)
+    printer.watch(ports.objects(), &under, &asked.options, work).await
 }
 
 /// Asks whether the rows of the earlier load are deleted.

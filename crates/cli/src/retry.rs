@@ -10,7 +10,7 @@ use sluice_core::retry::{Retried, retry};
 
 use crate::deployment;
 use crate::failure::Failure;
-use crate::output;
+use crate::output::{self, say};
 
 /// Arguments of `sluice retry`.
 #[derive(Debug, Args)]
@@ -38,10 +38,10 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
     if arguments.json {
         output::json(&json!({"feed": feed.name.as_str(), "batches": claims, "resting": resting}));
     } else if retried == Retried::default() {
-        output::line(format_args!("{}: nothing waits to be tried again", feed.name));
+        say!("{}: nothing waits to be tried again", feed.name);
     } else {
         let (batches, files) = (output::count(claims as u64, "claim"), output::count(resting as u64, "resting file"));
-        output::line(format_args!("{}: the next ticks try {batches} and {files}", feed.name));
+        say!("{}: the next ticks try {batches} and {files}", feed.name);
     }
     Ok(())
 }

@@ -14,9 +14,10 @@ use sluice_core::claim::Survey;
 use sluice_core::config::{Config, Feed};
 use sluice_core::measure::Metric;
 use sluice_core::ports::{Objects, PortError, Ports as _};
+use sluice_core::quarantine::REASON;
 use sluice_core::strays;
 use sluice_core::without_rows::{self, Note};
-use sluice_operator::preview::{Preview, Trouble, claims, preview};
+use sluice_operator::preview::{Preview, claims, preview};
 
 use crate::deployment::{self, Deployment};
 use crate::failure::Failure;
@@ -68,7 +69,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
         }
         let now = Timestamp::now();
         for status in &seen {
-            if arguments.json { output::json(&status.json(now)) } else { status.print(now) }
+            if arguments.json { status.print_json(now) } else { status.print(now) }
         }
         if let Some(strays) = &strays {
             if arguments.json { print::json_of_strays(strays) } else { print::strays(&deployment.config, strays) }
@@ -113,24 +114,15 @@ struct History {
 }
 
 async fn look<'a>(deployment: &'a Deployment, feeds: &[&'a Feed]) -> Result<Vec<Status<'a>>, Failure> {
-    let claims = claims(&deployment.config, deployment.ports.objects()).await.map_err(Failure::failed)?;
+    let Deployment { config, ports } = deployment;
+    let claims = claims(config, ports.objects()).await.map_err(Failure::failed)?;
     let now = Timestamp::now();
-    let looks = stream::iter(feeds).map(|feed| Status::of(deployment, feed, &claims, now));
+    let looks = stream::iter(feeds).map(async |feed| {
+        let seen = see(config, ports.objects(), feed, &claims, now);
+        let (seen, history) = tokio::join!(seen, remember(deployment, feed, now));
+        Status { config, feed, seen, history }
+    });
     Ok(looks.buffered(AT_ONCE).collect().await)
-}
-
-impl<'a> Status<'a> {
-    async fn of(deployment: &'a Deployment, feed: &'a Feed, claims: &Survey, now: Timestamp) -> Self {
-        let Deployment { config, ports } = deployment;
-        let (seen, history) =
-            tokio::join!(see(config, ports.objects(), feed, claims, now), remember(deployment, feed, now));
-        Self { config, feed, seen, history }
-    }
-
-    /// The claims whose last try failed.
-    fn troubles(&self) -> impl Iterator<Item = Trouble<'_>> {
-        self.seen.iter().flat_map(|seen| seen.preview.troubles())
-    }
 }
 
 /// Reads the feed as a tick sees it, how many of its files are in `failed/`, and which files brought no row.
@@ -147,8 +139,7 @@ async fn see(
     let (mut failed, mut after) = (0, None);
     loop {
         let page = objects.list(&prefix, after.as_deref()).await?;
-        let reason = |key: &str| key.ends_with(".error.json");
-        failed += page.files.iter().filter(|file| !reason(file.key.as_str())).count() as u64;
+        failed += page.files.iter().filter(|file| !file.key.as_str().ends_with(REASON)).count() as u64;
         after = page.next;
         if after.is_none() {
             return Ok(Seen { preview, failed, without_rows });

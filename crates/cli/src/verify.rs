@@ -7,7 +7,6 @@ mod print;
 use std::time::Duration;
 
 use clap::Args;
-use sluice_core::config::Feed;
 use sluice_operator::verify::{Options, rest, verify};
 
 use crate::deployment::{self, Deployment};
@@ -41,40 +40,24 @@ pub(crate) struct Arguments {
 
 pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
     let deployment = arguments.deployment.open().await?;
-    let feeds = deployment.feeds(&arguments.feed)?;
-    let printer = Printer::new(arguments.json);
-    Verification { arguments: &arguments, deployment: &deployment, printer }.run(&feeds).await
-}
-
-struct Verification<'a> {
-    arguments: &'a Arguments,
-    deployment: &'a Deployment,
-    printer: Printer,
-}
-
-impl Verification<'_> {
-    /// Verifies every feed, even if another one fails.
-    async fn run(mut self, feeds: &[&Feed]) -> Result<(), Failure> {
-        let days = self.arguments.processed_days;
-        let kept_for = days.map(|days| Duration::from_hours(24 * u64::from(days)));
-        let options = Options { kept_for, most: self.arguments.most, ..Options::default() };
-        let Deployment { config, ports } = self.deployment;
-        for feed in feeds {
-            self.printer.begin(Some(feed.name.as_str()));
-            let verified = verify(config, ports, feed, options, &mut |news| self.printer.news(&news)).await;
-            match verified {
-                Ok(account) => self.printer.account(&account),
-                Err(error) => self.printer.trouble(&error),
-            }
+    let Deployment { config, ports } = &deployment;
+    let kept_for = arguments.processed_days.map(|days| Duration::from_hours(24 * u64::from(days)));
+    let options = Options { kept_for, most: arguments.most, ..Options::default() };
+    let mut printer = Printer::new(arguments.json);
+    // Verifies every feed, even if another one fails.
+    for feed in deployment.feeds(&arguments.feed)? {
+        printer.begin(Some(feed.name.as_str()));
+        match verify(config, ports, feed, options, &mut |news| printer.news(&news)).await {
+            Ok(account) => printer.account(&account),
+            Err(error) => printer.trouble(&error),
         }
-        if self.arguments.feed.is_empty() {
-            self.printer.begin(None);
-            let rest = rest(config, ports, options.most, &mut |news| self.printer.news(&news)).await;
-            match rest {
-                Ok(rest) => self.printer.rest(rest),
-                Err(error) => self.printer.trouble(&error),
-            }
-        }
-        self.printer.end()
     }
+    if arguments.feed.is_empty() {
+        printer.begin(None);
+        match rest(config, ports, options.most, &mut |news| printer.news(&news)).await {
+            Ok(rest) => printer.rest(rest),
+            Err(error) => printer.trouble(&error),
+        }
+    }
+    printer.end()
 }

@@ -51,6 +51,7 @@ pub mod report;
 pub mod retry;
 pub mod run;
 pub mod strays;
+pub mod text;
 pub mod tick;
 pub mod without_rows;
 pub mod work;

@@ -24,6 +24,9 @@ const WRITES_AT_ONCE: usize = 16;
 /// The most of a file's line that is kept. Source: the promise of `failed/<path>.error.json`.
 const RAW_LINE_CHARACTERS: usize = 256;
 
+/// What the name of a reason ends in.
+pub const REASON: &str = ".error.json";
+
 /// The load that failed.
 #[derive(Clone, Copy, Debug)]
 pub struct Cause<'a> {
@@ -129,14 +132,14 @@ async fn write_reason(
         time: cause.at,
     };
     let body = serde_json::to_vec_pretty(&reason).map_err(|error| invalid(file, error))?;
-    let key = Key::new(format!("{at}.error.json")).map_err(|error| invalid(file, error))?;
+    let key = Key::new(format!("{at}{REASON}")).map_err(|error| invalid(file, error))?;
     if objects.put(&key, body.clone(), PutIf::Absent).await? != Put::Refused || is_ours(objects, &key, &reason).await? {
         return Ok(());
     }
     // The name has a producer's file, or the reason of an earlier failure. Both stay. Nobody else can have the next name,
     // and every attempt writes the same there.
     let mark = archive::mark(cause.statement, file);
-    let key = Key::new(format!("{at}.{mark}.error.json")).map_err(|error| invalid(file, error))?;
+    let key = Key::new(format!("{at}.{mark}{REASON}")).map_err(|error| invalid(file, error))?;
     objects.put(&key, body, PutIf::Any).await.map(drop)
 }
 

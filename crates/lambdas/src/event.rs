@@ -9,7 +9,6 @@ use serde_json::Value;
 use sluice_core::event::Arrival;
 use sluice_core::object::{Key, KeyError};
 
-mod envelope;
 mod eventbridge;
 mod request;
 mod s3;
@@ -134,11 +133,11 @@ fn records(value: &Value) -> Option<&Vec<Value>> {
 impl Event {
     /// Takes a record as Lambda delivers it: a queue's message, a topic's notification, or S3's own record.
     fn record(&mut self, record: &Value) {
-        let message_id = envelope::message_id(record);
-        let taken = if envelope::is_queue_message(record) {
-            envelope::queue_message(record).and_then(|inner| self.message(&inner, message_id))
-        } else if envelope::is_topic_record(record) {
-            envelope::topic_record(record).and_then(|inner| self.notification(&inner, None))
+        let message_id = record.get("messageId").and_then(Value::as_str);
+        let taken = if record.get("body").is_some() {
+            json(record, "body").and_then(|body| self.message(&body, message_id))
+        } else if record.get("Sns").is_some() {
+            json(record, "Sns.Message").and_then(|message| self.notification(&message, None))
         } else {
             self.s3_record(record, None)
         };
@@ -149,9 +148,9 @@ impl Event {
 
     /// Takes a queue message's body: a notification, or one that a topic has wrapped (without raw message delivery).
     fn message(&mut self, body: &Value, message_id: Option<&str>) -> Result<(), EventError> {
-        if envelope::is_topic_notification(body) {
-            let inner = envelope::topic_notification(body)?;
-            return self.notification(&inner, message_id);
+        let of_topic = body.get("Type").and_then(Value::as_str) == Some("Notification");
+        if of_topic && body.get("Message").is_some() {
+            return self.notification(&json(body, "Message")?, message_id);
         }
         self.notification(body, message_id)
     }

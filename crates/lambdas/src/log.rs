@@ -4,13 +4,13 @@
 //! is written as an escape. This happens in one place: a single log line forgotten elsewhere would be one too many.
 
 use std::env;
-use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::str::FromStr as _;
 
 use lambda_runtime::tracing::subscriber::EnvFilter;
 use lambda_runtime::tracing::subscriber::filter::LevelFilter;
 use lambda_runtime::tracing::subscriber::fmt;
+use sluice_core::text::escaped;
 
 /// Writes events to standard output, as Lambda's logging controls say: `AWS_LAMBDA_LOG_LEVEL` (or `RUST_LOG`), and
 /// `AWS_LAMBDA_LOG_FORMAT`, JSON or text.
@@ -44,26 +44,10 @@ impl<W: Write> Write for Lines<W> {
 
 /// Turns the event into one line. In JSON, an escape still means the character that it stands for.
 fn one_line(event: &str) -> String {
-    let (text, end) = event.strip_suffix('\n').map_or((event, ""), |text| (text, "\n"));
-    let mut line = String::with_capacity(event.len());
-    for c in text.chars() {
-        if is_plain(c) {
-            line.push(c);
-        } else {
-            for unit in c.encode_utf16(&mut [0; 2]) {
-                // Writing to a string cannot fail.
-                _ = write!(line, "\\u{unit:04x}");
-            }
-        }
+    match event.strip_suffix('\n') {
+        Some(text) => escaped(text) + "\n",
+        None => escaped(event),
     }
-    line + end
-}
-
-/// Whether a character stays in its place and only shows itself.
-/// Source: Unicode Standard Annex 9, "Directional Formatting Characters"; Annex 14, "Line Breaking Properties" (BK).
-fn is_plain(c: char) -> bool {
-    let steers = matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    !c.is_control() && !steers
 }
 
 #[cfg(test)]

@@ -13,7 +13,6 @@ use sluice_core::object::{File, Key};
 use sluice_core::ports::{Objects, PortError, PortErrorKind, PutIf};
 
 use crate::config::RedshiftFeed;
-use crate::query::naming_its_object;
 use crate::statements::MAX_STATEMENT_BYTES;
 use crate::{Description, Statements, Status, Submission, failure, manifest, sql};
 
@@ -64,7 +63,7 @@ impl<S: Statements, O: Objects> Loads for RedshiftDestination<S, O> {
             Status::Finished => Progress::Loaded(loaded(roles(feed, begun), &description)),
             Status::Failed | Status::Aborted => {
                 let failure = failure::of_transaction(roles(feed, begun), &description, &self.bucket.name, files);
-                Progress::Failed(Failure { at: description.updated_at, ..naming_its_object(feed, failure) })
+                Progress::Failed(Failure { at: description.updated_at, ..failure::naming_its_object(feed, failure) })
             }
         })
     }

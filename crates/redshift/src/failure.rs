@@ -12,6 +12,7 @@ use std::collections::HashMap;
 use sluice_core::destination::{Failure, FailureKind, Refusal, Roles};
 use sluice_core::object::{File, Key};
 
+use crate::config::RedshiftFeed;
 use crate::statements::{Description, Status};
 
 mod named;
@@ -160,6 +161,16 @@ fn means(text: &Text, meaning: Means) -> bool {
 /// As much of a text as people read.
 fn cut(text: &str) -> String {
     text.trim().chars().take(1000).collect()
+}
+
+/// The same failure. If an object is missing, its message gets the object that the feed's options name.
+pub(crate) fn naming_its_object(feed: RedshiftFeed<'_>, failure: Failure) -> Failure {
+    match feed.target.options.jsonpaths() {
+        Some(object) if failure.kind == FailureKind::ObjectMissing => {
+            Failure { message: format!("{} (the jsonpaths object is {object})", failure.message), ..failure }
+        }
+        _ => failure,
+    }
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //!
 //! Never asks the same question twice side by side, and never classifies an error: [`failure`] does.
 
-use sluice_core::destination::{Asking, Failure, FailureKind, QueryError, StatementId};
+use sluice_core::destination::{Asking, QueryError, StatementId};
 use sluice_core::hash;
 use sluice_core::ports::{Objects, PortError, PortErrorKind, Service};
 
@@ -55,18 +55,8 @@ impl<S: Statements, O: Objects> RedshiftDestination<S, O> {
             Status::Running => Err(QueryError::Slow { what: what.to_owned(), statement }),
             Status::Failed | Status::Aborted => {
                 let failure = failure::of_statement(copies, &description);
-                Err(QueryError::Failed { statement, failure: naming_its_object(feed, failure) })
+                Err(QueryError::Failed { statement, failure: failure::naming_its_object(feed, failure) })
             }
         }
-    }
-}
-
-/// The same failure. If an object is missing, its message gets the object that the feed's options name.
-pub(crate) fn naming_its_object(feed: RedshiftFeed<'_>, failure: Failure) -> Failure {
-    match feed.target.options.jsonpaths() {
-        Some(object) if failure.kind == FailureKind::ObjectMissing => {
-            Failure { message: format!("{} (the jsonpaths object is {object})", failure.message), ..failure }
-        }
-        _ => failure,
     }
 }

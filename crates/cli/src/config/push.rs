@@ -2,18 +2,19 @@
 //!
 //! Never uploads a wrong configuration, and never replaces a version that it has not shown.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde_json::json;
 use similar::{ChangeTag, TextDiff};
-use sluice_aws::{Aws, ConfigOrigin, DESTINATIONS, S3Objects, Settings};
-use sluice_core::config::{Config, ConfigError};
-use sluice_core::object::{ETag, Key};
+use sluice_aws::{Aws, ConfigOrigin, DESTINATIONS, S3Objects, SettingsError};
+use sluice_core::config::{Config, Feed};
+use sluice_core::object::Key;
 use sluice_core::ports::{Content, Objects as _, Put, PutIf};
 
+use crate::deployment::settings;
 use crate::failure::Failure;
-use crate::output::{self, Foreign, GREEN, RED};
+use crate::output::{self, Foreign, GREEN, RED, say};
 
 /// Arguments of `sluice config push`.
 #[derive(Debug, Args)]
@@ -39,67 +40,59 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
-    let (text, config) = read(&arguments)?;
-    let (bucket, key) = located(&arguments.to)?;
-    let objects = bucket_of(&text, &bucket).await?;
+    let Arguments { file, to, dry_run, json } = arguments;
+    let (text, config) = read(&file)?;
+    let (objects, key) = located(&to).await?;
     let there = objects.get(&key).await.map_err(Failure::failed)?;
     let before = there.as_ref().map(|content| String::from_utf8_lossy(&content.body).into_owned());
-    let changes = Changes { before: before.as_deref().unwrap_or_default(), after: &text };
-    let differs = before.as_deref() != Some(&text);
-    if !arguments.json {
-        changes.print(&config);
+    let differs = before.as_ref() != Some(&text);
+    let before = before.unwrap_or_default();
+    let feeds = feeds(&before, &config);
+    if !json {
+        print_changes(&before, &text, &feeds);
     }
-    let written = differs && !arguments.dry_run;
+    let written = differs && !dry_run;
     if written {
-        put(&objects, &key, &text, there.as_ref(), &arguments.to).await?;
+        put(&objects, &key, text, there.as_ref(), &to).await?;
     }
-    if arguments.json {
-        let feeds = changes.feeds(&config);
-        output::json(&json!({"to": arguments.to, "changed": differs, "written": written, "feeds": feeds}));
-    } else {
-        let to = Foreign(&arguments.to);
-        output::line(match (differs, written) {
-            (false, _) => format!("{to} is the same already"),
-            (true, false) => format!("{to} was not written (--dry-run)"),
-            (true, true) => format!("{GREEN}{to} is written{GREEN:#}; the next tick reads it"),
-        });
+    if json {
+        output::json(&json!({"to": to, "changed": differs, "written": written, "feeds": feeds}));
+        return Ok(());
+    }
+    let to = Foreign(&to);
+    match (differs, written) {
+        (false, _) => say!("{to} is the same already"),
+        (true, false) => say!("{to} was not written (--dry-run)"),
+        (true, true) => say!("{GREEN}{to} is written{GREEN:#}; the next tick reads it"),
     }
     Ok(())
 }
 
-fn read(arguments: &Arguments) -> Result<(String, Config), Failure> {
-    let origin = arguments.file.display().to_string();
-    let text = std::fs::read_to_string(&arguments.file)
-        .map_err(|error| Failure::misused(format!("{origin}: cannot be read: {error}")))?;
-    let config = Config::parse(&text, &origin, &DESTINATIONS).map_err(|error: ConfigError| Failure::misused(error))?;
+/// The configuration to upload, as text and checked.
+fn read(file: &Path) -> Result<(String, Config), Failure> {
+    let origin = file.display().to_string();
+    let text = std::fs::read_to_string(file);
+    let text = text.map_err(|error| Failure::misused(format!("{origin}: cannot be read: {error}")))?;
+    let config = Config::parse(&text, &origin, &DESTINATIONS).map_err(Failure::misused)?;
     Ok((text, config))
 }
 
-fn located(uri: &str) -> Result<(String, Key), Failure> {
+/// The bucket and the key that the URI names.
+async fn located(uri: &str) -> Result<(S3Objects, Key), Failure> {
     let wrong = || Failure::misused(format!("{uri:?} is no place in S3: write s3://bucket/key"));
-    let (bucket, key) = uri.strip_prefix("s3://").and_then(|rest| rest.split_once('/')).ok_or_else(wrong)?;
-    if bucket.is_empty() {
-        return Err(wrong());
-    }
-    Ok((bucket.to_owned(), Key::new(key).map_err(|_| wrong())?))
-}
-
-async fn bucket_of(text: &str, bucket: &str) -> Result<S3Objects, Failure> {
-    let variable = |name: &str| match name {
-        "SLUICE_CONFIG" => Some(text.to_owned()),
-        "SLUICE_CONFIG_URI" => None,
-        _ => std::env::var(name).ok(),
-    };
-    let settings = Settings::from_env(variable).map_err(Failure::misused)?;
-    debug_assert!(matches!(settings.config, ConfigOrigin::Inline(_)));
-    Ok(Aws::load(settings).await.objects(bucket))
+    let settings = settings(Some(uri)).map_err(|error| match error {
+        SettingsError::PathStyle(_) => Failure::misused(error),
+        _ => wrong(),
+    })?;
+    let ConfigOrigin::Object { bucket, key } = settings.config.clone() else { return Err(wrong()) };
+    let key = Key::new(key).map_err(|_| wrong())?;
+    Ok((Aws::load(settings).await.objects(&bucket), key))
 }
 
 /// Replaces the version that was read, and no other.
-async fn put(objects: &S3Objects, key: &Key, text: &str, there: Option<&Content>, to: &str) -> Result<(), Failure> {
-    let etag: Option<&ETag> = there.map(|content| &content.etag);
-    let when = etag.map_or(PutIf::Absent, PutIf::Matches);
-    match objects.put(key, text.as_bytes().to_vec(), when).await.map_err(Failure::failed)? {
+async fn put(objects: &S3Objects, key: &Key, text: String, there: Option<&Content>, to: &str) -> Result<(), Failure> {
+    let when = there.map_or(PutIf::Absent, |content| PutIf::Matches(&content.etag));
+    match objects.put(key, text.into_bytes(), when).await.map_err(Failure::failed)? {
         Put::Written(_) => Ok(()),
         Put::Refused => {
             Err(Failure::failed(format!("somebody has changed {to} meanwhile: nothing was written; push again")))
@@ -107,50 +100,36 @@ async fn put(objects: &S3Objects, key: &Key, text: &str, there: Option<&Content>
     }
 }
 
-/// The configuration that is there, and the one that replaces it.
-struct Changes<'a> {
-    before: &'a str,
-    after: &'a str,
+/// How each feed changes.
+fn feeds(before: &str, after: &Config) -> Vec<(String, &'static str)> {
+    // The configuration that is there may be wrong, or of a newer version. Then every feed counts as new.
+    let before = Config::parse(before, "there", &DESTINATIONS).ok();
+    let change = |feed: &Feed| match before.as_ref().and_then(|config| config.feed(feed.name.as_str())) {
+        None => "added",
+        // No part of a feed has an arbitrary order, so two equal feeds have the same debug text.
+        Some(old) if format!("{old:?}") == format!("{feed:?}") => "the same",
+        Some(_) => "changed",
+    };
+    let kept = after.feeds.iter().map(|feed| (feed.name.to_string(), change(feed)));
+    let old = before.iter().flat_map(|config| &config.feeds);
+    let removed = old.filter(|feed| after.feed(feed.name.as_str()).is_none());
+    kept.chain(removed.map(|feed| (feed.name.to_string(), "removed"))).collect()
 }
 
-impl Changes<'_> {
-    /// How each feed changes.
-    fn feeds(&self, after: &Config) -> Vec<(String, &'static str)> {
-        // The configuration that is there may be wrong, or of a newer version. Then every feed counts as new.
-        let before = Config::parse(self.before, "there", &DESTINATIONS).ok();
-        let old = |name: &str| before.as_ref().and_then(|config| config.feed(name));
-        let mut feeds: Vec<(String, &'static str)> = Vec::new();
-        for feed in &after.feeds {
-            let what = match old(feed.name.as_str()) {
-                None => "added",
-                // No part of a feed has an arbitrary order, so two equal feeds have the same debug text.
-                Some(old) if format!("{old:?}") == format!("{feed:?}") => "the same",
-                Some(_) => "changed",
-            };
-            feeds.push((feed.name.to_string(), what));
+fn print_changes(before: &str, after: &str, feeds: &[(String, &str)]) {
+    for change in TextDiff::from_lines(before, after).iter_all_changes() {
+        let line = Foreign(change.value().trim_end_matches('\n'));
+        match change.tag() {
+            ChangeTag::Equal => {}
+            ChangeTag::Delete => say!("{RED}- {line}{RED:#}"),
+            ChangeTag::Insert => say!("{GREEN}+ {line}{GREEN:#}"),
         }
-        let gone =
-            before.iter().flat_map(|config| &config.feeds).filter(|feed| after.feed(feed.name.as_str()).is_none());
-        feeds.extend(gone.map(|feed| (feed.name.to_string(), "removed")));
-        feeds
     }
-
-    fn print(&self, after: &Config) {
-        let diff = TextDiff::from_lines(self.before, self.after);
-        for change in diff.iter_all_changes() {
-            let line = Foreign(change.value().trim_end_matches('\n'));
-            match change.tag() {
-                ChangeTag::Equal => {}
-                ChangeTag::Delete => output::line(format_args!("{RED}- {line}{RED:#}")),
-                ChangeTag::Insert => output::line(format_args!("{GREEN}+ {line}{GREEN:#}")),
-            }
-        }
-        for (feed, what) in self.feeds(after) {
-            let note = match what {
-                "removed" => ": its files wait in incoming/, and its claims stay, until it comes back",
-                _ => "",
-            };
-            output::line(format_args!("feed {feed}: {what}{note}"));
-        }
+    for (feed, what) in feeds {
+        let note = match *what {
+            "removed" => ": its files wait in incoming/, and its claims stay, until it comes back",
+            _ => "",
+        };
+        say!("feed {feed}: {what}{note}");
     }
 }

@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 use sluice_core::config::{Bucket, Feed};
 
+use super::examples::Source;
 use super::observe::{Loaded, Object};
-use super::source::Source;
 use super::totals::{Column, Totals, Values};
 use crate::output::{count, thousands};
 
@@ -55,12 +55,10 @@ pub(crate) fn of_feed(facts: &Facts<'_>, bucket: &Bucket, objects: &[Object]) ->
 pub(crate) fn of_bucket(bucket: &Bucket, objects: &[Object], reason: Option<&str>) -> Vec<Check> {
     let empty = |prefix: &str, what: &str, reason: Option<&str>| {
         let found: Vec<_> = objects.iter().filter(|object| object.key.starts_with(prefix)).collect();
-        let finding = match (found.first(), reason) {
-            (None, _) => format!("no {what}"),
-            (Some(first), None) => format!("{} left, such as {}", count(found.len() as u64, what), first.key),
-            (Some(first), Some(reason)) => {
-                format!("{} left, such as {}: {reason}", count(found.len() as u64, what), first.key)
-            }
+        let why = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
+        let finding = match found.first() {
+            None => format!("no {what}"),
+            Some(first) => format!("{} left, such as {}{why}", count(found.len() as u64, what), first.key),
         };
         Check::new(prefix, found.is_empty(), finding)
     };
@@ -83,38 +81,33 @@ fn totals(facts: &Facts<'_>) -> Vec<Check> {
         three(format!("{name} files"), pinned.files, files.files, loaded.ledger.len() as u64, &|n| thousands(n)),
         three(format!("{name} rows"), pinned.rows, files.rows, loaded.totals.rows, &|n| thousands(n)),
     ];
-    for column in names([*pinned, *files, &loaded.totals]) {
-        let [pinned, files, table] = [*pinned, *files, &loaded.totals].map(|totals| find(totals, column));
-        checks.push(three(format!("{name}.{column}"), pinned, files, table, &said));
+    let sources = [*pinned, *files, &loaded.totals];
+    for name_of_column in names(sources) {
+        let [pinned, files, table] =
+            sources.map(|totals| totals.columns.iter().find(|column| column.name == name_of_column));
+        checks.push(three(format!("{name}.{name_of_column}"), pinned, files, table, &said));
     }
     checks
 }
 
 /// The names of all columns, in the order of their first appearance.
-fn names<'t>(all: [&'t Totals; 3]) -> Vec<&'t str> {
-    let mut names: Vec<&'t str> = Vec::new();
+fn names(all: [&Totals; 3]) -> Vec<&str> {
+    let mut names = Vec::new();
     for column in all.into_iter().flat_map(|totals| &totals.columns) {
         if !names.contains(&column.name.as_str()) {
-            names.push(&column.name);
+            names.push(column.name.as_str());
         }
     }
     names
 }
 
-fn find<'t>(totals: &'t Totals, name: &str) -> Option<&'t Column> {
-    totals.columns.iter().find(|column| column.name == name)
-}
-
 fn said(column: Option<&Column>) -> String {
-    match column {
-        Some(Column { filled, sum, values: Values::Number, .. }) => {
-            format!("{} numbers, sum {}", thousands(filled), thousands(sum))
-        }
-        Some(Column { filled, sum, values: Values::Time, .. }) => format!("{} times, sum {sum} s", thousands(filled)),
-        Some(Column { filled, sum, values: Values::Text, .. }) => {
-            format!("{} texts, checksum {sum}", thousands(filled))
-        }
-        None => "no such column".to_owned(),
+    let Some(Column { filled, sum, values, .. }) = column else { return "no such column".to_owned() };
+    let filled = thousands(filled);
+    match values {
+        Values::Number => format!("{filled} numbers, sum {}", thousands(sum)),
+        Values::Time => format!("{filled} times, sum {sum} s"),
+        Values::Text => format!("{filled} texts, checksum {sum}"),
     }
 }
 
@@ -138,8 +131,8 @@ fn three<T: PartialEq + Copy>(subject: String, pinned: T, files: T, table: T, sa
 /// Checks that each file is in the ledger once, and that nothing else is.
 fn ledger(facts: &Facts<'_>) -> Check {
     let mut times: BTreeMap<&str, u64> = facts.sources.iter().map(|source| (source.key.as_str(), 0)).collect();
-    for entry in &facts.loaded.ledger {
-        *times.entry(&entry.key).or_default() += 1;
+    for key in &facts.loaded.ledger {
+        *times.entry(key).or_default() += 1;
     }
     let dropped: BTreeSet<&str> = facts.sources.iter().map(|source| source.key.as_str()).collect();
     let wrong = times.iter().find(|(key, times)| **times != 1 || !dropped.contains(**key));
@@ -174,7 +167,6 @@ fn places(facts: &Facts<'_>, bucket: &Bucket, objects: &[Object]) -> Check {
 mod tests {
     use sluice_core::config::Config;
 
-    use super::super::observe::LedgerEntry;
     use super::*;
 
     const CONFIG: &str = r#"
@@ -217,7 +209,7 @@ mod tests {
             body: name.as_bytes().to_vec(),
         };
         let sources = vec![source("1.csv"), source("2.csv")];
-        let ledger = sources.iter().map(|source| LedgerEntry { key: source.key.clone(), batch: "x".to_owned() });
+        let ledger = sources.iter().map(|source| source.key.clone());
         let place = |source: &Source| Object { key: source.key.replace("incoming", "processed"), md5: source.md5() };
         World {
             config: Config::parse(CONFIG, "test", &sluice_aws::DESTINATIONS).unwrap(),
@@ -276,7 +268,7 @@ mod tests {
         let mut world = world();
         world.loaded.ledger[1] = world.loaded.ledger[0].clone();
         assert_eq!(wrong(&world), ["flights ledger: has incoming/flights/1.csv 2 times, not once"]);
-        world.loaded.ledger[1].key = "incoming/flights/3.csv".to_owned();
+        world.loaded.ledger[1] = "incoming/flights/3.csv".to_owned();
         assert_eq!(wrong(&world), ["flights ledger: has incoming/flights/2.csv 0 times, not once"]);
     }
 

@@ -5,15 +5,31 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use sluice_core::config::Feed;
+use md5::{Digest as _, Md5};
+use sluice_core::config::{Config, Feed};
 use sluice_redshift::config::CopyOption;
 
-use super::DemoError;
-use super::source::{self, Source, SourceError};
-use super::totals::{self, Pinned, PinnedError, Totals, TotalsError};
+use super::totals::{self, Totals, pinned};
 use crate::failure::Failure;
 use crate::project::Project;
 use crate::stack::target;
+
+/// A file to drop.
+#[derive(Clone, Debug)]
+pub(crate) struct Source {
+    pub(crate) path: PathBuf,
+    /// Its key in the bucket.
+    pub(crate) key: String,
+    /// Its whole content.
+    pub(crate) body: Vec<u8>,
+}
+
+impl Source {
+    /// The MD5 of its content, written as in S3's `ETag`s.
+    pub(crate) fn md5(&self) -> String {
+        format!("{:032x}", u128::from_be_bytes(Md5::digest(&self.body).into()))
+    }
+}
 
 /// Everything that a demo loads.
 #[derive(Debug)]
@@ -31,9 +47,9 @@ impl Examples {
     pub(crate) fn open(folder: &Path) -> Result<Self, Failure> {
         let project = Project::open(Some(&folder.join("sluice.toml")), None)?;
         let data = folder.join("data");
-        let files = |feed: &Feed| Ok((feed.name.to_string(), source::read(&data, &project.config, feed)?));
-        let feeds: Result<_, SourceError> = project.config.feeds.iter().map(files).collect();
-        Ok(Self { feeds: feeds.map_err(DemoError::from)?, totals: data.join("totals.toml"), project })
+        let files = |feed: &Feed| Ok((feed.name.to_string(), read(&data, &project.config, feed)?));
+        let feeds: Result<_, Failure> = project.config.feeds.iter().map(files).collect();
+        Ok(Self { feeds: feeds?, totals: data.join("totals.toml"), project })
     }
 
     pub(crate) fn sources(&self, feed: &Feed) -> &[Source] {
@@ -45,22 +61,48 @@ impl Examples {
         self.feeds.values().map(|sources| sources.len() as u64).sum()
     }
 
-    /// Computes the totals of each feed's files.
-    pub(crate) fn add_up(&self) -> Result<BTreeMap<String, Totals>, TotalsError> {
-        let add = |feed: &Feed| Ok((feed.name.to_string(), totals::add_up(self.sources(feed), null(feed))?));
-        self.project.config.feeds.iter().map(add).collect()
+    /// Computes the totals of the feed's files.
+    pub(crate) fn add_up(&self, feed: &Feed) -> Result<Totals, Failure> {
+        totals::add_up(self.sources(feed), null(feed))
+    }
+
+    fn add_up_all(&self) -> Result<BTreeMap<String, Totals>, Failure> {
+        self.project.config.feeds.iter().map(|feed| Ok((feed.name.to_string(), self.add_up(feed)?))).collect()
     }
 
     /// Reads the totals that were published with the files.
-    pub(crate) fn pinned(&self) -> Result<Pinned, PinnedError> {
-        Pinned::read(&self.totals)
+    pub(crate) fn pinned(&self) -> Result<BTreeMap<String, Totals>, Failure> {
+        pinned::read(&self.totals)
     }
 
     /// Publishes the current totals of the files. Returns the path.
-    pub(crate) fn write_totals(&self) -> Result<&Path, DemoError> {
-        Pinned(self.add_up()?).write(&self.totals)?;
+    pub(crate) fn write_totals(&self) -> Result<&Path, Failure> {
+        pinned::write(&self.totals, &self.add_up_all()?)?;
         Ok(&self.totals)
     }
+}
+
+/// Reads the feed's files, in the order of their names, from the folder in `data` that is named as the feed's prefix.
+fn read(data: &Path, config: &Config, feed: &Feed) -> Result<Vec<Source>, Failure> {
+    let folder = data.join(feed.prefix.as_str());
+    let unreadable =
+        |path: &Path, error: std::io::Error| Failure::failed(format!("cannot read {}: {error}", path.display()));
+    let mut sources = Vec::new();
+    for entry in std::fs::read_dir(&folder).map_err(|error| unreadable(&folder, error))? {
+        let path = entry.map_err(|error| unreadable(&folder, error))?.path();
+        let Some(name) = path.file_name().and_then(|name| name.to_str()).filter(|name| feed.takes(name, 1)) else {
+            continue;
+        };
+        let key = format!("{}{name}", config.incoming(feed));
+        let body = std::fs::read(&path).map_err(|error| unreadable(&path, error))?;
+        sources.push(Source { path, key, body });
+    }
+    if sources.is_empty() {
+        let (folder, feed) = (folder.display(), &feed.name);
+        return Err(Failure::failed(format!("{folder} has no file that the feed {feed} takes; a demo needs some")));
+    }
+    sources.sort_by(|a, b| a.key.cmp(&b.key));
+    Ok(sources)
 }
 
 /// The text that stands for NULL in the feed's files. COPY's default is `\N`.
@@ -84,7 +126,7 @@ mod tests {
     #[test]
     fn the_shipped_files_add_up_to_what_is_pinned() {
         let examples = shipped();
-        assert_eq!(Pinned(examples.add_up().unwrap()), examples.pinned().unwrap());
+        assert_eq!(examples.add_up_all().unwrap(), examples.pinned().unwrap());
     }
 
     /// The numbers were published outside this repository: rows of flights by month, and of weather.

@@ -7,17 +7,15 @@ use std::time::Duration;
 
 use sluice_core::config::{Config, Feed};
 use sluice_core::object::Prefix;
+use sluice_core::quarantine::REASON;
 use sluice_redshift::config::Redshift;
 use sluice_redshift::quote::{identifier, literal, table};
-use sluice_standin::redshift::{DatabaseError, Redshift as Warehouse};
-use sluice_standin::s3::StorageError;
+use sluice_standin::redshift::Redshift as Warehouse;
 
-use super::decimal::Decimal;
+use super::decimal;
 use super::totals::{Column, Totals, Values};
+use crate::failure::Failure;
 use crate::stack::{Stack, target};
-
-/// The suffix of a refused file's explanation.
-const EXPLANATION: &str = ".error.json";
 
 /// An object in the bucket.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,64 +25,35 @@ pub(crate) struct Object {
     pub(crate) md5: String,
 }
 
-/// A row of the ledger.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct LedgerEntry {
-    /// The file's key when it was loaded.
-    pub(crate) key: String,
-    /// The batch that loaded it.
-    pub(crate) batch: String,
-}
-
 /// What the warehouse reports about one feed.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Loaded {
     /// The totals of its table.
     pub(crate) totals: Totals,
-    pub(crate) ledger: Vec<LedgerEntry>,
+    /// The keys in its ledger, as the files were named when they were loaded.
+    pub(crate) ledger: Vec<String>,
     /// When the COPY of each file ended, since the Unix epoch, by key. The commit follows at once, after nothing but
     /// the ledger's rows. Its time is not recorded anywhere.
     pub(crate) ended: BTreeMap<String, Duration>,
     pub(crate) copies: u64,
 }
 
-/// Why the state is unknown.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum ObserveError {
-    #[error("the local services have no warehouse")]
-    NoWarehouse,
-    #[error("cannot ask the warehouse about {feed}")]
-    Warehouse {
-        /// The feed's name.
-        feed: String,
-        source: DatabaseError,
-    },
-    #[error("the warehouse's answer about {feed} cannot be read: {answer:?}")]
-    Answer {
-        /// The feed's name.
-        feed: String,
-        /// The row that cannot be read.
-        answer: Vec<Option<String>>,
-    },
-    #[error("cannot list the bucket")]
-    Bucket(#[from] StorageError),
-}
-
-pub(crate) fn objects(stack: &Stack, config: &Config) -> Result<Vec<Object>, ObserveError> {
-    let objects = stack.standin.storage().list(&config.bucket.name, "")?;
+pub(crate) fn objects(stack: &Stack, config: &Config) -> Result<Vec<Object>, Failure> {
+    let objects = stack.standin.storage().list(&config.bucket.name, "");
+    let objects = objects.map_err(|error| Failure::because("cannot list the bucket", error))?;
     Ok(objects.into_iter().map(|object| Object { key: object.key, md5: object.etag }).collect())
 }
 
 /// The number of files under `failed`, without the explanations beside them.
 pub(crate) fn quarantined(objects: &[Object], failed: &Prefix) -> u64 {
-    let file = |object: &&Object| object.key.starts_with(failed.as_str()) && !object.key.ends_with(EXPLANATION);
+    let file = |object: &&Object| object.key.starts_with(failed.as_str()) && !object.key.ends_with(REASON);
     objects.iter().filter(file).count() as u64
 }
 
 /// The warehouse's explanation of the first file that it refused.
 pub(crate) fn reason(stack: &Stack, config: &Config, objects: &[Object]) -> Option<String> {
     let failed = config.bucket.failed.as_str();
-    let explains = |object: &&Object| object.key.starts_with(failed) && object.key.ends_with(EXPLANATION);
+    let explains = |object: &&Object| object.key.starts_with(failed) && object.key.ends_with(REASON);
     let explanation = objects.iter().find(explains)?;
     let explanation = stack.standin.storage().get(&config.bucket.name, &explanation.key).ok()?;
     let explanation: serde_json::Value = serde_json::from_slice(&explanation).ok()?;
@@ -92,9 +61,10 @@ pub(crate) fn reason(stack: &Stack, config: &Config, objects: &[Object]) -> Opti
 }
 
 /// Asks the warehouse about the feed. `like` has the columns to add up.
-pub(crate) async fn loaded(stack: &Stack, config: &Config, feed: &Feed, like: &Totals) -> Result<Loaded, ObserveError> {
-    let warehouse = stack.standin.redshift().ok_or(ObserveError::NoWarehouse)?;
-    let target = target(feed).ok_or(ObserveError::NoWarehouse)?;
+pub(crate) async fn loaded(stack: &Stack, config: &Config, feed: &Feed, like: &Totals) -> Result<Loaded, Failure> {
+    let (Some(warehouse), Some(target)) = (stack.standin.redshift(), target(feed)) else {
+        return Err(Failure::failed("the local services have no warehouse"));
+    };
     let asking = Asking { warehouse, config, feed, target };
     let ledger = asking.ledger().await?;
     Ok(Loaded {
@@ -115,72 +85,61 @@ struct Asking<'a> {
 type Row = Vec<Option<String>>;
 
 impl Asking<'_> {
-    async fn totals(&self, like: &Totals, files: u64) -> Result<Totals, ObserveError> {
+    async fn totals(&self, like: &Totals, files: u64) -> Result<Totals, Failure> {
         let sums: Vec<String> = like.columns.iter().map(sums).collect();
         let sql = format!("SELECT COUNT(*), {} FROM {}", sums.join(", "), table(&self.target.table));
-        let rows = self.query(&sql).await?;
-        let row = rows.first().ok_or_else(|| self.unreadable(&vec![]))?;
-        let mut columns = Vec::new();
-        for (at, column) in like.columns.iter().enumerate() {
-            let sum = self.decimal(row, 2 * at + 2)?.to_string();
-            columns.push(Column { filled: self.number(row, 2 * at + 1)?, sum, ..column.clone() });
-        }
-        Ok(Totals { files, rows: self.number(row, 0)?, columns })
-    }
-
-    async fn ledger(&self) -> Result<Vec<LedgerEntry>, ObserveError> {
-        let sql = format!("SELECT object_key, batch FROM {}", table(&self.target.ledger));
-        let rows = self.query(&sql).await?;
-        let entry = |row: &Row| {
-            Some(LedgerEntry { key: row.first()?.clone()?, batch: row.get(1)?.as_ref()?.trim_end().to_owned() })
+        let number = |row: &Row, at: usize| row.get(at)?.as_ref()?.parse().ok();
+        let totals = |row: &Row| {
+            let column = |(at, column): (usize, &Column)| {
+                let sum = decimal::plain(&decimal::read(row.get(2 * at + 2)?.as_ref()?)?);
+                Some(Column { filled: number(row, 2 * at + 1)?, sum, ..column.clone() })
+            };
+            let columns = like.columns.iter().enumerate().map(column).collect::<Option<_>>()?;
+            Some(Totals { files, rows: number(row, 0)?, columns })
         };
-        rows.iter().map(|row| entry(row).ok_or_else(|| self.unreadable(row))).collect()
+        self.query(&sql, totals).await?.pop().ok_or_else(|| self.unreadable(&vec![]))
     }
 
-    async fn ended(&self) -> Result<BTreeMap<String, Duration>, ObserveError> {
-        let files = format!("s3://{}/{}", self.config.bucket.name, self.config.incoming(self.feed));
+    async fn ledger(&self) -> Result<Vec<String>, Failure> {
+        let sql = format!("SELECT object_key FROM {}", table(&self.target.ledger));
+        self.query(&sql, |row| row.first()?.clone()).await
+    }
+
+    async fn ended(&self) -> Result<BTreeMap<String, Duration>, Failure> {
+        let bucket = format!("s3://{}/", self.config.bucket.name);
+        let files = format!("{bucket}{}", self.config.incoming(self.feed));
         let sql = format!(
             "SELECT TRIM(file_name), EXTRACT(EPOCH FROM MAX(end_time)) FROM sys_load_detail \
              WHERE STARTS_WITH(file_name, {}) GROUP BY 1",
             literal(&files)
         );
-        let bucket = format!("s3://{}/", self.config.bucket.name);
         let entry = |row: &Row| {
             let seconds: f64 = row.get(1)?.as_ref()?.parse().ok()?;
             let key = row.first()?.as_ref()?.strip_prefix(&bucket)?.to_owned();
             Some((key, Duration::try_from_secs_f64(seconds).ok()?))
         };
-        let rows = self.query(&sql).await?;
-        rows.iter().map(|row| entry(row).ok_or_else(|| self.unreadable(row))).collect()
+        Ok(self.query(&sql, entry).await?.into_iter().collect())
     }
 
-    async fn copies(&self) -> Result<u64, ObserveError> {
+    async fn copies(&self) -> Result<u64, Failure> {
         let state = &self.config.bucket.state;
         let manifests = format!("s3://{}/{state}manifests/{}/", self.config.bucket.name, self.feed.name);
         let sql =
             format!("SELECT COUNT(*) FROM sys_load_history WHERE STARTS_WITH(data_source, {})", literal(&manifests));
-        let rows = self.query(&sql).await?;
-        let row = rows.first().ok_or_else(|| self.unreadable(&vec![]))?;
-        self.number(row, 0)
+        let copies = self.query(&sql, |row| row.first()?.as_ref()?.parse().ok()).await?.pop();
+        copies.ok_or_else(|| self.unreadable(&vec![]))
     }
 
-    async fn query(&self, sql: &str) -> Result<Vec<Row>, ObserveError> {
+    /// The rows of an answer, each read by `read`.
+    async fn query<T>(&self, sql: &str, read: impl Fn(&Row) -> Option<T>) -> Result<Vec<T>, Failure> {
         let answer = self.warehouse.query(&self.target.database, sql).await;
-        answer.map_err(|source| ObserveError::Warehouse { feed: self.feed.name.to_string(), source })
+        let what = || format!("cannot ask the warehouse about {}", self.feed.name);
+        let rows = answer.map_err(|error| Failure::because(what(), error))?;
+        rows.iter().map(|row| read(row).ok_or_else(|| self.unreadable(row))).collect()
     }
 
-    fn number(&self, row: &Row, at: usize) -> Result<u64, ObserveError> {
-        let number = row.get(at).and_then(|value| value.as_ref()?.parse().ok());
-        number.ok_or_else(|| self.unreadable(row))
-    }
-
-    fn decimal(&self, row: &Row, at: usize) -> Result<Decimal, ObserveError> {
-        let number = row.get(at).and_then(|value| value.as_ref()?.parse().ok());
-        number.ok_or_else(|| self.unreadable(row))
-    }
-
-    fn unreadable(&self, row: &Row) -> ObserveError {
-        ObserveError::Answer { feed: self.feed.name.to_string(), answer: row.clone() }
+    fn unreadable(&self, answer: &Row) -> Failure {
+        Failure::failed(format!("the warehouse's answer about {} cannot be read: {answer:?}", self.feed.name))
     }
 }
 

@@ -7,13 +7,19 @@ use std::time::Duration;
 
 use comfy_table::{CellAlignment, Table, presets};
 use serde::Serialize;
+use sluice_core::config::Feed;
 
 use super::checks::Check;
+use super::examples::Source;
 use super::observe::Loaded;
-use super::plot;
 use super::run::Backlog;
-use super::source::Source;
-use crate::output::{self, BLUE, BOLD, DIM, Foreign, GREEN, RED, thousands};
+use crate::output::{self, BLUE, BOLD, DIM, Foreign, GREEN, RED, say, thousands};
+
+/// The width of the longest bar of the backlog, in characters.
+const WIDTH: u64 = 40;
+
+/// The eighths of a character that a bar can end in.
+const EIGHTHS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
 
 /// The whole report.
 #[derive(Debug, Serialize)]
@@ -62,7 +68,7 @@ pub(crate) struct Requests {
 
 impl FeedReport {
     pub(crate) fn new(
-        feed: &str,
+        feed: &Feed,
         sources: &[Source],
         arrived: &BTreeMap<String, Duration>,
         loaded: &Loaded,
@@ -70,7 +76,7 @@ impl FeedReport {
     ) -> Self {
         let took = |(key, ended): (&String, &Duration)| Some(ended.saturating_sub(*arrived.get(key)?));
         Self {
-            feed: feed.to_owned(),
+            feed: feed.name.to_string(),
             files: loaded.ledger.len() as u64,
             rows: loaded.totals.rows,
             bytes: sources.iter().map(|source| source.body.len() as u64).sum(),
@@ -148,7 +154,7 @@ impl Report {
         print(&table);
         let invocations: Vec<String> =
             self.invocations.iter().map(|(function, count)| format!("{function} {count}")).collect();
-        output::line(format_args!("  {DIM}invocations: {}{DIM:#}", invocations.join(", ")));
+        say!("  {DIM}invocations: {}{DIM:#}", invocations.join(", "));
     }
 
     fn print_backlog(&self) {
@@ -161,9 +167,9 @@ impl Report {
             for (at, backlog) in self.backlog.iter().take(drained).enumerate() {
                 let name = if at == 0 { feed.feed.as_str() } else { "" };
                 let (after, number) = (&backlog.after, waiting(backlog));
-                let bar = plot::bar(number, most);
+                let bar = bar(number, most);
                 let bar = if bar.is_empty() { bar } else { format!("{BLUE}{bar}{BLUE:#} ") };
-                output::line(format_args!("  {name:<10} {after:<8} {bar}{number}"));
+                say!("  {name:<10} {after:<8} {bar}{number}");
             }
         }
     }
@@ -173,21 +179,31 @@ impl Report {
         let width = self.checks.iter().map(|check| check.subject.chars().count()).max().unwrap_or_default();
         for Check { subject, ok, finding } in &self.checks {
             let (style, mark) = if *ok { (GREEN, "✓") } else { (RED, "✗") };
-            output::line(format_args!("  {style}{mark}{style:#} {subject:<width$}  {}", Foreign(finding)));
+            say!("  {style}{mark}{style:#} {subject:<width$}  {}", Foreign(finding));
         }
         let wrong = self.checks.iter().filter(|check| !check.ok).count();
         let all = self.checks.len();
         output::line("");
         if self.ok {
-            output::line(format_args!("{GREEN}All {all} checks are right{GREEN:#}, in {}.", seconds(self.seconds)));
+            say!("{GREEN}All {all} checks are right{GREEN:#}, in {}.", seconds(self.seconds));
         } else {
-            output::line(format_args!("{RED}{wrong} of {all} checks are wrong.{RED:#}"));
+            say!("{RED}{wrong} of {all} checks are wrong.{RED:#}");
         }
     }
 }
 
+/// A bar for `number`, as long as its share of `most`. A number above zero is always visible.
+fn bar(number: u64, most: u64) -> String {
+    if number == 0 || most == 0 {
+        return String::new();
+    }
+    let eighths = u128::from(number.min(most)) * u128::from(WIDTH) * 8 / u128::from(most);
+    let eighths = usize::try_from(eighths).unwrap_or_default().max(1);
+    format!("{}{}", "█".repeat(eighths / 8), EIGHTHS[eighths % 8])
+}
+
 fn heading(text: &str) {
-    output::line(format_args!("\n{BOLD}{text}{BOLD:#}"));
+    say!("\n{BOLD}{text}{BOLD:#}");
 }
 
 fn seconds(seconds: f64) -> String {
@@ -206,7 +222,7 @@ fn table<const N: usize>(head: [&str; N]) -> Table {
 
 fn print(table: &Table) {
     for line in table.lines() {
-        output::line(format_args!(" {}", line.trim_end()));
+        say!(" {}", line.trim_end());
     }
 }
 
@@ -237,5 +253,15 @@ mod tests {
         let requests = Requests::of(counts, 8);
         let shown: Vec<String> = requests.iter().map(|r| format!("{} {} {}", r.action, r.count, r.per_file)).collect();
         assert_eq!(shown, ["lambda:Invoke 8 1", "s3:CopyObject 4 0.5", "s3:PutObject 4 0.5"]);
+    }
+
+    #[test_case(90, 90 => "████████████████████████████████████████"; "the longest")]
+    #[test_case(30, 90 => "█████████████▎"; "a third")]
+    #[test_case(1, 100_000 => "▏"; "more than nothing")]
+    #[test_case(0, 90 => ""; "nothing")]
+    #[test_case(0, 0 => ""; "nothing of nothing")]
+    #[test_case(u64::MAX, 1 => "████████████████████████████████████████"; "more than all")]
+    fn bars(number: u64, most: u64) -> String {
+        bar(number, most)
     }
 }

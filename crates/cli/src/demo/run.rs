@@ -8,15 +8,14 @@ use std::time::Duration;
 use futures_util::{StreamExt, TryStreamExt, future, stream};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use sluice_core::object::{Key, KeyError};
-use sluice_core::ports::{Objects, PortError, PutIf};
+use sluice_core::config::Feed;
+use sluice_core::object::Key;
+use sluice_core::ports::{Objects, PutIf};
 use sluice_standin::deployment::Deployed;
-use sluice_standin::lambda::{FunctionError, InvokeError};
-use sluice_standin::s3::StorageError;
 
-use super::examples::Examples;
+use super::examples::{Examples, Source};
 use super::progress::Progress;
-use super::source::Source;
+use crate::failure::Failure;
 use crate::stack::Stack;
 
 /// How many files of one feed are uploaded at once.
@@ -25,6 +24,9 @@ const UPLOADS_AT_ONCE: usize = 4;
 /// How many ticks in a row may move nothing before the demo gives up, and the pause between them.
 const PATIENCE: usize = 40;
 const PAUSE: Duration = Duration::from_millis(250);
+
+const LISTER_FAILED: &str =
+    "the lister failed; run the demo with RUST_LOG=sluice_standin=debug to see what the functions print";
 
 /// The record of a demo.
 #[derive(Debug)]
@@ -44,27 +46,6 @@ pub(crate) struct Backlog {
     pub(crate) after: String,
     /// The number of files, by feed.
     pub(crate) waiting: BTreeMap<String, u64>,
-}
-
-/// Why the demo could not run to its end.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum RunError {
-    #[error("{key} cannot be a key: {source}")]
-    Key {
-        /// The name that is not a key.
-        key: String,
-        source: KeyError,
-    },
-    #[error("cannot drop a file into the bucket")]
-    Upload(#[from] PortError),
-    #[error("cannot invoke the lister")]
-    Invoke(#[from] InvokeError),
-    #[error("the lister failed; run the demo with RUST_LOG=sluice_standin=debug to see what the functions print")]
-    Lister(#[source] FunctionError),
-    #[error("the lister's answer cannot be read")]
-    Answer(#[source] serde_json::Error),
-    #[error("cannot list the bucket")]
-    Bucket(#[from] StorageError),
 }
 
 /// The part of the lister's answer that a demo needs.
@@ -88,7 +69,7 @@ pub(crate) async fn run(
     deployed: &Deployed,
     examples: &Examples,
     progress: &Progress,
-) -> Result<Course, RunError> {
+) -> Result<Course, Failure> {
     let config = &examples.project.config;
     let mut arrivals = stack.standin.storage().subscribe(&config.bucket.name, config.bucket.incoming.as_str());
     upload(stack, examples).await?;
@@ -101,29 +82,24 @@ pub(crate) async fn run(
         course.arrived.entry(arrival.key).or_insert(since_epoch(arrival.at));
     }
     tick_until_empty(stack, deployed, examples, progress, &mut course).await?;
-    for function in stack.standin.lambda().functions() {
-        let invocations = stack.standin.lambda().stats(&function).invocations;
-        course.invocations.insert(function, invocations);
-    }
+    let lambda = stack.standin.lambda();
+    let invocations = |function: String| (function.clone(), lambda.stats(&function).invocations);
+    course.invocations = lambda.functions().into_iter().map(invocations).collect();
     Ok(course)
 }
 
 /// Puts the files into the bucket over HTTP, all feeds at the same time.
-async fn upload(stack: &Stack, examples: &Examples) -> Result<(), RunError> {
+async fn upload(stack: &Stack, examples: &Examples) -> Result<(), Failure> {
     let bucket = stack.aws.objects(&examples.project.config.bucket.name);
-    let put = |source: &Source| {
-        let (key, body) = (source.key.clone(), source.body.clone());
-        let bucket = &bucket;
-        async move {
-            let key = Key::new(&key).map_err(|source| RunError::Key { key, source })?;
-            bucket.put(&key, body, PutIf::Absent).await?;
-            Ok::<_, RunError>(())
-        }
+    let put = async |Source { key, body, .. }: &Source| {
+        let wrong = |error| Failure::failed(format!("{key} cannot be a key: {error}"));
+        let put = bucket.put(&Key::new(key).map_err(wrong)?, body.clone(), PutIf::Absent).await;
+        put.map_err(|error| Failure::because("cannot drop a file into the bucket", error))
     };
     let uploads = examples
         .feeds
         .values()
-        .map(|sources| stream::iter(sources).map(put).buffer_unordered(UPLOADS_AT_ONCE).try_collect::<Vec<_>>());
+        .map(|sources| stream::iter(sources).map(&put).buffer_unordered(UPLOADS_AT_ONCE).try_collect::<Vec<_>>());
     future::try_join_all(uploads).await?;
     Ok(())
 }
@@ -134,7 +110,7 @@ async fn tick_until_empty(
     examples: &Examples,
     progress: &Progress,
     course: &mut Course,
-) -> Result<(), RunError> {
+) -> Result<(), Failure> {
     let mut idle_ticks = 0;
     let mut left = waiting(stack, examples)?;
     for number in 1.. {
@@ -160,20 +136,21 @@ async fn tick_until_empty(
     Ok(())
 }
 
-async fn tick(deployed: &Deployed) -> Result<Tick, RunError> {
-    let report = deployed.tick().await?;
-    let answer = report.result.as_ref().map_err(|error| RunError::Lister(error.clone()))?;
-    serde_json::from_slice(answer).map_err(RunError::Answer)
+async fn tick(deployed: &Deployed) -> Result<Tick, Failure> {
+    let report = deployed.tick().await.map_err(|error| Failure::because("cannot invoke the lister", error))?;
+    let answer = report.result.as_ref().map_err(|error| Failure::because(LISTER_FAILED, error.clone()))?;
+    serde_json::from_slice(answer).map_err(|error| Failure::because("the lister's answer cannot be read", error))
 }
 
 /// How many files of each feed are in `incoming/`.
-fn waiting(stack: &Stack, examples: &Examples) -> Result<BTreeMap<String, u64>, StorageError> {
+fn waiting(stack: &Stack, examples: &Examples) -> Result<BTreeMap<String, u64>, Failure> {
     let config = &examples.project.config;
-    let count = |feed| {
-        let keys = stack.standin.storage().keys_under(&config.bucket.name, config.incoming(feed).as_str())?;
-        Ok(keys.len() as u64)
+    let count = |feed: &Feed| {
+        let keys = stack.standin.storage().keys_under(&config.bucket.name, config.incoming(feed).as_str());
+        let keys = keys.map_err(|error| Failure::because("cannot list the bucket", error))?;
+        Ok((feed.name.to_string(), keys.len() as u64))
     };
-    config.feeds.iter().map(|feed| Ok((feed.name.to_string(), count(feed)?))).collect()
+    config.feeds.iter().map(count).collect()
 }
 
 fn since_epoch(at: Timestamp) -> Duration {

@@ -1,23 +1,22 @@
 //! The totals of the source files: rows, and for every column the number of its values and their sum.
 //!
-//! Never reads the files with the reader of a load: a total that comes out of the warehouse the same is right. The sums
-//! are such that any single altered value changes them.
+//! Never reads the files with the reader of a load, so that a fault of that reader is found. The sums are exact: any
+//! single altered value changes them.
 
-mod pinned;
+pub(crate) mod pinned;
 
 use std::collections::HashMap;
 use std::io::Read as _;
-use std::path::PathBuf;
 
+use bigdecimal::BigDecimal;
 use flate2::read::MultiGzDecoder;
 use jiff::Timestamp;
 use md5::{Digest as _, Md5};
 use serde::{Deserialize, Serialize};
 
-pub(crate) use pinned::{Pinned, PinnedError};
-
-use super::decimal::Decimal;
-use super::source::Source;
+use super::decimal;
+use super::examples::Source;
+use crate::failure::Failure;
 
 /// The totals of one feed's files.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,101 +55,73 @@ pub(crate) enum Values {
     Text,
 }
 
-/// Why files cannot be added up.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum TotalsError {
-    #[error("cannot unpack {path}: {source}")]
-    Unpack {
-        /// The file that is not gzip.
-        path: PathBuf,
-        source: std::io::Error,
-    },
-    #[error("cannot read {path} as CSV: {source}")]
-    Csv {
-        /// The file that is not CSV with a header.
-        path: PathBuf,
-        /// Why, and in which line.
-        source: csv::Error,
-    },
-    #[error("{path} has other columns than the files before it: {found}, not {expected}")]
-    Header {
-        /// The first file whose columns differ.
-        path: PathBuf,
-        /// Its columns.
-        found: String,
-        /// The columns of the files before it.
-        expected: String,
-    },
-    #[error("the sum of column {column} is too large")]
-    Overflow {
-        /// The column's name.
-        column: String,
-    },
-}
-
 /// Adds up the files. `null` is the text that stands for NULL.
-pub(crate) fn add_up(files: &[Source], null: &str) -> Result<Totals, TotalsError> {
-    let unpacked: Vec<_> = files.iter().map(unpack).collect::<Result<_, _>>()?;
-    let mut kinds = Kinds::default();
-    for (file, text) in files.iter().zip(&unpacked) {
-        kinds.look(file, text, null)?;
+pub(crate) fn add_up(files: &[Source], null: &str) -> Result<Totals, Failure> {
+    let mut tallies = Vec::new();
+    let mut rows = 0;
+    for file in files {
+        rows += count(file, &mut tallies)?;
     }
-    let mut sums: Vec<Sum> = kinds.columns.iter().map(|(_, values)| Sum::of(*values)).collect();
-    for (file, text) in files.iter().zip(&unpacked) {
-        add(file, text, null, &mut sums)?;
-    }
-    let columns = kinds.columns.into_iter().zip(sums).map(|((name, values), sum)| sum.finish(name, values));
-    Ok(Totals { files: files.len() as u64, rows: kinds.rows, columns: columns.collect::<Result<_, _>>()? })
+    // A column has the first kind that all of its values are of. Every value is a text.
+    let kinds = [Values::Number, Values::Time, Values::Text];
+    let column = |tally: &Tally| kinds.into_iter().find_map(|values| tally.total(values, null));
+    Ok(Totals { files: files.len() as u64, rows, columns: tallies.iter().filter_map(column).collect() })
 }
 
-fn unpack(file: &Source) -> Result<Vec<u8>, TotalsError> {
+/// How often each value occurs in a column. A column has few different values.
+struct Tally {
+    name: String,
+    times: HashMap<String, u64>,
+}
+
+/// Adds a file's values to the tallies. Returns the number of its rows.
+fn count(file: &Source, tallies: &mut Vec<Tally>) -> Result<u64, Failure> {
+    let path = file.path.display();
+    let wrong = |error| Failure::failed(format!("cannot read {path} as CSV: {error}"));
     let mut text = Vec::new();
-    let read = MultiGzDecoder::new(&file.body[..]).read_to_end(&mut text);
-    read.map_err(|source| TotalsError::Unpack { path: file.path.clone(), source })?;
-    Ok(text)
-}
-
-/// The columns, each with the kind that fits all of its values.
-#[derive(Default)]
-struct Kinds {
-    columns: Vec<(String, Values)>,
-    rows: u64,
-}
-
-impl Kinds {
-    fn look(&mut self, file: &Source, text: &[u8], null: &str) -> Result<(), TotalsError> {
-        let wrong = |source| TotalsError::Csv { path: file.path.clone(), source };
-        let mut reader = csv::Reader::from_reader(text);
-        self.head(file, reader.headers().map_err(wrong)?)?;
-        let mut record = csv::StringRecord::new();
-        while reader.read_record(&mut record).map_err(wrong)? {
-            self.rows += 1;
-            for ((_, values), field) in self.columns.iter_mut().zip(&record) {
-                if has_value(field, *values, null) {
-                    *values = values.widened(field);
-                }
-            }
+    let unpacked = MultiGzDecoder::new(&file.body[..]).read_to_end(&mut text);
+    unpacked.map_err(|error| Failure::failed(format!("cannot unpack {path}: {error}")))?;
+    let mut reader = csv::Reader::from_reader(&text[..]);
+    let header: Vec<&str> = reader.headers().map_err(wrong)?.iter().collect();
+    if tallies.is_empty() {
+        tallies.extend(header.iter().map(|name| Tally { name: (*name).to_owned(), times: HashMap::new() }));
+    }
+    let expected: Vec<&str> = tallies.iter().map(|tally| tally.name.as_str()).collect();
+    if header != expected {
+        let (found, expected) = (header.join(","), expected.join(","));
+        let message = format!("{path} has other columns than the files before it: {found}, not {expected}");
+        return Err(Failure::failed(message));
+    }
+    let mut rows = 0;
+    let mut record = csv::StringRecord::new();
+    while reader.read_record(&mut record).map_err(wrong)? {
+        rows += 1;
+        for (tally, value) in tallies.iter_mut().zip(&record) {
+            tally.add(value);
         }
-        Ok(())
+    }
+    Ok(rows)
+}
+
+impl Tally {
+    fn add(&mut self, value: &str) {
+        match self.times.get_mut(value) {
+            Some(times) => *times += 1,
+            None => _ = self.times.insert(value.to_owned(), 1),
+        }
     }
 
-    fn head(&mut self, file: &Source, header: &csv::StringRecord) -> Result<(), TotalsError> {
-        if self.columns.is_empty() {
-            self.columns = header.iter().map(|name| (name.to_owned(), Values::Number)).collect();
+    /// The column's total, if all its values are of this kind.
+    fn total(&self, values: Values, null: &str) -> Option<Column> {
+        // COPY reads an empty field as NULL unless the column is text.
+        let is_null = |value: &str| value == null || (value.is_empty() && values != Values::Text);
+        let (mut filled, mut sum) = (0, BigDecimal::default());
+        for (value, times) in self.times.iter().filter(|(value, _)| !is_null(value)) {
+            filled += times;
+            sum += values.amount(value)? * BigDecimal::from(*times);
         }
-        if header.iter().eq(self.columns.iter().map(|(name, _)| name.as_str())) {
-            return Ok(());
-        }
-        let expected: Vec<_> = self.columns.iter().map(|(name, _)| name.as_str()).collect();
-        let found: Vec<_> = header.iter().collect();
-        let (found, expected) = (found.join(","), expected.join(","));
-        Err(TotalsError::Header { path: file.path.clone(), found, expected })
+        Some(Column { name: self.name.clone(), values, filled, sum: decimal::plain(&sum) })
     }
-}
-
-/// Whether the field is not NULL. COPY reads an empty field as NULL unless the column is text.
-fn has_value(field: &str, values: Values, null: &str) -> bool {
-    field != null && (values == Values::Text || !field.is_empty())
 }
 
 impl Values {
@@ -163,72 +134,15 @@ impl Values {
         }
     }
 
-    /// The kind that fits these values and `field`.
-    fn widened(self, field: &str) -> Self {
-        let number = || field.parse::<Decimal>().is_ok();
-        let time = || field.parse::<Timestamp>().is_ok();
+    /// What a value adds to the sum, if it is of this kind.
+    fn amount(self, value: &str) -> Option<BigDecimal> {
         match self {
-            Self::Number if number() => Self::Number,
-            Self::Number | Self::Time if time() => Self::Time,
-            _ => Self::Text,
-        }
-    }
-}
-
-fn add(file: &Source, text: &[u8], null: &str, sums: &mut [Sum]) -> Result<(), TotalsError> {
-    let wrong = |source| TotalsError::Csv { path: file.path.clone(), source };
-    let mut reader = csv::Reader::from_reader(text);
-    let mut record = csv::StringRecord::new();
-    while reader.read_record(&mut record).map_err(wrong)? {
-        for (sum, field) in sums.iter_mut().zip(&record) {
-            if has_value(field, sum.values, null) {
-                sum.add(field);
+            Self::Number => decimal::read(value),
+            Self::Time => Some(value.parse::<Timestamp>().ok()?.as_second().into()),
+            Self::Text => {
+                let [a, b, c, d, ..]: [u8; 16] = Md5::digest(value.as_bytes()).into();
+                Some(u32::from_be_bytes([a, b, c, d]).into())
             }
-        }
-    }
-    Ok(())
-}
-
-/// The running sum of a column.
-struct Sum {
-    values: Values,
-    filled: u64,
-    /// `None` once it is too large.
-    total: Option<Decimal>,
-    /// What each value counts for: a column has few different values, and each is costly to parse.
-    known: HashMap<String, Decimal>,
-}
-
-impl Sum {
-    fn of(values: Values) -> Self {
-        Self { values, filled: 0, total: Some(Decimal::default()), known: HashMap::new() }
-    }
-
-    fn add(&mut self, field: &str) {
-        self.filled += 1;
-        let amount = match self.known.get(field) {
-            Some(amount) => *amount,
-            None => *self.known.entry(field.to_owned()).or_insert(amount(field, self.values)),
-        };
-        self.total = self.total.and_then(|total| total.plus(amount));
-    }
-
-    fn finish(self, name: String, values: Values) -> Result<Column, TotalsError> {
-        match self.total {
-            Some(total) => Ok(Column { name, values, filled: self.filled, sum: total.to_string() }),
-            None => Err(TotalsError::Overflow { column: name }),
-        }
-    }
-}
-
-/// What a value counts for. The first pass has made sure that it can be read as this kind.
-fn amount(field: &str, values: Values) -> Decimal {
-    match values {
-        Values::Number => field.parse().unwrap_or_default(),
-        Values::Time => field.parse::<Timestamp>().map(Timestamp::as_second).unwrap_or_default().into(),
-        Values::Text => {
-            let [a, b, c, d, ..]: [u8; 16] = Md5::digest(field.as_bytes()).into();
-            i64::from(u32::from_be_bytes([a, b, c, d])).into()
         }
     }
 }
@@ -278,15 +192,22 @@ mod tests {
         assert_eq!((totals.columns[0].values, totals.columns[0].filled), (Values::Text, 3));
     }
 
+    fn refused(files: &[Source]) -> String {
+        match add_up(files, "NA") {
+            Err(Failure::Failed(error)) => error.to_string(),
+            other => panic!("{other:?}"),
+        }
+    }
+
     #[test]
     fn files_have_the_same_columns() {
-        let error = add_up(&[file("a,b\n"), file("b,a\n")], "NA").unwrap_err();
-        assert_eq!(error.to_string(), "a.csv.gz has other columns than the files before it: b,a, not a,b");
+        let error = refused(&[file("a,b\n"), file("b,a\n")]);
+        assert_eq!(error, "a.csv.gz has other columns than the files before it: b,a, not a,b");
     }
 
     #[test]
     fn a_row_that_is_too_short_is_named() {
-        let error = add_up(&[file("a,b\n1,2\n3\n")], "NA").unwrap_err().to_string();
+        let error = refused(&[file("a,b\n1,2\n3\n")]);
         assert!(error.starts_with("cannot read a.csv.gz as CSV:") && error.contains("line: 3"), "{error}");
     }
 }

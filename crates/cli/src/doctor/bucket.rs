@@ -4,7 +4,7 @@
 //! Under the prefixes of files, none of its requests can take effect: an object that does not exist cannot be read,
 //! replaced or deleted, and S3 says so only to a caller who has the right.
 
-use std::fmt;
+use std::fmt::Debug;
 
 use jiff::Timestamp;
 use serde_json::json;
@@ -37,11 +37,8 @@ pub(super) async fn check(deployment: &Deployment, feeds: &[&Feed], checks: &mut
     files(bucket, objects, checks).await;
     for feed in feeds {
         let written = write_manifest(bucket, feed, objects).await;
-        checks.note(
-            &format!("manifests of {} may be written", feed.name),
-            written,
-            "grant s3:PutObject on the manifests",
-        );
+        let what = format!("manifests of {} may be written", feed.name);
+        checks.note(&what, written, "grant s3:PutObject on the manifests");
     }
     checks.about("metrics");
     let zeros: Vec<Datum> =
@@ -59,41 +56,38 @@ async fn list(objects: &impl Objects, prefix: &Prefix, checks: &mut Checks) {
     checks.note(&format!("{prefix} may be listed"), objects.list(prefix, None).await.map(drop), LIST);
 }
 
-/// Uses only names that do not exist and conditions that nothing meets: S3 answers 404 to a caller with the right, and
-/// 403 to one without.
+/// Tries reads, deletes and writes under the prefixes of files and of hints. Uses only names that do not exist and
+/// conditions that nothing meets: S3 answers 404 to a caller with the right, and 403 to one without.
 /// Source: Amazon S3 User Guide, "Add preconditions to S3 operations with conditional requests".
 async fn files(bucket: &Bucket, objects: &impl Objects, checks: &mut Checks) {
     let Bucket { incoming, processed, failed, .. } = bucket;
-    if let Ok(key) = nobody(incoming.as_str()) {
-        let read = must(objects.get(&key).await.map(|content| content.is_some()), &false);
-        checks.note(&format!("{incoming} may be read"), read, &grant("GetObject", incoming));
-        let deleted = must(objects.delete(&key, &other()).await, &Delete::Deleted);
-        checks.note(&format!("{incoming} may be emptied"), deleted, &grant("DeleteObject", incoming));
+    let loads = "the role that loads; the lister needs it only where fan_out = false";
+    let all = "the roles of all functions; without it they go on, more slowly";
+    let mut tries = vec![
+        (incoming, "read", "GetObject", loads),
+        (incoming, "emptied", "DeleteObject", loads),
+        (processed, "written", "PutObject", loads),
+        (failed, "written", "PutObject", loads),
+    ];
+    let state = state_prefix(bucket);
+    if let Ok(state) = &state {
+        tries.extend([(state, "read", "GetObject", all), (state, "written", "PutObject", all)]);
     }
-    for prefix in [processed, failed] {
+    for (prefix, done, action, role) in tries {
         let Ok(key) = nobody(prefix.as_str()) else { continue };
-        let written = must(objects.put(&key, vec![], PutIf::Matches(&other())).await, &Put::Refused);
-        checks.note(&format!("{prefix} may be written"), written, &grant("PutObject", prefix));
-    }
-    let Ok(state) = state_prefix(bucket) else { return };
-    if let Ok(key) = nobody(state.as_str()) {
-        let grant = |action: &str| {
-            format!("grant s3:{action} on {state}* to the roles of all functions; without it they go on, more slowly")
+        let allowed = match action {
+            "GetObject" => must(objects.get(&key).await.map(|content| content.is_some()), &false),
+            "DeleteObject" => must(objects.delete(&key, &other()).await, &Delete::Deleted),
+            _ => must(objects.put(&key, vec![], PutIf::Matches(&other())).await, &Put::Refused),
         };
-        let read = must(objects.get(&key).await.map(|content| content.is_some()), &false);
-        checks.note(&format!("{state} may be read"), read, &grant("GetObject"));
-        let written = must(objects.put(&key, vec![], PutIf::Matches(&other())).await, &Put::Refused);
-        checks.note(&format!("{state} may be written"), written, &grant("PutObject"));
+        let remedy = format!("grant s3:{action} on {prefix}* to {role}");
+        checks.note(&format!("{prefix} may be {done}"), allowed, &remedy);
     }
 }
 
 /// The prefix of hints.
 fn state_prefix(bucket: &Bucket) -> Result<Prefix, PrefixError> {
     Prefix::new(format!("{}state/", bucket.state))
-}
-
-fn grant(action: &str, prefix: &Prefix) -> String {
-    format!("grant s3:{action} on {prefix}* to the role that loads; the lister needs it only where fan_out = false")
 }
 
 /// Checks conditional writes and deletes. Each step needs the one before it.
@@ -122,10 +116,10 @@ async fn conditions(bucket: &Bucket, objects: &impl Objects, checks: &mut Checks
     checks.note("it may be deleted", must(deleted, &Delete::Deleted), WRITE);
 }
 
-async fn write_manifest(bucket: &Bucket, feed: &Feed, objects: &impl Objects) -> Result<(), Failed> {
-    let key = manifest::key(bucket, feed, &BatchId::of(&[])).map_err(|error| Failed(error.to_string()))?;
+async fn write_manifest(bucket: &Bucket, feed: &Feed, objects: &impl Objects) -> Result<(), String> {
+    let key = manifest::key(bucket, feed, &BatchId::of(&[])).map_err(|error| error.to_string())?;
     let body = b"{\"entries\": []}".to_vec();
-    objects.put(&key, body, PutIf::Any).await.map(drop).map_err(|error| Failed(error.to_string()))
+    objects.put(&key, body, PutIf::Any).await.map(drop).map_err(|error| error.to_string())
 }
 
 /// Invokes the worker with a claim that does not exist: such a worker ends at once.
@@ -164,18 +158,10 @@ fn claim(key: &Key) -> Option<Vec<u8>> {
     serde_json::to_vec(&claim).ok()
 }
 
-fn must<T: PartialEq + fmt::Debug>(found: Result<T, PortError>, wanted: &T) -> Result<(), Failed> {
+fn must<T: PartialEq + Debug>(found: Result<T, PortError>, wanted: &T) -> Result<(), String> {
     match found {
         Ok(found) if found == *wanted => Ok(()),
-        Ok(found) => Err(Failed(format!("the answer was {found:?}, and {wanted:?} was expected"))),
-        Err(error) => Err(Failed(error.to_string())),
-    }
-}
-
-struct Failed(String);
-
-impl fmt::Display for Failed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        Ok(found) => Err(format!("the answer was {found:?}, and {wanted:?} was expected")),
+        Err(error) => Err(error.to_string()),
     }
 }

@@ -5,6 +5,8 @@
 
 use std::fmt::{self, Display, Write};
 
+use sluice_core::text::is_plain;
+
 /// Shows text from others on one line, and keeps it from controlling the terminal.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Foreign<T>(pub(crate) T);
@@ -23,19 +25,6 @@ impl<T: Display> Display for Lines<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(Escaping { to: f, keep: |c| c == '\n' }, "{}", self.0)
     }
-}
-
-/// Does the same in JSON. There such a character occurs only inside a string, and its escape means the character.
-pub(crate) fn json(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            _ if is_harmless(c) => escaped.push(c),
-            // All of them have four digits. Writing to a string cannot fail.
-            _ => _ = write!(escaped, "\\u{:04x}", u32::from(c)),
-        }
-    }
-    escaped
 }
 
 /// The last resort behind the two above: lets colours and line ends through to a terminal, and no other control.
@@ -73,7 +62,7 @@ struct Escaping<'a, W> {
 impl<W: Write> Write for Escaping<'_, W> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         for c in text.chars() {
-            if is_harmless(c) || (self.keep)(c) {
+            if is_plain(c) || (self.keep)(c) {
                 self.to.write_char(c)?;
             } else {
                 write!(self.to, "{}", c.escape_default())?;
@@ -83,15 +72,9 @@ impl<W: Write> Write for Escaping<'_, W> {
     }
 }
 
-/// Whether a character stays in its place and only shows itself.
-/// Source: Unicode Standard Annex 9, "Directional Formatting Characters"; Annex 14, "Line Breaking Properties" (BK).
-fn is_harmless(c: char) -> bool {
-    let steers = matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    !c.is_control() && !steers
-}
-
 #[cfg(test)]
 mod tests {
+    use sluice_core::text::escaped;
     use test_case::test_case;
 
     use super::*;
@@ -105,7 +88,7 @@ mod tests {
     #[test_case("a\r\nb\tc\u{8}\u{0}" => "a\\r\\nb\\tc\\u{8}\\u{0}"; "lines")]
     #[test_case("a\u{202e}vsc\u{2066}\u{200f}\u{2028}" => "a\\u{202e}vsc\\u{2066}\\u{200f}\\u{2028}"; "turned round")]
     fn foreign_words_are_shown_and_do_nothing(text: &str) -> String {
-        assert!(Styled(Foreign(text)).to_string().chars().all(is_harmless));
+        assert!(Styled(Foreign(text)).to_string().chars().all(is_plain));
         Foreign(text).to_string()
     }
 
@@ -126,7 +109,7 @@ mod tests {
     #[test]
     fn json_says_the_same_without_controls() {
         let value = serde_json::json!({"key\u{85}": "\u{9b}\u{7f}\u{202e}\u{1b}\n\\\u{2028}ü"});
-        let text = json(&value.to_string());
+        let text = escaped(&value.to_string());
         assert!(!text.contains(|c: char| c.is_control() || c == '\u{202e}' || c == '\u{2028}'), "{text}");
         assert_eq!(serde_json::from_str::<serde_json::Value>(&text).ok(), Some(value));
     }

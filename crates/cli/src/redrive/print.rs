@@ -7,14 +7,14 @@ use std::collections::BTreeMap;
 use std::fmt::{self, Display};
 use std::time::{Duration, Instant};
 
-use indicatif::{HumanDuration, ProgressBar, ProgressState, ProgressStyle};
+use indicatif::{HumanDuration, ProgressBar, ProgressState};
 use serde_json::{Value, json};
 use sluice_core::object::Prefix;
 use sluice_core::ports::Objects;
 use sluice_operator::redrive::{Account, News, Options, RedriveError, Stays, count};
 
 use crate::failure::Failure;
-use crate::output::{self, BOLD, DIM, Foreign, RED};
+use crate::output::{self, BOLD, DIM, Foreign, RED, progress, say};
 
 /// How many keys of a kind are shown to a person.
 const SHOWN: u64 = 20;
@@ -26,62 +26,67 @@ pub(crate) struct Printer {
     json: bool,
     dry_run: bool,
     begun: Instant,
-    /// The bar, on a terminal.
-    progress: Option<ProgressBar>,
+    progress: ProgressBar,
+    /// How many files an earlier run left half-way.
     resumed: Cell<u64>,
-    /// How many files stay, for each reason, and how many would be moved.
-    shown: RefCell<(BTreeMap<Stays, u64>, u64)>,
+    /// How many files stay, for each reason, and with `None` how many would be moved.
+    files: RefCell<BTreeMap<Option<Stays>, u64>>,
 }
 
 impl Printer {
     pub(crate) fn new(feed: &str, json: bool, dry_run: bool) -> Self {
-        let progress = output::watched().then(|| spinner(feed));
-        let (begun, resumed, shown) = (Instant::now(), Cell::default(), RefCell::default());
-        Self { feed: feed.to_owned(), json, dry_run, begun, progress, resumed, shown }
+        let style = progress::style("  {spinner} {prefix}: {human_pos} files{rate}").with_key("rate", rate);
+        let (feed, progress) = (feed.to_owned(), progress::bar(feed, style));
+        let (begun, resumed, files) = (Instant::now(), Cell::default(), RefCell::default());
+        Self { feed, json, dry_run, begun, progress, resumed, files }
     }
 
-    /// Does the work, which sends its news to this printer. Meanwhile counts the files to move, for the bar.
-    pub(crate) async fn watch<T>(
+    /// Does the work, which sends its news to this printer, and prints how it ended. Meanwhile counts the files to move,
+    /// for the bar.
+    pub(crate) async fn watch(
         &self,
         objects: &impl Objects,
         under: &Prefix,
         options: &Options,
-        work: impl Future<Output = T>,
-    ) -> T {
+        work: impl Future<Output = Result<Account, RedriveError>>,
+    ) -> Result<(), Failure> {
         let counting = async {
-            if self.progress.is_some() {
+            if !self.progress.is_hidden() {
                 // If the files cannot be counted, the work itself reports the error.
                 count(objects, under, options, |number| self.total(number)).await.ok();
             }
         };
-        tokio::join!(work, counting).0
+        let (done, ()) = tokio::join!(work, counting);
+        self.end(done)
     }
 
     /// There are at least so many files, besides those that an earlier run left half-way.
     fn total(&self, files: u64) {
-        if let Some(progress) = &self.progress {
-            if progress.length().is_none()
-                && let Ok(style) = ProgressStyle::with_template(
-                    "  {prefix} {bar:40.cyan/black} {human_pos}/{human_len} files{rate}{left}",
-                )
-            {
-                let style = style.progress_chars("█▉▊▋▌▍▎▏ ").with_key("rate", rate).with_key("left", left);
-                progress.set_style(style);
-            }
-            progress.set_length(files + self.resumed.get());
+        if self.progress.length().is_none() {
+            let style = progress::style("  {prefix} {bar:40.cyan/black} {human_pos}/{human_len} files{rate}{left}");
+            self.progress.set_style(style.with_key("rate", rate).with_key("left", left));
         }
+        self.progress.set_length(files + self.resumed.get());
     }
 
     pub(crate) fn news(&self, news: News) {
-        if let News::Resumes(files) = news {
-            self.resumed.set(files);
+        match &news {
+            News::Through(files) => self.progress.inc(*files),
+            News::Resumes(files) => self.resumed.set(*files),
+            _ => {}
         }
+        if !self.json {
+            self.print(news);
+        } else if let Some(object) = object(&news) {
+            self.progress.suspend(|| output::json(&object));
+        }
+    }
+
+    fn print(&self, news: News) {
         match news {
-            News::Continues(begun) if self.json => self.object(&json!({"type": "continues", "begun": begun})),
             News::Continues(begun) => self.line(format_args!(
                 "This goes on with the reload begun {begun}: what has been loaded since is left out. --anew begins another."
             )),
-            News::Resumes(files) if self.json => self.object(&json!({"type": "resumes", "files": files})),
             News::Resumes(files) => {
                 let verb = if self.dry_run { "would be" } else { "is" };
                 self.line(format_args!(
@@ -89,64 +94,43 @@ impl Printer {
                     output::count(files, "file")
                 ));
             }
-            News::Would(file, to) => self.would(&file, &to),
-            News::Through(files) => self.progress.iter().for_each(|progress| progress.inc(files)),
-            News::Stays(key, why) => self.stays(&key, why),
-            News::Failed(subject, error) if self.json => {
-                self.object(&json!({"type": "failed", "key": subject, "error": error}));
+            News::Would(file, to) => {
+                if self.one_more(None) <= SHOWN {
+                    self.line(format_args!("    {}  {DIM}→{DIM:#} {}", Foreign(&file.key), Foreign(to)));
+                }
+            }
+            News::Stays(key, why) => {
+                let number = self.one_more(Some(why));
+                if number == 1 {
+                    self.line(format_args!("{RED}stays:{RED:#} {}", why.meaning()));
+                }
+                if number <= SHOWN {
+                    self.line(format_args!("    {}", Foreign(key)));
+                }
             }
             News::Failed(subject, error) => {
                 self.line(format_args!("{RED}failed:{RED:#} {}: {}", Foreign(subject), Foreign(error)));
             }
+            News::Through(_) => {}
         }
+    }
+
+    /// Counts one more file that stays for this reason, or would be moved. Returns how many there are.
+    fn one_more(&self, why: Option<Stays>) -> u64 {
+        let mut files = self.files.borrow_mut();
+        let number = files.entry(why).or_default();
+        *number += 1;
+        *number
     }
 
     /// Prints a line, and the bar below it.
     fn line(&self, line: impl Display) {
-        match &self.progress {
-            Some(progress) => progress.suspend(|| output::line(line)),
-            None => output::line(line),
-        }
-    }
-
-    fn object(&self, object: &Value) {
-        match &self.progress {
-            Some(progress) => progress.suspend(|| output::json(object)),
-            None => output::json(object),
-        }
-    }
-
-    fn would(&self, file: &sluice_core::object::File, to: &sluice_core::object::Key) {
-        let mut shown = self.shown.borrow_mut();
-        shown.1 += 1;
-        if self.json {
-            self.object(&json!({"type": "would", "key": file.key, "to": to, "size": file.size}));
-        } else if shown.1 <= SHOWN {
-            self.line(format_args!("    {}  {DIM}→{DIM:#} {}", Foreign(&file.key), Foreign(to)));
-        }
-    }
-
-    fn stays(&self, key: &sluice_core::object::Key, why: Stays) {
-        let mut shown = self.shown.borrow_mut();
-        let number = shown.0.entry(why).or_default();
-        *number += 1;
-        if self.json {
-            self.object(&json!({"type": "stays", "key": key, "why": why, "meaning": why.meaning()}));
-            return;
-        }
-        if *number == 1 {
-            self.line(format_args!("{RED}stays:{RED:#} {}", why.meaning()));
-        }
-        if *number <= SHOWN {
-            self.line(format_args!("    {}", Foreign(key)));
-        }
+        self.progress.suspend(|| output::line(line));
     }
 
     /// Prints the last line, and returns what it means to a script.
-    pub(crate) fn end(self, done: Result<Account, RedriveError>) -> Result<(), Failure> {
-        if let Some(progress) = &self.progress {
-            progress.finish_and_clear();
-        }
+    fn end(&self, done: Result<Account, RedriveError>) -> Result<(), Failure> {
+        self.progress.finish_and_clear();
         let account = match done {
             Ok(account) => account,
             Err(error @ RedriveError::Unfinished { .. }) => return Err(Failure::misused(error)),
@@ -170,18 +154,17 @@ impl Printer {
             }));
             return;
         }
-        let (stays, would) = &*self.shown.borrow();
-        let hidden = stays.values().chain([would]).map(|number| number.saturating_sub(SHOWN)).sum::<u64>();
+        let hidden: u64 = self.files.borrow().values().map(|number| number.saturating_sub(SHOWN)).sum();
         if hidden > 0 {
-            output::line(format_args!("    {} more; --json tells them", output::thousands(hidden)));
+            say!("    {} more; --json tells them", output::thousands(hidden));
         }
         let files = format!("{} ({})", output::count(account.moved, "file"), output::bytes(account.bytes));
         let feed = &self.feed;
         if self.dry_run {
-            output::line(format_args!("{BOLD}{feed}{BOLD:#}: {files} would go back to incoming/; nothing was changed"));
+            say!("{BOLD}{feed}{BOLD:#}: {files} would go back to incoming/; nothing was changed");
         } else {
             let took = output::duration(self.begun.elapsed());
-            output::line(format_args!("{BOLD}{feed}{BOLD:#}: {files} back in incoming/ in {took}"));
+            say!("{BOLD}{feed}{BOLD:#}: {files} back in incoming/ in {took}");
         }
         for (number, what) in [
             (account.stay, "stay where they are"),
@@ -189,18 +172,22 @@ impl Printer {
             (account.loaded_since, "loaded since the reload was begun, and left out"),
         ] {
             if number > 0 {
-                output::line(format_args!("  {} {what}", output::thousands(number)));
+                say!("  {} {what}", output::thousands(number));
             }
         }
     }
 }
 
-fn spinner(feed: &str) -> ProgressBar {
-    let bar = ProgressBar::new_spinner().with_prefix(feed.to_owned());
-    match ProgressStyle::with_template("  {spinner} {prefix}: {human_pos} files{rate}") {
-        Ok(style) => bar.with_style(style.with_key("rate", rate)),
-        Err(_) => bar,
-    }
+/// The news as programs read it. They do not get what only moves the bar.
+fn object(news: &News) -> Option<Value> {
+    Some(match news {
+        News::Continues(begun) => json!({"type": "continues", "begun": begun}),
+        News::Resumes(files) => json!({"type": "resumes", "files": files}),
+        News::Would(file, to) => json!({"type": "would", "key": file.key, "to": to, "size": file.size}),
+        News::Stays(key, why) => json!({"type": "stays", "key": key, "why": why, "meaning": why.meaning()}),
+        News::Failed(subject, error) => json!({"type": "failed", "key": subject, "error": error}),
+        News::Through(_) => return None,
+    })
 }
 
 /// Files per second, once there is a rate.

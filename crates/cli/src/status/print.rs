@@ -1,115 +1,133 @@
-//! Prints a feed's status. Never prints errors as they are: others wrote them, so they go through [`Foreign`].
+//! Prints a feed's status, for people and as JSON.
+//!
+//! Never prints keys and errors as they are: others wrote them, so they go through [`Foreign`]. One file, because what is
+//! said to people and what is said to programs change together.
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use sluice_aws::cloudwatch::Point;
 use sluice_core::claim::{Doubt, Stage};
-use sluice_core::health::Down;
-use sluice_operator::preview::{Preview, Trouble};
-
 use sluice_core::backlog::NotTaken;
 use sluice_core::config::Config;
+use sluice_core::health::Down;
 use sluice_core::ports::PortError;
 use sluice_core::strays::Strays;
 use sluice_core::without_rows::Note;
+use sluice_operator::preview::{Preview, Trouble};
 
 use super::{DRAWN, History, PERIOD, Seen, Status};
-use crate::output::{self, BLUE, BOLD, DIM, Foreign, GREEN, RED};
+use crate::output::{self, BLUE, BOLD, DIM, Foreign, GREEN, RED, say};
 
 const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 
+/// How many batches that had files without rows are shown.
+const NOTES: usize = 5;
+
 impl Status<'_> {
-    pub(super) fn json(&self, now: Timestamp) -> Value {
-        let mut all = json!({"feed": self.feed.name.as_str()});
-        match &self.seen {
-            Err(error) => all["error"] = json!(error.to_string()),
-            Ok(Seen { preview, failed, without_rows }) => {
-                all["waiting"] = json!(preview.unprocessed);
-                all["waiting_bytes"] = json!(preview.unprocessed_bytes);
-                all["oldest_age_seconds"] = json!(preview.oldest.map(|oldest| age(now, oldest).as_secs()));
-                all["in_flight"] = json!(preview.in_flight().count());
-                all["slots"] = json!(self.feed.slots());
-                all["free_slots"] = json!(preview.free.len());
-                all["max_files"] = json!(self.feed.max_files);
-                all["effective_max_files"] = json!(preview.effective_max_files);
-                all["failed"] = json!(failed);
-                all["not_taken"] = json!(preview.not_taken);
-                all["first_not_taken"] = json!(preview.first_not_taken.as_ref().map(|(key, _)| key));
-                all["without_rows"] = json!(without_rows);
-                let trouble = |trouble: Trouble<'_>| {
-                    let Trouble { claim, failures, next_try, error } = trouble;
-                    json!({"slot": claim.slot, "batch": claim.batch, "files": claim.files.len(),
-                           "failures": failures, "next_try": next_try, "error": error})
-                };
-                all["troubles"] = self.troubles().map(trouble).collect();
-                let rests = |doubt: &Doubt| {
-                    json!({"key": doubt.file.key, "stage": doubt.stage.as_str(), "since": doubt.since,
-                           "failures": doubt.failures, "next_try": doubt.next_try, "reason": doubt.reason})
-                };
-                all["resting"] = preview.resting.iter().map(rests).collect();
-                let down = preview.down.as_ref();
-                all["down"] =
-                    json!(down.map(|down| {
-                        json!({"since": down.since, "reason": down.reason, "next_try": down.next_try})
-                    }));
-            }
-        }
-        match &self.history {
-            Err(error) => all["history_error"] = json!(error.to_string()),
-            Ok(history) => {
-                all["last_hour"] = json!({
+    pub(super) fn print_json(&self, now: Timestamp) {
+        let seen = match &self.seen {
+            Err(error) => json!({"error": error.to_string()}),
+            Ok(seen) => self.json_of_seen(seen, now),
+        };
+        let history = match &self.history {
+            Err(error) => json!({"history_error": error.to_string()}),
+            Ok(history) => json!({
+                "last_hour": {
                     "files_loaded": history.files, "rows_loaded": history.rows,
                     "loads_failed": history.loads_failed, "files_quarantined": history.quarantined,
-                });
-                all["backlog"] = history.backlog.iter().map(|(at, files)| json!([at, files])).collect();
-            }
-        }
-        all
+                },
+                "backlog": history.backlog,
+            }),
+        };
+        output::json_of([json!({"feed": self.feed.name.as_str()}), seen, history]);
+    }
+
+    fn json_of_seen(&self, seen: &Seen, now: Timestamp) -> Value {
+        let Seen { preview, failed, without_rows } = seen;
+        let trouble = |Trouble { claim, failures, next_try, error }: Trouble<'_>| {
+            json!({"slot": claim.slot, "batch": claim.batch, "files": claim.files.len(), "failures": failures,
+                   "next_try": next_try, "error": error})
+        };
+        let resting = |doubt: &Doubt| {
+            json!({"key": doubt.file.key, "stage": doubt.stage, "since": doubt.since, "failures": doubt.failures,
+                   "next_try": doubt.next_try, "reason": doubt.reason})
+        };
+        let down = |down: &Down| json!({"since": down.since, "reason": down.reason, "next_try": down.next_try});
+        json!({
+            "waiting": preview.unprocessed,
+            "waiting_bytes": preview.unprocessed_bytes,
+            "oldest_age_seconds": preview.oldest.map(|oldest| age(now, oldest).as_secs()),
+            "in_flight": preview.in_flight().count(),
+            "slots": self.feed.slots(),
+            "free_slots": preview.free.len(),
+            "max_files": self.feed.max_files,
+            "effective_max_files": preview.effective_max_files,
+            "failed": failed,
+            "not_taken": preview.not_taken,
+            "first_not_taken": preview.first_not_taken.as_ref().map(|(key, _)| key),
+            "without_rows": without_rows,
+            "troubles": preview.troubles().map(trouble).collect::<Vec<_>>(),
+            "resting": preview.resting.iter().map(resting).collect::<Vec<_>>(),
+            "down": preview.down.as_ref().map(down),
+        })
     }
 
     pub(super) fn print(&self, now: Timestamp) {
         let name = &self.feed.name;
         match &self.seen {
-            Err(error) => output::line(format_args!("{BOLD}{name}{BOLD:#}: {RED}{}{RED:#}", Foreign(error))),
-            Ok(Seen { preview, failed, without_rows }) => {
-                let word = if preview.down.is_some() {
-                    format!("{RED}down{RED:#}: nothing of it can be loaded")
-                } else if self.troubles().next().is_some() {
-                    format!("{RED}loads fail{RED:#}")
-                } else {
-                    verdict(preview)
-                };
-                output::line(format_args!("{BOLD}{name}{BOLD:#}: {word}"));
-                output::line(format_args!("  waiting    {}", waiting(preview, now)));
-                let files = output::count(preview.in_flight().count() as u64, "file");
-                let filled = preview.claims.iter().filter(|claim| !claim.files.is_empty()).count();
-                let slots = self.feed.slots();
-                output::line(format_args!("  in flight  {files} in {filled} of {slots} slots"));
-                if preview.effective_max_files < self.feed.max_files {
-                    let (less, all) = (preview.effective_max_files, self.feed.max_files);
-                    output::line(format_args!(
-                        "  slowed     {RED}{less} of {all} files at once{RED:#}: the warehouse is too full; this passes by itself"
-                    ));
-                }
-                self.print_history();
-                if *failed > 0 {
-                    let (files, prefix) =
-                        (output::count(*failed, "file"), self.config.bucket.failed.join(&self.feed.prefix));
-                    output::line(format_args!(
-                        "  failed     {RED}{files}{RED:#} in {prefix}; sluice errors {name} says why"
-                    ));
-                }
-                print_not_taken(preview);
-                self.print_without_rows(without_rows, now);
-                if let Some(down) = &preview.down {
-                    print_down(down, name.as_str(), now);
-                }
-                self.troubles().for_each(|one| trouble(&one, now));
-                preview.resting.iter().for_each(|doubt| rests(doubt, now));
-                if !preview.resting.is_empty() {
-                    output::line(format_args!("             fix the cause; `sluice retry {name}` tries them now"));
-                }
+            Err(error) => say!("{BOLD}{name}{BOLD:#}: {RED}{}{RED:#}", Foreign(error)),
+            Ok(seen) => {
+                say!("{BOLD}{name}{BOLD:#}: {}", verdict(&seen.preview));
+                self.print_seen(seen, now);
             }
+        }
+    }
+
+    fn print_seen(&self, seen: &Seen, now: Timestamp) {
+        let Seen { preview, failed, without_rows } = seen;
+        let name = &self.feed.name;
+        say!("  waiting    {}", waiting(preview, now));
+        let files = output::count(preview.in_flight().count() as u64, "file");
+        let filled = preview.claims.iter().filter(|claim| !claim.files.is_empty()).count();
+        say!("  in flight  {files} in {filled} of {} slots", self.feed.slots());
+        let (less, all) = (preview.effective_max_files, self.feed.max_files);
+        if less < all {
+            let why = "the warehouse is too full; this passes by itself";
+            say!("  slowed     {RED}{less} of {all} files at once{RED:#}: {why}");
+        }
+        self.print_history();
+        if *failed > 0 {
+            let files = output::count(*failed, "file");
+            let prefix = self.config.bucket.failed.join(&self.feed.prefix);
+            say!("  failed     {RED}{files}{RED:#} in {prefix}; sluice errors {name} says why");
+        }
+        print_not_taken(preview);
+        self.print_without_rows(without_rows, now);
+        if let Some(Down { since, reason, next_try: next }) = &preview.down {
+            let (since, next) = (span(age(now, *since)), next_try(*next, now));
+            say!("  {RED}down{RED:#}       for {since}; {next}; `sluice retry {name}` tries now");
+            say!("             {}", Foreign(reason));
+        }
+        preview.troubles().for_each(|trouble| print_trouble(&trouble, now));
+        preview.resting.iter().for_each(|doubt| print_resting(doubt, now));
+        if !preview.resting.is_empty() {
+            say!("             fix the cause; `sluice retry {name}` tries them now");
+        }
+    }
+
+    fn print_history(&self) {
+        let History { backlog, files, rows, loads_failed, quarantined } = match &self.history {
+            Ok(history) => history,
+            Err(error) => return say!("  {DIM}history    {}{DIM:#}", Foreign(error)),
+        };
+        let [files, rows, loads_failed, quarantined] = [files, rows, loads_failed, quarantined].map(|sum| whole(*sum));
+        say!(
+            "  last hour  {files} files, {rows} rows loaded; {loads_failed} loads failed; {quarantined} files quarantined"
+        );
+        let most = backlog.iter().map(|(_, files)| *files).fold(0.0, f64::max);
+        let line = sparkline(backlog, most);
+        if !line.is_empty() {
+            say!("  backlog    {BLUE}{line}{BLUE:#}  at most {} in {} hours", whole(most), DRAWN.as_hours());
         }
     }
 
@@ -118,78 +136,40 @@ impl Status<'_> {
         let Some(last) = notes.first() else { return };
         let files = output::count(notes.iter().map(|note| note.number).sum(), "file");
         let since = span(age(now, last.loaded_at));
-        output::line(format_args!(
-            "  rowless    {RED}{files}{RED:#} loaded that are not empty and brought no row, the last {since} ago:"
-        ));
+        say!("  rowless    {RED}{files}{RED:#} loaded that are not empty and brought no row, the last {since} ago:");
         for note in notes.iter().take(NOTES) {
-            match note.files.first() {
-                Some(file) if note.number > 1 => {
-                    let more = output::thousands(format_args!("{}", note.number - 1));
-                    output::line(format_args!(
-                        "             {} and {more} more of batch {}",
-                        Foreign(&file.key),
-                        note.batch
-                    ));
-                }
-                Some(file) => output::line(format_args!("             {} of batch {}", Foreign(&file.key), note.batch)),
-                None => output::line(format_args!(
-                    "             {} of the {} of batch {}; SYS_LOAD_DETAIL of statement {} says which",
-                    note.number, note.among, note.batch, note.statement_id
-                )),
-            }
-        }
-        let state = &self.config.bucket.state;
-        output::line(format_args!(
-            "             see whether they should have rows; delete {state}state/{}/without-rows/ to forget them",
-            self.feed.name
-        ));
-    }
-
-    fn print_history(&self) {
-        match &self.history {
-            Err(error) => output::line(format_args!("  {DIM}history    {}{DIM:#}", Foreign(error))),
-            Ok(history) => {
-                let History { files, rows, loads_failed, quarantined, .. } = history;
-                output::line(format_args!(
-                    "  last hour  {} files, {} rows loaded; {} loads failed; {} files quarantined",
-                    whole(*files),
-                    whole(*rows),
-                    whole(*loads_failed),
-                    whole(*quarantined)
-                ));
-                let most = history.backlog.iter().map(|(_, files)| *files).fold(0.0, f64::max);
-                let line = sparkline(&history.backlog, most);
-                if !line.is_empty() {
-                    let hours = DRAWN.as_hours();
-                    output::line(format_args!(
-                        "  backlog    {BLUE}{line}{BLUE:#}  at most {} in {hours} hours",
-                        whole(most)
-                    ));
+            let Note { batch, statement_id, number, files, among, .. } = note;
+            match files.first() {
+                None => say!(
+                    "             {number} of the {among} of batch {batch}; SYS_LOAD_DETAIL of statement {statement_id} \
+                     says which"
+                ),
+                Some(file) => {
+                    let more = match number.saturating_sub(1) {
+                        0 => String::new(),
+                        more => format!(" and {} more", output::thousands(more)),
+                    };
+                    say!("             {}{more} of batch {batch}", Foreign(&file.key));
                 }
             }
         }
+        let notes = format!("{}state/{}/without-rows/", self.config.bucket.state, self.feed.name);
+        say!("             see whether they should have rows; delete {notes} to forget them");
     }
 }
 
 /// Prints the files under `incoming/` that belong to no feed.
 pub(super) fn strays(config: &Config, strays: &Result<Strays, PortError>) {
-    let incoming = &config.bucket.incoming;
     match strays {
-        Err(error) => {
-            output::line(format_args!("{RED}files of no feed could not be counted: {}{RED:#}", Foreign(error)));
-        }
+        Err(error) => say!("{RED}files of no feed could not be counted: {}{RED:#}", Foreign(error)),
         Ok(Strays { number: 0, .. }) => {}
         Ok(Strays { number, first }) => {
-            let files = output::count(*number, "file");
-            output::line(format_args!(
-                "{BOLD}not taken{BOLD:#}: {RED}{files}{RED:#} under {incoming} of no feed, such as"
-            ));
+            let (files, incoming) = (output::count(*number, "file"), &config.bucket.incoming);
+            say!("{BOLD}not taken{BOLD:#}: {RED}{files}{RED:#} under {incoming} of no feed, such as");
             for key in first {
-                output::line(format_args!("             {}", Foreign(key)));
+                say!("             {}", Foreign(key));
             }
-            output::line(format_args!(
-                "             drop them where a feed takes them, or add a feed for their prefix"
-            ));
+            say!("             drop them where a feed takes them, or add a feed for their prefix");
         }
     }
 }
@@ -210,10 +190,17 @@ fn print_not_taken(preview: &Preview) {
         NotTaken::NotIncluded => "no pattern of include matches its name",
         NotTaken::Frozen => "its storage class has to be restored, and copied to another, before anybody can read it",
     };
-    output::line(format_args!("  not taken  {RED}{files}{RED:#}, such as {}: {why}", Foreign(key)));
+    say!("  not taken  {RED}{files}{RED:#}, such as {}: {why}", Foreign(key));
 }
 
+/// The feed's state in a few words.
 fn verdict(preview: &Preview) -> String {
+    if preview.down.is_some() {
+        return format!("{RED}down{RED:#}: nothing of it can be loaded");
+    }
+    if preview.troubles().next().is_some() {
+        return format!("{RED}loads fail{RED:#}");
+    }
     match (preview.unprocessed, preview.claims.len()) {
         (0, 0) if !preview.resting.is_empty() => {
             let files = output::count(preview.resting.len() as u64, "file");
@@ -237,35 +224,26 @@ fn waiting(preview: &Preview, now: Timestamp) -> String {
     }
 }
 
-fn trouble(trouble: &Trouble<'_>, now: Timestamp) {
+/// Prints a claim whose last try failed.
+fn print_trouble(trouble: &Trouble<'_>, now: Timestamp) {
     let slot = trouble.claim.slot;
-    let what = output::count(trouble.claim.files.len() as u64, "file");
-    let next = next_try(trouble.next_try, now);
+    let files = output::count(trouble.claim.files.len() as u64, "file");
     let failures = output::count(u64::from(trouble.failures), "failure");
-    output::line(format_args!("  {RED}slot {slot}{RED:#}     {what}, {failures} in a row; {next}"));
-    output::line(format_args!("             {}", Foreign(trouble.error)));
-}
-
-/// How many batches that had files without rows are shown.
-const NOTES: usize = 5;
-
-/// Prints why nothing of the feed works, since when, and what to do.
-fn print_down(down: &Down, feed: &str, now: Timestamp) {
-    let (since, next) = (span(age(now, down.since)), next_try(down.next_try, now));
-    output::line(format_args!("  {RED}down{RED:#}       for {since}; {next}; `sluice retry {feed}` tries now"));
-    output::line(format_args!("             {}", Foreign(&down.reason)));
+    let next = next_try(trouble.next_try, now);
+    say!("  {RED}slot {slot}{RED:#}     {files}, {failures} in a row; {next}");
+    say!("             {}", Foreign(trouble.error));
 }
 
 /// Prints a file that fails alone: its key, the stage, the reason, and when it is tried again.
-fn rests(doubt: &Doubt, now: Timestamp) {
+fn print_resting(doubt: &Doubt, now: Timestamp) {
     let what = match doubt.stage {
         Stage::Load => "cannot be loaded",
         Stage::Archive => "is loaded and cannot be moved to processed/",
         Stage::Quarantine => "is refused and cannot be moved to failed/",
     };
     let (since, next) = (span(age(now, doubt.since)), next_try(Some(doubt.next_try), now));
-    output::line(format_args!("  {RED}resting{RED:#}    {} {what}, for {since}; {next}", Foreign(&doubt.file.key)));
-    output::line(format_args!("             {}", Foreign(&doubt.reason)));
+    say!("  {RED}resting{RED:#}    {} {what}, for {since}; {next}", Foreign(&doubt.file.key));
+    say!("             {}", Foreign(&doubt.reason));
 }
 
 fn next_try(at: Option<Timestamp>, now: Timestamp) -> String {

@@ -4,9 +4,10 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::Totals;
+use crate::failure::Failure;
 
 /// The comment above the totals.
 const HEAD: &str = "\
@@ -15,66 +16,34 @@ const HEAD: &str = "\
 # Written by `sluice demo --write-totals`; write it again only when the files are meant to have changed.
 ";
 
-/// The totals of each feed, by the feed's name.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Pinned(pub(crate) BTreeMap<String, Totals>);
-
-/// Why there are no pinned totals.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum PinnedError {
-    #[error("cannot read {path}: {source}; write it with `sluice demo --write-totals` if these are your own files")]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        source: std::io::Error,
-    },
-    #[error("cannot write {path}: {source}")]
-    Unwritable {
-        /// The file.
-        path: PathBuf,
-        source: std::io::Error,
-    },
-    #[error("{path} does not hold totals: {source}write it with `sluice demo --write-totals`")]
-    Wrong {
-        /// The file.
-        path: PathBuf,
-        source: Box<toml::de::Error>,
-    },
+/// Reads the totals of each feed, by the feed's name.
+pub(crate) fn read(path: &Path) -> Result<BTreeMap<String, Totals>, Failure> {
+    let (file, hint) = (path.display(), "write it with `sluice demo --write-totals`");
+    let unreadable =
+        |error| Failure::failed(format!("cannot read {file}: {error}; {hint} if these are your own files"));
+    let wrong = |error| Failure::failed(format!("{file} does not hold totals: {error}{hint}"));
+    toml::from_str(&std::fs::read_to_string(path).map_err(unreadable)?).map_err(wrong)
 }
 
-impl Pinned {
-    pub(crate) fn read(path: &Path) -> Result<Self, PinnedError> {
-        let text = std::fs::read_to_string(path);
-        let text = text.map_err(|source| PinnedError::Unreadable { path: path.to_owned(), source })?;
-        let totals = toml::from_str(&text);
-        totals.map(Self).map_err(|source| PinnedError::Wrong { path: path.to_owned(), source: Box::new(source) })
-    }
+pub(crate) fn write(path: &Path, totals: &BTreeMap<String, Totals>) -> Result<(), Failure> {
+    let unwritable = |error| Failure::failed(format!("cannot write {}: {error}", path.display()));
+    std::fs::write(path, text(totals)).map_err(unwritable)
+}
 
-    pub(crate) fn write(&self, path: &Path) -> Result<(), PinnedError> {
-        let written = std::fs::write(path, self.text());
-        written.map_err(|source| PinnedError::Unwritable { path: path.to_owned(), source })
-    }
-
-    /// The text of the file: one line for each column.
-    fn text(&self) -> String {
-        let mut text = HEAD.to_owned();
-        for (feed, totals) in &self.0 {
-            // Writing to a string cannot fail.
-            _ = writeln!(text, "\n[{feed}]\nfiles = {}\nrows = {}\ncolumns = [", totals.files, totals.rows);
-            for column in &totals.columns {
-                _ = writeln!(
-                    text,
-                    "    {{ name = {}, values = {}, filled = {}, sum = {} }},",
-                    toml::Value::from(column.name.as_str()),
-                    toml::Value::from(column.values.as_str()),
-                    column.filled,
-                    toml::Value::from(column.sum.as_str())
-                );
-            }
-            text.push_str("]\n");
+/// The text of the file: one line for each column.
+fn text(feeds: &BTreeMap<String, Totals>) -> String {
+    let mut text = HEAD.to_owned();
+    for (feed, totals) in feeds {
+        // Writing to a string cannot fail.
+        _ = writeln!(text, "\n[{feed}]\nfiles = {}\nrows = {}\ncolumns = [", totals.files, totals.rows);
+        for column in &totals.columns {
+            let (name, sum) = (toml::Value::from(column.name.as_str()), toml::Value::from(column.sum.as_str()));
+            let (values, filled) = (column.values.as_str(), column.filled);
+            _ = writeln!(text, "    {{ name = {name}, values = \"{values}\", filled = {filled}, sum = {sum} }},");
         }
-        text
+        text.push_str("]\n");
     }
+    text
 }
 
 #[cfg(test)]
@@ -86,8 +55,8 @@ mod tests {
     fn what_is_written_is_read() {
         let column = Column { name: "a \"b\"".to_owned(), values: Values::Time, filled: 2, sum: "-0.5".to_owned() };
         let totals = Totals { files: 1, rows: 3, columns: vec![column] };
-        let pinned = Pinned(BTreeMap::from([("flights".to_owned(), totals)]));
-        let read: BTreeMap<String, Totals> = toml::from_str(&pinned.text()).unwrap();
-        assert_eq!(Pinned(read), pinned);
+        let pinned = BTreeMap::from([("flights".to_owned(), totals)]);
+        let read: BTreeMap<String, Totals> = toml::from_str(&text(&pinned)).unwrap();
+        assert_eq!(read, pinned);
     }
 }
