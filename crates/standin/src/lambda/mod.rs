@@ -11,6 +11,7 @@ mod attempt;
 mod clock;
 mod command;
 mod function;
+mod host;
 mod logs;
 mod options;
 mod process;
@@ -18,6 +19,7 @@ mod queue;
 mod report;
 mod runtime;
 mod service;
+mod state;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 pub(crate) mod testing;

@@ -2,26 +2,22 @@
 //!
 //! Never loses an event: each accepted event ends as a success or in the list of failures.
 
-use std::{
-    collections::{BTreeMap, VecDeque},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use jiff::Timestamp;
 use tokio::sync::{broadcast, oneshot, watch};
 use uuid::Uuid;
 
 use super::{
+    attempt::{attempt, put_away},
     clock::between,
-    function::{Function, arn},
+    function::Function,
+    host::Host,
     options::Options,
-    process::{Host, Process},
-    report::{Condition, Failure, FunctionError, InvokeError, Report, Source, Stats},
+    process::Process,
+    report::{Condition, Failure, InvokeError, Report, Source},
+    state::{Job, Registered, State},
 };
-
-/// Reports kept per function; the oldest are dropped first.
-const KEPT: usize = 10_000;
 
 /// The state that the tasks share.
 #[derive(Debug)]
@@ -31,77 +27,6 @@ pub(super) struct Inner {
     /// Invocations that are queued, running or waiting for a retry.
     pub(super) busy: watch::Sender<usize>,
     pub(super) reports: broadcast::Sender<Arc<Report>>,
-}
-
-/// All mutable state, under one lock. It is never held across an await.
-#[derive(Debug, Default)]
-pub(super) struct State {
-    pub(super) functions: BTreeMap<String, Registered>,
-    in_flight: usize,
-}
-
-/// A function and its current state.
-#[derive(Debug)]
-pub(super) struct Registered {
-    pub(super) function: Arc<Function>,
-    pub(super) stats: Stats,
-    pub(super) reports: VecDeque<Arc<Report>>,
-    pub(super) failures: Vec<Failure>,
-    /// How often each event is delivered: once, unless a test wants duplicates, which Lambda allows.
-    pub(super) deliveries: usize,
-    pub(super) idle: Vec<Process>,
-    queue: VecDeque<Job>,
-}
-
-/// One invocation in progress, through all its attempts.
-#[derive(Debug)]
-pub(super) struct Job {
-    pub(super) request_id: String,
-    pub(super) payload: Bytes,
-    pub(super) tries: u32,
-    accepted: Timestamp,
-    pub(super) source: Source,
-    pub(super) reply: Option<oneshot::Sender<Arc<Report>>>,
-    last_error: Option<FunctionError>,
-}
-
-impl Registered {
-    pub(super) fn new(function: Function) -> Self {
-        Self {
-            function: Arc::new(function),
-            stats: Stats::default(),
-            reports: VecDeque::new(),
-            failures: Vec::new(),
-            deliveries: 1,
-            idle: Vec::new(),
-            queue: VecDeque::new(),
-        }
-    }
-
-    /// Replaces the settings. Processes that were started with the old ones serve no more invocations.
-    pub(super) fn replace(&mut self, function: Function) {
-        self.function = Arc::new(function);
-        // Dropping them after the lock is released would be better, but here a process only marks its own death.
-        self.idle.clear();
-    }
-
-    fn has_room(&self) -> bool {
-        self.function.concurrency.is_none_or(|limit| self.stats.in_flight < limit)
-    }
-
-    fn keep(&mut self, report: &Arc<Report>) {
-        self.stats.count(report);
-        if self.reports.len() == KEPT {
-            self.reports.pop_front();
-        }
-        self.reports.push_back(Arc::clone(report));
-    }
-}
-
-impl State {
-    fn registered(&mut self, region: &str, name: &str) -> Result<&mut Registered, InvokeError> {
-        self.functions.get_mut(name).ok_or_else(|| InvokeError::NotFound { arn: arn(region, name) })
-    }
 }
 
 impl Inner {
@@ -217,14 +142,46 @@ impl Inner {
         self.host.tasks.spawn(Arc::clone(self).run(function, job));
     }
 
+    /// One attempt, from getting a process to the report.
+    async fn run(self: Arc<Self>, function: Arc<Function>, mut job: Job) {
+        job.tries += 1;
+        let started_at = self.host.options.clock.now();
+        let attempt = attempt(&self.host, &function, &job, || self.take_idle(&function)).await;
+        let report = Arc::new(Report {
+            function: function.name.clone(),
+            request_id: job.request_id.clone(),
+            source: job.source,
+            attempt: job.tries,
+            instance: attempt.process.as_ref().map(|process| process.id.clone()),
+            cold_start: attempt.cold_start,
+            init: attempt.init,
+            usage: attempt.process.as_ref().and_then(Process::usage),
+            started_at,
+            duration: attempt.duration,
+            payload: job.payload.clone(),
+            result: attempt.result,
+        });
+        let reply = job.reply.take();
+        let kept = put_away(&function, attempt.process).await;
+        self.finish(&function, job, &report, kept);
+        // Reply only now, so that a caller that invokes again at once finds the slot that this attempt has freed.
+        if let Some(reply) = reply {
+            // The caller has gone away; the function ran anyway.
+            let _ = reply.send(report);
+        }
+    }
+
+    fn take_idle(&self, function: &Arc<Function>) -> Option<Process> {
+        let mut state = self.state();
+        let registered = state.functions.get_mut(&function.name)?;
+        if !Arc::ptr_eq(&registered.function, function) {
+            return None;
+        }
+        std::iter::from_fn(|| registered.idle.pop()).find(Process::is_ready)
+    }
+
     /// Counts a finished attempt, frees its slot, and schedules the retry of a failed event.
-    pub(super) fn finish(
-        self: &Arc<Self>,
-        function: &Arc<Function>,
-        mut job: Job,
-        report: &Arc<Report>,
-        kept: Option<Process>,
-    ) {
+    fn finish(self: &Arc<Self>, function: &Arc<Function>, mut job: Job, report: &Arc<Report>, kept: Option<Process>) {
         let mut state = self.state();
         state.in_flight -= 1;
         let Some(registered) = state.functions.get_mut(&function.name) else {
@@ -289,25 +246,5 @@ impl Inner {
 
     fn done(&self) {
         self.busy.send_modify(|busy| *busy -= 1);
-    }
-}
-
-impl Job {
-    /// A second delivery of the same event.
-    fn copy(&self) -> Self {
-        Self {
-            request_id: self.request_id.clone(),
-            payload: self.payload.clone(),
-            reply: None,
-            last_error: None,
-            ..*self
-        }
-    }
-}
-
-impl Registered {
-    /// The current counts.
-    pub(super) fn stats(&self) -> Stats {
-        Stats { queued: self.queue.len(), ..self.stats.clone() }
     }
 }

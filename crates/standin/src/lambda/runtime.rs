@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use super::{
-    process::{Delivery, Instance, Instances, Message},
+    host::{Delivery, Instance, Instances, Message},
     report::FunctionError,
     service::Lambda,
 };

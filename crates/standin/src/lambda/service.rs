@@ -12,8 +12,9 @@ use super::{
     logs::LogLine,
     options::Options,
     process::exited,
-    queue::{Inner, Registered},
+    queue::Inner,
     report::{Failure, InvokeError, Report, Stats},
+    state::Registered,
 };
 
 /// The service. Clones are the same service.

@@ -9,7 +9,7 @@ use std::time::Instant;
 use tokio_postgres::SimpleQueryMessage;
 
 use super::error::SqlError;
-use super::run::{BEGIN, Runner};
+use super::runner::{BEGIN, Runner};
 use super::session::{Done, Session};
 use super::statements::{Part, Statement, Status};
 use super::tokens::{self, Token};

@@ -3,82 +3,19 @@
 //! Never reports a state before it is true in PostgreSQL: FINISHED means committed, FAILED and ABORTED mean rolled
 //! back.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Instant;
 
-use jiff::Timestamp;
-use tokio::sync::{Semaphore, broadcast};
 use tokio_postgres::{NoTls, SimpleQueryMessage};
 
-use super::databases::{DatabaseError, Databases};
+use super::databases::DatabaseError;
 use super::error::{SqlError, lost};
-use super::hooks::Hooks;
 use super::queries;
+use super::runner::{BEGIN, Finished, Runner};
 use super::session::Session;
 use super::statements::{Statement, Status};
-use crate::source::Source;
-
-/// The number of submissions that run at once; the others wait in the queue.
-const RUNNING_AT_ONCE: usize = 50;
-pub(crate) const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ";
-
-/// Returns the current time, for retention.
-pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
-
-/// Everything that a run needs.
-pub(crate) struct Runner {
-    pub(crate) databases: Arc<Databases>,
-    pub(crate) source: Arc<dyn Source>,
-    pub(crate) region: String,
-    pub(crate) hooks: Hooks,
-    pub(crate) finished: broadcast::Sender<Finished>,
-    pub(crate) clock: Clock,
-    pub(crate) query_ids: AtomicI64,
-    transaction_ids: AtomicI64,
-    slots: Semaphore,
-}
-
-impl std::fmt::Debug for Runner {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Runner").field("databases", &self.databases).finish_non_exhaustive()
-    }
-}
-
-/// A statement with `WithEvent` that has ended: what EventBridge would receive.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Finished {
-    /// The statement.
-    pub id: String,
-    /// Its `StatementName`.
-    pub name: Option<String>,
-    /// `FINISHED`, `FAILED` or `ABORTED`.
-    pub state: String,
-    /// Rows of the last part, or -1.
-    pub rows: i64,
-}
 
 impl Runner {
-    pub(crate) fn new(
-        databases: Databases,
-        source: Arc<dyn Source>,
-        region: String,
-        clock: Clock,
-        first_query: i64,
-    ) -> Self {
-        Self {
-            databases: Arc::new(databases),
-            source,
-            region,
-            hooks: Hooks::default(),
-            finished: broadcast::Sender::new(1024),
-            clock,
-            query_ids: AtomicI64::new(first_query),
-            transaction_ids: AtomicI64::new(first_query),
-            slots: Semaphore::new(RUNNING_AT_ONCE),
-        }
-    }
-
     /// Runs `statement` to its end.
     pub(crate) async fn run(&self, statement: &Statement) {
         let begun = Instant::now();
@@ -185,15 +122,6 @@ impl Runner {
         }
         session.committing.store(true, Ordering::SeqCst);
         self.plain(session, "COMMIT").await.map_err(|error| Stop::Failed(error.to_string()))
-    }
-
-    /// Assigns a number to the transaction that begins now.
-    pub(crate) fn new_transaction(&self, session: &Session) {
-        session.transaction_id.store(self.transaction_ids.fetch_add(1, Ordering::SeqCst), Ordering::SeqCst);
-    }
-
-    pub(crate) async fn plain(&self, session: &Session, sql: &str) -> Result<(), SqlError> {
-        session.client.batch_execute(sql).await.map_err(|error| SqlError::from_postgres(&error, 0))
     }
 
     fn tell(&self, statement: &Statement) {

@@ -11,7 +11,7 @@ use tokio::sync::broadcast;
 use super::copy::names::FileNames;
 use super::databases::{DatabaseError, Databases, Server};
 use super::hooks::{Hold, Hooks, Trouble};
-use super::run::{Clock, Finished, Runner};
+use super::runner::{Clock, Finished, Runner};
 use super::statements::{Limits, Statement, Statements};
 use crate::source::Source;
 

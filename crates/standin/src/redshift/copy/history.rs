@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use super::super::databases::DatabaseError;
 use super::super::queries::sql_time;
-use super::super::run::Runner;
+use super::super::runner::Runner;
 use super::super::session::Session;
 use super::super::tokens::postgres_literal;
 use super::columns::Target;

@@ -33,7 +33,7 @@ use tokio_postgres::SimpleQueryMessage;
 
 use super::error::SqlError;
 use super::hooks::Trouble;
-use super::run::Runner;
+use super::runner::Runner;
 use super::session::{Done, Session};
 use super::tokens::{Token, quoted_name};
 use columns::Target;

@@ -9,7 +9,7 @@ use super::super::parse::Options;
 use super::super::record::Fault;
 
 /// A string that is too long for its column.
-pub(in super::super) const TOO_LONG: i32 = 1204;
+pub(crate) const TOO_LONG: i32 = 1204;
 
 pub(super) fn char_value(field: &[u8], length: usize, options: &Options, out: &mut Vec<u8>) -> Result<(), Fault> {
     let field = nul(field, options)?;
@@ -75,7 +75,7 @@ fn longer_than_one(position: usize) -> Fault {
 
 /// A string of JSON ends at its first NUL. A string that begins with a NUL and continues is refused.
 /// Seen: estuary/connectors#839. That a NUL alone is an empty string is inferred.
-pub(in super::super) fn end_at_nul(text: &[u8]) -> Result<&[u8], Fault> {
+pub(crate) fn end_at_nul(text: &[u8]) -> Result<&[u8], Fault> {
     match text.iter().position(|byte| *byte == 0) {
         Some(0) if text.len() > 1 => Err(longer_than_one(0)),
         Some(end) => Ok(&text[..end]),
@@ -157,7 +157,7 @@ fn is_character(character: char) -> bool {
 }
 
 /// Escapes a field for PostgreSQL's COPY text format.
-pub(in super::super) fn escape(field: &[u8], out: &mut Vec<u8>) {
+pub(crate) fn escape(field: &[u8], out: &mut Vec<u8>) {
     let mut rest = field;
     while let Some(at) = rest.iter().position(|byte| matches!(byte, b'\\' | b'\n' | b'\r' | b'\t')) {
         out.extend_from_slice(&rest[..at]);

@@ -20,7 +20,7 @@ const USER_ERROR: u32 = 15007;
 
 /// The row in the system tables about a file that is refused. *Seen*: a row that names its file by URL. The row's other
 /// columns are *inferred*.
-pub(in super::super) fn noted(file: &File<'_>, error: &SqlError) -> Option<LoadError> {
+pub(crate) fn noted(file: &File<'_>, error: &SqlError) -> Option<LoadError> {
     let text = error.0.strip_prefix("Spectrum Scan Error")?;
     let (_, code) = text.split_once("code:      ")?;
     let (code, context) = code.split_once("\n  context:   ")?;
@@ -46,15 +46,15 @@ pub(super) enum Fault {
 }
 
 /// A file that is being read.
-pub(in super::super) struct File<'a> {
-    pub(in super::super) listed: &'a Listed,
-    pub(in super::super) region: &'a str,
-    pub(in super::super) query_id: i64,
+pub(crate) struct File<'a> {
+    pub(crate) listed: &'a Listed,
+    pub(crate) region: &'a str,
+    pub(crate) query_id: i64,
 }
 
 /// *Seen*: "File entry does not have 'meta' key.", 15003. That a `meta` without a length gets the same message is
 /// *inferred*.
-pub(in super::super) fn without_length(key: &str, query_id: i64) -> SqlError {
+pub(crate) fn without_length(key: &str, query_id: i64) -> SqlError {
     let text = format!("File entry does not have '{key}' key.");
     said(&text, 15003, "", query_id, "spectrum_manifest.cpp:204", "padbmaster")
 }
