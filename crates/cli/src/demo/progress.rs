@@ -27,7 +27,7 @@ struct Bar {
     feed: String,
     /// Where the feed's files go once they are loaded.
     processed: Prefix,
-    bar: ProgressBar,
+    shown: ProgressBar,
 }
 
 impl Progress {
@@ -38,7 +38,7 @@ impl Progress {
         let bar = |feed: &Feed| Bar {
             feed: feed.name.to_string(),
             processed: bucket.processed.join(&feed.prefix),
-            bar: bar(&shown, feed.name.as_str(), examples.sources(feed).len() as u64),
+            shown: bar(&shown, feed.name.as_str(), examples.sources(feed).len() as u64),
         };
         let bars: Vec<Bar> = examples.project.config.feeds.iter().map(bar).collect();
         let mut processed = stack.standin.storage().subscribe(&bucket.name, bucket.processed.as_str());
@@ -46,7 +46,7 @@ impl Progress {
         let follower = tokio::spawn(async move {
             while let Some(object) = processed.recv().await {
                 let own = |bar: &&Bar| object.key.starts_with(bar.processed.as_str());
-                moved.iter().filter(own).for_each(|bar| bar.bar.inc(1));
+                moved.iter().filter(own).for_each(|bar| bar.shown.inc(1));
             }
         });
         Self { shown, bars, follower }
@@ -62,7 +62,7 @@ impl Progress {
         let mut words = Vec::new();
         for (feed, claimed, waiting) in feeds {
             for bar in self.bars.iter().filter(|bar| bar.feed == feed) {
-                bar.bar.set_message(format!("{waiting} waiting"));
+                bar.shown.set_message(format!("{waiting} waiting"));
             }
             words.push(format!("{feed}: {claimed} taken, {waiting} waiting"));
         }
@@ -73,7 +73,7 @@ impl Progress {
 impl Drop for Progress {
     fn drop(&mut self) {
         self.follower.abort();
-        self.bars.iter().for_each(|bar| bar.bar.finish_and_clear());
+        self.bars.iter().for_each(|bar| bar.shown.finish_and_clear());
     }
 }
 

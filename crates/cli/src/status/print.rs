@@ -6,8 +6,8 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use sluice_aws::cloudwatch::Point;
-use sluice_core::claim::{Doubt, Stage};
 use sluice_core::backlog::NotTaken;
+use sluice_core::claim::{Doubt, Stage};
 use sluice_core::config::Config;
 use sluice_core::health::Down;
 use sluice_core::ports::PortError;
