@@ -9,6 +9,7 @@ mod observe;
 mod progress;
 mod report;
 mod run;
+mod source;
 mod totals;
 
 use std::collections::BTreeMap;

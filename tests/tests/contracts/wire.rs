@@ -2,7 +2,7 @@
 
 use sluice_core::object::{ETag, File, Key};
 use sluice_core::ports::{Copy, Delete, Objects, PortErrorKind, Put, PutIf};
-use sluice_core::testing::key;
+use sluice_core::testing::{key, prefix};
 use sluice_standin::StandIn;
 use sluice_standin::faults::{Fault, Rule};
 use sluice_standin::s3::{Headers, Put as Upload};
@@ -108,7 +108,7 @@ async fn what_is_wrong_has_a_kind_and_names_the_object() {
     for error in [
         bucket.get(&key("k")).await.map(drop).unwrap_err(),
         bucket.put(&key("k"), vec![], PutIf::Matches(&ETag::new("e"))).await.map(drop).unwrap_err(),
-        bucket.list(&"a/".parse().unwrap(), None).await.map(drop).unwrap_err(),
+        bucket.list(&prefix("a/"), None).await.map(drop).unwrap_err(),
         bucket.delete(&key("k"), &ETag::new("e")).await.map(drop).unwrap_err(),
         bucket.delete_many(&[(key("k"), ETag::new("e"))]).await.map(drop).unwrap_err(),
     ] {

@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 use sluice_core::config::{Bucket, Feed};
 
-use super::examples::Source;
 use super::observe::{Loaded, Object};
+use super::source::Source;
 use super::totals::{Column, Totals, Values};
 use crate::output::{count, thousands};
 

@@ -10,9 +10,9 @@ use serde::Serialize;
 use sluice_core::config::Feed;
 
 use super::checks::Check;
-use super::examples::Source;
 use super::observe::Loaded;
 use super::run::Backlog;
+use super::source::Source;
 use crate::output::{self, BLUE, BOLD, DIM, Foreign, GREEN, RED, say, thousands};
 
 /// The width of the longest bar of the backlog, in characters.

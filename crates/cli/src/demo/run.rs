@@ -13,7 +13,8 @@ use sluice_core::object::Key;
 use sluice_core::ports::{Objects, PutIf};
 use sluice_standin::deployment::Deployed;
 
-use super::examples::{Examples, Source};
+use super::examples::Examples;
+use super::source::Source;
 use super::progress::Progress;
 use crate::failure::Failure;
 use crate::stack::Stack;

@@ -15,7 +15,7 @@ use md5::{Digest as _, Md5};
 use serde::{Deserialize, Serialize};
 
 use super::decimal;
-use super::examples::Source;
+use super::source::Source;
 use crate::failure::Failure;
 
 /// The totals of one feed's files.
