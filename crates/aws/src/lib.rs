@@ -7,6 +7,7 @@
 //!                       lambda         Workers     claims go to workers
 //!                       cloudwatch     Metrics
 //!                       clock          Clock
+//!   destinations: where rows may go, a line for each
 //!   error: the one place where a failure of the SDK becomes a `PortError`
 //! ```
 //!
@@ -17,6 +18,7 @@
 pub mod clock;
 pub mod cloudwatch;
 pub mod config_source;
+pub mod destinations;
 mod error;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used)]
@@ -39,9 +41,10 @@ use aws_smithy_http_client::tls;
 pub use clock::SystemClock;
 pub use cloudwatch::CloudWatchMetrics;
 pub use config_source::{ConfigSource, ConfigSourceError};
+pub use destinations::{DESTINATIONS, DeployedDestination};
 pub use lambda::LambdaWorkers;
 use lazy::Lazy;
-pub use ports::{AwsPorts, DESTINATIONS, DeployedDestination, DeployedPorts};
+pub use ports::{AwsPorts, DeployedPorts};
 pub use redshift_data::RedshiftData;
 pub use s3::{Copies, S3Objects};
 pub use settings::{ConfigOrigin, Settings, SettingsError};

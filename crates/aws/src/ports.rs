@@ -1,19 +1,14 @@
-//! All ports of a function in AWS, and the destinations that there are: whoever adds one adds it here.
+//! All ports of a function in AWS.
+//!
+//! Names no destination: which there are, `destinations` says.
 
-use sluice_core::config::{Bucket, DestinationKind};
+use sluice_core::config::Bucket;
 use sluice_core::destination::Destination;
 use sluice_core::ports::Ports;
-use sluice_redshift::{RedshiftDestination, RedshiftKind};
 
-use crate::{Aws, CloudWatchMetrics, LambdaWorkers, RedshiftData, S3Objects, SystemClock};
+use crate::{Aws, CloudWatchMetrics, DeployedDestination, LambdaWorkers, S3Objects, SystemClock};
 
-/// The kinds of destination that feeds of a deployment in AWS may have.
-pub const DESTINATIONS: [&dyn DestinationKind; 1] = [&RedshiftKind];
-
-/// Where the rows of such a deployment go.
-pub type DeployedDestination = RedshiftDestination<RedshiftData, S3Objects>;
-
-/// All ports of such a deployment.
+/// All ports of a deployment in AWS.
 pub type DeployedPorts = AwsPorts<DeployedDestination>;
 
 /// All ports of a function in AWS, with the destination that it loads into.
@@ -43,8 +38,7 @@ impl DeployedPorts {
     /// The ports of a deployment whose objects are in `bucket`. Calls nobody.
     #[must_use]
     pub fn deployed(aws: &Aws, bucket: &Bucket) -> Self {
-        let destination = RedshiftDestination::new(bucket.clone(), aws.statements(), aws.objects(&bucket.name));
-        Self::new(aws, &bucket.name, destination)
+        Self::new(aws, &bucket.name, DeployedDestination::new(aws, bucket))
     }
 }
 

@@ -5,7 +5,7 @@
 use clap::{Args, Subcommand};
 use serde_json::json;
 use sluice_core::ports::Ports as _;
-use sluice_redshift::Rebuilt;
+use sluice_redshift::{Rebuilt, Redshift};
 
 use crate::deployment;
 use crate::failure::Failure;
@@ -39,7 +39,13 @@ pub(crate) async fn run(command: Command) -> Result<(), Failure> {
     let Command::Rebuild(arguments) = command;
     let deployment = arguments.deployment.open().await?;
     let feed = deployment.feed(&arguments.feed)?;
-    let rebuilt = deployment.ports.destination().rebuild_ledger(feed).await.map_err(Failure::failed)?;
+    if Redshift::of(feed).is_none() {
+        let (name, kind) = (feed.name.as_str(), feed.target.kind);
+        return Err(Failure::misused(format!(
+            "{name}: its rows go to {kind}, and only ledgers in Redshift are converted: nothing was done"
+        )));
+    }
+    let rebuilt = deployment.ports.destination().redshift.rebuild_ledger(feed).await.map_err(Failure::failed)?;
     let Rebuilt { entries, converted, dropped } = rebuilt;
     let (name, identity) = (feed.name.as_str(), feed.identity.as_str());
     if arguments.json {

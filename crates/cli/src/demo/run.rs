@@ -14,8 +14,8 @@ use sluice_core::ports::{Objects, PutIf};
 use sluice_standin::deployment::Deployed;
 
 use super::examples::Examples;
-use super::source::Source;
 use super::progress::Progress;
+use super::source::Source;
 use crate::failure::Failure;
 use crate::stack::Stack;
 

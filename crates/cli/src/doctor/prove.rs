@@ -4,15 +4,18 @@ use std::fmt;
 
 use sluice_core::config::Feed;
 use sluice_core::ports::Ports as _;
-use sluice_redshift::{Proof, Trial, Verdict};
+use sluice_redshift::{Proof, Redshift, Trial, Verdict};
 
 use super::Checks;
 use crate::deployment::Deployment;
 
 /// Tries the recipe, and reports what the trial shows.
 pub(super) async fn check(deployment: &Deployment, feed: &Feed, checks: &mut Checks) {
+    if Redshift::of(feed).is_none() {
+        return checks.leave_out(feed, "its ledger's recipe is not tried");
+    }
     let mark = uuid::Uuid::new_v4().simple().to_string();
-    match deployment.ports.destination().prove(feed, &mark[..8]).await {
+    match deployment.ports.destination().redshift.prove(feed, &mark[..8]).await {
         Err(error) => {
             let remedy = "GRANT CREATE ON the ledger's schema to this user; tables sluice_proof_* may be dropped";
             checks.note("the ledger's recipe may be tried", Err(error), remedy);

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use serde_json::json;
 use sluice_core::config::Feed;
 use sluice_core::destination::{Asking, Ledger, QueryError};
 use sluice_core::ports::Ports as _;
@@ -11,13 +12,16 @@ use sluice_redshift::{Need, Redshift};
 use super::Checks;
 use super::bucket::nobody;
 use crate::deployment::Deployment;
+use crate::output::{self, DIM, Foreign};
 
 /// Checks the warehouse. Stops if it cannot be reached, and tries COPY only if rows can be inserted into the table.
 pub(super) async fn check(deployment: &Deployment, feed: &Feed, checks: &mut Checks) {
     checks.about(format_args!("feed {}", feed.name));
-    let Some(target) = Redshift::of(feed) else { return };
+    let Some(target) = Redshift::of(feed) else {
+        return checks.leave_out(feed, "its warehouse is not looked at");
+    };
     for need in Need::ALL {
-        let met = deployment.ports.destination().examine(feed, need).await;
+        let met = deployment.ports.destination().redshift.examine(feed, need).await;
         let well = checks.note(&need.name(target), met, &need.remedy(target));
         if need == Need::Reach && !well {
             return;
@@ -28,10 +32,22 @@ pub(super) async fn check(deployment: &Deployment, feed: &Feed, checks: &mut Che
     }
 }
 
+impl Checks {
+    /// Prints that something is not checked, as the feed's rows do not go to Redshift. That is no failure.
+    pub(super) fn leave_out(&self, feed: &Feed, what: &str) {
+        let why = format!("{what}: its rows go to {}, and this is for Redshift alone", feed.target.kind);
+        if self.json {
+            output::json(&json!({"type": "skipped", "about": self.about, "what": why}));
+        } else {
+            output::line(format_args!("  {DIM}- {}{DIM:#}", Foreign(&why)));
+        }
+    }
+}
+
 async fn copy(deployment: &Deployment, feed: &Feed, checks: &mut Checks) {
     let bucket = &deployment.config.bucket;
     let Ok(missing) = nobody(&format!("{}{}", bucket.incoming, feed.prefix)) else { return };
-    let copied = deployment.ports.destination().examine_copy(feed, missing).await;
+    let copied = deployment.ports.destination().redshift.examine_copy(feed, missing).await;
     let own = match &copied {
         Err(QueryError::Failed { failure, .. }) => failure.advice.filter(|advice| *advice != UNKNOWN),
         _ => None,

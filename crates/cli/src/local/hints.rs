@@ -9,7 +9,7 @@ use sluice_core::config::{Feed, Trigger};
 
 use crate::output::{self, BOLD, DIM};
 use crate::project::Project;
-use crate::stack::{ACCESS_KEY, REGION, SECRET_KEY, Stack, environment, target};
+use crate::stack::{ACCESS_KEY, REGION, SECRET_KEY, Stack, environment};
 
 /// Where things are.
 #[derive(Debug, Serialize)]
@@ -72,12 +72,11 @@ impl Hints {
 }
 
 fn feed(feed: &Feed) -> String {
-    let table = target(feed).map(|target| target.table.to_string()).unwrap_or_default();
     let when = match feed.trigger {
         Trigger::Schedule => "on schedule",
         Trigger::Event => "at once",
     };
-    format!("{} → {table}, {when}, at most {} files at a time", feed.name, feed.max_files)
+    format!("{} → {}, {when}, at most {} files at a time", feed.name, feed.target.table, feed.max_files)
 }
 
 /// Two lines to try: one that drops a file, one that shows where it went.
