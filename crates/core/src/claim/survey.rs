@@ -93,7 +93,8 @@ impl Survey {
     }
 
     /// The part of it that belongs to the feed.
-    pub(crate) fn of_feed(&self, feed: &Feed) -> Self {
+    #[must_use]
+    pub fn of_feed(&self, feed: &Feed) -> Self {
         let name = feed.name.as_str();
         let own = |key: &Key| key.as_str().rsplit('/').nth(1) == Some(name);
         let unread = self.unread.iter().filter(|(key, _)| own(key));
