@@ -10,7 +10,6 @@ mod claims;
 mod finding;
 mod first;
 mod half_way;
-pub(crate) mod names;
 mod rest;
 
 use std::time::Duration;
@@ -22,6 +21,7 @@ use sluice_core::object::{File, Prefix};
 use sluice_core::ports::{Clock, PortError, Ports};
 
 use crate::listing::Listing;
+use crate::names::is_folder;
 use crate::redrive::plan::Folder;
 
 pub use account::Account;
@@ -209,9 +209,4 @@ impl<P: Ports, T: FnMut(News)> Verifying<'_, P, T> {
         account.mends_itself += u64::from(finding.kind.mends_itself());
         (self.tell)(News::Finding(finding));
     }
-}
-
-/// Whether it is no file, only the name of a folder.
-fn is_folder(file: &File) -> bool {
-    file.size == 0 && file.key.as_str().ends_with('/')
 }

@@ -1,20 +1,20 @@
 //! One reload, from when it is asked for until all of it is done, however often it is run for that.
 //!
-//! Without it a reload that died half-way would, when it is run again, take files for old that it has had loaded anew by
-//! then, and load them twice. So what counts is when it was first asked for: by S3's clock, and a little later by ours,
-//! so that nothing which is loaded because of it was loaded in the same second.
+//! A reload that died half-way and is run again must not take for old what was loaded again because of it, and load that
+//! twice. So the time when it was first asked for counts, by S3's clock. A new reload then waits a little, so that nothing
+//! is loaded because of it in the same second.
 
 use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sluice_core::object::{ETag, Key};
-use sluice_core::ports::{Clock, Objects, PortError, PortErrorKind, Ports, PutIf};
+use sluice_core::ports::{Clock, Objects, PortError, Ports, PutIf};
 
 use super::plan::Folder;
-use super::{RedriveError, Reload};
+use super::{RedriveError, Reload, invalid};
 
-/// How long a reload waits before it begins: the ledger knows seconds, and clocks of services differ a little.
+/// How long a new reload waits. The ledger knows seconds, and the clocks of services differ a little.
 const PAUSE: Duration = Duration::from_secs(2);
 
 /// A reload that is under way.
@@ -47,10 +47,7 @@ impl Session {
         if asked.options.dry_run {
             return Ok(Self { key, etag: None, until: ports.clock().now(), continued: false, said });
         }
-        let wrong = |error: Box<dyn std::error::Error + Send + Sync>| {
-            PortError::new("reload", key.as_str(), PortErrorKind::Invalid, error)
-        };
-        let body = serde_json::to_vec(&said).map_err(|error| wrong(error.into()))?;
+        let body = serde_json::to_vec(&said).map_err(|error| invalid("reload", key.as_str(), error))?;
         objects.put(&key, body, PutIf::Any).await?;
         let begun = Self::read(objects, &key).await?.ok_or_else(|| RedriveError::Other(key.clone()))?;
         ports.clock().sleep(PAUSE).await;
@@ -59,8 +56,7 @@ impl Session {
 
     async fn read(objects: &impl Objects, key: &Key) -> Result<Option<Self>, PortError> {
         let (Some(content), Some(file)) = (objects.get(key).await?, objects.head(key).await?) else { return Ok(None) };
-        let said = serde_json::from_slice(&content.body)
-            .map_err(|error| PortError::new("reload", key.as_str(), PortErrorKind::Invalid, error))?;
+        let said = serde_json::from_slice(&content.body).map_err(|error| invalid("reload", key.as_str(), error))?;
         let (key, etag) = (key.clone(), Some(content.etag));
         Ok(Some(Self { key, etag, until: file.last_modified, continued: true, said }))
     }
@@ -70,7 +66,7 @@ impl Session {
         self.continued.then_some(self.until)
     }
 
-    /// What was recorded by then is what is meant.
+    /// Only files that were recorded by then are meant.
     pub(super) fn until(&self) -> Timestamp {
         self.until
     }

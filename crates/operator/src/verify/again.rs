@@ -19,14 +19,12 @@ use sluice_core::ports::{Objects, PortError, Ports};
 use super::claims::Claimed;
 use super::finding::{Finding, Kind};
 use super::first::{Looks, Suspect, file_of};
-use super::{VerifyError, names, no_ledger};
-use crate::redrive::Reason;
+use super::{VerifyError, no_ledger};
+use crate::names;
+use crate::reason::Text;
 
 /// How many suspects are looked at at once.
 const AT_ONCE: usize = 32;
-
-/// The largest object that can be a reason: its texts are cut when they are written.
-const REASON_BYTES: u64 = 1 << 20;
 
 /// Looks again.
 #[derive(Clone, Copy, Debug)]
@@ -150,8 +148,7 @@ impl<P: Ports> Again<'_, P> {
         let bucket = &self.config.bucket;
         let name = bucket.processed.strip(&copy.key).unwrap_or_default();
         let (mut files, mut incoming) = (Vec::new(), false);
-        for (path, etag) in names::identities(name, &copy.etag) {
-            let Ok(key) = bucket.incoming.key(&path) else { continue };
+        for (key, etag) in names::originals(bucket, &bucket.processed, copy) {
             incoming |= self.is_there(&key, &etag).await?;
             files.push(File { key, etag, ..copy.clone() });
         }
@@ -183,17 +180,8 @@ impl<P: Ports> Again<'_, P> {
                 return Ok(None);
             }
         }
-        let reason = name.ends_with(names::REASON) && self.is_reason(file).await?;
+        let reason = name.ends_with(names::REASON) && matches!(Text::read(objects, file).await?, Text::Reason(_));
         Ok(Some(if reason { Kind::FileMissing } else { Kind::ReasonMissing }))
-    }
-
-    /// Whether the object says what a reason says.
-    async fn is_reason(&self, object: &File) -> Result<bool, PortError> {
-        if object.size > REASON_BYTES {
-            return Ok(false);
-        }
-        let content = self.ports.objects().get(&object.key).await?;
-        Ok(content.is_some_and(|content| serde_json::from_slice::<Reason>(&content.body).is_ok()))
     }
 
     async fn is_there(&self, key: &Key, etag: &ETag) -> Result<bool, PortError> {

@@ -18,7 +18,7 @@ use sluice_core::object::{File, FileId, Prefix};
 
 use super::account::Account;
 use super::claims::Claimed;
-use super::names;
+use crate::names;
 
 /// Something that looks wrong.
 #[derive(Clone, Debug)]
@@ -249,8 +249,6 @@ pub(super) fn file_of(entry: Entry) -> File {
 
 /// The files that an object under `to` can be the copy of.
 fn files_of(bucket: &Bucket, to: &Prefix, object: &File) -> Vec<FileId> {
-    let name = to.strip(&object.key).unwrap_or_default();
-    let named = names::identities(name, &object.etag).into_iter();
-    let named = named.filter_map(|(path, etag)| Some(FileId::of(&bucket.incoming.key(&path).ok()?, &etag)));
-    named.chain(names::ids(name)).collect()
+    let originals = names::originals(bucket, to, object).into_iter().map(|(key, etag)| FileId::of(&key, &etag));
+    originals.chain(names::ids(to.strip(&object.key).unwrap_or_default())).collect()
 }

@@ -8,8 +8,9 @@ use sluice_core::ports::{Clock, Objects, PortError, PortErrorKind, Ports};
 
 use super::claims::{still, wrong};
 use super::finding::{Finding, Kind};
-use super::{News, STEP, VerifyError, is_folder};
+use super::{News, STEP, VerifyError};
 use crate::listing::Listing;
+use crate::names::is_folder;
 
 /// What is no feed's, in numbers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
