@@ -94,10 +94,10 @@ pub async fn count(
     Ok(number)
 }
 
-/// Why a run ends before its end.
+/// Why a run stops early.
 #[derive(Debug, thiserror::Error)]
 pub enum RedriveError {
-    /// A call failed without which nothing can go on.
+    /// A call failed, and nothing can go on without its answer.
     #[error(transparent)]
     Port(#[from] PortError),
     /// The ledger gave no answer.
@@ -108,13 +108,13 @@ pub enum RedriveError {
         /// Why.
         source: Box<QueryError>,
     },
-    /// Nothing of a whole step worked.
+    /// All moves of a step failed: so many.
     #[error("none of {0} files could be moved; the failures above say why. Run it again when they are mended")]
     Stuck(u64),
-    /// Two runs at once.
+    /// Another run writes the same object.
     #[error("another run works on {0}: let one of them finish, then run it again")]
     Other(Key),
-    /// An earlier reload with other arguments is not finished.
+    /// An earlier reload, which was asked for with other arguments, is not finished.
     #[error(
         "a reload with other arguments ({asked}), begun {begun}, is not finished: run that again first, or begin anew \
          with --anew; what has been loaded since it began is loaded twice then if it is meant"

@@ -67,9 +67,6 @@ pub async fn errors<P: Ports>(
     let mut groups: BTreeMap<(Option<i64>, String), Group> = BTreeMap::new();
     while let Some(files) = failed.next().await? {
         for one in files {
-            if !options.mean(&one.name(config, feed), one.file.last_modified) {
-                continue;
-            }
             let reason = one.reasons.first().map(|(reason, ..)| reason);
             tell(&one.file, reason);
             let code = reason.and_then(|reason| reason.code);

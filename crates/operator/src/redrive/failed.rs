@@ -12,7 +12,7 @@ use sluice_core::object::{ETag, File, Key, Prefix};
 use sluice_core::ports::{Objects, PortError, Ports};
 
 use super::account::{Account, End, Ends, News, Stays};
-use super::plan::{Folder, Move, Origin};
+use super::plan::{Folder, Move, Origin, Plan};
 use super::run::Run;
 use super::{Options, RedriveError};
 use crate::listing::Listing;
@@ -31,24 +31,24 @@ pub async fn redrive<P: Ports>(
     tell: &mut impl FnMut(News),
 ) -> Result<Account, RedriveError> {
     let run = Run::new(config, ports, feed, options, Folder::new(&config.bucket, feed)?, tell);
-    let mut account = Account { feed: feed.name.to_string(), ..Account::default() };
-    run.resume(&mut account).await?;
+    let mut account = run.resume().await?;
     let failed = Failed::new(config, ports.objects(), feed, options);
     let groups = stream::try_unfold(failed, async |mut failed| {
         Ok(failed.next().await?.map(|files| ((files.len(), files), failed)))
     });
     let step = async |files, ends: &mut Ends| {
-        let moves = moves(config, feed, options, files, ends);
-        run.move_back(Origin::Failed, None, moves, ends).await
+        let moves = moves(files, ends);
+        let plan = Plan { feed: feed.name.to_string(), origin: Origin::Failed, until: None, moves };
+        run.move_back(plan, ends).await
     };
     run.steps(groups, step, &mut account).await?;
     Ok(account)
 }
 
-/// Plans the way back of those files that are meant.
-fn moves(config: &Config, feed: &Feed, options: &Options, files: Vec<Quarantined>, ends: &mut Ends) -> Vec<Move> {
+/// Plans the way back of files that have a reason, which says where they came from.
+fn moves(files: Vec<Quarantined>, ends: &mut Ends) -> Vec<Move> {
     let mut moves = Vec::new();
-    for one in files.into_iter().filter(|one| options.mean(&one.name(config, feed), one.file.last_modified)) {
+    for one in files {
         match one.came_from().cloned() {
             Some(to) => {
                 let reasons = one.reasons.into_iter().map(|(_, key, etag)| (key, etag)).collect();
@@ -72,15 +72,6 @@ impl Quarantined {
     fn came_from(&self) -> Option<&Key> {
         self.reasons.first().map(|(reason, ..)| &reason.key)
     }
-
-    /// The name that it had under the feed's prefix. Where no reason says it, the name that it has now.
-    pub(super) fn name(&self, config: &Config, feed: &Feed) -> String {
-        let name = match self.came_from() {
-            Some(key) => config.incoming(feed).strip(key),
-            None => config.bucket.failed.join(&feed.prefix).strip(&self.file.key),
-        };
-        name.unwrap_or_default().to_owned()
-    }
 }
 
 /// An object, and those that can be its reasons by their names.
@@ -93,7 +84,7 @@ struct Node {
     text: Text,
 }
 
-/// The files of a feed in `failed/`, read in the order of their names.
+/// The files of a feed in `failed/` that are meant, read in the order of their names.
 pub(super) struct Failed<'a, O> {
     config: &'a Config,
     objects: &'a O,
@@ -133,8 +124,17 @@ impl<'a, O: Objects> Failed<'a, O> {
         let mut files: Vec<Quarantined> = read.try_collect::<Vec<_>>().await?.into_iter().flatten().collect();
         // An object whose name could be a reason's of two others comes with both.
         let mut seen = HashSet::new();
-        files.retain(|one| seen.insert(one.file.key.clone()));
+        files.retain(|one| seen.insert(one.file.key.clone()) && self.means(one));
         Ok(Some(files))
+    }
+
+    /// By the name that it had under the feed's prefix. Where no reason says it, by the name that it has now.
+    fn means(&self, one: &Quarantined) -> bool {
+        let name = match one.came_from() {
+            Some(key) => self.config.incoming(self.feed).strip(key),
+            None => self.base.join(&self.feed.prefix).strip(&one.file.key),
+        };
+        self.options.mean(name.unwrap_or_default(), one.file.last_modified)
     }
 
     fn push(&mut self, file: File) {

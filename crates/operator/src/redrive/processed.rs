@@ -10,7 +10,7 @@ use sluice_core::object::{ETag, File, FileId, Key, Prefix};
 use sluice_core::ports::{Objects, PortError, Ports};
 
 use super::account::{Account, End, Ends, News, Stays};
-use super::plan::{Folder, Move, Origin};
+use super::plan::{Folder, Move, Origin, Plan};
 use super::run::Run;
 use super::session::Session;
 use super::{Options, RedriveError, no_ledger};
@@ -45,21 +45,21 @@ pub async fn reload<P: Ports>(
 ) -> Result<Account, RedriveError> {
     let folder = Folder::new(&config.bucket, feed)?;
     let session = Session::open(ports, &folder, asked).await?;
-    if let Some(begun) = session.continued() {
-        tell(News::Continues(begun));
+    if session.continued {
+        tell(News::Continues(session.until));
     }
     // As it was meant when the reload was first asked for: "2h" is another time by now.
     let options = Options { since: session.since(), ..asked.options.clone() };
     let run = Run::new(config, ports, feed, &options, folder, tell);
-    let mut account = Account { feed: feed.name.to_string(), ..Account::default() };
-    run.resume(&mut account).await?;
+    let mut account = run.resume().await?;
     let archive = Archive::new(ports.objects(), config.bucket.processed.join(&feed.prefix), &options);
     let groups = stream::try_unfold(archive, async |mut archive| {
         Ok(archive.next().await?.map(|files| ((files.len(), files), archive)))
     });
     let step = async |files, ends: &mut Ends| {
-        let moves = run.moves(run.identify(files).await?, session.until(), ends);
-        run.move_back(Origin::Processed, Some(session.until()), moves, ends).await
+        let moves = run.moves(run.identify(files).await?, session.until, ends);
+        let plan = Plan { feed: feed.name.to_string(), origin: Origin::Processed, until: Some(session.until), moves };
+        run.move_back(plan, ends).await
     };
     run.steps(groups, step, &mut account).await?;
     if account.failed == 0 && account.later == 0 {
@@ -102,8 +102,8 @@ struct Archived {
     candidates: Vec<Candidate>,
     /// The ids of files that its name contains.
     named: Vec<FileId>,
-    /// The file that the ledger has.
-    known: Option<Known>,
+    /// What the ledger says of its file, with the file's real key.
+    entry: Option<Entry>,
 }
 
 /// A file that an object can be the copy of.
@@ -112,13 +112,6 @@ struct Candidate {
     etag: ETag,
     /// What the feed's ledger would know it by.
     id: FileId,
-}
-
-/// A file as the ledger knows it.
-struct Known {
-    key: Key,
-    id: FileId,
-    loaded_at: Timestamp,
 }
 
 impl Archived {
@@ -144,18 +137,18 @@ impl<P: Ports> Run<'_, P> {
     /// Plans the way back of those objects that are meant, and were loaded before the reload began.
     fn moves(&self, objects: Vec<Archived>, until: Timestamp, ends: &mut Ends) -> Vec<Move> {
         let mut moves = Vec::new();
-        for Archived { object, known, .. } in objects {
-            let name = match &known {
-                Some(known) => self.config.incoming(self.feed).strip(&known.key),
+        for Archived { object, entry, .. } in objects {
+            let name = match &entry {
+                Some(entry) => self.config.incoming(self.feed).strip(&entry.key),
                 None => self.config.bucket.processed.join(&self.feed.prefix).strip(&object.key),
             };
             if names::is_folder(&object) || !name.is_some_and(|name| self.options.mean(name, object.last_modified)) {
                 continue;
             }
-            match known {
+            match entry {
                 None => ends.push((object, End::Stays(Stays::NotRecorded))),
-                Some(known) if known.loaded_at.as_second() > until.as_second() => ends.push((object, End::LoadedSince)),
-                Some(known) => moves.push(Move { recorded: Some(known.id), ..Move::new(object, known.key) }),
+                Some(entry) if entry.loaded_at.as_second() > until.as_second() => ends.push((object, End::LoadedSince)),
+                Some(entry) => moves.push(Move { recorded: Some(entry.id), ..Move::new(object, entry.key) }),
             }
         }
         moves
@@ -175,7 +168,7 @@ impl<P: Ports> Run<'_, P> {
         let originals = names::originals(bucket, &bucket.processed, &object).into_iter();
         let candidates = originals.map(|(key, etag)| Candidate { id: self.feed.identity.of(&key, &etag), key, etag });
         let named = names::ids(bucket.processed.strip(&object.key).unwrap_or_default());
-        Archived { candidates: candidates.collect(), named, known: None, object }
+        Archived { candidates: candidates.collect(), named, entry: None, object }
     }
 
     async fn ask_by_id(
@@ -183,36 +176,34 @@ impl<P: Ports> Run<'_, P> {
         objects: &mut [Archived],
         ids: impl Fn(&Archived) -> Vec<FileId>,
     ) -> Result<(), RedriveError> {
-        let unknown: Vec<&mut Archived> = objects.iter_mut().filter(|one| one.known.is_none()).collect();
+        let unknown: Vec<&mut Archived> = objects.iter_mut().filter(|one| one.entry.is_none()).collect();
         let asked: Vec<FileId> = unknown.iter().flat_map(|one| ids(one)).collect();
         let entries = self.entries(Of::Files(&asked)).await?;
         let entries: HashMap<FileId, Entry> = entries.into_iter().map(|entry| (entry.id, entry)).collect();
         for one in unknown {
             let entry = ids(one).iter().find_map(|id| entries.get(id));
-            one.known = entry.and_then(|entry| self.known(entry, &one.candidates));
+            one.entry = entry.and_then(|entry| self.with_real_key(entry, &one.candidates));
         }
         Ok(())
     }
 
-    /// The file of an entry. A key with a NUL is not in the ledger as it is, so a candidate's key comes first.
-    fn known(&self, entry: &Entry, candidates: &[Candidate]) -> Option<Known> {
+    /// A key with a NUL is not in the ledger as it is, so a candidate's key comes before the entry's own.
+    fn with_real_key(&self, entry: &Entry, candidates: &[Candidate]) -> Option<Entry> {
         let candidate = candidates.iter().find(|one| one.id == entry.id).map(|one| &one.key);
         let own = || (self.feed.identity.of(&entry.key, &entry.etag) == entry.id).then_some(&entry.key);
-        let key = candidate.or_else(own)?.clone();
-        Some(Known { key, id: entry.id, loaded_at: entry.loaded_at })
+        Some(Entry { key: candidate.or_else(own)?.clone(), ..entry.clone() })
     }
 
     /// Finds copies that do not have the `ETag`s of their files, where exactly one entry fits.
     async fn ask_by_key(&self, objects: &mut [Archived]) -> Result<(), RedriveError> {
-        let mut unknown: Vec<&mut Archived> = objects.iter_mut().filter(|one| one.known.is_none()).collect();
+        let mut unknown: Vec<&mut Archived> = objects.iter_mut().filter(|one| one.entry.is_none()).collect();
         for some in unknown.chunks_mut(BY_KEY) {
             let keys = some.iter().flat_map(|one| &one.candidates).map(|candidate| candidate.key.clone());
             let entries = self.entries(Of::Keys(&keys.collect::<Vec<_>>())).await?;
             for one in some {
                 let mut fitting = entries.iter().filter(|entry| one.fits(entry));
                 if let (Some(entry), None) = (fitting.next(), fitting.next()) {
-                    let Entry { key, id, loaded_at, .. } = entry.clone();
-                    one.known = Some(Known { key, id, loaded_at });
+                    one.entry = Some(entry.clone());
                 }
             }
         }

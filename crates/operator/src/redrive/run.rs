@@ -10,14 +10,13 @@ use std::future::ready;
 use std::pin::pin;
 
 use futures_util::{Stream, StreamExt, stream};
-use jiff::Timestamp;
 use sluice_core::claim::Survey;
 use sluice_core::config::{Config, Feed};
 use sluice_core::object::{File, Key};
 use sluice_core::ports::{PortError, Ports};
 
 use super::account::{Account, End, Ends, News, Stays};
-use super::plan::{Folder, Move, Origin, Plan};
+use super::plan::{Folder, Move, Plan};
 use super::taken::taken;
 use super::{Options, RedriveError};
 
@@ -42,10 +41,11 @@ struct Shared<'a> {
     failed: bool,
 }
 
-/// What a step leaves behind: how its files ended, and why it failed as a whole, if it did.
-struct Done {
-    ends: Ends,
-    error: Option<RedriveError>,
+impl Shared<'_> {
+    fn hold(&mut self, files: usize) {
+        self.held += files;
+        self.most_held = self.most_held.max(self.held);
+    }
 }
 
 impl<'a, P: Ports> Run<'a, P> {
@@ -69,8 +69,9 @@ impl<'a, P: Ports> Run<'a, P> {
         self.options.at_once.max(1)
     }
 
-    /// Finishes what earlier runs, or one that was killed, have left half-way.
-    pub(super) async fn resume(&self, account: &mut Account) -> Result<(), RedriveError> {
+    /// Finishes what earlier runs, or one that was killed, have left half-way. Begins the account.
+    pub(super) async fn resume(&self) -> Result<Account, RedriveError> {
+        let mut account = Account { feed: self.feed.name.to_string(), ..Account::default() };
         let objects = self.ports.objects();
         // Listed before the plans: a file without a plan has lost it, and does not belong to a run that begins just now.
         let aside = self.folder.aside(objects).await?;
@@ -83,16 +84,17 @@ impl<'a, P: Ports> Run<'a, P> {
             self.tell(News::Resumes(files as u64));
         }
         if self.options.dry_run {
-            return Ok(());
+            return Ok(account);
         }
         let plans = stream::iter(plans).map(|stored| Ok((stored.plan.moves.len(), stored)));
-        self.steps(plans, async |stored, ends| self.carry_out(stored, ends).await, account).await?;
+        self.steps(plans, async |stored, ends| self.carry_out(stored, ends).await, &mut account).await?;
         let strays = stream::iter(strays).map(|file| Ok((1, file)));
         let bring = async |file, ends: &mut Ends| {
             ends.push(self.bring_stray(file).await);
             Ok(())
         };
-        self.steps(strays, bring, account).await
+        self.steps(strays, bring, &mut account).await?;
+        Ok(account)
     }
 
     /// Makes a step of each group, which comes with its number of files. Several are under way at once; they are counted
@@ -106,78 +108,60 @@ impl<'a, P: Ports> Run<'a, P> {
         let groups = groups.take_while(|_| ready(!self.shared.borrow().failed));
         let steps = groups.map(|group| self.one_step(group, &step)).buffered(self.options.steps_at_once.max(1));
         let mut steps = pin!(steps);
-        let mut failure = None;
-        while let Some(Done { ends, error }) = steps.next().await {
+        let mut done = Ok(());
+        while let Some((ends, step)) = steps.next().await {
             let news = ends.into_iter().filter_map(|(file, end)| account.count(file, end));
             news.for_each(|news| self.tell(news));
-            failure = failure.or(error);
+            done = done.and(step);
             let mut shared = self.shared.borrow_mut();
-            shared.failed = failure.is_some();
+            shared.failed = done.is_err();
             account.most_held = shared.most_held;
         }
-        failure.map_or(Ok(()), Err)
+        done
     }
 
+    /// How the files ended, and whether the step as a whole failed.
     async fn one_step<T: 'static>(
         &self,
         group: Result<(usize, T), RedriveError>,
         step: &impl AsyncFn(T, &mut Ends) -> Result<(), RedriveError>,
-    ) -> Done {
+    ) -> (Ends, Result<(), RedriveError>) {
         let mut ends = Ends::new();
         let (files, group) = match group {
             Ok(group) => group,
-            Err(error) => return Done { ends, error: Some(error) },
+            Err(error) => return (ends, Err(error)),
         };
-        self.hold(files);
-        let error = step(group, &mut ends).await.err();
+        self.shared.borrow_mut().hold(files);
+        let done = step(group, &mut ends).await;
         self.shared.borrow_mut().held -= files;
-        Done { ends, error }
+        (ends, done)
     }
 
-    fn hold(&self, files: usize) {
-        let mut shared = self.shared.borrow_mut();
-        shared.held += files;
-        shared.most_held = shared.most_held.max(shared.held);
-    }
-
-    /// Moves what can be moved now: plans it, and carries the plan out. With a dry run, says what would be moved.
-    pub(super) async fn move_back(
-        &self,
-        origin: Origin,
-        until: Option<Timestamp>,
-        moves: Vec<Move>,
-        ends: &mut Ends,
-    ) -> Result<(), RedriveError> {
+    /// Carries out what can be moved now of a plan that is not written yet. With a dry run, says what would be moved.
+    pub(super) async fn move_back(&self, mut plan: Plan, ends: &mut Ends) -> Result<(), RedriveError> {
         let incoming = self.config.incoming(self.feed);
         let takes = |one: &Move| incoming.strip(&one.to).is_some_and(|name| self.feed.takes(name, one.from.size));
-        let moves = leave(moves, ends, Stays::NotTaken, |one| !takes(one));
+        leave(&mut plan.moves, ends, Stays::NotTaken, |one| !takes(one));
         let reserve = |one: &Move| self.shared.borrow_mut().reserved.insert(one.to.clone());
-        let moves = leave(moves, ends, Stays::Occupied, |one| !reserve(one));
-        let names: Vec<Key> = moves.iter().map(|one| one.to.clone()).collect();
-        let done = self.move_reserved(origin, until, moves, ends).await;
+        leave(&mut plan.moves, ends, Stays::Occupied, |one| !reserve(one));
+        let reserved: Vec<Key> = plan.moves.iter().map(|one| one.to.clone()).collect();
+        let done = self.move_reserved(plan, ends).await;
         let mut shared = self.shared.borrow_mut();
-        for name in &names {
+        for name in &reserved {
             shared.reserved.remove(name);
         }
         done
     }
 
-    async fn move_reserved(
-        &self,
-        origin: Origin,
-        until: Option<Timestamp>,
-        moves: Vec<Move>,
-        ends: &mut Ends,
-    ) -> Result<(), RedriveError> {
-        let mut moves = self.admit(moves, ends).await?;
+    async fn move_reserved(&self, mut plan: Plan, ends: &mut Ends) -> Result<(), RedriveError> {
+        self.admit(&mut plan.moves, ends).await?;
         if self.options.dry_run {
-            ends.extend(moves.drain(..).map(|one| (one.from, End::Would(one.to))));
+            ends.extend(plan.moves.drain(..).map(|one| (one.from, End::Would(one.to))));
         }
         self.tell(News::Through(ends.len() as u64));
-        if moves.is_empty() {
+        if plan.moves.is_empty() {
             return Ok(());
         }
-        let plan = Plan { feed: self.feed.name.to_string(), origin, until, moves };
         let stored = self.folder.write(self.ports, plan).await?;
         self.carry_out(stored, ends).await
     }
@@ -186,16 +170,16 @@ impl<'a, P: Ports> Run<'a, P> {
     ///
     /// First what is in `incoming/`, then the claims: nobody works any more on a file that was not in `incoming/` at the
     /// first look and is in no claim at the second.
-    async fn admit(&self, moves: Vec<Move>, ends: &mut Ends) -> Result<Vec<Move>, PortError> {
+    async fn admit(&self, moves: &mut Vec<Move>, ends: &mut Ends) -> Result<(), PortError> {
         let incoming = self.config.incoming(self.feed);
         let names = moves.iter().map(|one| &one.to);
         let taken = taken(self.ports.objects(), &incoming, names, self.at_once()).await?;
-        let moves = leave(moves, ends, Stays::Occupied, |one| taken.contains(&one.to));
-        if moves.is_empty() {
-            return Ok(moves);
+        leave(moves, ends, Stays::Occupied, |one| taken.contains(&one.to));
+        if !moves.is_empty() {
+            let claimed = self.claimed().await?;
+            leave(moves, ends, Stays::InFlight, |one| self.is_claimed(one, &claimed));
         }
-        let claimed = self.claimed().await?;
-        Ok(leave(moves, ends, Stays::InFlight, |one| self.is_claimed(one, &claimed)))
+        Ok(())
     }
 
     /// The keys that claims hold, and those of resting files.
@@ -218,9 +202,7 @@ impl<'a, P: Ports> Run<'a, P> {
     }
 }
 
-/// Splits off the moves that cannot be made, for this reason; answers the others.
-fn leave(moves: Vec<Move>, ends: &mut Ends, why: Stays, stays: impl FnMut(&Move) -> bool) -> Vec<Move> {
-    let (left, moves): (Vec<Move>, Vec<Move>) = moves.into_iter().partition(stays);
-    ends.extend(left.into_iter().map(|one| (one.from, End::Stays(why))));
-    moves
+/// Takes out the moves that cannot be made, for this reason.
+fn leave(moves: &mut Vec<Move>, ends: &mut Ends, why: Stays, mut stays: impl FnMut(&Move) -> bool) {
+    ends.extend(moves.extract_if(.., |one| stays(one)).map(|one| (one.from, End::Stays(why))));
 }

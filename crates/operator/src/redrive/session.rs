@@ -21,12 +21,16 @@ const PAUSE: Duration = Duration::from_secs(2);
 #[derive(Clone, Debug)]
 pub(super) struct Session {
     key: Key,
+    /// None where a dry run wrote no object.
     etag: Option<ETag>,
-    until: Timestamp,
-    continued: bool,
+    /// When it was begun. Only files that were recorded by then are meant.
+    pub(super) until: Timestamp,
+    /// An earlier run began it.
+    pub(super) continued: bool,
     said: Said,
 }
 
+/// The content of its object.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Said {
     asked: String,
@@ -34,7 +38,7 @@ struct Said {
 }
 
 impl Session {
-    /// The one that is under way, or a new one; a dry run writes none.
+    /// The one that is under way, or a new one. A dry run writes none.
     pub(super) async fn open<P: Ports>(ports: &P, folder: &Folder, asked: &Reload) -> Result<Self, RedriveError> {
         let (objects, key) = (ports.objects(), folder.key("reload.json")?);
         let said = Said { asked: asked.asked.clone(), since: asked.options.since };
@@ -61,21 +65,11 @@ impl Session {
         Ok(Some(Self { key, etag, until: file.last_modified, continued: true, said }))
     }
 
-    /// When it was begun, if that was earlier.
-    pub(super) fn continued(&self) -> Option<Timestamp> {
-        self.continued.then_some(self.until)
-    }
-
-    /// Only files that were recorded by then are meant.
-    pub(super) fn until(&self) -> Timestamp {
-        self.until
-    }
-
     pub(super) fn since(&self) -> Option<Timestamp> {
         self.said.since
     }
 
-    /// All of it is done.
+    /// Ends it: all of it is done.
     pub(super) async fn close(self, objects: &impl Objects) -> Result<(), PortError> {
         if let Some(etag) = self.etag {
             objects.delete(&self.key, &etag).await?;
