@@ -11,6 +11,8 @@
 //! The functions do not contain it. It prints nothing, and knows no SDK, no runtime, no environment and no time of day.
 
 mod listing;
+mod names;
 pub mod preview;
+mod reason;
 pub mod redrive;
 pub mod verify;

@@ -1,16 +1,14 @@
 //! Verify: accounts for every file of a feed, and says what does not add up and what will fix it.
 //!
-//! Changes nothing, anywhere. Memory grows with the ledger: some 300 bytes a file (`first`). A running deployment moves
-//! files meanwhile, so what looks wrong is looked at once more, in an order in which a file that is on its way cannot look
-//! wrong twice (`again`), before it is reported.
+//! Never writes. Memory grows with the ledger: some 300 bytes a file (`first`). A running deployment moves files
+//! meanwhile. So what looks wrong is looked at again before it is reported, in an order in which a file that is on its
+//! way cannot look wrong twice (`again`).
 
 mod account;
 mod again;
 mod claims;
 mod finding;
 mod first;
-mod half_way;
-pub(crate) mod names;
 mod rest;
 
 use std::time::Duration;
@@ -22,6 +20,7 @@ use sluice_core::object::{File, Prefix};
 use sluice_core::ports::{Clock, PortError, Ports};
 
 use crate::listing::Listing;
+use crate::names::is_folder;
 use crate::redrive::plan::Folder;
 
 pub use account::Account;
@@ -31,10 +30,10 @@ pub use rest::{Rest, rest};
 use again::Again;
 use first::{FirstLook, Suspect};
 
-/// How many suspects are looked at together.
+/// How many suspects are looked at again together.
 const TOGETHER: usize = 500;
 
-/// How often progress is told: after so many objects and entries.
+/// After how many objects and entries progress is reported.
 const STEP: u64 = 1000;
 
 /// What is asked of a verification.
@@ -42,7 +41,7 @@ const STEP: u64 = 1000;
 pub struct Options {
     /// How long `processed/` keeps files, where a lifecycle rule removes them. `None`: for ever.
     pub kept_for: Option<Duration>,
-    /// The most findings that are told of a feed; what looks wrong after them is only counted.
+    /// The most findings that are reported of a feed. What looks wrong after them is only counted.
     pub most: u64,
     /// How many entries of the ledger are asked for at once. The default takes 30 MB with the longest keys; the Data API
     /// gives 500. Source: Amazon Redshift Management Guide, "Considerations when calling the Amazon Redshift Data API".
@@ -55,7 +54,7 @@ impl Default for Options {
     }
 }
 
-/// What a verification tells while it runs.
+/// What is reported while a verification runs.
 #[derive(Clone, Debug)]
 pub enum News {
     /// Something is wrong.
@@ -80,7 +79,7 @@ pub enum VerifyError {
     },
 }
 
-/// An answer that the ledger did not give.
+/// The ledger gave no answer.
 fn no_ledger(feed: &Feed, source: QueryError) -> VerifyError {
     VerifyError::Ledger { ledger: feed.target.ledger.clone(), source: Box::new(source) }
 }
@@ -88,7 +87,7 @@ fn no_ledger(feed: &Feed, source: QueryError) -> VerifyError {
 /// Accounts for every file of `feed`, and reports what is wrong.
 ///
 /// # Errors
-/// When something cannot be read; what was reported by then holds.
+/// When something cannot be read. What was reported before that is true.
 pub async fn verify<P: Ports>(
     config: &Config,
     ports: &P,
@@ -113,13 +112,13 @@ struct Verifying<'a, P, T> {
 }
 
 impl<P: Ports, T: FnMut(News)> Verifying<'_, P, T> {
-    /// The first look, in the order that it asks for; answers what looks wrong.
+    /// The first look, in the order that `first` says. Answers what looks wrong.
     async fn look(&mut self) -> Result<Vec<Suspect>, VerifyError> {
         let Again { config, ports, feed } = self.again;
         let (bucket, now) = (&config.bucket, ports.clock().now());
         let mut first = FirstLook::new(config, feed);
         self.ledger(&mut first).await?;
-        let (seen, claimed) = self.again.read_claims().await?;
+        let (seen, claimed) = claims::read(config, ports.objects(), feed).await?;
         first.claims(&seen, claimed);
         self.list(&bucket.incoming, |file| first.incoming(&file)).await?;
         self.list(&bucket.processed, |file| first.copy(file)).await?;
@@ -137,8 +136,8 @@ impl<P: Ports, T: FnMut(News)> Verifying<'_, P, T> {
     async fn ledger(&mut self, first: &mut FirstLook<'_>) -> Result<(), VerifyError> {
         let Again { ports, feed, .. } = self.again;
         let mut pages = Pages::of(self.options.page);
-        let next = async |pages: &mut Pages| pages.next(ports.destination(), feed, &Asking::patiently()).await;
-        while let Some(page) = next(&mut pages).await.map_err(|source| no_ledger(feed, source))? {
+        let (ledger, asking) = (ports.destination(), Asking::patiently());
+        while let Some(page) = pages.next(ledger, feed, &asking).await.map_err(|source| no_ledger(feed, source))? {
             for entry in page {
                 first.entry(entry);
                 self.looked();
@@ -169,36 +168,35 @@ impl<P: Ports, T: FnMut(News)> Verifying<'_, P, T> {
     }
 
     async fn look_again(&mut self, suspects: &[Suspect]) -> Result<(), VerifyError> {
-        let Again { config, ports, feed } = self.again;
         for some in suspects.chunks(TOGETHER) {
             if self.account.findings >= self.options.most {
                 self.account.unchecked += some.len() as u64;
                 continue;
             }
-            let mut findings = self.again.look(some).await?;
-            half_way::tell_apart(config, ports, feed, &mut findings).await?;
-            for finding in findings {
+            for finding in self.again.look(some).await? {
                 self.found(finding);
             }
         }
         Ok(())
     }
 
-    /// What a redrive or a reload keeps aside on its way back: in none of the places that are looked at otherwise.
+    /// Reports what a redrive or a reload keeps aside. It is in none of the places that the two looks read.
     async fn set_aside(&mut self) -> Result<(), VerifyError> {
         let Again { config, ports, feed } = self.again;
         let folder = Folder::new(&config.bucket, feed)?;
         for file in folder.aside(ports.objects()).await? {
             if self.account.findings >= self.options.most {
                 self.account.unchecked += 1;
-            } else {
-                self.found(Some(half_way::set_aside(&folder, feed, file)));
+                continue;
             }
+            let detail = folder.destination(&file.key).map(|to| format!("on its way to {to}"));
+            let File { key, etag, .. } = file;
+            self.found(Some(Finding { feed: Some(feed.name.to_string()), kind: Kind::HalfWay, key, etag, detail }));
         }
         Ok(())
     }
 
-    /// Counts what was looked at again; tells what is still wrong.
+    /// Counts what was looked at again, and reports what is still wrong.
     fn found(&mut self, finding: Option<Finding>) {
         let account = &mut self.account;
         let Some(finding) = finding else {
@@ -209,9 +207,4 @@ impl<P: Ports, T: FnMut(News)> Verifying<'_, P, T> {
         account.mends_itself += u64::from(finding.kind.mends_itself());
         (self.tell)(News::Finding(finding));
     }
-}
-
-/// Whether it is no file, only the name of a folder.
-fn is_folder(file: &File) -> bool {
-    file.size == 0 && file.key.as_str().ends_with('/')
 }

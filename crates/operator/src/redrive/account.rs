@@ -1,25 +1,56 @@
-//! What is told of a redrive or a reload: news while it runs, why files stay, and the numbers at the end.
+//! The account of a redrive or a reload: how each file ends, the news while it runs, and the numbers at the end.
+//!
+//! Never makes a call.
+
+use std::fmt::Display;
 
 use jiff::Timestamp;
 use serde::Serialize;
-
 use sluice_core::object::{File, Key};
 
-/// What is told meanwhile.
+/// What is reported while a run works.
 #[derive(Clone, Debug)]
 pub enum News {
-    /// An earlier reload was not finished; this one goes on with it, and with what was loaded by then.
+    /// An earlier reload, begun at this time, was not finished. This run goes on with it.
     Continues(Timestamp),
-    /// What an earlier run left half-way is finished first: so many files.
+    /// An earlier run left so many files half-way. They are finished first.
     Resumes(u64),
     /// This file would go there.
     Would(File, Key),
     /// So many more files are through: back, or known to stay.
     Through(u64),
-    /// This one stays.
+    /// This file stays.
     Stays(Key, Stays),
-    /// Something about this failed; the others go on.
+    /// This file's move failed, with this error. The others go on.
     Failed(String, String),
+}
+
+/// What has become of files, in the order in which it is reported.
+pub(super) type Ends = Vec<(File, End)>;
+
+/// What has become of a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// It is back in `incoming/`, or was there already.
+    Back,
+    /// It would go there, but this is a dry run.
+    Would(Key),
+    Stays(Stays),
+    /// It was loaded after the reload had begun.
+    LoadedSince,
+    /// With this error.
+    Failed(String),
+}
+
+impl End {
+    pub(super) fn failed(error: &impl Display) -> Self {
+        Self::Failed(error.to_string())
+    }
+
+    /// Whether the move stays in its plan, for a later run.
+    pub(super) fn is_open(&self) -> bool {
+        matches!(self, Self::Failed(_) | Self::Stays(Stays::InFlight | Stays::Aside))
+    }
 }
 
 /// Why a file is not moved.
@@ -30,9 +61,9 @@ pub enum Stays {
     Occupied,
     /// A claim holds it.
     InFlight,
-    /// Something took its name in `incoming/` while it was on its way; it is kept aside.
+    /// Another object took its name in `incoming/` while it was on its way. It is kept aside.
     Aside,
-    /// It was moved or replaced by somebody else meanwhile.
+    /// Somebody else moved or replaced it meanwhile.
     Gone,
     /// The feed's `include` and `exclude` pass over it, so that nothing would load it.
     NotTaken,
@@ -66,8 +97,8 @@ impl Stays {
         }
     }
 
-    /// Whether running it again later can move the file.
-    pub(super) fn passes(self) -> bool {
+    /// Whether a later run can move the file.
+    fn passes(self) -> bool {
         matches!(self, Self::Occupied | Self::InFlight | Self::Aside)
     }
 }
@@ -94,18 +125,31 @@ pub struct Account {
 }
 
 impl Account {
-    /// Whether all that was meant is done.
+    /// Whether all files that were meant are back.
     #[must_use]
     pub fn done(&self) -> bool {
         self.stay == 0 && self.failed == 0
     }
-    /// The numbers of a step more.
-    pub(super) fn add(&mut self, step: &Self) {
-        self.moved += step.moved;
-        self.bytes += step.bytes;
-        self.stay += step.stay;
-        self.later += step.later;
-        self.failed += step.failed;
-        self.loaded_since += step.loaded_since;
+
+    /// Counts a file. Answers what is to be reported of it.
+    pub(super) fn count(&mut self, file: File, end: End) -> Option<News> {
+        match end {
+            End::Back | End::Would(_) => {
+                self.moved += 1;
+                self.bytes += file.size;
+            }
+            End::Stays(why) => {
+                self.stay += 1;
+                self.later += u64::from(why.passes());
+            }
+            End::LoadedSince => self.loaded_since += 1,
+            End::Failed(_) => self.failed += 1,
+        }
+        match end {
+            End::Back | End::LoadedSince => None,
+            End::Would(to) => Some(News::Would(file, to)),
+            End::Stays(why) => Some(News::Stays(file.key, why)),
+            End::Failed(error) => Some(News::Failed(file.key.into(), error)),
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! Why files are in `failed/`, grouped by reason: many files, few causes.
+//! Why files are in `failed/`, grouped by reason: many files, few causes. Never writes.
 
 use std::collections::BTreeMap;
 
@@ -9,16 +9,19 @@ use sluice_core::object::{File, Key};
 use sluice_core::ports::Ports;
 
 use super::failed::Failed;
-use super::reason::Reason;
 use super::{Options, RedriveError};
+use crate::reason::Reason;
 
 /// How many of a group's files are named.
 const EXAMPLES: usize = 3;
 
-/// The most groups that are told apart; what does not fit is one group more.
+/// The most groups. Reasons that do not fit make one group more.
 const GROUPS: usize = 1000;
 
-/// The longest message that is told apart from others, in characters.
+/// The message of that group.
+const OTHERS: &str = "other reasons";
+
+/// How much of a message counts when messages are compared, in characters.
 const SHAPE: usize = 200;
 
 /// Files that were refused for the same reason.
@@ -49,7 +52,7 @@ pub struct Example {
     pub column: Option<String>,
 }
 
-/// Groups the refused files of the feed, most frequent first; tells each as it is found, with its latest reason.
+/// Groups the refused files of the feed, most frequent first. Reports each file as it is found, with its latest reason.
 ///
 /// # Errors
 /// When something cannot be read.
@@ -60,22 +63,22 @@ pub async fn errors<P: Ports>(
     options: &Options,
     tell: &mut impl FnMut(&File, Option<&Reason>),
 ) -> Result<Vec<Group>, RedriveError> {
-    let mut failed = Failed::new(config, ports.objects(), feed);
+    let mut failed = Failed::new(config, ports.objects(), feed, options);
     let mut groups: BTreeMap<(Option<i64>, String), Group> = BTreeMap::new();
-    while let Some(files) = failed.some(options.together, options.at_once).await? {
+    while let Some(files) = failed.next().await? {
         for one in files {
-            if !options.mean(&one.name(config, feed), one.file.last_modified) {
-                continue;
-            }
             let reason = one.reasons.first().map(|(reason, ..)| reason);
             tell(&one.file, reason);
-            let name = (reason.and_then(|reason| reason.code), reason.map_or(String::new(), |one| shape(&one.message)));
-            let full = groups.len() >= GROUPS && !groups.contains_key(&name);
-            let name = if full { (None, "other reasons".to_owned()) } else { name };
-            let message =
-                if full { name.1.as_str() } else { reason.map_or("no .error.json says why", |one| &one.message) };
-            let group = groups.entry(name.clone()).or_insert_with(|| Group::new(name.0, message));
-            group.add(&one.file, reason);
+            let code = reason.and_then(|reason| reason.code);
+            let message = reason.map_or("no .error.json says why", |reason| &reason.message);
+            let kind = (code, reason.map_or_else(String::new, |reason| shape(&reason.message)));
+            let (kind, message) = if groups.len() < GROUPS || groups.contains_key(&kind) {
+                (kind, message)
+            } else {
+                ((None, OTHERS.to_owned()), OTHERS)
+            };
+            let code = kind.0;
+            groups.entry(kind).or_insert_with(|| Group::new(code, message)).add(&one.file, reason);
         }
     }
     let mut groups: Vec<Group> = groups.into_values().collect();
@@ -100,7 +103,7 @@ impl Group {
     }
 }
 
-/// A message without what differs from file to file: numbers, and what stands in quotes.
+/// A message without what differs from file to file: numbers, and words in quotes.
 fn shape(message: &str) -> String {
     let mut shape = String::new();
     let mut rest = message.chars().take(SHAPE * 8).peekable();

@@ -1,30 +1,28 @@
-//! What is in `failed/`: files, each with its reasons. And their way back.
+//! What is in `failed/`: files, each with its reasons. Reads the folder, and plans the files' way back.
 //!
-//! A reason's name begins with that of its file, and producers can give a file such a name too. So an object whose name
-//! and content look like a reason is one only if nothing that is a reason says why it was refused itself: every file in
-//! `failed/` has its reason.
+//! The name of a reason begins with the name of its file, and producers can give a file such a name too. So an object
+//! whose name and content look like a reason is one only if it has no reason itself: every file in `failed/` has one.
 
-use std::collections::{HashMap, HashSet};
+use std::cmp::Reverse;
+use std::collections::HashSet;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use sluice_core::config::{Config, Feed};
 use sluice_core::object::{ETag, File, Key, Prefix};
-use sluice_core::ports::{Content, Objects, PortError, Ports};
+use sluice_core::ports::{Objects, PortError, Ports};
 
-use super::plan::{Folder, Move, Origin};
-use super::reason::Reason;
-use super::step::{Step, Way};
-use super::{Account, News, Options, RedriveError, Stays};
+use super::account::{Account, End, Ends, News, Stays};
+use super::plan::{Folder, Move, Origin, Plan};
+use super::run::Run;
+use super::{Options, RedriveError};
 use crate::listing::Listing;
-use crate::verify::names::{REASON, reasoned};
-
-/// The largest object that can be a reason: its texts are cut when they are written.
-const REASON_BYTES: u64 = 1 << 20;
+use crate::names::{REASON, is_folder, reasoned};
+use crate::reason::{Reason, Text};
 
 /// Moves the feed's files from `failed/` back to `incoming/`.
 ///
 /// # Errors
-/// When something failed without which nothing can go on; running it again does the rest.
+/// When something failed without which nothing can go on. Running it again does the rest.
 pub async fn redrive<P: Ports>(
     config: &Config,
     ports: &P,
@@ -32,38 +30,34 @@ pub async fn redrive<P: Ports>(
     options: &Options,
     tell: &mut impl FnMut(News),
 ) -> Result<Account, RedriveError> {
-    let folder = Folder::new(&config.bucket, feed)?;
-    let way = Way::new(config, ports, feed, options, &folder, tell);
-    let mut account = Account { feed: feed.name.to_string(), ..Account::default() };
-    way.resume(&mut account).await?;
-    let failed = Failed::new(config, ports.objects(), feed);
-    let groups = stream::unfold(Some(failed), async |failed| {
-        let mut failed = failed?;
-        match failed.some(options.together, options.at_once).await {
-            Ok(files) => files.map(|files| (Ok((files.len(), files)), Some(failed))),
-            Err(error) => Some((Err(error.into()), None)),
-        }
+    let run = Run::new(config, ports, feed, options, Folder::new(&config.bucket, feed)?, tell);
+    let mut account = run.resume().await?;
+    let failed = Failed::new(config, ports.objects(), feed, options);
+    let groups = stream::try_unfold(failed, async |mut failed| {
+        Ok(failed.next().await?.map(|files| ((files.len(), files), failed)))
     });
-    way.walk(groups, async |step, files| way.judge_anew(step, files).await, &mut account).await?;
+    let step = async |files, ends: &mut Ends| {
+        let moves = moves(files, ends);
+        let plan = Plan { feed: feed.name.to_string(), origin: Origin::Failed, until: None, moves };
+        run.move_back(plan, ends).await
+    };
+    run.steps(groups, step, &mut account).await?;
     Ok(account)
 }
 
-impl<P: Ports> Way<'_, P> {
-    async fn judge_anew(&self, step: &mut Step, files: Vec<Quarantined>) -> Result<(), RedriveError> {
-        let mut moves = Vec::new();
-        for one in files {
-            let name = one.name(self.config, self.feed);
-            if !self.options.mean(&name, one.file.last_modified) {
-                step.through += 1;
-                continue;
+/// Plans the way back of files that have a reason, which says where they came from.
+fn moves(files: Vec<Quarantined>, ends: &mut Ends) -> Vec<Move> {
+    let mut moves = Vec::new();
+    for one in files {
+        match one.came_from().cloned() {
+            Some(to) => {
+                let reasons = one.reasons.into_iter().map(|(_, key, etag)| (key, etag)).collect();
+                moves.push(Move { reasons, ..Move::new(one.file, to) });
             }
-            match one.to() {
-                Some(to) => moves.push(one.move_to(to)),
-                None => step.stays(&one.file.key, Stays::NoReason),
-            }
+            None => ends.push((one.file, End::Stays(Stays::NoReason))),
         }
-        self.go(step, Origin::Failed, None, moves).await
     }
+    moves
 }
 
 /// A file that was refused.
@@ -75,163 +69,136 @@ pub(super) struct Quarantined {
 }
 
 impl Quarantined {
-    /// Where it came from.
-    fn to(&self) -> Option<Key> {
-        self.reasons.first().map(|(reason, ..)| reason.key.clone())
-    }
-
-    /// The name under the feed's prefix that it had; that of its copy where nobody knows.
-    pub(super) fn name(&self, config: &Config, feed: &Feed) -> String {
-        let key = self.to();
-        let name = match &key {
-            Some(key) => config.incoming(feed).strip(key),
-            None => config.bucket.failed.join(&feed.prefix).strip(&self.file.key),
-        };
-        name.unwrap_or_default().to_owned()
-    }
-
-    fn move_to(self, to: Key) -> Move {
-        let reasons = self.reasons.into_iter().map(|(_, key, etag)| (key, etag)).collect();
-        Move { from: self.file, to, recorded: None, reasons, aside: false }
+    fn came_from(&self) -> Option<&Key> {
+        self.reasons.first().map(|(reason, ..)| &reason.key)
     }
 }
 
 /// An object, and those that can be its reasons by their names.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 struct Node {
     /// Without the prefix of `failed/`.
     name: String,
     file: File,
     reasons: Vec<Node>,
+    text: Text,
 }
 
-/// The files of a feed in `failed/`.
+/// The files of a feed in `failed/` that are meant, read in the order of their names.
 pub(super) struct Failed<'a, O> {
     config: &'a Config,
     objects: &'a O,
     feed: &'a Feed,
+    options: &'a Options,
     base: &'a Prefix,
     listing: Listing<'a, O>,
-    /// Objects whose reasons may still come: each one's name is the beginning of the next one's.
+    /// Objects whose reasons may still come. Each one's name is the beginning of the next one's.
     open: Vec<Node>,
-    done: Vec<Node>,
+    complete: Vec<Node>,
     ended: bool,
 }
 
 impl<'a, O: Objects> Failed<'a, O> {
-    pub(super) fn new(config: &'a Config, objects: &'a O, feed: &'a Feed) -> Self {
+    pub(super) fn new(config: &'a Config, objects: &'a O, feed: &'a Feed, options: &'a Options) -> Self {
         let base = &config.bucket.failed;
         let listing = Listing::new(objects, base.join(&feed.prefix));
-        Self { config, objects, feed, base, listing, open: Vec::new(), done: Vec::new(), ended: false }
+        Self { config, objects, feed, options, base, listing, open: Vec::new(), complete: Vec::new(), ended: false }
     }
 
-    /// About so many files, with their reasons; `None` behind the last.
-    pub(super) async fn some(
-        &mut self,
-        together: usize,
-        at_once: usize,
-    ) -> Result<Option<Vec<Quarantined>>, PortError> {
-        while self.done.len() < together && !self.ended {
+    /// About as many files as make a step, with their reasons; `None` after the last.
+    pub(super) async fn next(&mut self) -> Result<Option<Vec<Quarantined>>, PortError> {
+        let together = self.options.together;
+        while self.complete.len() < together && !self.ended {
             let page = self.listing.page().await?;
             self.ended = page.is_none();
             page.into_iter().flatten().for_each(|file| self.push(file));
         }
         if self.ended {
-            self.settle(None);
+            self.close(None);
         }
-        if self.done.is_empty() {
+        if self.complete.is_empty() {
             return Ok(None);
         }
-        let nodes: Vec<Node> = self.done.drain(..self.done.len().min(together)).collect();
-        let read = stream::iter(nodes).map(|node| self.read(node)).buffered(at_once);
+        let nodes: Vec<Node> = self.complete.drain(..self.complete.len().min(together)).collect();
+        let read = stream::iter(nodes).map(|node| self.read(node)).buffered(self.options.at_once);
         let mut files: Vec<Quarantined> = read.try_collect::<Vec<_>>().await?.into_iter().flatten().collect();
-        // What has a name that could be a reason's of two others comes with both.
+        // An object whose name could be a reason's of two others comes with both.
         let mut seen = HashSet::new();
-        files.retain(|one| seen.insert(one.file.key.clone()));
+        files.retain(|one| seen.insert(one.file.key.clone()) && self.means(one));
         Ok(Some(files))
+    }
+
+    /// By the name that it had under the feed's prefix. Where no reason says it, by the name that it has now.
+    fn means(&self, one: &Quarantined) -> bool {
+        let name = match one.came_from() {
+            Some(key) => self.config.incoming(self.feed).strip(key),
+            None => self.base.join(&self.feed.prefix).strip(&one.file.key),
+        };
+        self.options.mean(name.unwrap_or_default(), one.file.last_modified)
     }
 
     fn push(&mut self, file: File) {
         let Some(name) = self.base.strip(&file.key).map(str::to_owned) else { return };
-        if file.size == 0 && name.ends_with('/') {
-            return;
+        if !is_folder(&file) {
+            self.close(Some(&name));
+            self.open.push(Node { name, file, reasons: Vec::new(), text: Text::Other });
         }
-        self.settle(Some(&name));
-        self.open.push(Node { name, file, reasons: Vec::new() });
     }
 
-    /// Lets go of what no reason can follow any more: all whose names are not the beginning of `name`.
-    fn settle(&mut self, name: Option<&str>) {
-        while let Some(node) = self.open.pop_if(|node| name.is_none_or(|name| !name.starts_with(&node.name))) {
+    /// Closes the objects that no reason can follow any more, because `next` and all names after it begin otherwise.
+    fn close(&mut self, next: Option<&str>) {
+        while let Some(node) = self.open.pop_if(|node| next.is_none_or(|next| !next.starts_with(&node.name))) {
             let of = reasoned(&node.name);
-            let mut taken = false;
+            let mut may_be_reason = false;
             for other in self.open.iter_mut().filter(|other| of.contains(&other.name.as_str())) {
                 other.reasons.push(node.clone());
-                taken = true;
+                may_be_reason = true;
             }
-            if !taken {
-                self.done.push(node);
+            if !may_be_reason {
+                self.complete.push(node);
             }
         }
     }
 
-    /// The files among an object and its reasons.
-    async fn read(&self, node: Node) -> Result<Vec<Quarantined>, PortError> {
-        let mut texts = HashMap::new();
-        let mut todo = vec![&node];
-        while let Some(node) = todo.pop() {
-            todo.extend(&node.reasons);
+    /// The files among an object and those that can be its reasons.
+    async fn read(&self, mut node: Node) -> Result<Vec<Quarantined>, PortError> {
+        let mut unread = vec![&mut node];
+        while let Some(node) = unread.pop() {
             if node.name.ends_with(REASON) {
-                texts.insert(node.name.as_str(), self.text(&node.file).await?);
+                node.text = Text::read(self.objects, &node.file).await?;
             }
+            unread.extend(&mut node.reasons);
         }
         let mut files = Vec::new();
-        self.judge(&node, &texts, &mut files);
+        self.judge(node, &mut files);
         Ok(files)
     }
 
-    async fn text(&self, file: &File) -> Result<Text, PortError> {
-        if file.size > REASON_BYTES {
-            return Ok(Text::Other);
-        }
-        let content = self.objects.get(&file.key).await?.filter(|content| content.etag == file.etag);
-        let read = |content: Content| serde_json::from_slice(&content.body).map_or(Text::Other, Text::Reason);
-        Ok(content.map_or(Text::Gone, read))
-    }
-
-    /// Whether the object is a reason; if not, it is one of the files.
-    fn judge(&self, node: &Node, texts: &HashMap<&str, Text>, files: &mut Vec<Quarantined>) -> Option<Reason> {
+    /// What the object says if it is a reason; if not, it is one of the files.
+    fn judge(&self, node: Node, files: &mut Vec<Quarantined>) -> Option<Reason> {
+        let Node { name, file, reasons, text } = node;
+        let is_of = |reason: &Reason, name: &str, of: &str| reason.is_of(self.config, self.feed, name, of);
+        // Another step, or somebody else, may be at work on a file and have deleted its reason. So a file whose reason
+        // has gone since it was listed is not taken for a reason itself because it has none.
+        let certain = !reasons.iter().any(|other| matches!(other.text, Text::Gone));
         let mut own = Vec::new();
-        let mut certain = true;
-        for other in &node.reasons {
-            certain &= !matches!(texts.get(other.name.as_str()), Some(Text::Gone));
-            if let Some(reason) = self.judge(other, texts, files)
-                && reason.is_of(self.config, self.feed, &other.name, &node.name)
-            {
-                own.push((reason, other.file.key.clone(), other.file.etag.clone()));
+        for other in reasons {
+            let (other_name, key, etag) = (other.name.clone(), other.file.key.clone(), other.file.etag.clone());
+            if let Some(reason) = self.judge(other, files).filter(|reason| is_of(reason, &other_name, &name)) {
+                own.push((reason, key, etag));
             }
         }
-        let says = |reason: &Reason| {
-            reasoned(&node.name).into_iter().any(|of| reason.is_of(self.config, self.feed, &node.name, of))
-        };
-        if own.is_empty()
-            && certain
-            && let Some(Text::Reason(reason)) = texts.get(node.name.as_str())
-            && says(reason)
-        {
-            return Some(reason.clone());
+        match text {
+            Text::Reason(reason)
+                if own.is_empty() && certain && reasoned(&name).into_iter().any(|of| is_of(&reason, &name, of)) =>
+            {
+                Some(reason)
+            }
+            _ => {
+                own.sort_by_key(|(reason, ..)| Reverse(reason.time));
+                files.push(Quarantined { file, reasons: own });
+                None
+            }
         }
-        own.sort_by_key(|(reason, ..)| std::cmp::Reverse(reason.time));
-        files.push(Quarantined { file: node.file.clone(), reasons: own });
-        None
     }
-}
-
-/// What an object says that could be a reason by its name.
-enum Text {
-    Reason(Reason),
-    Other,
-    /// It is not there any more, or says something else: another step, or somebody else, is at work on the file whose
-    /// reason it was. So that file may not be taken for a reason because it has none of its own.
-    Gone,
 }

@@ -1,7 +1,7 @@
-//! What is to be done, written down before it is done, so that whoever comes after a death knows it.
+//! Plans: what a step will do, written down before it does anything, so that a later run can finish it after a death.
 //!
-//! Under the state prefix, where no producer can write: `redrive/<feed>/plans/<id>.json`, and the files that are on their
-//! way in `redrive/<feed>/files/<id>/…`, by names that say where they go.
+//! They are under the state prefix, where no producer can write: `redrive/<feed>/plans/<id>.json`. The files that are on
+//! their way are in `redrive/<feed>/files/<id>/…`, under names that say where they go. Never moves a file.
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
@@ -10,13 +10,14 @@ use sluice_core::archive::climbs_out;
 use sluice_core::config::{Bucket, Feed};
 use sluice_core::hash;
 use sluice_core::object::{ETag, File, FileId, Key, MAX_KEY_BYTES, Prefix};
-use sluice_core::ports::{Clock, Objects, PortError, PortErrorKind, Ports, Put, PutIf};
+use sluice_core::ports::{Clock, Objects, PortError, Ports, Put, PutIf};
 
-use super::RedriveError;
+use super::account::End;
+use super::{RedriveError, invalid};
 use crate::listing::Listing;
 
 /// Where files come from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Origin {
     Failed,
@@ -24,43 +25,55 @@ pub(crate) enum Origin {
 }
 
 /// Some files on their way back.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Plan {
     pub(crate) feed: String,
     pub(crate) origin: Origin,
-    /// Entries of the ledger that are not newer are taken out.
+    /// The ledger forgets entries that are not newer than this.
     pub(crate) until: Option<Timestamp>,
     pub(crate) moves: Vec<Move>,
 }
 
 /// One file on its way back.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Move {
     /// Where it is, or was.
     pub(crate) from: File,
     /// Where it goes.
     pub(crate) to: Key,
     /// Its identity in the ledger.
-    #[serde(default, with = "digits")]
+    #[serde(default)]
     pub(crate) recorded: Option<FileId>,
-    /// Why it was refused: goes when the file is back.
+    /// Why it was refused: deleted when the file is back.
     #[serde(default)]
     pub(crate) reasons: Vec<(Key, ETag)>,
     /// It is kept aside, and gone from where it was.
     #[serde(default)]
     pub(crate) aside: bool,
+    /// What has become of it in this run. Not written.
+    #[serde(skip)]
+    pub(super) end: Option<End>,
+    /// What is still kept aside of it, and may go. Not written.
+    #[serde(skip)]
+    pub(super) kept: Option<(Key, ETag)>,
+}
+
+impl Move {
+    pub(super) fn new(from: File, to: Key) -> Self {
+        Self { from, to, recorded: None, reasons: Vec::new(), aside: false, end: None, kept: None }
+    }
 }
 
 /// A plan as it is in the bucket.
 #[derive(Clone, Debug)]
 pub(crate) struct Stored {
     pub(crate) id: String,
-    pub(crate) key: Key,
-    pub(crate) etag: ETag,
+    key: Key,
+    etag: ETag,
     pub(crate) plan: Plan,
 }
 
-/// Where plans are, and files that are on their way.
+/// Where a feed's plans are, and its files that are on their way.
 #[derive(Clone, Debug)]
 pub(crate) struct Folder {
     feed: String,
@@ -70,40 +83,37 @@ pub(crate) struct Folder {
 
 impl Folder {
     pub(crate) fn new(bucket: &Bucket, feed: &Feed) -> Result<Self, PortError> {
-        let root = format!("{}redrive/{}/", bucket.state, feed.name);
-        let root = Prefix::new(root)
-            .map_err(|error| PortError::new("redrive", bucket.state.as_str(), PortErrorKind::Invalid, error))?;
+        let root = Prefix::new(format!("{}redrive/{}/", bucket.state, feed.name))
+            .map_err(|error| invalid("redrive", bucket.state.as_str(), error))?;
         Ok(Self { feed: feed.name.to_string(), incoming: bucket.incoming.join(&feed.prefix), root })
     }
 
     /// The key of this name.
-    pub(crate) fn key(&self, name: &str) -> Result<Key, PortError> {
-        self.root.key(name).map_err(|error| PortError::new("redrive", name, PortErrorKind::Invalid, error))
+    pub(super) fn key(&self, name: &str) -> Result<Key, PortError> {
+        self.root.key(name).map_err(|error| invalid("redrive", name, error))
     }
 
     fn under(&self, name: &str) -> Result<Prefix, PortError> {
-        Prefix::new(format!("{}{name}", self.root))
-            .map_err(|error| PortError::new("redrive", name, PortErrorKind::Invalid, error))
+        Prefix::new(format!("{}{name}", self.root)).map_err(|error| invalid("redrive", name, error))
     }
 
-    /// Where a file is kept while it is on its way: its name, or its id where that would be too long.
-    pub(crate) fn place(&self, id: &str, one: &Move) -> Result<Key, PortError> {
+    /// Where a file is kept while it is on its way: under its name, or under its id where the name would be too long.
+    pub(super) fn place(&self, id: &str, one: &Move) -> Result<Key, PortError> {
         let named = self.incoming.strip(&one.to).map(|name| format!("{}files/{id}/n/{name}", self.root));
         match named.filter(|named| named.len() <= MAX_KEY_BYTES && !climbs_out(named)) {
-            Some(named) => Key::new(named)
-                .map_err(|error| PortError::new("redrive", one.to.as_str(), PortErrorKind::Invalid, error)),
+            Some(named) => Key::new(named).map_err(|error| invalid("redrive", one.to.as_str(), error)),
             None => self.key(&format!("files/{id}/i/{}", FileId::of(&one.to, &one.from.etag))),
         }
     }
 
-    /// Where what is kept under this key goes, as far as the key says so.
+    /// Where the file that is kept under this key goes, as far as the key says so.
     pub(crate) fn destination(&self, kept: &Key) -> Option<Key> {
         let name = self.root.strip(kept)?.strip_prefix("files/")?.split_once('/')?.1.strip_prefix("n/")?;
         self.incoming.key(name).ok()
     }
 
-    /// The plan that a kept file belongs to.
-    pub(crate) fn id_of<'k>(&self, kept: &'k Key) -> &'k str {
+    /// The id of the plan that a kept file belongs to.
+    pub(super) fn id_of<'k>(&self, kept: &'k Key) -> &'k str {
         let name = self.root.strip(kept).and_then(|name| name.strip_prefix("files/"));
         name.and_then(|name| name.split_once('/')).map_or("", |(id, _)| id)
     }
@@ -121,16 +131,15 @@ impl Folder {
         read.buffered(4).try_filter_map(async |stored| Ok(stored)).try_collect().await
     }
 
+    /// `None` where the plan was finished since it was listed.
     async fn read(&self, objects: &impl Objects, under: &Prefix, key: Key) -> Result<Option<Stored>, PortError> {
         let id = under.strip(&key).and_then(|name| name.strip_suffix(".json")).unwrap_or_default().to_owned();
-        // One that is finished since it was listed is no plan any more.
         let Some(content) = objects.get(&key).await? else { return Ok(None) };
-        let wrong = |error: Box<dyn std::error::Error + Send + Sync>| {
-            PortError::new("redrive: read plan", key.as_str(), PortErrorKind::Invalid, error)
-        };
-        let plan: Plan = serde_json::from_slice(&content.body).map_err(|error| wrong(error.into()))?;
+        let operation = "redrive: read plan";
+        let plan: Plan =
+            serde_json::from_slice(&content.body).map_err(|error| invalid(operation, key.as_str(), error))?;
         if plan.feed != self.feed || plan.moves.iter().any(|one| self.incoming.strip(&one.to).is_none()) {
-            return Err(wrong("it is not a plan for this feed; move it away".into()));
+            return Err(invalid(operation, key.as_str(), "it is not a plan for this feed; move it away"));
         }
         Ok(Some(Stored { id, key, etag: content.etag, plan }))
     }
@@ -148,16 +157,20 @@ impl Folder {
 }
 
 impl Stored {
-    /// Writes what the plan says now.
+    /// Writes what the plan says now; deletes it where nothing is left to do.
     pub(super) async fn save(&mut self, objects: &impl Objects) -> Result<(), RedriveError> {
+        if self.plan.moves.is_empty() {
+            objects.delete(&self.key, &self.etag).await?;
+            return Ok(());
+        }
         let etag = self.etag.clone();
         self.put(objects, PutIf::Matches(&etag)).await
     }
 
-    /// A reply that is lost leaves it written; then what is there is what was sent.
+    /// Where the reply to an earlier try was lost, the object is what was sent.
     async fn put(&mut self, objects: &impl Objects, when: PutIf<'_>) -> Result<(), RedriveError> {
-        let body = serde_json::to_vec(&self.plan)
-            .map_err(|error| PortError::new("redrive: plan", self.key.as_str(), PortErrorKind::Invalid, error))?;
+        let body =
+            serde_json::to_vec(&self.plan).map_err(|error| invalid("redrive: plan", self.key.as_str(), error))?;
         if let Put::Written(etag) = objects.put(&self.key, body.clone(), when).await? {
             self.etag = etag;
             return Ok(());
@@ -169,26 +182,5 @@ impl Stored {
             }
             _ => Err(RedriveError::Other(self.key.clone())),
         }
-    }
-}
-
-/// An identity as its digits.
-mod digits {
-    use serde::{Deserialize, Deserializer, Serializer, de::Error};
-
-    use sluice_core::object::FileId;
-
-    #[allow(clippy::ref_option, reason = "serde calls it so")]
-    pub(super) fn serialize<S: Serializer>(id: &Option<FileId>, serializer: S) -> Result<S::Ok, S::Error> {
-        match id {
-            Some(id) => serializer.collect_str(id),
-            None => serializer.serialize_none(),
-        }
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<FileId>, D::Error> {
-        let digits = Option::<String>::deserialize(deserializer)?;
-        let read = |digits: String| FileId::parse(&digits).ok_or_else(|| D::Error::custom("not 64 digits"));
-        digits.map(read).transpose()
     }
 }

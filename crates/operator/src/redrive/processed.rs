@@ -1,4 +1,4 @@
-//! What is in `processed/`, and its way back: the ledger says which file each object is, and forgets it first.
+//! What is in `processed/`: finds out from the ledger which file each object is the copy of, and plans its way back.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -9,22 +9,23 @@ use sluice_core::destination::{Asking, Entry, Ledger, Of};
 use sluice_core::object::{ETag, File, FileId, Key, Prefix};
 use sluice_core::ports::{Objects, PortError, Ports};
 
-use super::plan::{Folder, Move, Origin};
+use super::account::{Account, End, Ends, News, Stays};
+use super::plan::{Folder, Move, Origin, Plan};
+use super::run::Run;
 use super::session::Session;
-use super::step::{Step, Way};
-use super::{Account, News, Options, RedriveError, Stays, no_ledger};
+use super::{Options, RedriveError, no_ledger};
 use crate::listing::Listing;
-use crate::verify::names;
+use crate::names;
 
-/// How many keys the ledger is asked for at once.
-const KEYS: usize = 1000;
+/// How many objects the ledger is asked about by key at once. Each can have four keys.
+const BY_KEY: usize = 250;
 
 /// What is asked of a reload.
 #[derive(Clone, Debug)]
 pub struct Reload {
     /// Which files.
     pub options: Options,
-    /// The same in words, as it was asked for: an unfinished reload is gone on with if it was asked for in the same.
+    /// The same in words, as the operator typed them. An unfinished reload goes on if it was asked for in the same words.
     pub asked: String,
     /// Begins another reload, whatever became of an earlier one.
     pub anew: bool,
@@ -34,7 +35,7 @@ pub struct Reload {
 /// Rows that are in the table stay there.
 ///
 /// # Errors
-/// When something failed without which nothing can go on; running it again does the rest.
+/// When something failed without which nothing can go on. Running it again does the rest.
 pub async fn reload<P: Ports>(
     config: &Config,
     ports: &P,
@@ -44,26 +45,25 @@ pub async fn reload<P: Ports>(
 ) -> Result<Account, RedriveError> {
     let folder = Folder::new(&config.bucket, feed)?;
     let session = Session::open(ports, &folder, asked).await?;
-    if let Some(begun) = session.continued() {
-        tell(News::Continues(begun));
+    if session.continued {
+        tell(News::Continues(session.until));
     }
-    // As it was meant when it was first asked for: "2h" is another time by now.
+    // As it was meant when the reload was first asked for: "2h" is another time by now.
     let options = Options { since: session.since(), ..asked.options.clone() };
-    let way = Way::new(config, ports, feed, &options, &folder, tell);
-    let mut account = Account { feed: feed.name.to_string(), ..Account::default() };
-    way.resume(&mut account).await?;
-    let archive = Archive::new(ports.objects(), config.bucket.processed.join(&feed.prefix));
-    let groups = stream::unfold(Some(archive), async |archive| {
-        let mut archive = archive?;
-        match archive.some(&options).await {
-            Ok(files) => files.map(|files| (Ok((files.len(), files)), Some(archive))),
-            Err(error) => Some((Err(error.into()), None)),
-        }
+    let run = Run::new(config, ports, feed, &options, folder, tell);
+    let mut account = run.resume().await?;
+    let archive = Archive::new(ports.objects(), config.bucket.processed.join(&feed.prefix), &options);
+    let groups = stream::try_unfold(archive, async |mut archive| {
+        Ok(archive.next().await?.map(|files| ((files.len(), files), archive)))
     });
-    let put_back = async |step: &mut Step, files| way.put_back(step, files, session.until()).await;
-    way.walk(groups, put_back, &mut account).await?;
+    let step = async |files, ends: &mut Ends| {
+        let moves = run.moves(run.identify(files).await?, session.until, ends);
+        let plan = Plan { feed: feed.name.to_string(), origin: Origin::Processed, until: Some(session.until), moves };
+        run.move_back(plan, ends).await
+    };
+    run.steps(groups, step, &mut account).await?;
     if account.failed == 0 && account.later == 0 {
-        // All is done. That its end is not known must not have it run again, which would be another reload.
+        // All is done. If the session cannot be closed, that is no reason to run this again: it would be another reload.
         session.close(ports.objects()).await.ok();
     }
     Ok(account)
@@ -72,131 +72,142 @@ pub async fn reload<P: Ports>(
 /// The objects of a feed in `processed/`.
 struct Archive<'a, O> {
     listing: Listing<'a, O>,
+    options: &'a Options,
     /// Listed, and not taken yet.
     rest: VecDeque<File>,
 }
 
 impl<'a, O: Objects> Archive<'a, O> {
-    fn new(objects: &'a O, under: Prefix) -> Self {
-        Self { listing: Listing::new(objects, under), rest: VecDeque::new() }
+    fn new(objects: &'a O, under: Prefix, options: &'a Options) -> Self {
+        Self { listing: Listing::new(objects, under), options, rest: VecDeque::new() }
     }
 
-    /// As many as make a step; `None` behind the last.
-    async fn some(&mut self, options: &Options) -> Result<Option<Vec<File>>, PortError> {
-        let meant = |file: &File| options.since.is_none_or(|since| file.last_modified >= since);
-        while self.rest.len() < options.together
+    /// As many objects as make a step; `None` after the last.
+    async fn next(&mut self) -> Result<Option<Vec<File>>, PortError> {
+        let Options { since, together, .. } = *self.options;
+        while self.rest.len() < together
             && let Some(page) = self.listing.page().await?
         {
-            self.rest.extend(page.into_iter().filter(meant));
+            self.rest.extend(page.into_iter().filter(|file| since.is_none_or(|since| file.last_modified >= since)));
         }
-        let files: Vec<File> = self.rest.drain(..self.rest.len().min(options.together)).collect();
+        let files: Vec<File> = self.rest.drain(..self.rest.len().min(together)).collect();
         Ok(Some(files).filter(|files| !files.is_empty()))
     }
 }
 
-/// A file as the ledger knows it.
-#[derive(Clone, Debug)]
-struct Known {
-    key: Key,
-    id: FileId,
-    loaded_at: Timestamp,
+/// An object in `processed/`, and the file that it is the copy of.
+struct Archived {
+    object: File,
+    /// The files that it can be the copy of, likeliest first.
+    candidates: Vec<Candidate>,
+    /// The ids of files that its name contains.
+    named: Vec<FileId>,
+    /// What the ledger says of its file, with the file's real key.
+    entry: Option<Entry>,
 }
 
-impl<P: Ports> Way<'_, P> {
-    async fn put_back(&self, step: &mut Step, files: Vec<File>, until: Timestamp) -> Result<(), RedriveError> {
-        let known = self.identify(&files).await?;
+/// A file that an object can be the copy of.
+struct Candidate {
+    key: Key,
+    etag: ETag,
+    /// What the feed's ledger would know it by.
+    id: FileId,
+}
+
+impl Archived {
+    /// The id that nearly all objects have: that of their own path and `ETag`.
+    fn likeliest_id(&self) -> Vec<FileId> {
+        self.candidates.iter().take(1).map(|one| one.id).collect()
+    }
+
+    fn all_ids(&self) -> Vec<FileId> {
+        self.candidates.iter().map(|one| one.id).chain(self.named.iter().copied()).collect()
+    }
+
+    /// Whether the entry is that of this copy by key and size. The `ETag` of a copy may be another one (KMS, uploads in
+    /// parts), but an `ETag` in its name is that of its file.
+    fn fits(&self, entry: &Entry) -> bool {
+        let mut candidates = self.candidates.iter();
+        let own = candidates.next().is_some_and(|own| own.key == entry.key);
+        entry.size == self.object.size && (own || candidates.any(|one| one.key == entry.key && one.etag == entry.etag))
+    }
+}
+
+impl<P: Ports> Run<'_, P> {
+    /// Plans the way back of those objects that are meant, and were loaded before the reload began.
+    fn moves(&self, objects: Vec<Archived>, until: Timestamp, ends: &mut Ends) -> Vec<Move> {
         let mut moves = Vec::new();
-        for (file, known) in files.into_iter().zip(known) {
-            let key = known.as_ref().map(|known| known.key.clone());
-            let name = match &key {
-                Some(key) => self.config.incoming(self.feed).strip(key),
-                None => self.config.bucket.processed.join(&self.feed.prefix).strip(&file.key),
+        for Archived { object, entry, .. } in objects {
+            let name = match &entry {
+                Some(entry) => self.config.incoming(self.feed).strip(&entry.key),
+                None => self.config.bucket.processed.join(&self.feed.prefix).strip(&object.key),
             };
-            let folder = file.size == 0 && file.key.as_str().ends_with('/');
-            if folder || !name.is_some_and(|name| self.options.mean(name, file.last_modified)) {
-                step.through += 1;
+            if names::is_folder(&object) || !name.is_some_and(|name| self.options.mean(name, object.last_modified)) {
                 continue;
             }
-            match known {
-                None => step.stays(&file.key, Stays::NotRecorded),
-                Some(known) if known.loaded_at.as_second() > until.as_second() => step.account.loaded_since += 1,
-                Some(Known { key: to, id, .. }) => {
-                    moves.push(Move { from: file, to, recorded: Some(id), reasons: Vec::new(), aside: false });
-                }
+            match entry {
+                None => ends.push((object, End::Stays(Stays::NotRecorded))),
+                Some(entry) if entry.loaded_at.as_second() > until.as_second() => ends.push((object, End::LoadedSince)),
+                Some(entry) => moves.push(Move { recorded: Some(entry.id), ..Move::new(object, entry.key) }),
             }
         }
-        self.go(step, Origin::Processed, Some(until), moves).await
+        moves
     }
 
-    /// Which file each object is the copy of: the likeliest first, since nearly all have their path and their `ETag`.
-    async fn identify(&self, files: &[File]) -> Result<Vec<Option<Known>>, RedriveError> {
-        let mut known: Vec<Option<Known>> = vec![None; files.len()];
-        let candidates: Vec<Vec<(Key, ETag)>> = files.iter().map(|file| self.candidates(file)).collect();
-        for likeliest in [true, false] {
-            let open = |at: &usize| known[*at].is_none();
-            let places: Vec<usize> = (0..files.len()).filter(open).collect();
-            let part = |at: usize| if likeliest { ..1.min(candidates[at].len()) } else { ..candidates[at].len() };
-            let ids = |at: usize| {
-                let cut = if likeliest { Vec::new() } else { self.ids(&files[at]) };
-                let named = candidates[at][part(at)].iter().map(|(key, etag)| self.feed.identity.of(key, etag));
-                named.chain(cut).collect::<Vec<_>>()
-            };
-            let asked: Vec<FileId> = places.iter().flat_map(|at| ids(*at)).collect();
-            let entries = self.entries(Of::Files(&asked)).await?;
-            let entries: HashMap<FileId, Entry> = entries.into_iter().map(|entry| (entry.id, entry)).collect();
-            for at in places {
-                let found = ids(at).into_iter().find_map(|id| entries.get(&id));
-                known[at] = found.and_then(|entry| {
-                    let of = |(key, etag): &&(Key, ETag)| self.feed.identity.of(key, etag) == entry.id;
-                    let named = candidates[at].iter().find(of).map(|(key, _)| key.clone());
-                    // A key with a NUL is not in the ledger as it is.
-                    let own =
-                        || (self.feed.identity.of(&entry.key, &entry.etag) == entry.id).then(|| entry.key.clone());
-                    Some(Known { key: named.or_else(own)?, id: entry.id, loaded_at: entry.loaded_at })
-                });
-            }
-        }
-        self.by_name(files, &candidates, &mut known).await?;
-        Ok(known)
+    /// Finds out which file each object is the copy of. What is likeliest is asked first, and the rest of what is left.
+    async fn identify(&self, files: Vec<File>) -> Result<Vec<Archived>, RedriveError> {
+        let mut objects: Vec<Archived> = files.into_iter().map(|file| self.archived(file)).collect();
+        self.ask_by_id(&mut objects, Archived::likeliest_id).await?;
+        self.ask_by_id(&mut objects, Archived::all_ids).await?;
+        self.ask_by_key(&mut objects).await?;
+        Ok(objects)
     }
 
-    /// Copies whose `ETag`s are not those of their files (KMS, uploads in parts): by key and size, where that is one file.
-    async fn by_name(
+    fn archived(&self, object: File) -> Archived {
+        let bucket = &self.config.bucket;
+        let originals = names::originals(bucket, &bucket.processed, &object).into_iter();
+        let candidates = originals.map(|(key, etag)| Candidate { id: self.feed.identity.of(&key, &etag), key, etag });
+        let named = names::ids(bucket.processed.strip(&object.key).unwrap_or_default());
+        Archived { candidates: candidates.collect(), named, entry: None, object }
+    }
+
+    async fn ask_by_id(
         &self,
-        files: &[File],
-        candidates: &[Vec<(Key, ETag)>],
-        known: &mut [Option<Known>],
+        objects: &mut [Archived],
+        ids: impl Fn(&Archived) -> Vec<FileId>,
     ) -> Result<(), RedriveError> {
-        let open: Vec<usize> = (0..files.len()).filter(|at| known[*at].is_none()).collect();
-        for some in open.chunks(KEYS / 4) {
-            let keys = some.iter().flat_map(|at| candidates[*at].iter().map(|(key, _)| key.clone()));
-            let keys: Vec<Key> = keys.collect();
-            let entries = self.entries(Of::Keys(&keys)).await?;
-            for at in some {
-                let plain = candidates[*at].first().map(|(key, _)| key);
-                let fits = |entry: &&Entry| {
-                    let named = |(key, etag): &(Key, ETag)| entry.key == *key && entry.etag == *etag;
-                    entry.size == files[*at].size
-                        && (plain == Some(&entry.key) || candidates[*at].iter().skip(1).any(named))
-                };
-                let mut fitting = entries.iter().filter(fits);
-                if let (Some(entry), None) = (fitting.next(), fitting.next()) {
-                    known[*at] = Some(Known { key: entry.key.clone(), id: entry.id, loaded_at: entry.loaded_at });
-                }
-            }
+        let unknown: Vec<&mut Archived> = objects.iter_mut().filter(|one| one.entry.is_none()).collect();
+        let asked: Vec<FileId> = unknown.iter().flat_map(|one| ids(one)).collect();
+        let entries = self.entries(Of::Files(&asked)).await?;
+        let entries: HashMap<FileId, Entry> = entries.into_iter().map(|entry| (entry.id, entry)).collect();
+        for one in unknown {
+            let entry = ids(one).iter().find_map(|id| entries.get(id));
+            one.entry = entry.and_then(|entry| self.with_real_key(entry, &one.candidates));
         }
         Ok(())
     }
 
-    fn candidates(&self, file: &File) -> Vec<(Key, ETag)> {
-        let bucket = &self.config.bucket;
-        let name = bucket.processed.strip(&file.key).unwrap_or_default();
-        let named = names::identities(name, &file.etag).into_iter();
-        named.filter_map(|(path, etag)| Some((bucket.incoming.key(&path).ok()?, etag))).collect()
+    /// A key with a NUL is not in the ledger as it is, so a candidate's key comes before the entry's own.
+    fn with_real_key(&self, entry: &Entry, candidates: &[Candidate]) -> Option<Entry> {
+        let candidate = candidates.iter().find(|one| one.id == entry.id).map(|one| &one.key);
+        let own = || (self.feed.identity.of(&entry.key, &entry.etag) == entry.id).then_some(&entry.key);
+        Some(Entry { key: candidate.or_else(own)?.clone(), ..entry.clone() })
     }
 
-    fn ids(&self, file: &File) -> Vec<FileId> {
-        names::ids(self.config.bucket.processed.strip(&file.key).unwrap_or_default())
+    /// Finds copies that do not have the `ETag`s of their files, where exactly one entry fits.
+    async fn ask_by_key(&self, objects: &mut [Archived]) -> Result<(), RedriveError> {
+        let mut unknown: Vec<&mut Archived> = objects.iter_mut().filter(|one| one.entry.is_none()).collect();
+        for some in unknown.chunks_mut(BY_KEY) {
+            let keys = some.iter().flat_map(|one| &one.candidates).map(|candidate| candidate.key.clone());
+            let entries = self.entries(Of::Keys(&keys.collect::<Vec<_>>())).await?;
+            for one in some {
+                let mut fitting = entries.iter().filter(|entry| one.fits(entry));
+                if let (Some(entry), None) = (fitting.next(), fitting.next()) {
+                    one.entry = Some(entry.clone());
+                }
+            }
+        }
+        Ok(())
     }
 
     async fn entries(&self, of: Of<'_>) -> Result<Vec<Entry>, RedriveError> {

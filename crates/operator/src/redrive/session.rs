@@ -1,32 +1,36 @@
 //! One reload, from when it is asked for until all of it is done, however often it is run for that.
 //!
-//! Without it a reload that died half-way would, when it is run again, take files for old that it has had loaded anew by
-//! then, and load them twice. So what counts is when it was first asked for: by S3's clock, and a little later by ours,
-//! so that nothing which is loaded because of it was loaded in the same second.
+//! A reload that died half-way and is run again must not take for old what was loaded again because of it, and load that
+//! twice. So the time when it was first asked for counts, by S3's clock. A new reload then waits a little, so that nothing
+//! is loaded because of it in the same second.
 
 use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sluice_core::object::{ETag, Key};
-use sluice_core::ports::{Clock, Objects, PortError, PortErrorKind, Ports, PutIf};
+use sluice_core::ports::{Clock, Objects, PortError, Ports, PutIf};
 
 use super::plan::Folder;
-use super::{RedriveError, Reload};
+use super::{RedriveError, Reload, invalid};
 
-/// How long a reload waits before it begins: the ledger knows seconds, and clocks of services differ a little.
+/// How long a new reload waits. The ledger knows seconds, and the clocks of services differ a little.
 const PAUSE: Duration = Duration::from_secs(2);
 
 /// A reload that is under way.
 #[derive(Clone, Debug)]
 pub(super) struct Session {
     key: Key,
+    /// None where a dry run wrote no object.
     etag: Option<ETag>,
-    until: Timestamp,
-    continued: bool,
+    /// When it was begun. Only files that were recorded by then are meant.
+    pub(super) until: Timestamp,
+    /// An earlier run began it.
+    pub(super) continued: bool,
     said: Said,
 }
 
+/// The content of its object.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Said {
     asked: String,
@@ -34,7 +38,7 @@ struct Said {
 }
 
 impl Session {
-    /// The one that is under way, or a new one; a dry run writes none.
+    /// The one that is under way, or a new one. A dry run writes none.
     pub(super) async fn open<P: Ports>(ports: &P, folder: &Folder, asked: &Reload) -> Result<Self, RedriveError> {
         let (objects, key) = (ports.objects(), folder.key("reload.json")?);
         let said = Said { asked: asked.asked.clone(), since: asked.options.since };
@@ -47,10 +51,7 @@ impl Session {
         if asked.options.dry_run {
             return Ok(Self { key, etag: None, until: ports.clock().now(), continued: false, said });
         }
-        let wrong = |error: Box<dyn std::error::Error + Send + Sync>| {
-            PortError::new("reload", key.as_str(), PortErrorKind::Invalid, error)
-        };
-        let body = serde_json::to_vec(&said).map_err(|error| wrong(error.into()))?;
+        let body = serde_json::to_vec(&said).map_err(|error| invalid("reload", key.as_str(), error))?;
         objects.put(&key, body, PutIf::Any).await?;
         let begun = Self::read(objects, &key).await?.ok_or_else(|| RedriveError::Other(key.clone()))?;
         ports.clock().sleep(PAUSE).await;
@@ -59,27 +60,16 @@ impl Session {
 
     async fn read(objects: &impl Objects, key: &Key) -> Result<Option<Self>, PortError> {
         let (Some(content), Some(file)) = (objects.get(key).await?, objects.head(key).await?) else { return Ok(None) };
-        let said = serde_json::from_slice(&content.body)
-            .map_err(|error| PortError::new("reload", key.as_str(), PortErrorKind::Invalid, error))?;
+        let said = serde_json::from_slice(&content.body).map_err(|error| invalid("reload", key.as_str(), error))?;
         let (key, etag) = (key.clone(), Some(content.etag));
         Ok(Some(Self { key, etag, until: file.last_modified, continued: true, said }))
-    }
-
-    /// When it was begun, if that was earlier.
-    pub(super) fn continued(&self) -> Option<Timestamp> {
-        self.continued.then_some(self.until)
-    }
-
-    /// What was recorded by then is what is meant.
-    pub(super) fn until(&self) -> Timestamp {
-        self.until
     }
 
     pub(super) fn since(&self) -> Option<Timestamp> {
         self.said.since
     }
 
-    /// All of it is done.
+    /// Ends it: all of it is done.
     pub(super) async fn close(self, objects: &impl Objects) -> Result<(), PortError> {
         if let Some(etag) = self.etag {
             objects.delete(&self.key, &etag).await?;

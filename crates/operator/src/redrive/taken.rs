@@ -1,7 +1,7 @@
 //! Which names are taken in `incoming/`.
 //!
 //! The files of a step come nearly in the order of their names, so a page or two of a listing say what a thousand HEADs
-//! would. Where `incoming/` holds far more between those names than was asked for, the rest is asked for one by one.
+//! would. Where `incoming/` holds far more objects between those names, the rest is asked for one by one.
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -10,12 +10,12 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use sluice_core::object::{Key, MAX_KEY_BYTES, Prefix};
 use sluice_core::ports::{Objects, PortError};
 
-/// How many HEADs, one after the other, take as long as a page: what a page costs in time is what limits their number. In
-/// money it is 12.5 of them. Source: Amazon S3 pricing, where LIST costs what PUT does.
+/// How many HEADs, one after the other, take as long as one page. In money a page is 12.5 HEADs.
+/// Source: Amazon S3 pricing, where LIST costs what PUT does.
 const HEADS_A_PAGE: usize = 3;
 
-/// Those of `names`, all of them under `incoming`, that something in `incoming/` has. Each is looked at once, at a time
-/// between the beginning of the call and its end.
+/// Those of `names`, all of them under `incoming`, that an object has. Each is looked at once, between the beginning of
+/// the call and its end.
 pub(super) async fn taken(
     objects: &impl Objects,
     incoming: &Prefix,
@@ -40,7 +40,7 @@ pub(super) async fn taken(
     Ok(taken)
 }
 
-/// A text that comes before the key, and after nearly everything else that does.
+/// A text that sorts before the key, and after nearly everything else that does.
 fn before(key: &Key) -> String {
     let start = |length: usize| key.as_str().get(..length).unwrap_or_default().to_owned();
     let length = key.as_str().len();

@@ -1,10 +1,10 @@
-//! The numbers of a feed.
+//! The numbers of a feed at a verification. Never judges: what is wrong is a finding.
 
 use serde::Serialize;
 
 /// What there is of a feed, and whether it adds up.
 ///
-/// It is counted as it was first seen; a file that moved meanwhile may be counted twice, or under none.
+/// Files are counted as the first look saw them. One that moved meanwhile may be counted twice, or not at all.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Account {
     /// The feed's name.
@@ -19,15 +19,15 @@ pub struct Account {
     pub not_taken: u64,
     /// Entries of the ledger.
     pub recorded: u64,
-    /// Of them: archived, as key and `ETag` say.
+    /// Of them: archived, by key and `ETag`.
     pub archived: u64,
-    /// Of them: archived as far as name and size say; the copy has another `ETag` (KMS, uploads in parts).
+    /// Of them: archived, by name and size. The copy has another `ETag` (KMS, uploads in parts).
     pub archived_by_name: u64,
     /// Of them: on their way, with a claim.
     pub archiving: u64,
-    /// Of them: so old that their copies may have been removed, and were.
+    /// Of them: without a copy, and so old that a lifecycle rule may have removed it.
     pub expired: u64,
-    /// Of them: with a key that no text of the warehouse can hold, so that it cannot be told where they are.
+    /// Of them: with a key that the warehouse cannot hold as text, so that nobody knows where they are.
     pub unnamed: u64,
     /// Objects in `processed/`.
     pub copies: u64,
@@ -39,13 +39,13 @@ pub struct Account {
     pub reasons: u64,
     /// Claims.
     pub claims: u64,
-    /// What looked wrong at first, and did not when it was looked at once more: it had moved.
+    /// What looked wrong at the first look and not at the second: it had moved.
     pub settled: u64,
     /// What is wrong.
     pub findings: u64,
-    /// Of them: mended by themselves.
+    /// Of them: those that nobody has to fix.
     pub mends_itself: u64,
-    /// What looked wrong after so many findings that it was not looked at once more.
+    /// What looked wrong at the first look, and was not looked at again after so many findings.
     pub unchecked: u64,
 }
 

@@ -1,9 +1,9 @@
-//! The claims of a feed: which files they hold, and which of them are wrong themselves.
+//! The claims of a feed: which files they hold, and which claims are wrong themselves. Never writes.
 
 use std::collections::HashMap;
 
 use jiff::{SignedDuration, Timestamp};
-use sluice_core::claim::{Claim, Doubt, Seen};
+use sluice_core::claim::{Claim, Doubt, Seen, Survey};
 use sluice_core::config::{Bucket, Config, Feed};
 use sluice_core::object::{ETag, File, FileId};
 use sluice_core::ports::{Objects, PortError};
@@ -11,11 +11,12 @@ use sluice_core::run::later;
 
 use super::finding::{Finding, Kind};
 
-/// How long a claim may be due. The lister sends a worker every minute, and slow retries are put off explicitly.
+/// How long a claim may be due before it counts as idle. The lister sends a worker every minute, and slow retries say
+/// when they are due.
 const IDLE: SignedDuration = SignedDuration::from_mins(15);
 
-/// The files that claims hold, each once: two claims can hold the same file for a moment. Never more than the feed may
-/// have in flight.
+/// The files that claims hold, and those that rest. Each is here once, though two claims can hold the same file for a moment. There are never
+/// more than the feed may have in flight.
 #[derive(Debug, Default)]
 pub(super) struct Claimed(HashMap<FileId, Held>);
 
@@ -26,9 +27,8 @@ struct Held {
 }
 
 impl Claimed {
-    /// What the claims hold, and what rests; a claim on something outside of `incoming/` holds nothing, as its worker will
-    /// find.
-    pub(super) fn of(config: &Config, seen: &[Seen], resting: &[Doubt]) -> Self {
+    /// A claim on an object outside of `incoming/` holds nothing: its next worker removes it.
+    fn of(config: &Config, seen: &[Seen], resting: &[Doubt]) -> Self {
         let claims = seen.iter().filter_map(|seen| seen.claim.as_ref().ok());
         let claims = claims.filter(|claim| claim.stray(&config.bucket.incoming).is_none());
         let files = claims.flat_map(Claim::all_files).chain(resting.iter().map(|doubt| &doubt.file));
@@ -49,7 +49,7 @@ impl Claimed {
         self.0.values().any(|held| held.file.etag == *etag || named(&held.file))
     }
 
-    /// Notes that a file that may be held is where its claim says; answers whether it is held.
+    /// Notes that a file is where its claim says, if a claim holds it. Answers whether one does.
     pub(super) fn see(&mut self, file: &File) -> bool {
         let held = self.0.get_mut(&file.id());
         held.map(|held| held.seen = true).is_some()
@@ -61,7 +61,19 @@ impl Claimed {
     }
 }
 
-/// The claims that are wrong themselves. `feed`: whose they are, or nobody's.
+/// The feed's claims as they are now, and the files that they hold.
+pub(super) async fn read(
+    config: &Config,
+    objects: &impl Objects,
+    feed: &Feed,
+) -> Result<(Vec<Seen>, Claimed), PortError> {
+    let survey = Survey::read(objects, &config.bucket, Some(feed)).await?.whole()?;
+    let resting = survey.doubts(objects).await?;
+    let claimed = Claimed::of(config, &survey.claims, &resting);
+    Ok((survey.claims, claimed))
+}
+
+/// The claims that are wrong themselves. They belong to `feed`, or to no feed that is configured.
 pub(super) fn wrong(bucket: &Bucket, feed: Option<&Feed>, seen: &[Seen], now: Timestamp) -> Vec<Finding> {
     let finding = |seen: &Seen| {
         let (kind, detail) = match &seen.claim {

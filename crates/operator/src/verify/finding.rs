@@ -1,4 +1,4 @@
-//! What can be wrong, what it means, and what mends it. All the words are here.
+//! What can be wrong, what it means, and what fixes it. All the words are here.
 
 use serde::Serialize;
 
@@ -7,15 +7,15 @@ use sluice_core::object::{ETag, Key};
 /// Something that does not add up.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// The feed; none where no feed has to do with it.
+    /// The feed, where it belongs to one.
     pub feed: Option<String>,
     /// What is wrong.
     pub kind: Kind,
-    /// The object's key: that in `incoming/` of a file that is loaded or claimed, wherever the file is; else its own.
+    /// The object's key. For a file that is loaded or claimed, its key in `incoming/`, wherever the file is.
     pub key: Key,
     /// Which content, or which version of a claim.
     pub etag: ETag,
-    /// What else there is to say.
+    /// More about it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
 }
@@ -42,7 +42,7 @@ pub enum Kind {
     ReasonMissing,
     /// A reason in `failed/`, without its file.
     FileMissing,
-    /// On its way back to `incoming/`, which a redrive or a reload has not finished.
+    /// On its way back to `incoming/`, by a redrive or a reload that is not finished.
     HalfWay,
     /// In a claim, and nowhere else.
     ClaimedAndGone,
@@ -52,9 +52,9 @@ pub enum Kind {
     ClaimOfNoFeed,
     /// A claim that cannot be read.
     ClaimUnreadable,
-    /// A claim on something outside of `incoming/`.
+    /// A claim on an object outside of `incoming/`.
     ClaimStray,
-    /// A file in `incoming/` that is no feed's.
+    /// A file in `incoming/` that belongs to no feed.
     OfNoFeed,
 }
 
@@ -118,7 +118,7 @@ impl Kind {
         }
     }
 
-    /// What mends it.
+    /// What fixes it.
     #[must_use]
     pub fn mend(self) -> &'static str {
         match self {

@@ -1,10 +1,10 @@
 //! The first look: pairs what the ledger says of files with where they are, and counts.
 //!
 //! A file on its way is claimed, then recorded, then copied, then gone from `incoming/`. So the ledger is read first, then
-//! the claims, then `incoming/`, then the copies: an entry that was read has its file in `incoming/` or a copy, and only a
-//! file that was recorded since has a copy and no entry. Memory holds the ledger, some 300 bytes a file, the copies that
-//! have another `ETag` than their files, as many again, and what is in `failed/`. Never judges: what looks wrong is a
-//! suspect for the second look.
+//! the claims, then `incoming/`, then the copies. Then an entry that was read has its file in `incoming/` or a copy, and
+//! only a file that was recorded since has a copy and no entry. Memory holds the ledger (some 300 bytes a file), the
+//! copies that have another `ETag` than their files (as many bytes again), and what is in `failed/`. Never judges: what
+//! looks wrong is a suspect for the second look.
 
 use std::cell::Cell;
 use std::collections::btree_map::Entry::{Occupied, Vacant};
@@ -18,7 +18,7 @@ use sluice_core::object::{File, FileId, Prefix};
 
 use super::account::Account;
 use super::claims::Claimed;
-use super::names;
+use crate::names;
 
 /// Something that looks wrong.
 #[derive(Clone, Debug)]
@@ -30,7 +30,7 @@ pub(super) struct Suspect {
 /// How it looks wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Looks {
-    /// A file that is loaded or claimed, and not where it should be.
+    /// A file that is loaded or claimed, and is not where it should be.
     Misplaced,
     /// A file that the ledger has twice.
     Twice,
@@ -60,9 +60,9 @@ pub(super) struct FirstLook<'a> {
     /// The feed's own part of `incoming/`.
     own: Prefix,
     claimed: Claimed,
-    /// By key and `ETag`, whatever the feed's ledger knows files by.
+    /// By key and `ETag`, also where the feed's ledger knows files by their names.
     rows: BTreeMap<FileId, Row>,
-    /// Objects in `processed/` that no entry says exactly.
+    /// Objects in `processed/` that no entry describes exactly.
     unpaired: Vec<File>,
     failed: Vec<File>,
     account: Account,
@@ -77,7 +77,7 @@ impl<'a> FirstLook<'a> {
         Self { config, feed, own, claimed, rows, unpaired, failed, account, suspects }
     }
 
-    /// Takes an entry of the ledger. What the feed had under another prefix is listed nowhere.
+    /// Takes an entry of the ledger. Files that the feed had under another prefix are not listed, so they do not count.
     pub(super) fn entry(&mut self, entry: Entry) {
         if self.own.strip(&entry.key).is_none() {
             return;
@@ -88,18 +88,12 @@ impl<'a> FirstLook<'a> {
             return;
         }
         let (loaded_at, file) = (entry.loaded_at, file_of(entry));
-        match self.rows.entry(file.id()) {
+        let row = Row { file, loaded_at, incoming: false, failed: false, copies: 0, by_name: Cell::new(false) };
+        match self.rows.entry(row.file.id()) {
             Vacant(place) => {
-                place.insert(Row {
-                    file,
-                    loaded_at,
-                    incoming: false,
-                    failed: false,
-                    copies: 0,
-                    by_name: Cell::default(),
-                });
+                place.insert(row);
             }
-            Occupied(_) => self.suspects.push(Suspect { looks: Looks::Twice, file }),
+            Occupied(_) => self.suspects.push(Suspect { looks: Looks::Twice, file: row.file }),
         }
     }
 
@@ -110,7 +104,7 @@ impl<'a> FirstLook<'a> {
         self.claimed = claimed;
     }
 
-    /// Takes an object in `incoming/`: it waits, unless the ledger knows it or a claim holds it.
+    /// Takes an object in `incoming/`. It waits, unless the ledger knows it or a claim holds it.
     pub(super) fn incoming(&mut self, file: &File) {
         let claimed = self.claimed.see(file);
         let taken = self.own.strip(&file.key).is_some_and(|name| self.feed.takes(name, file.size));
@@ -144,7 +138,7 @@ impl<'a> FirstLook<'a> {
         }
     }
 
-    /// Notes it on all entries that say exactly this object; answers whether there is one.
+    /// Changes all rows that describe exactly this object. Answers whether there is one.
     fn note(&mut self, to: &Prefix, object: &File, note: impl Fn(&mut Row)) -> bool {
         let mut noted = false;
         for id in files_of(&self.config.bucket, to, object) {
@@ -157,7 +151,7 @@ impl<'a> FirstLook<'a> {
         noted
     }
 
-    /// The numbers, and what looks wrong, in the order of keys. Entries of before `expired` need no copy.
+    /// The numbers, and what looks wrong, in the order of keys. Entries from before `expired` need no copy.
     pub(super) fn end(mut self, expired: Option<Timestamp>) -> (Account, Vec<Suspect>) {
         self.pair_by_name();
         for row in std::mem::take(&mut self.rows).into_values() {
@@ -178,7 +172,7 @@ impl<'a> FirstLook<'a> {
         for row in homeless {
             plain.entry(incoming.strip(&row.file.key).unwrap_or_default()).or_default().push(row);
         }
-        // The longest names first: one that bears an ETag says whose it is, a mere path may be that of several versions.
+        // The longest names first: a name with an ETag says which version it is, a path may be that of several versions.
         self.unpaired.sort_by(|one, other| other.key.cmp(&one.key));
         for copy in self.unpaired.drain(..) {
             let of_name = plain.get(processed.strip(&copy.key).unwrap_or_default());
@@ -213,10 +207,10 @@ impl<'a> FirstLook<'a> {
         }
     }
 
-    /// What has no reason itself, and the name of another object's reason, is that.
+    /// An object that has no reason, and has the name of another object's reason, counts as that reason.
     fn pair_reasons(&mut self) {
         let mut files = std::mem::take(&mut self.failed);
-        // A reason's name is longer than that of its file: whether it has one itself is known by then.
+        // A reason's name is longer than its file's name. So by the time an object comes, its own reasons have come.
         files.sort_by(|one, other| other.key.cmp(&one.key));
         let keys: HashSet<&str> = files.iter().map(|file| file.key.as_str()).collect();
         let mut explained = HashSet::new();
@@ -241,7 +235,7 @@ impl Row {
     }
 }
 
-/// The file that an entry says. When it was written is not in the ledger.
+/// The file of an entry. The ledger does not say when it was written.
 pub(super) fn file_of(entry: Entry) -> File {
     let Entry { key, etag, size, .. } = entry;
     File { key, etag, size, last_modified: Timestamp::UNIX_EPOCH }
@@ -249,8 +243,6 @@ pub(super) fn file_of(entry: Entry) -> File {
 
 /// The files that an object under `to` can be the copy of.
 fn files_of(bucket: &Bucket, to: &Prefix, object: &File) -> Vec<FileId> {
-    let name = to.strip(&object.key).unwrap_or_default();
-    let named = names::identities(name, &object.etag).into_iter();
-    let named = named.filter_map(|(path, etag)| Some(FileId::of(&bucket.incoming.key(&path).ok()?, &etag)));
-    named.chain(names::ids(name)).collect()
+    let originals = names::originals(bucket, to, object).into_iter().map(|(key, etag)| FileId::of(&key, &etag));
+    originals.chain(names::ids(to.strip(&object.key).unwrap_or_default())).collect()
 }

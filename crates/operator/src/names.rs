@@ -1,10 +1,11 @@
-//! Names of copies, read backwards: which file an object in `processed/` or `failed/` can be.
+//! Names in `processed/` and `failed/`, read backwards: which file an object there can be.
 //!
-//! Producers choose paths, so a name alone proves nothing; what it says is what is asked about.
+//! Producers choose paths, so a name alone proves nothing. What it says is only a question to the ledger or to S3.
 
-use sluice_core::object::{ETag, FileId, Key};
+use sluice_core::config::Bucket;
+use sluice_core::object::{ETag, File, FileId, Key, Prefix};
 
-/// How reasons end.
+/// How the names of reasons end.
 pub(crate) const REASON: &str = ".error.json";
 
 /// The names of objects that `name` can be the reason of.
@@ -14,8 +15,14 @@ pub(crate) fn reasoned(name: &str) -> Vec<&str> {
     std::iter::once(whole).chain(marked).filter(|name| !name.is_empty()).collect()
 }
 
+/// The files in `incoming/`, by key and `ETag`, that an object under `to` can be the copy of, likeliest first.
+pub(crate) fn originals(bucket: &Bucket, to: &Prefix, object: &File) -> Vec<(Key, ETag)> {
+    let named = identities(to.strip(&object.key).unwrap_or_default(), &object.etag);
+    named.into_iter().filter_map(|(path, etag)| Some((bucket.incoming.key(&path).ok()?, etag))).collect()
+}
+
 /// The paths and `ETag`s that an object with this name and `ETag` can be the copy of, likeliest first.
-pub(crate) fn identities(name: &str, etag: &ETag) -> Vec<(String, ETag)> {
+fn identities(name: &str, etag: &ETag) -> Vec<(String, ETag)> {
     let named = stems(name).into_iter().filter_map(|stem| {
         let (path, etag) = stem.rsplit_once('.')?;
         (!path.is_empty() && !etag.is_empty()).then(|| (path.to_owned(), ETag::new(etag)))
@@ -23,17 +30,13 @@ pub(crate) fn identities(name: &str, etag: &ETag) -> Vec<(String, ETag)> {
     std::iter::once((name.to_owned(), etag.clone())).chain(named).collect()
 }
 
-/// The files that the name itself bears the id of, since their own names were too long: at its end, or before the `ETag`.
+/// The ids of files that the name itself contains. A name that would be too long is cut, and has the file's id at its
+/// end, or before the `ETag`.
 pub(crate) fn ids(name: &str) -> Vec<FileId> {
     stems(name).into_iter().flat_map(|stem| stem.rsplit('.').take(2)).filter_map(FileId::parse).collect()
 }
 
-/// Whether the warehouse can hold this key as it is.
-pub(super) fn is_text(key: &Key) -> bool {
-    !key.as_str().contains('\0')
-}
-
-/// The name, and what is left of it without a number, and without a mark and a number.
+/// The name; the name without a number at its end; and without a mark and a number.
 fn stems(name: &str) -> Vec<&str> {
     let numbered = name.rsplit_once('.').filter(|(_, number)| is_number(number)).map(|(stem, _)| stem);
     let marked = numbered.and_then(|stem| stem.rsplit_once('.')).filter(|(_, mark)| is_mark(mark));
@@ -46,6 +49,16 @@ fn is_number(text: &str) -> bool {
 
 fn is_mark(text: &str) -> bool {
     text.len() == 16 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// Whether a warehouse can hold this key as it is.
+pub(crate) fn is_text(key: &Key) -> bool {
+    !key.as_str().contains('\0')
+}
+
+/// Whether the object is no file, only the name of a folder.
+pub(crate) fn is_folder(file: &File) -> bool {
+    file.size == 0 && file.key.as_str().ends_with('/')
 }
 
 #[cfg(test)]

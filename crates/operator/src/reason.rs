@@ -1,6 +1,6 @@
-//! A reason: what `<name>.error.json` says, and which object it is said of.
+//! A reason: what `<name>.error.json` says, and which object in `failed/` it is about.
 //!
-//! Never believes a name, nor a content alone: producers choose both, and a file of theirs may look like a reason.
+//! Never believes a name or a content alone. Producers choose both, and a file of theirs may look like a reason.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -8,8 +8,12 @@ use sluice_core::archive;
 use sluice_core::config::{Config, Feed};
 use sluice_core::destination::StatementId;
 use sluice_core::object::{ETag, File, Key};
+use sluice_core::ports::{Objects, PortError};
 
-use crate::verify::names::REASON;
+use crate::names::REASON;
+
+/// The largest object that can be a reason, in bytes: its texts are cut when they are written.
+const MAX_BYTES: u64 = 1 << 20;
 
 /// Why a file is in `failed/`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,14 +38,36 @@ pub struct Reason {
     /// The column.
     #[serde(default)]
     pub column: Option<String>,
-    /// When it was found out.
+    /// When the file was refused.
     #[serde(default)]
     pub time: Option<Timestamp>,
 }
 
+/// The content of an object whose name could be a reason's.
+#[derive(Clone)]
+pub(crate) enum Text {
+    /// It says what a reason says.
+    Reason(Reason),
+    /// It says something else.
+    Other,
+    /// This version is not there any more.
+    Gone,
+}
+
+impl Text {
+    pub(crate) async fn read(objects: &impl Objects, file: &File) -> Result<Self, PortError> {
+        if file.size > MAX_BYTES {
+            return Ok(Self::Other);
+        }
+        let content = objects.get(&file.key).await?.filter(|content| content.etag == file.etag);
+        Ok(content
+            .map_or(Self::Gone, |content| serde_json::from_slice(&content.body).map_or(Self::Other, Self::Reason)))
+    }
+}
+
 impl Reason {
-    /// Whether this is the reason of the object `of`, standing under `name`; both without the prefix of `failed/`.
-    pub(super) fn is_of(&self, config: &Config, feed: &Feed, name: &str, of: &str) -> bool {
+    /// Whether this, found under `name`, is the reason of the object `of`. Both without the prefix of `failed/`.
+    pub(crate) fn is_of(&self, config: &Config, feed: &Feed, name: &str, of: &str) -> bool {
         let bucket = &config.bucket;
         if self.feed != feed.name.as_str() || config.incoming(feed).strip(&self.key).is_none() {
             return false;
