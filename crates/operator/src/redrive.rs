@@ -32,7 +32,8 @@ pub use crate::reason::Reason;
 pub use account::{Account, News, Stays};
 pub use errors::{Group, errors};
 pub use failed::redrive;
-pub use processed::{Reload, reload};
+pub use processed::reload;
+pub use session::Reload;
 
 use crate::listing::Listing;
 use crate::names::REASON;

@@ -12,24 +12,13 @@ use sluice_core::ports::{Objects, PortError, Ports};
 use super::account::{Account, End, Ends, News, Stays};
 use super::plan::{Folder, Move, Origin, Plan};
 use super::run::Run;
-use super::session::Session;
+use super::session::{Reload, Session};
 use super::{Options, RedriveError, no_ledger};
 use crate::listing::Listing;
 use crate::names;
 
 /// How many objects the ledger is asked about by key at once. Each can have four keys.
 const BY_KEY: usize = 250;
-
-/// What is asked of a reload.
-#[derive(Clone, Debug)]
-pub struct Reload {
-    /// Which files.
-    pub options: Options,
-    /// The same in words, as the operator typed them. An unfinished reload goes on if it was asked for in the same words.
-    pub asked: String,
-    /// Begins another reload, whatever became of an earlier one.
-    pub anew: bool,
-}
 
 /// Moves the feed's files from `processed/` back to `incoming/`, and out of the ledger, so that they are loaded again.
 /// Rows that are in the table stay there.

@@ -12,10 +12,21 @@ use sluice_core::object::{ETag, Key};
 use sluice_core::ports::{Clock, Objects, PortError, Ports, PutIf};
 
 use super::plan::Folder;
-use super::{RedriveError, Reload, invalid};
+use super::{Options, RedriveError, invalid};
 
 /// How long a new reload waits. The ledger knows seconds, and the clocks of services differ a little.
 const PAUSE: Duration = Duration::from_secs(2);
+
+/// What is asked of a reload.
+#[derive(Clone, Debug)]
+pub struct Reload {
+    /// Which files.
+    pub options: Options,
+    /// The same in words, as the operator typed them. An unfinished reload goes on if it was asked for in the same words.
+    pub asked: String,
+    /// Begins another reload, whatever became of an earlier one.
+    pub anew: bool,
+}
 
 /// A reload that is under way.
 #[derive(Clone, Debug)]
