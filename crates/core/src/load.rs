@@ -3,6 +3,8 @@
 //! Every step may be done twice: after a death the next worker on the claim does the rest. The claim is deleted last. A
 //! file leaves `incoming/` only when its rows are committed, or when the warehouse refuses it. Never decides that from
 //! memory: the transaction's status says it, or the ledger does.
+//!
+//! One file, because it is the one place where all steps meet.
 
 use std::collections::HashSet;
 use std::time::Duration;

@@ -2,6 +2,8 @@
 //! none.
 //!
 //! Pure, except for its counters. It gets every report from the caller, and never asks for anything.
+//!
+//! One file, because a third of it is the tests of one list of reports.
 
 use std::collections::BTreeMap;
 

@@ -2,6 +2,8 @@
 //!
 //! Pure. Never forgets a file: each one is being loaded, comes later, is in doubt, or is handed to the caller. Never
 //! loads a file in doubt together with another.
+//!
+//! One file, because each way to narrow a claim must leave what the others rely on.
 
 use jiff::{SignedDuration, Timestamp};
 

@@ -3,8 +3,8 @@
 //! destination that there is; for [`Backlog`], held by listings of each bucket.
 //!
 //! Each check is a function of its own that works under a prefix of its own. So checks may run in any order, and a bucket
-//! may be used again. Checks know only the port: never test what S3 does beyond it. The list of all checks is in one file,
-//! with what they share.
+//! may be used again. Checks know only the port: never test what S3 does beyond it. One file, because the list of
+//! all checks stands with what they share.
 
 mod backlog;
 mod copy;

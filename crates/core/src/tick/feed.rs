@@ -2,6 +2,8 @@
 //!
 //! Never waits for another feed. Places all of its claims before it looks whether others have the same files, and looks once
 //! for all of them.
+//!
+//! One file, because it is one sequence of steps, and each needs what the steps before it found.
 
 use std::collections::{HashMap, HashSet};
 

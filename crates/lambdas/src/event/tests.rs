@@ -1,3 +1,5 @@
+//! What the functions make of each event, from recorded ones. One file, because every event is read by one decoder.
+
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};

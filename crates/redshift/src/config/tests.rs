@@ -1,4 +1,6 @@
 //! What a configuration means, and what an operator reads when it is wrong.
+//!
+//! One file, because every case reads one whole configuration.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 

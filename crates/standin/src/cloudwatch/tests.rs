@@ -1,4 +1,6 @@
 //! `CloudWatch` through the real SDK, and by hand in the protocols that the Rust SDK no longer speaks.
+//!
+//! One file, because each protocol must give the same answers to the same data.
 
 use std::{io::Write, time::Duration};
 

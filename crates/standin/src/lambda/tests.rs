@@ -1,4 +1,6 @@
 //! Lambda with real processes: every promise that the other parts rely on.
+//!
+//! One file, because every test needs the same scene of processes.
 
 use std::{
     io::{ErrorKind, Read},

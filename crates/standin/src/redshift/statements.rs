@@ -1,6 +1,8 @@
 //! The statements that the Data API knows: their states, their results, their client tokens, and when they expire.
 //!
 //! Never runs SQL, and never holds its lock while waiting.
+//!
+//! One file, because all of it is one state under one lock, with its tests.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -1,6 +1,8 @@
 //! Cuts SQL into tokens as Redshift reads it: above all, string literals in which a backslash escapes.
 //!
 //! Never changes a statement, and never guesses: text that cannot be cut is an error, as it is in Redshift.
+//!
+//! One file, because half of it is the tests of one scanner.
 
 /// One piece of a statement. All pieces joined are the statement.
 #[derive(Clone, Debug, PartialEq, Eq)]

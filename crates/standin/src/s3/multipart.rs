@@ -1,6 +1,8 @@
 //! Multipart uploads, and copies in parts for objects that are too large for one copy.
 //!
 //! Each part keeps its own content. Completing an upload joins them and never moves a byte.
+//!
+//! One file, because all of it changes one upload, with its tests.
 
 use std::collections::BTreeMap;
 use std::ops::Range;

@@ -1,4 +1,6 @@
 //! The storage compared with a trivially simple model, and under many concurrent rivals.
+//!
+//! One file, because the model and its rivals make the same calls.
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -1,6 +1,8 @@
 //! Which column of a file fills which column of the table, and whether its type fits.
 //!
 //! Never reads a value. See [`super`] for the meaning of *seen* and the other marks.
+//!
+//! One file, because half of it is the tests of one table of types.
 
 use std::sync::Arc;
 

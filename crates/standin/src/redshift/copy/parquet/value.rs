@@ -1,6 +1,8 @@
 //! Converts one value of a Parquet file: checked for its column, written as PostgreSQL's COPY reads it.
 //!
 //! Never knows files or rows. See [`super`] for the meaning of *seen* and the other marks.
+//!
+//! One file, because it is one conversion for each type, and half of it is their tests.
 
 use jiff::civil::{Date, DateTime, Time};
 use jiff::{SignedDuration, Span};
