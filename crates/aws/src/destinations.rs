@@ -29,8 +29,8 @@ fn redshift(aws: &Aws, bucket: &Bucket) -> RedshiftDestination<RedshiftData, S3O
     RedshiftDestination::new(bucket.clone(), aws.statements(), aws.objects(&bucket.name))
 }
 
-/// Makes [`DESTINATIONS`] and [`DeployedDestination`] of a list of destinations. Every call of a port names the feed that
-/// it is about, and goes to the destination of that feed's kind.
+/// Makes [`DESTINATIONS`] and [`DeployedDestination`] of a list of destinations. Every call of a port names the feed
+/// that it is about, and goes to the destination of that feed's kind.
 macro_rules! destinations {
     ($($(#[$when:meta])* $field:ident: $kind:expr, $destination:ty, $make:expr;)+) => {
         /// The kinds of destination that feeds of a deployment in AWS may have.

@@ -4,8 +4,8 @@
 //! deleted. A version that a producer wrote meanwhile is neither copied nor deleted: it is a new file. After a crash
 //! half-way, doing it again does the rest.
 //!
-//! Producers choose paths, and can foresee the names that their files get here. So they could occupy all of them. For this
-//! reason the later names bear a mark that nobody can foresee.
+//! Producers choose paths, and can foresee the names that their files get here. So they could occupy all of them. For
+//! this reason the later names bear a mark that nobody can foresee.
 
 use futures_util::{StreamExt, stream};
 
@@ -118,9 +118,9 @@ async fn copy_one(objects: &impl Objects, names: Names<'_>, file: &File) -> Resu
     for attempt in 0..NAMES {
         let key = names.name(file, attempt)?;
         match objects.copy(file, &key).await? {
-            // An earlier attempt copied it and did not delete the source, or the same content was archived before. Where
-            // ETags are not hashes (KMS, uploads in parts) a copy has another one, and then a second copy is made. One
-            // copy too many is safe; taking another file for this one is not.
+            // An earlier attempt copied it and did not delete the source, or the same content was archived before.
+            // Where ETags are not hashes (KMS, uploads in parts) a copy has another one, and then a second copy is
+            // made. One copy too many is safe; taking another file for this one is not.
             Copy::Occupied(other) if other.etag == file.etag && other.size == file.size => {
                 return Ok((key, Copy::Occupied(other)));
             }

@@ -1,7 +1,7 @@
-//! The port before [`plan`](crate::plan): where a feed's waiting files are known from.
+//! The port before [`plan`](crate::plan): it knows which files of a feed wait.
 //!
-//! [`Listing`](crate::list::Listing) is its one implementation: the bucket is its own queue. A backlog says what waits and
-//! which files come first. It never says what is loaded: only the ledger does.
+//! [`Listing`](crate::list::Listing) is its one implementation: the bucket is its own queue. A backlog says what waits
+//! and which files come first. It never says what is loaded: only the ledger does.
 
 use std::cmp::Ordering;
 use std::collections::{BinaryHeap, HashSet};
@@ -13,15 +13,15 @@ use crate::config::{Feed, Order};
 use crate::object::{File, FileId, Key};
 use crate::ports::PortError;
 
-/// Knows what waits.
+/// Knows which files wait.
 pub trait Backlog: Send + Sync {
-    /// What waits of the feed, and the first files of it that may be loaded now.
+    /// Counts what waits of the feed, and chooses the first files that may be loaded now.
     ///
-    /// A file that is there from before the call until after it is counted once, unless the answer is "at least so many".
-    /// Called again and again, while what it chose is loaded or held, it comes to every file.
+    /// A file that is there during the whole call is counted once, unless the answer says [`Waiting::at_least`]. If the
+    /// caller loads or holds what was chosen and calls again, it comes to every file.
     ///
     /// # Errors
-    /// When it cannot be asked: nothing is known then.
+    /// When the backlog cannot be read. Nothing is known then.
     fn waiting(&self, feed: &Feed, wanted: &Wanted) -> impl Future<Output = Result<Waiting, PortError>> + Send;
 }
 
@@ -38,11 +38,11 @@ pub struct Waiting {
     pub chosen: Vec<File>,
     /// When the oldest of the others was written.
     pub oldest_left: Option<Timestamp>,
-    /// Files that are not taken: none of `include` matches them, or they have to be restored before anybody can read them.
+    /// Files that the feed does not take: no pattern of `include` matches them, or they must be restored first.
     pub not_taken: u64,
     /// The first of those.
     pub first_not_taken: Option<(Key, NotTaken)>,
-    /// It stopped in time: there are at least so many.
+    /// It stopped in time. There may be more files than these counts say.
     pub at_least: bool,
 }
 
@@ -51,28 +51,28 @@ pub struct Waiting {
 pub enum NotTaken {
     /// No pattern of `include` matches its name.
     NotIncluded,
-    /// Its storage class is one that nobody can read before it is restored.
+    /// Its storage class is one that must be restored before it can be read.
     Frozen,
 }
 
-/// Which files are not to be chosen, and how many others are.
+/// Which files may be chosen, and how many.
 #[derive(Clone, Debug, Default)]
 pub struct Wanted {
-    /// Keys that claims hold.
+    /// Keys that claims hold. They are not chosen.
     pub held: HashSet<Key>,
-    /// Files that rest.
+    /// Files that rest. They are not chosen.
     pub resting: HashSet<FileId>,
     /// The most files to choose.
     pub most: usize,
 }
 
-/// The older of two times, where there are two.
+/// The older of two times, if there are two.
 #[must_use]
 pub fn older(one: Option<Timestamp>, other: Timestamp) -> Option<Timestamp> {
     Some(one.map_or(other, |one| one.min(other)))
 }
 
-/// The first `want` files of all that were offered: a heap whose top is the one to give up next.
+/// The first `want` of all files that were offered. The top of the heap is the one that gives way next.
 pub(crate) struct Choice {
     order: Order,
     want: usize,
@@ -84,7 +84,7 @@ impl Choice {
         Self { order, want, heap: BinaryHeap::new() }
     }
 
-    /// Takes the file if it is among the first; answers the one that is not, for it.
+    /// Takes the file if it is among the first. Returns the file that is not.
     pub(crate) fn offer(&mut self, file: File) -> Option<File> {
         let mut candidate = Candidate { order: self.order, file };
         if self.heap.len() < self.want {
@@ -104,7 +104,7 @@ impl Choice {
     }
 }
 
-/// Puts files into a feed's order, oldest first or by key.
+/// Sorts files by a feed's order: oldest first, or by key.
 pub fn sort(order: Order, files: &mut [File]) {
     files.sort_unstable_by(|a, b| compare(order, a, b));
 }

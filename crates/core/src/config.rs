@@ -86,15 +86,15 @@ pub struct Feed {
     pub fan_out: bool,
     /// Whether the head of each file is inspected before it is loaded. Default true.
     pub inspect: bool,
-    /// How long a function waits for a COPY before it leaves the batch to a later invocation. Default 5 seconds, at most
-    /// [`MAX_WAIT`].
+    /// How long a function waits for a COPY before it leaves the batch to a later invocation. Default 5 seconds, at
+    /// most [`MAX_WAIT`].
     pub wait: Duration,
     /// Where the rows go.
     pub target: Target,
 }
 
-/// The most files of one load. With the longest keys that S3 allows, the guard and the ledger's rows of so many fit into the
-/// 40 statements of 100 KB that the narrowest of the destinations takes for a transaction.
+/// The most files of one load. With the longest keys that S3 allows, the guard and the ledger's rows of so many fit
+/// into the 40 statements of 100 KB that the narrowest of the destinations takes for a transaction.
 pub const MAX_FILES_PER_LOAD: usize = 1000;
 
 /// The most files that a feed may have in flight. A lister keeps as many in memory, with their keys.
@@ -161,9 +161,9 @@ fn is_folder(name: &str, size: u64) -> bool {
     size == 0 && (name.is_empty() || name.ends_with('/'))
 }
 
-/// Whether a name is that of a marker: writers leave markers beside their data, and readers skip them. A part of the name
-/// begins with `.`, or with `_` and is no partition (`_day=1`), or the name ends in `_$folder$`.
-/// Source: Apache Hadoop, `FileInputFormat`'s filter of hidden files; Apache Spark, `HadoopFSUtils.shouldFilterOutPathName`.
+/// Whether a name is that of a marker: writers leave markers beside their data, and readers skip them. A part of the
+/// name begins with `.`, or with `_` and is no partition (`_day=1`), or the name ends in `_$folder$`. Source: Apache
+/// Hadoop, `FileInputFormat`'s filter of hidden files; Apache Spark, `HadoopFSUtils.shouldFilterOutPathName`.
 fn is_marker(name: &str) -> bool {
     let hidden = |part: &str| {
         let dotted = part.starts_with('.') && !part.chars().all(|c| c == '.');

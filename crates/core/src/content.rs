@@ -1,8 +1,8 @@
-//! Content: what the functions themselves read of a file that the warehouse refuses: whether its gzip is whole, and the one
-//! line that an error is about.
+//! Content: what the functions themselves read of a file that the warehouse refuses: whether its gzip is whole, and the
+//! one line that an error is about.
 //!
-//! Reads only after the warehouse has refused a batch for its content. It is help, and never a step of the protocol: what
-//! cannot be read is left to the warehouse's own message. Memory and work are bounded for any file.
+//! Reads only after the warehouse has refused a batch for its content. It is help, and never a step of the protocol:
+//! what cannot be read is left to the warehouse's own message. Memory and work are bounded for any file.
 
 use std::io::{self, Write};
 

@@ -1,7 +1,8 @@
 //! The port to a warehouse: start the transaction that loads a batch, ask how far it is, and ask the ledger.
 //!
-//! Never knows SQL. Each destination keeps the promise that matters: rows and ledger change in one transaction, and a batch
-//! with a file that is in the ledger changes nothing. This is one file because a destination implements all of it.
+//! Never knows SQL. Each destination keeps the promise that matters: rows and ledger change in one transaction, and a
+//! batch with a file that is in the ledger changes nothing. This is one file because a destination implements all of
+//! it.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -29,8 +30,8 @@ pub trait Loads: Send + Sync {
         async { Ok(()) }
     }
 
-    /// Starts the one transaction that loads the files and writes them into the ledger. Does not wait for one that runs by
-    /// itself. A destination that does the work in this call answers how it ended.
+    /// Starts the one transaction that loads the files and writes them into the ledger. Does not wait for one that runs
+    /// by itself. A destination that does the work in this call answers how it ended.
     ///
     /// Two calls with the same `load` (token included) start one transaction, for as long as the destination remembers
     /// tokens. After that, and for another attempt, the ledger ensures that the files are loaded once.
@@ -48,12 +49,12 @@ pub trait Loads: Send + Sync {
 
 /// Keeps the ledger of a feed: which files are loaded.
 pub trait Ledger: Send + Sync {
-    /// Creates the feed's ledger, with all that belongs to it, where there is none. Fails where the ledger knows files by
-    /// another identity than the feed's.
+    /// Creates the feed's ledger, with all that belongs to it, where there is none. Fails where the ledger knows files
+    /// by another identity than the feed's.
     fn create_ledger(&self, feed: &Feed, asking: &Asking) -> impl Future<Output = Result<(), QueryError>> + Send;
 
-    /// Those of the files that the ledger has, by their ids there, with the version in which each was loaded. None where
-    /// there is no ledger yet. Waits for a load that holds the ledger.
+    /// Those of the files that the ledger has, by their ids there, with the version in which each was loaded. None
+    /// where there is no ledger yet. Waits for a load that holds the ledger.
     fn loaded(
         &self,
         feed: &Feed,
@@ -69,8 +70,8 @@ pub trait Ledger: Send + Sync {
         asking: &Asking,
     ) -> impl Future<Output = Result<Vec<Entry>, QueryError>> + Send;
 
-    /// Takes files out of the ledger, so that they can be loaded again: those that were recorded at `until` or before, to
-    /// the second. What was recorded later stays. So doing it twice changes nothing more, even if a file was loaded
+    /// Takes files out of the ledger, so that they can be loaded again: those that were recorded at `until` or before,
+    /// to the second. What was recorded later stays. So doing it twice changes nothing more, even if a file was loaded
     /// meanwhile. Waits for loads to end.
     fn forget(
         &self,
@@ -80,13 +81,13 @@ pub trait Ledger: Send + Sync {
     ) -> impl Future<Output = Result<(), QueryError>> + Send;
 }
 
-/// Finds out what a transaction does not report by itself, and corrects the ledger. A destination that reads exactly the
-/// planned versions, and whose failures name the bad files, has nothing to repair.
+/// Finds out what a transaction does not report by itself, and corrects the ledger. A destination that reads exactly
+/// the planned versions, and whose failures name the bad files, has nothing to repair.
 pub trait Repairs: Send + Sync {
     /// Which of the batch's files the warehouse refuses, and why, after its transaction failed for bad data.
     ///
-    /// Changes no table. May name only some of the bad files: the caller asks for the rest after the next failure. If the
-    /// answer is late, the caller asks again with the next [`Asking::look`].
+    /// Changes no table. May name only some of the bad files: the caller asks for the rest after the next failure. If
+    /// the answer is late, the caller asks again with the next [`Asking::look`].
     fn bad_files(
         &self,
         _feed: &Feed,
@@ -108,8 +109,8 @@ pub trait Repairs: Send + Sync {
         async { Ok(files.iter().map(|file| (file.key.clone(), file.etag.clone())).collect()) }
     }
 
-    /// Corrects identities in the ledger: what was recorded as the first file of a pair was in truth the second. Doing it
-    /// twice changes nothing more. Waits for a load that holds the ledger.
+    /// Corrects identities in the ledger: what was recorded as the first file of a pair was in truth the second. Doing
+    /// it twice changes nothing more. Waits for a load that holds the ledger.
     fn amend(
         &self,
         _feed: &Feed,
@@ -218,8 +219,8 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// Its place in the order of pages: its key, a dot, its `ETag`. The archive names a second version of a path in the same
-    /// way. Never ends in a blank, because some warehouses do not compare those.
+    /// Its place in the order of pages: its key, a dot, its `ETag`. The archive names a second version of a path in the
+    /// same way. Never ends in a blank, because some warehouses do not compare those.
     #[must_use]
     pub fn place(&self) -> String {
         format!("{}.{}", self.key, self.etag)
@@ -259,8 +260,8 @@ impl fmt::Display for StatementId {
 pub enum Started {
     /// Its transaction runs by itself: [`Loads::poll`] says how far it is.
     Detached(Begun),
-    /// It has ended: [`Progress::Loaded`] or [`Progress::Failed`]. Nobody asks for it later: after a crash before that was
-    /// recorded, the ledger shows it. The same token gives it the same id, so that a bad file gets one reason.
+    /// It has ended: [`Progress::Loaded`] or [`Progress::Failed`]. Nobody asks for it later: after a crash before that
+    /// was recorded, the ledger shows it. The same token gives it the same id, so that a bad file gets one reason.
     Ended(Begun, Progress),
 }
 
@@ -297,7 +298,8 @@ pub struct Roles {
 /// How to ask a question. Several callers with the same token never ask the same question side by side.
 #[derive(Clone, Debug, Default)]
 pub struct Asking {
-    /// The same token and question are asked once, for as long as the destination remembers tokens. `None`: each call asks.
+    /// The same token and question are asked once, for as long as the destination remembers tokens. `None`: each call
+    /// asks.
     pub token: Option<String>,
     /// The name of the question that runs already, and its statement.
     pub noted: Option<(String, StatementId)>,

@@ -60,8 +60,8 @@ impl From<PortErrorKind> for Pace {
 }
 
 impl Pace {
-    /// How long to wait after `failures` failures in a row. It doubles up to the pace's longest. `seed` picks a point in its
-    /// upper half, so that what failed together is not retried together.
+    /// How long to wait after `failures` failures in a row. It doubles up to the pace's longest. `seed` picks a point
+    /// in its upper half, so that what failed together is not retried together.
     #[must_use]
     pub fn delay(self, failures: u32, seed: &str) -> Duration {
         let (first, longest) = match self {

@@ -1,8 +1,8 @@
 //! Inspect: looks at the head of each file before it is loaded, with one small read a file, many at a time.
 //!
-//! Finds what COPY would ignore in silence: to COPY a packed file under a plain name is a text of one odd line, and with a
-//! header to skip it loads nothing and reports success. Never refuses a file in doubt, and only for the content of exactly
-//! the planned version. What cannot be read in time is left to the warehouse.
+//! Finds what COPY would ignore in silence: to COPY a packed file under a plain name is a text of one odd line, and
+//! with a header to skip it loads nothing and reports success. Never refuses a file in doubt, and only for the content
+//! of exactly the planned version. What cannot be read in time is left to the warehouse.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -29,7 +29,8 @@ const HEAD_BYTES: u64 = 16 << 10;
 /// Source: Apache Parquet, "File format".
 const TAIL_BYTES: u64 = 8;
 
-/// An upload of more than one part has at least so many bytes. Source: Amazon S3 User Guide, "Amazon S3 multipart upload limits".
+/// An upload of more than one part has at least so many bytes. Source: Amazon S3 User Guide, "Amazon S3 multipart
+/// upload limits".
 const LEAST_PART: u64 = 5 << 20;
 
 /// What the heads of a batch's files show.

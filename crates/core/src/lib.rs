@@ -19,8 +19,9 @@
 //! * a claim fills a slot, slots are counted, and so a feed never has more than X files in flight;
 //! * a file is deleted only in the version that was copied, and copied only to where nothing is.
 //!
-//! Nothing here knows an SDK, a runtime, the environment or the time of day: those come in through [`ports`]. No destination
-//! is named here: what the protocol must know of one is a [`config::Target`], and what it asks of one is in [`destination`].
+//! Nothing here knows an SDK, a runtime, the environment or the time of day: those come in through [`ports`]. No
+//! destination is named here: what the protocol must know of one is a [`config::Target`], and what it asks of one is in
+//! [`destination`].
 
 pub mod archive;
 pub mod arrive;

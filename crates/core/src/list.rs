@@ -1,9 +1,9 @@
-//! Listing: the backlog that is `incoming/` itself. Counts every file under a feed's prefix, and keeps only those that may be
-//! loaded now.
+//! Listing: the backlog that is `incoming/` itself. It counts every file under a feed's prefix, and keeps only those
+//! that may be loaded now.
 //!
-//! Memory is bounded by the files kept, never by the backlog. A listing that would take too long stops in time and goes on
-//! there the next time: a hint under `sluice/state/<feed>/` says where, and losing it costs nothing but order. Never changes
-//! a file.
+//! Memory is bounded by the files kept, not by the backlog. A long listing stops in time, and the next one continues
+//! there: a hint under `sluice/state/<feed>/` says where. If the hint is lost, only the order suffers. Never changes a
+//! file.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -14,11 +14,10 @@ use crate::object::{File, Key, Prefix};
 use crate::ports::{Clock, Objects, Page, PortError, PortErrorKind, PutIf};
 use crate::run::later;
 
-/// How many pages are listed from the beginning, in a quarter of the time, before the hint is asked for: short backlogs
-/// need none.
+/// How many pages are listed, in a quarter of the time at most, before the hint is read. A short backlog needs none.
 const PAGES_BEFORE_HINT: usize = 8;
 
-/// All files under a feed's prefix, page by page, however long that takes.
+/// Lists all files under a feed's prefix, page by page, however long that takes.
 #[derive(Clone, Copy, Debug)]
 pub struct Listing<'a, O> {
     config: &'a Config,
@@ -31,7 +30,7 @@ impl<'a, O: Objects> Listing<'a, O> {
         Self { config, objects }
     }
 
-    /// The same, which stops at `until`, and goes on there the next time.
+    /// A listing that stops at `until`, and continues there the next time.
     pub fn until<C: Clock>(self, clock: &'a C, until: Timestamp) -> TimedListing<'a, O, C> {
         TimedListing { listing: self, clock, until }
     }
@@ -82,7 +81,7 @@ impl<O: Objects, C: Clock> Backlog for TimedListing<'_, O, C> {
 }
 
 impl<O: Objects, C: Clock> TimedListing<'_, O, C> {
-    /// A long backlog: goes on where the last listing stopped, and round to where this one began, while there is time.
+    /// Continues a long listing where the last one stopped, and round to where this one began, while there is time.
     async fn go_round(
         &self,
         feed: &Feed,
@@ -102,7 +101,7 @@ impl<O: Objects, C: Clock> TimedListing<'_, O, C> {
         loop {
             let round = after.is_none() && (hint.is_none() || wrapped);
             if round || self.clock.now() >= self.until {
-                // The next one begins after the first pages where this one has come to the end.
+                // If this one came to the end, the next one begins after the first pages.
                 let next = Hint { after: after.is_some().then_some(at) };
                 if hint.is_some() || next.after.is_some() {
                     next.write(objects, &config.bucket, feed).await;
@@ -111,7 +110,7 @@ impl<O: Objects, C: Clock> TimedListing<'_, O, C> {
             }
             let end = hint.as_ref().filter(|_| wrapped || after.is_none());
             let page = if after.is_none() {
-                // Round the end: on with what comes after the first pages, up to where the hint began.
+                // At the end: continue after the first pages, up to the hint.
                 wrapped = true;
                 objects.list_after(&prefix, begun.as_str()).await?
             } else {
@@ -122,7 +121,7 @@ impl<O: Objects, C: Clock> TimedListing<'_, O, C> {
     }
 }
 
-/// Where a listing stopped that did not come to its end.
+/// Where the last listing stopped before its end.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Hint {
     /// The last key that it saw.
@@ -131,7 +130,7 @@ struct Hint {
 }
 
 impl Hint {
-    /// One that cannot be read is none: the listing goes on from the beginning.
+    /// A hint that cannot be read is ignored: the listing continues from its beginning.
     async fn read(objects: &impl Objects, bucket: &Bucket, feed: &Feed) -> Self {
         let read = async { objects.get(&hint_key(bucket, feed)?).await };
         match read.await {
@@ -175,12 +174,12 @@ impl<'a> Counted<'a> {
         Self { feed, prefix, wanted, waiting: Waiting::default(), choice: Choice::new(feed.order, wanted.most) }
     }
 
-    /// Adds a page, and moves `after` on to the next one; answers the page's last key.
+    /// Counts a page, and moves `after` to the next one. Returns the page's last key.
     fn add(&mut self, page: Page, after: &mut Option<String>) -> Option<Key> {
         self.add_until(page, after, None)
     }
 
-    /// The same, up to `end`: then there is no next one.
+    /// The same, up to `end`. Behind it there is no next page.
     fn add_until(&mut self, mut page: Page, after: &mut Option<String>, end: Option<&Key>) -> Option<Key> {
         let last = page.files.last().map(|file| file.key.clone());
         *after = page.next.take();

@@ -154,8 +154,9 @@ impl<P: Ports> Loading<'_, P> {
             let started = started.map_err(StepError::Start)?;
             held.claim.began(started.begun());
             return match started {
-                // A death before the claim is written costs nothing: the next worker submits with the same token, and is
-                // given the same statement. If the token is forgotten by then, the guard finds the files in the ledger.
+                // A death before the claim is written costs nothing: the next worker submits with the same token, and
+                // is given the same statement. If the token is forgotten by then, the guard finds the files in the
+                // ledger.
                 Started::Detached(_) => self.save(held).await,
                 // For the same reason what has ended is not noted.
                 Started::Ended(begun, progress) => self.stands(held, &begun, progress).await,

@@ -133,8 +133,8 @@ impl Datum {
         Self { metric, feed: feed.clone(), at, values: vec![(value, 1.0)] }
     }
 
-    /// Many durations, in the metric's unit (seconds or milliseconds). They are rounded to two significant digits, so that
-    /// many durations have few distinct values.
+    /// Many durations, in the metric's unit (seconds or milliseconds). They are rounded to two significant digits, so
+    /// that many durations have few distinct values.
     #[must_use]
     pub fn durations(metric: Metric, feed: &FeedName, at: Timestamp, durations: &[Duration]) -> Self {
         let scale = if metric.unit() == Unit::Milliseconds { 1000.0 } else { 1.0 };

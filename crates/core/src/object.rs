@@ -1,7 +1,7 @@
 //! Names of things in the bucket, as types that cannot be wrong: keys, prefixes, `ETag`s, files and their identity.
 //!
-//! Never talks to S3, and never changes a key: what a producer wrote is what is listed, copied, loaded and recorded. These
-//! types are in one file because a [`File`] is made of them.
+//! Never talks to S3, and never changes a key: what a producer wrote is what is listed, copied, loaded and recorded.
+//! These types are in one file because a [`File`] is made of them.
 
 use std::fmt;
 

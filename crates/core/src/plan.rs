@@ -6,13 +6,13 @@ use crate::backlog;
 use crate::config::{Compression, Feed};
 use crate::object::{File, Key};
 
-/// The most bytes of a claim's files as JSON: a claim is never larger than 1 MiB, and may have to say of each file why it
-/// failed.
+/// The most bytes of a claim's files as JSON. A claim is never larger than 1 MiB, and it may have to say for each file
+/// why it failed.
 const MAX_CLAIM_BYTES: usize = 512 << 10;
 
 /// Cuts at most `most` files into at most `free` batches, in the order of their first files.
 ///
-/// A key that comes twice is taken once (the newest version of it): COPY would load it twice.
+/// If a key comes twice, only its newest version is planned: COPY would load it twice.
 ///
 /// ```
 /// use jiff::Timestamp;
@@ -38,7 +38,7 @@ pub fn plan(feed: &Feed, files: Vec<File>, free: usize, most: usize) -> Vec<Vec<
     let mut batches: Vec<Batch> = Vec::new();
     for file in files {
         let compression = compression(feed, &file.key);
-        // The last one of a kind is the one that is not full.
+        // Only the last batch of a compression has room.
         let open = batches.iter_mut().rev().find(|batch| batch.compression == compression);
         match open.filter(|batch| batch.fits(feed, &file)) {
             Some(batch) => batch.add(file),
@@ -82,14 +82,15 @@ impl Batch {
     }
 }
 
-/// How much of a claim a file needs at most: what surrounds its key, and the key, of which JSON may escape every byte.
+/// The most bytes of a claim that a file needs: what surrounds its key, and the key, of which JSON may escape every
+/// byte.
 fn claim_bytes(file: &File) -> usize {
     let escaped =
         file.key.as_str().bytes().map(|byte| if byte < b' ' { 6 } else { 1 + usize::from(b"\"\\".contains(&byte)) });
     160 + file.etag.as_str().len() + escaped.sum::<usize>()
 }
 
-/// Which compression COPY is told for a file: the one that the feed names, or else the one that the name ends in.
+/// The compression that COPY is given for a file: the feed's own, or else that of the name's ending.
 #[must_use]
 pub fn compression(feed: &Feed, key: &Key) -> Option<Compression> {
     let files = &feed.target.files;

@@ -1,8 +1,8 @@
 //! What the protocol needs of the world, as small traits that state what they guarantee.
 //!
 //! An expected race is an answer ([`Put::Refused`], [`Copy::Occupied`]); everything else is an error ([`PortError`]).
-//! The ports are implemented in memory (feature `testing`) and on the AWS SDK (`sluice-aws`). One contract suite for each
-//! port holds both to the same guarantees. Never knows a step of the protocol.
+//! The ports are implemented in memory (feature `testing`) and on the AWS SDK (`sluice-aws`). One contract suite for
+//! each port holds both to the same guarantees. Never knows a step of the protocol.
 
 use std::future::Future;
 use std::time::Duration;
@@ -16,8 +16,8 @@ pub use crate::port_error::{Operation, PortError, PortErrorKind, Service};
 
 /// The bucket: files, claims and manifests.
 ///
-/// Every call sees what calls that ended before it wrote (S3 is strongly consistent). Each conditional call decides and acts
-/// in one step.
+/// Every call sees what calls that ended before it wrote (S3 is strongly consistent). Each conditional call decides and
+/// acts in one step.
 ///
 /// A bucket is listed page by page:
 ///
@@ -68,8 +68,8 @@ pub trait Objects: Send + Sync {
     /// The object's content, or `None` where there is no such object.
     fn get(&self, key: &Key) -> impl Future<Output = Result<Option<Content>, PortError>> + Send;
 
-    /// At most `length` bytes of exactly this version, from the byte `from` on, which must exist. `None` where the version
-    /// is gone.
+    /// At most `length` bytes of exactly this version, from the byte `from` on, which must exist. `None` where the
+    /// version is gone.
     fn read(
         &self,
         file: &File,
@@ -103,8 +103,8 @@ pub trait Objects: Send + Sync {
     /// Deletes the object while it still has the given `ETag`.
     fn delete(&self, key: &Key, etag: &ETag) -> impl Future<Output = Result<Delete, PortError>> + Send;
 
-    /// Deletes at most [`MAX_DELETES`] objects, each while it still has its `ETag`, and answers in the same order. One that
-    /// cannot be deleted does not hold up the others.
+    /// Deletes at most [`MAX_DELETES`] objects, each while it still has its `ETag`, and answers in the same order. One
+    /// that cannot be deleted does not hold up the others.
     ///
     /// # Errors
     /// When the call as a whole fails. Any of them may be deleted then.
@@ -140,9 +140,9 @@ pub struct Content {
 pub struct Part {
     /// The bytes.
     pub bytes: Vec<u8>,
-    /// Whether the object's `ETag` is a hash of its content, and so the same for the same content. It is not if the object
-    /// was uploaded in parts, or is encrypted by KMS or under a key of its producer's.
-    /// Source: Amazon S3 API Reference, "Object".
+    /// Whether the object's `ETag` is a hash of its content, and so the same for the same content. It is not if the
+    /// object was uploaded in parts, or is encrypted by KMS or under a key of its producer's. Source: Amazon S3 API
+    /// Reference, "Object".
     pub hashed: bool,
 }
 

@@ -72,9 +72,9 @@ pub async fn quarantine(
 
 /// The files that nobody has written since they were listed, and the others.
 ///
-/// The warehouse refuses the content that it found under the name. A producer may have replaced that, and then written the
-/// listed content back. The name has the listed `ETag` again, but the warehouse said nothing about this content. Only the
-/// time shows it: an object with the listed time was there all along. Times of S3 are whole seconds.
+/// The warehouse refuses the content that it found under the name. A producer may have replaced that, and then written
+/// the listed content back. The name has the listed `ETag` again, but the warehouse said nothing about this content.
+/// Only the time shows it: an object with the listed time was there all along. Times of S3 are whole seconds.
 async fn untouched(objects: &impl Objects, files: &[File]) -> (Vec<File>, Archived) {
     let looks = stream::iter(files.to_vec()).map(async |file| (objects.head(&file.key).await, file));
     let (mut same, mut others) = (Vec::new(), Archived::default());
@@ -136,8 +136,8 @@ async fn write_reason(
     if objects.put(&key, body.clone(), PutIf::Absent).await? != Put::Refused || is_ours(objects, &key, &reason).await? {
         return Ok(());
     }
-    // The name has a producer's file, or the reason of an earlier failure. Both stay. Nobody else can have the next name,
-    // and every attempt writes the same there.
+    // The name has a producer's file, or the reason of an earlier failure. Both stay. Nobody else can have the next
+    // name, and every attempt writes the same there.
     let mark = archive::mark(cause.statement, file);
     let key = Key::new(format!("{at}.{mark}{REASON}")).map_err(|error| invalid(file, error))?;
     objects.put(&key, body, PutIf::Any).await.map(drop)

@@ -1,4 +1,5 @@
-//! The world in memory, for tests: every port without a network, faults on demand, and the contract suites of the ports.
+//! The world in memory, for tests: every port without a network, faults on demand, and the contract suites of the
+//! ports.
 //!
 //! Never part of a deployed binary (feature `testing`), and never more lenient than the service it stands for.
 

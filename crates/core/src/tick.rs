@@ -1,7 +1,7 @@
 //! The lister's tick: list → plan → claim → dispatch → measure, for every feed.
 //!
-//! All feeds go side by side, and each is dispatched and measured when it is ready: one that takes long holds up no other.
-//! Asks the warehouse nothing itself, and never claims more than a feed's free slots.
+//! All feeds are ticked side by side, and each is dispatched and measured as soon as it is ready: a slow one holds up
+//! no other. Never asks the warehouse anything, and never claims more than a feed's free slots.
 
 mod feed;
 mod report;
@@ -25,7 +25,7 @@ use crate::work::{discard, publish};
 use feed::{Planned, Tick};
 pub use report::{BatchReport, FeedReport, TickReport};
 
-/// How long feeds that are ready wait for others, so that one call publishes the measures of all.
+/// How long feeds that are ready wait for the others, so that one call publishes the metrics of all.
 const TOGETHER: std::time::Duration = std::time::Duration::from_secs(3);
 
 /// What the passes of one invocation know of each other.
@@ -33,13 +33,13 @@ const TOGETHER: std::time::Duration = std::time::Duration::from_secs(3);
 pub(crate) struct Passes {
     /// How many there were.
     done: u32,
-    /// Transactions that run on, and whose claim was sent to a worker already: it looks once for each invocation.
+    /// Running transactions whose claim was sent to a worker already. A worker looks once for each invocation.
     sent: HashSet<(Key, StatementId)>,
 }
 
 impl Passes {
-    /// Whether this is the first pass. It publishes the backlog (a metric has one value a minute), and tries again what
-    /// fails.
+    /// Whether this is the first pass. Only the first publishes the backlog, since a metric has one value a minute, and
+    /// only the first retries what fails.
     fn first(&self) -> bool {
         self.done == 0
     }
@@ -48,7 +48,7 @@ impl Passes {
 /// Ticks once: for all feeds, or for those that `only` names.
 ///
 /// # Errors
-/// When the claims cannot be listed, or `only` names a feed that is not configured: then nothing was done.
+/// When the claims cannot be listed, or `only` names a feed that is not configured. Then nothing was done.
 pub async fn tick<P: Ports>(
     config: &Config,
     ports: &P,
@@ -62,9 +62,9 @@ pub async fn tick<P: Ports>(
 enum Step<'a> {
     /// Its batches are claimed and dispatched.
     Planned(usize, Box<Planned<'a>>),
-    /// What the lister loads itself is loaded.
+    /// The batches that the lister loads itself are loaded.
     Loaded(usize, FeedReport),
-    /// Measures are published.
+    /// Metrics are published.
     Published,
 }
 
@@ -103,8 +103,8 @@ pub(crate) async fn pass<P: Ports>(
                 if passes.first() {
                     ready.extend(planned.data(now));
                 }
-                // Beside what is loaded here: a load that takes long must not make the lister look dead, nor may measures
-                // that nobody takes hold it up.
+                // While batches are loaded here: a long load must not make the lister look dead, and a slow CloudWatch
+                // must not hold up loads.
                 if planning == 0 {
                     steps.push(Either::Right(Either::Right(published(ports, std::mem::take(&mut ready)))));
                 }
@@ -152,7 +152,7 @@ fn chosen<'c>(config: &'c Config, only: Option<&[String]>) -> Result<Vec<&'c Fee
     names.iter().map(|name| config.feed(name).ok_or_else(|| unknown(name))).collect()
 }
 
-/// All claims that can be understood; the others are removed.
+/// All claims that can be read. The others are deleted.
 async fn survey<P: Ports>(config: &Config, ports: &P, run: &Run) -> Result<Survey, PortError> {
     let until = later(run.started, run.deadline.duration_since(run.started) / 3);
     let mut survey = Survey::read_until(ports.objects(), &config.bucket, ports.clock(), until).await?;

@@ -1,8 +1,8 @@
 //! Files without rows: loaded, not empty, and nothing of them is in the table.
 //!
-//! This is no error, and often no mistake; but the producer of a file expects rows. So each batch with such files leaves a
-//! note, `sluice/state/<feed>/without-rows/<batch>.json`, which `sluice status` shows. Never decides anything by a note,
-//! and never lets one hold up a load.
+//! This is no error, and often no mistake; but the producer of a file expects rows. So each batch with such files
+//! leaves a note, `sluice/state/<feed>/without-rows/<batch>.json`, which `sluice status` shows. Never decides anything
+//! by a note, and never lets one hold up a load.
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;

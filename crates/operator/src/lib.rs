@@ -1,4 +1,5 @@
-//! What an operator asks of a deployment, through the same ports as the functions: the command line's own half of Sluice.
+//! What an operator asks of a deployment, through the same ports as the functions: the command line's own half of
+//! Sluice.
 //!
 //! ```text
 //!   sluice status, plan ──▶ preview    what the next tick would do, without doing it

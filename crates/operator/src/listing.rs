@@ -1,4 +1,5 @@
-//! All objects under a prefix, a page at a time. Never holds more than the page that it answers, unless all are asked for.
+//! All objects under a prefix, a page at a time. Never holds more than the page that it answers, unless all are asked
+//! for.
 
 use sluice_core::object::{File, Prefix};
 use sluice_core::ports::{Objects, PortError};

@@ -1,7 +1,7 @@
 //! Preview: what a tick would see of a feed and do with it, without doing anything.
 //!
-//! The steps are the tick's own ([`backlog`](sluice_core::backlog), [`plan`](sluice_core::plan)), so that it shows what will happen. Never
-//! writes, and asks the warehouse nothing.
+//! The steps are the tick's own ([`backlog`](sluice_core::backlog), [`plan`](sluice_core::plan)), so that it shows what
+//! will happen. Never writes, and asks the warehouse nothing.
 
 use std::collections::HashSet;
 

@@ -8,9 +8,9 @@
 //!                                                    account ◀── how each file ended ┘
 //! ```
 //!
-//! Never loses a file, never overwrites one, and never touches one that a claim holds, whatever runs at the same time and
-//! wherever it dies: running it again does the rest. Why in this order: `docs/decisions/0017-the-way-back.md`. Memory does
-//! not grow with the number of files.
+//! Never loses a file, never overwrites one, and never touches one that a claim holds, whatever runs at the same time
+//! and wherever it dies: running it again does the rest. Why in this order: `docs/decisions/0017-the-way-back.md`.
+//! Memory does not grow with the number of files.
 
 mod account;
 mod errors;
@@ -56,10 +56,10 @@ pub struct Options {
 }
 
 impl Default for Options {
-    /// 512 calls at once. S3 takes 3,500 copies and deletes a second, and 5,500 reads, under each prefix that it has made
-    /// a partition of. A copy takes about 50 ms, and a step copies for two thirds of its time, so this is about what one
-    /// partition takes. Where it is too much, S3 refuses calls, and the SDK retries them.
-    /// Source: Amazon S3 User Guide, "Best practices design patterns: optimizing Amazon S3 performance".
+    /// 512 calls at once. S3 takes 3,500 copies and deletes a second, and 5,500 reads, under each prefix that it has
+    /// made a partition of. A copy takes about 50 ms, and a step copies for two thirds of its time, so this is about
+    /// what one partition takes. Where it is too much, S3 refuses calls, and the SDK retries them. Source: Amazon S3
+    /// User Guide, "Best practices design patterns: optimizing Amazon S3 performance".
     fn default() -> Self {
         Self { matching: None, since: None, dry_run: false, together: 4000, steps_at_once: 4, at_once: 128 }
     }

@@ -43,8 +43,9 @@ pub struct Options {
     pub kept_for: Option<Duration>,
     /// The most findings that are reported of a feed. What looks wrong after them is only counted.
     pub most: u64,
-    /// How many entries of the ledger are asked for at once. The default takes 30 MB with the longest keys; the Data API
-    /// gives 500. Source: Amazon Redshift Management Guide, "Considerations when calling the Amazon Redshift Data API".
+    /// How many entries of the ledger are asked for at once. The default takes 30 MB with the longest keys; the Data
+    /// API gives 500. Source: Amazon Redshift Management Guide, "Considerations when calling the Amazon Redshift Data
+    /// API".
     pub page: usize,
 }
 

@@ -36,7 +36,7 @@ pub struct Transaction {
 
 /// Which statement of a transaction does what. Settings come first, the fence is between lock and guard, and the feed's
 /// own SQL comes before COPY.
-fn roles(target: &Redshift) -> Roles {
+pub(crate) fn roles(target: &Redshift) -> Roles {
     Roles { lock: 2, guard: 4, copy: 5 + target.pre_sql.len() }
 }
 

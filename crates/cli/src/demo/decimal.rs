@@ -1,6 +1,7 @@
 //! Exact decimal numbers, so that two ways of adding the same numbers cannot differ by rounding.
 //!
-//! Never rounds, and never reads a number that would be costly to add: a text such as `1e999999999` is not a number here.
+//! Never rounds, and never reads a number that would be costly to add: a text such as `1e999999999` is not a number
+//! here.
 
 use bigdecimal::BigDecimal;
 

@@ -41,8 +41,8 @@ impl Printer {
         Self { feed, json, dry_run, begun, progress, resumed, files }
     }
 
-    /// Does the work, which sends its news to this printer, and prints how it ended. Meanwhile counts the files to move,
-    /// for the bar.
+    /// Does the work, which sends its news to this printer, and prints how it ended. Meanwhile counts the files to
+    /// move, for the bar.
     pub(crate) async fn watch(
         &self,
         objects: &impl Objects,

@@ -1,7 +1,7 @@
 //! Prints a feed's status, for people and as JSON.
 //!
-//! Never prints keys and errors as they are: others wrote them, so they go through [`Foreign`]. One file, because what is
-//! said to people and what is said to programs change together.
+//! Never prints keys and errors as they are: others wrote them, so they go through [`Foreign`]. One file, because what
+//! is said to people and what is said to programs change together.
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};

@@ -125,8 +125,8 @@ mod tests {
         assert!(!claim.vouched);
     }
 
-    /// The same where the one that failed is alone and rests, or waits in doubt: what comes next has not failed, and what
-    /// was loaded before it was tried says nothing about it.
+    /// The same where the one that failed is alone and rests, or waits in doubt: what comes next has not failed, and
+    /// what was loaded before it was tried says nothing about it.
     #[test]
     fn what_comes_after_a_file_that_failed_alone_has_not_failed() {
         let (first, then) = (Timestamp::UNIX_EPOCH, Timestamp::from_second(9).unwrap());

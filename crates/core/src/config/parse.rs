@@ -10,8 +10,8 @@ use super::section::Section;
 use super::{Config, ConfigError, DestinationKind, Lister, MAX_PASSES_PER_MINUTE, bucket, check, feed};
 
 impl Config {
-    /// Reads and checks a configuration. Errors call the text `origin`: a path, an S3 URI, or `SLUICE_CONFIG`. `kinds` are
-    /// the destinations that feeds may have.
+    /// Reads and checks a configuration. Errors call the text `origin`: a path, an S3 URI, or `SLUICE_CONFIG`. `kinds`
+    /// are the destinations that feeds may have.
     ///
     /// # Errors
     /// When the text is not TOML, or with everything that is wrong in it.

@@ -55,8 +55,8 @@ impl<'d> Section<'d> {
         Self { spot: table.spot, table: table.value }
     }
 
-    /// Reports each field that is not in `known`. For a field of `elsewhere` the report names the right table: in TOML, what
-    /// stands below a table's header belongs to that table.
+    /// Reports each field that is not in `known`. For a field of `elsewhere` the report names the right table: in TOML,
+    /// what stands below a table's header belongs to that table.
     pub fn only(&self, known: &[&str], elsewhere: &[Place<'_>], report: &mut Report<'_>) {
         for name in self.names().filter(|name| !known.contains(&name.value)) {
             report.add(&name.spot, "unknown field", right_place(name.value, known, elsewhere));

@@ -1,4 +1,5 @@
-//! Target: where a feed's rows go, as far as the protocol must know it, and how a kind of destination reads its section.
+//! Target: where a feed's rows go, as far as the protocol must know it, and how a kind of destination reads its
+//! section.
 //!
 //! Never names a destination. What only the destination understands is kept for it: [`Target::settings`].
 
@@ -49,8 +50,8 @@ pub struct TableName {
 pub struct Target {
     /// The name of its kind, as [`DestinationKind::name`] has it.
     pub kind: &'static str,
-    /// Which table of which warehouse. Tokens are made of it, so an update must not change this text: a submission whose
-    /// reply was lost before the update would get another token.
+    /// Which table of which warehouse. Tokens are made of it, so an update must not change this text: a submission
+    /// whose reply was lost before the update would get another token.
     pub place: String,
     /// Those settings that change the transaction. They are part of its token, too.
     pub shape: String,

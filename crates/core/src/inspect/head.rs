@@ -1,7 +1,7 @@
 //! What a file's head shows: whether COPY will read from it what its producer meant.
 //!
-//! Pure. Never refuses in doubt: only what certainly cannot be loaded is unfit, and the warehouse judges the rest. Work and
-//! memory are bounded for any head.
+//! Pure. Never refuses in doubt: only what certainly cannot be loaded is unfit, and the warehouse judges the rest. Work
+//! and memory are bounded for any head.
 
 use std::io::{ErrorKind, Read};
 
@@ -68,7 +68,8 @@ pub(super) fn judge(expected: Expected<'_>, head: &[u8], whole: bool) -> Found {
 
 /// Judges the last bytes of a columnar file.
 pub(super) fn judge_tail(format: FileFormat, tail: &[u8]) -> Found {
-    // "PARE" ends files whose footer is encrypted. Source: Apache Parquet, "File format" and "Parquet modular encryption".
+    // "PARE" ends files whose footer is encrypted. Source: Apache Parquet, "File format" and "Parquet modular
+    // encryption".
     if format != FileFormat::Parquet || tail.ends_with(b"PAR1") || tail.ends_with(b"PARE") {
         return Found::Fine;
     }
@@ -183,8 +184,8 @@ fn is_text(bytes: &[u8]) -> bool {
     !bytes.contains(&0) && std::str::from_utf8(bytes).map_or_else(cut, |_| true)
 }
 
-/// The beginning of a head's content, unpacked where it is a gzip, and whether that is all of it. `None` where it cannot be
-/// unpacked here.
+/// The beginning of a head's content, unpacked where it is a gzip, and whether that is all of it. `None` where it
+/// cannot be unpacked here.
 fn content(head: &[u8], whole: bool) -> Option<(Vec<u8>, bool)> {
     match packing(head) {
         Some(Compression::Gzip) => unpacked(head, whole),

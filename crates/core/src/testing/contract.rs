@@ -1,10 +1,10 @@
-//! One contract suite for each port: for [`Objects`], held by the bucket in memory, the SDK against the stand-in and the
-//! SDK against an implementation that is not ours; for [`Destination`], held by the warehouse in memory and by each
+//! One contract suite for each port: for [`Objects`], held by the bucket in memory, the SDK against the stand-in and
+//! the SDK against an implementation that is not ours; for [`Destination`], held by the warehouse in memory and by each
 //! destination that there is; for [`Backlog`], held by listings of each bucket.
 //!
-//! Each check is a function of its own that works under a prefix of its own. So checks may run in any order, and a bucket
-//! may be used again. Checks know only the port: never test what S3 does beyond it. One file, because the list of
-//! all checks stands with what they share.
+//! Each check is a function of its own that works under a prefix of its own. So checks may run in any order, and a
+//! bucket may be used again. Checks know only the port: never test what S3 does beyond it. One file, because the list
+//! of all checks stands with what they share.
 
 mod backlog;
 mod copy;
@@ -93,8 +93,8 @@ pub async fn uploads<O: Objects, P: Producer>(objects: &O, root: &Prefix, produc
     report
 }
 
-/// Runs the checks of a destination, on files of `feed` under `root`, which must be empty. `refuse` makes the destination
-/// refuse an existing file that has a text where a number should be.
+/// Runs the checks of a destination, on files of `feed` under `root`, which must be empty. `refuse` makes the
+/// destination refuse an existing file that has a text where a number should be.
 pub async fn destination<D: Destination, O: Objects>(
     destination: &D,
     objects: &O,
@@ -114,8 +114,8 @@ pub async fn destination<D: Destination, O: Objects>(
     report
 }
 
-/// Runs the checks of a backlog, on files of the first feed of `config`, whose prefix must be empty. `produce` makes what
-/// the backlog should know of.
+/// Runs the checks of a backlog, on files of the first feed of `config`, whose prefix must be empty. `produce` makes
+/// what the backlog should know of.
 pub async fn backlog<B: Backlog, P: Produce>(backlog: &B, config: &Config, produce: &P) -> Report {
     let mut report = Report::default();
     let waits = |check: &str| backlog::Waits::new(backlog, config, produce, check);

@@ -1,8 +1,8 @@
 //! A warehouse in memory: tables of lines, a ledger for each feed, and transactions that take the clock's time.
 //!
-//! Keeps the promise of every destination: a transaction loads all of its files and writes them into the ledger, or does
-//! nothing, and does nothing where the ledger has one of them. Never knows SQL. This is one file because all of it is about
-//! one state under one lock.
+//! Keeps the promise of every destination: a transaction loads all of its files and writes them into the ledger, or
+//! does nothing, and does nothing where the ledger has one of them. Never knows SQL. This is one file because all of it
+//! is about one state under one lock.
 
 mod script;
 mod transaction;
@@ -64,8 +64,8 @@ impl MemoryWarehouse {
         Self { objects: objects.clone(), clock: clock.clone(), state: Arc::default(), at_once: false }
     }
 
-    /// The same warehouse, of the kind that loads in the call that starts the load: it remembers no token, and afterwards
-    /// nobody can ask it for the transaction.
+    /// The same warehouse, of the kind that loads in the call that starts the load: it remembers no token, and
+    /// afterwards nobody can ask it for the transaction.
     #[must_use]
     pub fn at_once(self) -> Self {
         Self { at_once: true, ..self }

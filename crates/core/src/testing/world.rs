@@ -1,4 +1,5 @@
-//! A deployment in memory that tests drive by hand: producers, listers, loaders, workers, and what must hold after them.
+//! A deployment in memory that tests drive by hand: producers, listers, loaders, workers, and what must hold after
+//! them.
 
 #![allow(
     dead_code,

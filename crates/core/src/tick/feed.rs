@@ -1,7 +1,7 @@
 //! One feed's tick: due work first, then what waits.
 //!
-//! Never waits for another feed. Places all of its claims before it looks whether others have the same files, and looks once
-//! for all of them.
+//! Never waits for another feed. Writes all of its claims before it looks whether other claims have the same files, and
+//! looks once for all of them.
 //!
 //! One file, because it is one sequence of steps, and each needs what the steps before it found.
 
@@ -30,10 +30,10 @@ use crate::work::{publish, resume};
 /// How many claims are written, and how many workers are sent, at once.
 const AT_ONCE: usize = 8;
 
-/// How long the resting files of a feed give way to others that wait: then one of them gets a slot first.
+/// How long the resting files of a feed let other files go first. After that one of them gets the first free slot.
 const PATIENCE: SignedDuration = SignedDuration::from_mins(30);
 
-/// How many resting files are looked at, at most, for one that is to be tried again.
+/// The most resting files that are read in search of one to try again.
 const RESTING_LOOKS: usize = 4;
 
 /// A feed's tick.
@@ -52,13 +52,13 @@ pub(super) struct Tick<'a, P> {
 pub(super) struct Planned<'a> {
     pub(super) feed: &'a Feed,
     pub(super) report: FeedReport,
-    /// Transactions that run on, and whose claim was sent to a worker.
+    /// Running transactions whose claim was sent to a worker.
     pub(super) sent: Vec<(Key, StatementId)>,
-    /// Claims of this tick, held by it: to be loaded here.
+    /// Claims of this tick that the lister loads itself.
     held: Vec<LeasedClaim>,
     /// How many of its files may be loaded at once.
     effective: usize,
-    /// How many of the report's batches were sent to workers, where those load.
+    /// How many of the report's batches were sent to workers.
     dispatched: usize,
     /// Whether the claims are known, and whether the files are.
     known: (bool, bool),
@@ -85,7 +85,7 @@ impl<'a, P: Ports> Tick<'a, P> {
         let mut slots = Slots::of(self.config, self.feed, &self.survey, &health, turn.as_ref(), self.now);
         let mut due = self.due_resting(&health, turn.as_ref()).await;
         if due.is_some() && self.survey.resting.iter().all(|resting| later(resting.written, PATIENCE) <= self.now) {
-            // Where every slot is always wanted none would ever be tried.
+            // In a feed that always wants every slot none would ever be tried.
             self.try_resting(&mut planned, &mut slots, due.take(), true).await;
         }
         match self.waiting(&slots).await {
@@ -93,14 +93,14 @@ impl<'a, P: Ports> Tick<'a, P> {
             Err(error) => planned.report.error = Some(error.to_string()),
         }
         self.try_resting(&mut planned, &mut slots, due, false).await;
-        // Nothing waits that could be tried in its place.
+        // No other file was tried in its place.
         let taken: HashSet<Key> = planned.report.batches.iter().map(|batch| batch.claim.clone()).collect();
         self.send(&mut planned, alone.into_iter().filter(|seen| !taken.contains(&seen.key)).collect()).await;
         planned
     }
 
-    /// Claims that nobody works on: their worker died, or they were put off until now. The second: one that other files may
-    /// take the place of.
+    /// The claims that nobody works on: their worker died, or they waited until now. Second: those whose slot other
+    /// files may use first.
     async fn due(&self, health: &Health, turn: Option<&Key>) -> (Vec<Seen>, Vec<Seen>) {
         let (mut due, mut alone) = (Vec::new(), Vec::new());
         for seen in &self.survey.claims {
@@ -110,7 +110,7 @@ impl<'a, P: Ports> Tick<'a, P> {
                 continue;
             }
             if !claim.is_due(self.now) && health.wakes(claim) && claim.lease_expires_at <= self.now {
-                // The feed works: what was put off while nobody knew goes on at once.
+                // The feed works again: a claim that waited to find out goes on at once.
                 match claim::wake(self.ports.objects(), seen, self.now).await {
                     Ok(woken) => due.extend(woken),
                     Err(error) => tracing::warn!(claim = %seen.key, %error, "the claim was not woken"),
@@ -125,7 +125,7 @@ impl<'a, P: Ports> Tick<'a, P> {
         (due, alone)
     }
 
-    /// Sends workers to claims, or notes that they are to be loaded here.
+    /// Sends workers to the claims, or notes that the lister loads them itself.
     async fn send(&self, planned: &mut Planned<'a>, claims: Vec<Seen>) {
         for seen in claims {
             let Ok(claim) = seen.claim else { continue };
@@ -147,7 +147,7 @@ impl<'a, P: Ports> Tick<'a, P> {
 
     async fn dispatch(&self, claims: &[Key]) {
         let sends = stream::iter(claims).for_each_concurrent(AT_ONCE, async |claim| {
-            // The claim stays as it is: the next tick sends again.
+            // The claim stays as it is, and the next tick sends a worker again.
             if let Err(error) = self.ports.workers().dispatch(claim).await {
                 tracing::error!(%claim, %error, "no worker was sent; the next tick tries again");
             }
@@ -155,8 +155,8 @@ impl<'a, P: Ports> Tick<'a, P> {
         sends.await;
     }
 
-    /// The resting file that is to be tried now: one at a time, and where nobody knows whether the feed works, only
-    /// as the one to find out with.
+    /// The resting file to try now. One is tried at a time. While nobody knows whether the feed works, it is tried only
+    /// if it is this feed's turn to find out.
     async fn due_resting(&self, health: &Health, turn: Option<&Key>) -> Option<Doubt> {
         let own = claim::of_feed(self.feed, &self.survey.claims);
         let unproven = own.iter().any(|claim| health.is_unproven(claim)) && turn.is_none();
@@ -164,7 +164,7 @@ impl<'a, P: Ports> Tick<'a, P> {
         if busy || !self.passes.first() {
             return None;
         }
-        // One that a claim still has is being tried: its claim died before it let the file go.
+        // If a claim still has one, that one is being tried: its worker died before the claim let the file go.
         let held: HashSet<FileId> = own.iter().flat_map(|claim| claim.all_files()).map(File::id).collect();
         if self.survey.resting.iter().any(|resting| held.contains(&resting.id)) {
             return None;
@@ -182,7 +182,8 @@ impl<'a, P: Ports> Tick<'a, P> {
         None
     }
 
-    /// Puts a resting file into a slot that is free; `first`: before others, also where one waits that failed alone.
+    /// Puts a resting file into a free slot. `first`: before other files, even into the slot of a file that failed
+    /// alone.
     async fn try_resting(&self, planned: &mut Planned<'a>, slots: &mut Slots, doubt: Option<Doubt>, first: bool) {
         let free = slots.free.iter().position(|free| slots.files > 0 && (first || free.is_empty()));
         let (Some(doubt), Some(at)) = (doubt, free) else { return };
@@ -206,14 +207,14 @@ impl<'a, P: Ports> Tick<'a, P> {
             resting: self.survey.resting.iter().map(|resting| resting.id).collect(),
             most: slots.room(self.feed),
         };
-        // The rest of the time is for claiming and sending what was found.
+        // The rest of the time is for claims and workers.
         let time = self.run.deadline.duration_since(self.run.started) * 2 / 3;
         let until = later(self.run.started, time);
         let backlog = Listing::new(self.config, self.ports.objects()).until(self.ports.clock(), until);
         backlog.waiting(self.feed, &wanted).await
     }
 
-    /// Plans what was chosen and puts each batch into a free slot.
+    /// Plans the chosen files, and puts each batch into a free slot.
     async fn claim(&self, waiting: Waiting, slots: &mut Slots, planned: &mut Planned<'a>) {
         planned.known.1 = true;
         let report = &mut planned.report;
@@ -231,7 +232,7 @@ impl<'a, P: Ports> Tick<'a, P> {
         let mut placed = Vec::new();
         for filled in fills.buffered(AT_ONCE).collect::<Vec<_>>().await {
             match filled {
-                // Another lister or a loader was faster: the files are planned again at the next tick.
+                // Another lister or a loader was faster. The next tick plans the files again.
                 Ok(None) => {}
                 Ok(Some(held)) => placed.push(held),
                 Err(error) => planned.report.error = Some(error.to_string()),
@@ -246,7 +247,7 @@ impl<'a, P: Ports> Tick<'a, P> {
                     self.hand_over(planned, held).await;
                 }
             }
-            // The claims stay as they are: whoever takes them up when their lease has run out looks again.
+            // The claims stay as they are. The worker that takes them after their lease has run out looks again.
             Err(error) => planned.report.error = Some(error.to_string()),
         }
         let oldest = unclaimed.into_values().fold(waiting.oldest_left, older);
@@ -258,7 +259,7 @@ impl<'a, P: Ports> Tick<'a, P> {
         claim::fill(self.ports.objects(), &self.config.bucket, free, claim).await
     }
 
-    /// Leaves to others what they have as well; answers the claims that are left, with what is left of them.
+    /// Drops files that other claims have, too. Returns the claims that still have files.
     async fn give_way(&self, placed: Vec<LeasedClaim>) -> Result<Vec<LeasedClaim>, PortError> {
         if placed.is_empty() {
             return Ok(placed);
@@ -295,7 +296,7 @@ impl<'a, P: Ports> Tick<'a, P> {
         Ok(kept)
     }
 
-    /// A claim of this tick goes to a worker, or is loaded here.
+    /// Gives a claim of this tick to a worker, or keeps it for this lister to load.
     async fn hand_over(&self, planned: &mut Planned<'a>, mut held: LeasedClaim) {
         if self.feed.fan_out && !held.claim.owner.is_empty() {
             held.claim.offer(self.ports.clock().now());
@@ -322,7 +323,7 @@ impl<'a> Planned<'a> {
         }
     }
 
-    /// A feed whose tick did not come to its end in time: what it began is taken up by the next one.
+    /// The report of a tick that did not end in time. The next one continues what it began.
     pub(super) fn late(feed: &'a Feed) -> Self {
         let mut planned = Self::of(feed);
         planned.report.error = Some("no answer in time; the next tick goes on".to_owned());
@@ -352,7 +353,7 @@ impl<'a> Planned<'a> {
         }
     }
 
-    /// Loads what is due and what was claimed, one batch after another, while there is time.
+    /// Loads due and claimed batches one after another, while there is time.
     pub(super) async fn load_here<P: Ports>(mut self, config: &Config, ports: &P, run: &Run) -> FeedReport {
         let mut data = Vec::new();
         for batch in &mut self.report.batches {
@@ -382,7 +383,7 @@ impl<'a> Planned<'a> {
         let report = &self.report;
         let mut all =
             vec![(Metric::FilesResting, report.resting), (Metric::FeedDown, u64::from(report.down.is_some()))];
-        // What is not known is not published; a zero would say that all is well.
+        // What is not known is not published: a zero would say that all is well.
         if self.known.0 {
             all.push((Metric::InFlightFiles, report.in_flight));
             all.push((Metric::EffectiveMaxFiles, u64::try_from(self.effective).unwrap_or(u64::MAX)));

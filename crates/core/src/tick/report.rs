@@ -30,13 +30,14 @@ pub struct FeedReport {
     pub unprocessed_bytes: u64,
     /// Seconds since the oldest of them was written; 0 when there is none.
     pub oldest_age_seconds: u64,
-    /// Files under its prefix that it does not take, since none of `include` matches them or nobody can read them.
+    /// Files under its prefix that it does not take: no pattern of `include` matches them, or they must be restored
+    /// first.
     #[serde(skip_serializing_if = "is_zero")]
     pub not_taken: u64,
-    /// The listing stopped in time: there are at least so many.
+    /// The listing stopped in time. There may be more files than these counts say.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub at_least: bool,
-    /// Files that fail alone, and wait outside of all slots.
+    /// Files that failed alone. They wait outside of all slots.
     #[serde(skip_serializing_if = "is_zero")]
     pub resting: u64,
     /// Why nothing of the feed works, if nothing does.
@@ -65,7 +66,7 @@ pub struct BatchReport {
     pub files: u64,
     /// Whether the claim was there before.
     pub resumed: bool,
-    /// What came of it, when the lister loaded it itself.
+    /// The result, if the lister loaded it itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub load: Option<LoadReport>,
 }

@@ -161,8 +161,8 @@ impl<P: Ports> Run<'_, P> {
     /// How a file ends, and which version of what is kept of it goes now.
     ///
     /// The same content in `incoming/` is as good as ours unless a worker is about to delete it, having seen the object
-    /// that we have deleted. Such a worker holds a claim until it is done. So if no claim holds the file, and it is still
-    /// there, then whoever deletes it has seen that there is no other copy, and makes one first.
+    /// that we have deleted. Such a worker holds a claim until it is done. So if no claim holds the file, and it is
+    /// still there, then whoever deletes it has seen that there is no other copy, and makes one first.
     async fn settle(
         &self,
         to: &Key,

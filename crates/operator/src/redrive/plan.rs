@@ -1,7 +1,7 @@
 //! Plans: what a step will do, written down before it does anything, so that a later run can finish it after a death.
 //!
-//! They are under the state prefix, where no producer can write: `redrive/<feed>/plans/<id>.json`. The files that are on
-//! their way are in `redrive/<feed>/files/<id>/…`, under names that say where they go. Never moves a file.
+//! They are under the state prefix, where no producer can write: `redrive/<feed>/plans/<id>.json`. The files that are
+//! on their way are in `redrive/<feed>/files/<id>/…`, under names that say where they go. Never moves a file.
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;

@@ -52,7 +52,8 @@ pub async fn reload<P: Ports>(
     };
     run.steps(groups, step, &mut account).await?;
     if account.failed == 0 && account.later == 0 {
-        // All is done. If the session cannot be closed, that is no reason to run this again: it would be another reload.
+        // All is done. If the session cannot be closed, that is no reason to run this again: it would be another
+        // reload.
         session.close(ports.objects()).await.ok();
     }
     Ok(account)

@@ -73,7 +73,8 @@ impl<'a, P: Ports> Run<'a, P> {
     pub(super) async fn resume(&self) -> Result<Account, RedriveError> {
         let mut account = Account { feed: self.feed.name.to_string(), ..Account::default() };
         let objects = self.ports.objects();
-        // Listed before the plans: a file without a plan has lost it, and does not belong to a run that begins just now.
+        // Listed before the plans: a file without a plan has lost it, and does not belong to a run that begins just
+        // now.
         let aside = self.folder.aside(objects).await?;
         let plans = self.folder.plans(objects).await?;
         let known: HashSet<&str> = plans.iter().map(|stored| stored.id.as_str()).collect();
@@ -97,8 +98,8 @@ impl<'a, P: Ports> Run<'a, P> {
         Ok(account)
     }
 
-    /// Makes a step of each group, which comes with its number of files. Several are under way at once; they are counted
-    /// and reported in the order of the groups.
+    /// Makes a step of each group, which comes with its number of files. Several are under way at once; they are
+    /// counted and reported in the order of the groups.
     pub(super) async fn steps<T: 'static>(
         &self,
         groups: impl Stream<Item = Result<(usize, T), RedriveError>>,
@@ -168,8 +169,8 @@ impl<'a, P: Ports> Run<'a, P> {
 
     /// Leaves what is in the way or at work.
     ///
-    /// First what is in `incoming/`, then the claims: nobody works any more on a file that was not in `incoming/` at the
-    /// first look and is in no claim at the second.
+    /// First what is in `incoming/`, then the claims: nobody works any more on a file that was not in `incoming/` at
+    /// the first look and is in no claim at the second.
     async fn admit(&self, moves: &mut Vec<Move>, ends: &mut Ends) -> Result<(), PortError> {
         let incoming = self.config.incoming(self.feed);
         let names = moves.iter().map(|one| &one.to);

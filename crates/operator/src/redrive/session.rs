@@ -1,8 +1,8 @@
 //! One reload, from when it is asked for until all of it is done, however often it is run for that.
 //!
-//! A reload that died half-way and is run again must not take for old what was loaded again because of it, and load that
-//! twice. So the time when it was first asked for counts, by S3's clock. A new reload then waits a little, so that nothing
-//! is loaded because of it in the same second.
+//! A reload that died half-way and is run again must not take for old what was loaded again because of it, and load
+//! that twice. So the time when it was first asked for counts, by S3's clock. A new reload then waits a little, so that
+//! nothing is loaded because of it in the same second.
 
 use std::time::Duration;
 
@@ -22,7 +22,8 @@ const PAUSE: Duration = Duration::from_secs(2);
 pub struct Reload {
     /// Which files.
     pub options: Options,
-    /// The same in words, as the operator typed them. An unfinished reload goes on if it was asked for in the same words.
+    /// The same in words, as the operator typed them. An unfinished reload goes on if it was asked for in the same
+    /// words.
     pub asked: String,
     /// Begins another reload, whatever became of an earlier one.
     pub anew: bool,

@@ -1,10 +1,10 @@
 //! The second look: is what looked wrong still wrong?
 //!
 //! A file on its way is claimed, then recorded, then copied, then gone from `incoming/`, then no longer claimed. So the
-//! second look reads in this order: the ledger, the claims, `incoming/`, the copies, and the ledger again. Whatever moves
-//! between two reads, a file that was recorded at the first and is not claimed at the second has left `incoming/` before
-//! the third; one that is not in `incoming/` at the third is at the fourth where it went; and one that has a copy at the
-//! fourth is recorded at the fifth. Only what stays wrong looks wrong here.
+//! second look reads in this order: the ledger, the claims, `incoming/`, the copies, and the ledger again. Whatever
+//! moves between two reads, a file that was recorded at the first and is not claimed at the second has left `incoming/`
+//! before the third; one that is not in `incoming/` at the third is at the fourth where it went; and one that has a
+//! copy at the fourth is recorded at the fifth. Only what stays wrong looks wrong here.
 
 mod copies;
 mod failed;
@@ -63,8 +63,8 @@ enum Copied {
     No,
     /// With its `ETag` and size.
     Exactly,
-    /// Under one of its names, with its size, and with another `ETag`. It may be the copy of another version of the same
-    /// path, with the same size: of this one.
+    /// Under one of its names, with its size, and with another `ETag`. It may be the copy of another version of the
+    /// same path, with the same size: of this one.
     ByName(FileId),
 }
 
@@ -181,7 +181,8 @@ impl<P: Ports> Again<'_, P> {
         Ok(self.ports.objects().head(key).await?.is_some_and(|there| there.etag == *etag))
     }
 
-    /// The file's copy under `to`. The archive takes the first name that is free, so no copy has a name after a free one.
+    /// The file's copy under `to`. The archive takes the first name that is free, so no copy has a name after a free
+    /// one.
     async fn copied(&self, to: &Prefix, file: &File) -> Result<Copied, PortError> {
         let mut copied = Copied::No;
         for name in plain_names(&self.config.bucket.incoming, to, file) {

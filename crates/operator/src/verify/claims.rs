@@ -15,8 +15,8 @@ use super::finding::{Finding, Kind};
 /// when they are due.
 const IDLE: SignedDuration = SignedDuration::from_mins(15);
 
-/// The files that claims hold, and those that rest. Each is here once, though two claims can hold the same file for a moment. There are never
-/// more than the feed may have in flight.
+/// The files that claims hold, and those that rest. Each is here once, though two claims can hold the same file for a
+/// moment. There are never more than the feed may have in flight.
 #[derive(Debug, Default)]
 pub(super) struct Claimed(HashMap<FileId, Held>);
 

@@ -1,10 +1,10 @@
 //! The first look: pairs what the ledger says of files with where they are, and counts.
 //!
-//! A file on its way is claimed, then recorded, then copied, then gone from `incoming/`. So the ledger is read first, then
-//! the claims, then `incoming/`, then the copies. Then an entry that was read has its file in `incoming/` or a copy, and
-//! only a file that was recorded since has a copy and no entry. Memory holds the ledger (some 300 bytes a file), the
-//! copies that have another `ETag` than their files (as many bytes again), and what is in `failed/`. Never judges: what
-//! looks wrong is a suspect for the second look.
+//! A file on its way is claimed, then recorded, then copied, then gone from `incoming/`. So the ledger is read first,
+//! then the claims, then `incoming/`, then the copies. Then an entry that was read has its file in `incoming/` or a
+//! copy, and only a file that was recorded since has a copy and no entry. Memory holds the ledger (some 300 bytes a
+//! file), the copies that have another `ETag` than their files (as many bytes again), and what is in `failed/`. Never
+//! judges: what looks wrong is a suspect for the second look.
 
 use std::cell::Cell;
 use std::collections::btree_map::Entry::{Occupied, Vacant};
@@ -172,7 +172,8 @@ impl<'a> FirstLook<'a> {
         for row in homeless {
             plain.entry(incoming.strip(&row.file.key).unwrap_or_default()).or_default().push(row);
         }
-        // The longest names first: a name with an ETag says which version it is, a path may be that of several versions.
+        // The longest names first: a name with an ETag says which version it is, a path may be that of several
+        // versions.
         self.unpaired.sort_by(|one, other| other.key.cmp(&one.key));
         for copy in self.unpaired.drain(..) {
             let of_name = plain.get(processed.strip(&copy.key).unwrap_or_default());

@@ -1,5 +1,5 @@
-//! The controls of the contract of a destination: the checks of one promise, and no others, catch a destination that breaks
-//! it.
+//! The controls of the contract of a destination: the checks of one promise, and no others, catch a destination that
+//! breaks it.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,5 +1,5 @@
-//! The controls of the contract of a backlog: one that breaks a single promise is found out by the checks that are about it,
-//! and by no others.
+//! The controls of the contract of a backlog: one that breaks a single promise is found out by the checks that are
+//! about it, and by no others.
 
 use test_case::test_case;
 

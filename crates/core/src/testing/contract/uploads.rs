@@ -1,7 +1,7 @@
 //! Files that a producer uploads, in whichever way: in parts, under a key of KMS.
 //!
-//! Only the `ETag` says which version a file is. Producer and S3 decide how it is made: the same bytes may have another one
-//! at every upload, and a copy may have another one than its source.
+//! Only the `ETag` says which version a file is. Producer and S3 decide how it is made: the same bytes may have another
+//! one at every upload, and a copy may have another one than its source.
 
 use super::{Broken, Check, Space, bytes, equal, written};
 use crate::object::{ETag, File, Key};
