@@ -54,7 +54,8 @@ pub(crate) async fn load<P: Ports>(config: &Config, ports: &P, run: &Run, feed: 
     let bytes: u64 = held.claim.files.iter().map(|file| file.size).sum();
     let tally = Tally::of(feed, held.claim.batch.clone());
     let begun = ports.clock().now();
-    let mut loading = Loading { config, ports, run, feed, tally, repairs: 0, prepared: None, no_reasons: false };
+    let mut loading =
+        Loading { config, ports, run, feed, tally, repairs: 0, prepared: None, ended: None, no_reasons: false };
     let end = loading.run(held).await;
     let done = loading.tally.end(end);
     tally::log(&done.report, files, bytes, ports.clock().now().duration_since(begun));
@@ -71,6 +72,8 @@ struct Loading<'a, P> {
     repairs: u32,
     /// The batch whose load was prepared while its files were inspected.
     prepared: Option<BatchId>,
+    /// How the transaction that the claim names ended, if it ended in the call that started it.
+    ended: Option<Progress>,
     /// The warehouse's record of reasons did not come in this run, although it was waited for.
     no_reasons: bool,
 }
@@ -158,20 +161,22 @@ impl<P: Ports> Loading<'_, P> {
                 // is given the same statement. If the token is forgotten by then, the guard finds the files in the
                 // ledger.
                 Started::Detached(_) => self.save(held).await,
-                // For the same reason what has ended is not noted.
-                Started::Ended(begun, progress) => self.stands(held, &begun, progress).await,
+                // For the same reason what has ended is not written. It is a step of its own: if a later step fails, the
+                // claim must name the transaction, or its files would count as failed.
+                Started::Ended(_, progress) => {
+                    self.ended = Some(progress);
+                    Ok(Next::Again(held))
+                }
             };
         };
-        let progress = copy::wait(self.ports, self.feed, self.run, &begun, &held.claim.files).await?;
-        self.stands(held, &begun, progress).await
-    }
-
-    /// Goes on as the transaction stands.
-    async fn stands(&mut self, mut held: LeasedClaim, begun: &Begun, progress: Progress) -> Result<Next, StepError> {
+        let progress = match self.ended.take() {
+            Some(progress) => progress,
+            None => copy::wait(self.ports, self.feed, self.run, &begun, &held.claim.files).await?,
+        };
         match progress {
-            Progress::Running => self.leave_running(held, begun).await,
-            Progress::Loaded(loaded) => self.loaded(held, begun, &loaded).await,
-            Progress::Failed(failure) => self.failed(held, begun, failure).await,
+            Progress::Running => self.leave_running(held, &begun).await,
+            Progress::Loaded(loaded) => self.loaded(held, &begun, &loaded).await,
+            Progress::Failed(failure) => self.failed(held, &begun, failure).await,
             // Only the ledger knows how it ended. If it was committed, another attempt meets the guard.
             Progress::Forgotten => {
                 held.claim.try_again();

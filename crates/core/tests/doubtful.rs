@@ -199,3 +199,22 @@ async fn a_success_is_noted_where_a_transaction_has_outlived_its_function() {
     assert_eq!(world.rows(), once(["b"]));
     assert_eq!(world.keys("sluice/state/flights/"), ["sluice/state/flights/success.json"]);
 }
+
+/// A load that ended in the call that started it is committed. A later step that fails says nothing about its files.
+#[tokio::test]
+async fn what_was_committed_at_once_is_not_put_in_doubt_by_what_fails_later() {
+    let world = World::new(4, 4).at_once();
+    world.drop_file("a", "a");
+    world.tick().await;
+    drop(world.ports.workers.take());
+    let faults = Faults::new(|call| (call.method == "versions_read").then_some(Fault::Before(PortErrorKind::Invalid)));
+    for _ in 0..8 {
+        work(&world.config, &world.faulty(&faults), &world.run(), &key(FIRST)).await.unwrap();
+        let claim = claim(&world);
+        assert!(claim.doubted.is_empty() && claim.trying.is_none(), "{claim:?}");
+        world.ports.clock.advance(Duration::from_hours(2));
+    }
+    assert!(faults.journal().iter().any(|call| call.method == "versions_read"));
+    world.drain().await;
+    assert_eq!((world.rows(), world.keys("processed/").len()), (once(["a"]), 1));
+}
