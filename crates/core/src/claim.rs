@@ -93,7 +93,8 @@ pub struct Claim {
     /// When it failed last.
     #[serde(default, skip_serializing_if = "is_default")]
     pub failed_at: Option<Timestamp>,
-    /// A file of the batch that failed last: what is packed otherwise was not in that batch.
+    /// One file of the batch that failed last. It tells that batch's compression: files of another one were not in it, and
+    /// so have not failed.
     #[serde(default, skip_serializing_if = "is_default")]
     pub failed_with: Option<FileId>,
     /// Transactions of the feed's other batches that ran when it failed. If one of them is committed, the feed works.

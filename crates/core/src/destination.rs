@@ -260,9 +260,10 @@ impl fmt::Display for StatementId {
 pub enum Started {
     /// Its transaction runs by itself: [`Loads::poll`] says how far it is.
     Detached(Begun),
-    /// It has ended: [`Progress::Loaded`] or [`Progress::Failed`]. Nobody asks for it later: after a crash before that
-    /// was recorded, the ledger shows it. The same token gives it the same id, so that a bad file gets one reason.
-    Ended(Begun, Progress),
+    /// It has ended. If it is asked for later all the same, because a later step failed, [`Loads::poll`] answers the same
+    /// end or [`Progress::Forgotten`]: then the ledger tells. The same token gives it the same id, so that what is written
+    /// about a bad file is written once.
+    Ended(Begun, Result<Loaded, Failure>),
 }
 
 impl Started {
@@ -334,6 +335,12 @@ pub enum Progress {
     Failed(Failure),
     /// The destination no longer knows it. Only the ledger shows how it ended.
     Forgotten,
+}
+
+impl From<Result<Loaded, Failure>> for Progress {
+    fn from(end: Result<Loaded, Failure>) -> Self {
+        end.map_or_else(Self::Failed, Self::Loaded)
+    }
 }
 
 /// A committed load.

@@ -163,8 +163,8 @@ impl<P: Ports> Loading<'_, P> {
                 Started::Detached(_) => self.save(held).await,
                 // For the same reason what has ended is not written. It is a step of its own: if a later step fails, the
                 // claim must name the transaction, or its files would count as failed.
-                Started::Ended(_, progress) => {
-                    self.ended = Some(progress);
+                Started::Ended(_, end) => {
+                    self.ended = Some(end.into());
                     Ok(Next::Again(held))
                 }
             };

@@ -150,6 +150,11 @@ impl Claim {
         self.failing_since.is_some() && self.failed_with.as_ref().is_some_and(other)
     }
 
+    /// What it goes on with has not failed.
+    fn forget_failure(&mut self) {
+        (self.failing_since, self.failed_at, self.failed_with, self.vouched) = (None, None, None, false);
+    }
+
     /// A doubt about one of its files, whose transaction failed.
     pub(crate) fn doubt(&self, file: File, reason: &str, since: Timestamp) -> Doubt {
         Doubt::new(file, self.batch.clone(), self.begun(), reason, since)
@@ -166,7 +171,7 @@ impl Claim {
             let next = self.of_a_kind();
             self.go_on_with(next);
             // The pace stays that of a feed of which nobody knows whether it works.
-            (self.failing_since, self.failed_at, self.vouched) = (None, None, false);
+            self.forget_failure();
         } else {
             let next = self.later.remove(0);
             self.go_on_with(vec![next]);
@@ -220,7 +225,7 @@ impl Claim {
         self.go_on_with(files);
         // The new files have not failed yet. The pace stays slow, since nobody knows whether the feed works.
         self.failures = failures;
-        (self.failing_since, self.failed_at, self.vouched) = (None, None, false);
+        self.forget_failure();
         (self.unchecked, self.inspected) = (true, false);
     }
 
@@ -240,8 +245,8 @@ impl Claim {
             let next = self.of_a_kind();
             self.go_on_with(next);
             if new {
-                (self.failures, self.streak, self.vouched) = (0, 0, false);
-                (self.failing_since, self.failed_at) = (None, None);
+                (self.failures, self.streak) = (0, 0);
+                self.forget_failure();
             }
         } else if !self.try_next_doubt() {
             return Going::Done;

@@ -249,7 +249,12 @@ impl Loads for MemoryWarehouse {
         let left = self.settled().find(&id).map_or(Duration::ZERO, |one| one.left(self.clock.now()));
         self.clock.sleep(left).await;
         let mut state = self.settled();
-        let ended = state.find(&id).map_or(Progress::Forgotten, Transaction::progress);
+        let ended = match state.find(&id).map(Transaction::progress) {
+            Some(Progress::Loaded(loaded)) => Ok(loaded),
+            Some(Progress::Failed(failure)) => Err(failure),
+            // Its time is over, and nobody has made the warehouse forget it.
+            _ => unreachable!("{id} has ended"),
+        };
         state.transactions.iter_mut().filter(|one| one.id == id).for_each(Transaction::forget);
         Ok(Started::Ended(begun(id), ended))
     }
