@@ -70,8 +70,10 @@ impl<P: Ports> Loading<'_, P> {
         };
         let now = self.ports.clock().now();
         let trouble = Trouble::of_call(&first.error);
-        let works = moved || self.works(&held.claim, now).await;
-        let tried = held.claim.trying.take();
+        let tried = held.claim.trying.take().filter(|tried| tried.stage == stage);
+        // Since when moves fail, and not loads: what was loaded and moved before shows nothing about this move.
+        let since = tried.as_ref().map_or_else(|| trouble.since(now), |tried| tried.since);
+        let works = moved || self.worked_since(&held.claim, since).await;
         let rested = held.claim.rested.is_some();
         let mut in_doubt = false;
         for Unmoved { file, copied, error } in unmoved {

@@ -152,7 +152,8 @@ impl<P: Ports> Loading<'_, P> {
 
     /// The files of the claim are loaded by no transaction: finds out which of them is to blame, if it is not the feed.
     async fn narrow(&mut self, mut held: LeasedClaim, trouble: &Trouble, now: Timestamp) -> Next {
-        let works = self.works(&held.claim, now).await;
+        let since = held.claim.fails_since().unwrap_or(now);
+        let works = held.claim.vouched || self.worked_since(&held.claim, since).await;
         if let Some(file) = &trouble.file
             && held.claim.single_out(file, &trouble.reason, trouble.since(now))
         {
@@ -220,11 +221,10 @@ impl<P: Ports> Loading<'_, P> {
         resting::write(self.ports.objects(), &self.config.bucket, self.feed, doubt).await
     }
 
-    /// Whether the feed works: another batch of it was loaded since the claim, or the file that it tries, failed first.
-    pub(super) async fn works(&self, claim: &Claim, now: Timestamp) -> bool {
-        let since = claim.fails_since().unwrap_or(now);
+    /// Whether another batch of the feed than the claim's was loaded since then.
+    pub(super) async fn worked_since(&self, claim: &Claim, since: Timestamp) -> bool {
         let health = Health::read(self.ports.objects(), &self.config.bucket, self.feed);
-        if claim.vouched || health.await.worked_after(claim, since) {
+        if health.await.worked_after(claim, since) {
             return true;
         }
         for statement in &claim.beside {
